@@ -1,0 +1,43 @@
+# Two commands do everything on a machine without ROS: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+
+# Fast DDS profile, own domain, localhost only, and the built package on every path.
+IN_ENV := source scripts/env.sh &&
+
+.PHONY: help setup demo test soak lint format bench constraints clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup:  ## virtual environment with torch and ROS 2, and the colcon build
+	@$(PYTHON) scripts/bootstrap.py
+
+demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
+	@$(IN_ENV) python scripts/demo.py $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
+
+test: setup lint  ## lint, types and the test suite
+	@$(IN_ENV) pytest $(PYTEST_ARGS)
+
+soak: setup  ## the long tests that `make test` leaves out
+	@$(IN_ENV) pytest -m soak $(PYTEST_ARGS)
+
+lint: setup  ## ruff and mypy
+	@$(IN_ENV) ruff check . && ruff format --check . && mypy
+
+format: setup  ## rewrite the files as ruff wants them
+	@$(IN_ENV) ruff format . && ruff check --fix .
+
+bench: setup  ## measure speed and memory on this machine, nothing else running
+	@$(IN_ENV) python -m cinet_core.benchmark
+
+constraints: setup  ## resolve scripts/constraints.txt anew, for every Python from 3.10 on
+	@$(IN_ENV) { head -1 scripts/constraints.txt; python -m uv pip compile setup.py \
+	  --extra ros --extra ros-build --extra dev --extra train --extra onnx --extra openvino \
+	  --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate -q --upgrade; } > constraints.new
+	@mv constraints.new scripts/constraints.txt
+
+clean:  ## remove everything that setup and demo made
+	rm -rf .venv .ros demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis cinet.egg-info

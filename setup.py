@@ -1,0 +1,110 @@
+"""Packaging of the part that needs no ROS: ``cinet_core`` and the ``cinet`` command line.
+
+``cinet_ros`` needs messages that only a ROS build generates, so colcon builds it (CMakeLists.txt).
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+# Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests.
+ROS_RUNTIME = [
+    "ros-rclpy[fastrtps]",
+    "ros-common-interfaces",
+    "ros-lifecycle-msgs",
+    "rosbags>=0.10",
+]
+ROS_BUILD = [
+    "colcon-common-extensions",
+    "cmake",
+    "empy==3.3.4",
+    "lark",
+    "catkin-pkg",
+    *(
+        f"ros-ament-cmake{suffix}"
+        for suffix in (
+            "",
+            "-core",
+            "-export-definitions",
+            "-export-dependencies",
+            "-export-include-directories",
+            "-export-interfaces",
+            "-export-libraries",
+            "-export-link-flags",
+            "-export-targets",
+            "-gen-version-h",
+            "-include-directories",
+            "-libraries",
+            "-python",
+            "-ros",
+            "-ros-core",
+            "-target-dependencies",
+            "-test",
+            "-version",
+        )
+    ),
+    "ros-ament-package",
+    "ros-fastrtps-cmake-module",
+    "ros-python-cmake-module",
+    *(
+        f"ros-rosidl-{suffix}"
+        for suffix in (
+            "adapter",
+            "cli",
+            "cmake",
+            "core-generators",
+            "core-runtime",
+            "default-generators",
+            "default-runtime",
+            "dynamic-typesupport",
+            "dynamic-typesupport-fastrtps",
+            "generator-c",
+            "generator-cpp",
+            "generator-py",
+            "generator-type-description",
+            "parser",
+            "pycommon",
+            "runtime-c",
+            "runtime-cpp",
+            "typesupport-c",
+            "typesupport-cpp",
+            "typesupport-fastrtps-c",
+            "typesupport-fastrtps-cpp",
+            "typesupport-interface",
+            "typesupport-introspection-c",
+            "typesupport-introspection-cpp",
+        )
+    ),
+]
+
+setup(
+    name="cinet",
+    version="0.1.0",
+    description="CI-Net: metric depth, semantic labels and a semantic point cloud from one RGB camera",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["cinet_core", "cinet_core.*"]),
+    package_data={"cinet_core": ["py.typed"]},
+    install_requires=[
+        "torch>=2.1",
+        "torchvision>=0.16",
+        "timm>=1.0",
+        "safetensors>=0.4",
+        "numpy>=1.21",
+        "opencv-python>=4.5",
+        "open3d>=0.18",
+        "pillow>=10.1",
+        "rich>=13",
+    ],
+    extras_require={
+        "train": ["lightning>=2.4", "torchmetrics>=1.4", "tensorboard", "h5py", "jsonargparse[signatures]"],
+        "onnx": ["onnx", "onnxscript", "onnxruntime"],
+        "openvino": ["openvino"],
+        "ros": ROS_RUNTIME,
+        "ros-build": ROS_BUILD,
+        "dev": ["pytest>=8", "hypothesis", "ruff", "mypy", "psutil"],
+    },
+    entry_points={"console_scripts": ["cinet = cinet_core.cli:main"]},
+)
