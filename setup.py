@@ -12,7 +12,7 @@ ROS_RUNTIME = [
     "ros-rclpy[fastrtps]",
     "ros-common-interfaces",
     "ros-lifecycle-msgs",
-    "rosbags>=0.10",
+    "rosbags>=0.11",
 ]
 ROS_BUILD = [
     "colcon-common-extensions",
@@ -96,6 +96,7 @@ setup(
         "opencv-python>=4.5",
         "open3d>=0.18",
         "pillow>=10.1",
+        "pyyaml>=6",
         "rich>=13",
     ],
     extras_require={

@@ -1,0 +1,1 @@
+"""Where images, labels and scenes come from."""

@@ -1,0 +1,239 @@
+"""Frames to predict on, from an image, a folder, a video file or the synthetic room, behind one interface."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.data.frame_files import (
+    IMAGE_SUFFIXES,
+    FrameFiles,
+    SourceError,
+    list_frames,
+    read_depth,
+    read_image,
+    scaled_to,
+)
+from cinet_core.data.synthetic_room import SyntheticRoom
+from cinet_core.geometry import Intrinsics
+
+__all__ = ["SYNTHETIC", "Frame", "FrameSource", "SourceError", "open_source"]
+
+SYNTHETIC = "synthetic"
+"""The name that open_source takes for the built-in scene; a folder of that name is "./synthetic"."""
+
+SYNTHETIC_FRAMES = 240
+SYNTHETIC_RATE = 15.0
+TRUNCATED = 0.9
+"""A video that ends before this part of the frames that its header claims is damaged; headers are a little off."""
+
+BAG_SUFFIXES = frozenset({".db3", ".mcap", ".bag"})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One image of a source and what is known about it.
+
+    Attributes:
+        name: unique in its source; fit for a file name.
+        image: (H, W, 3) uint8 RGB.
+        stamp: seconds since the source's first frame; None where the source has no clock.
+        intrinsics: of the image, at its size; None where unknown.
+        depth: (H, W) float32 metres along z from a sensor or renderer, NaN where unknown; None where there is none.
+        depth_intrinsics: of the depth image, which another camera may have taken: unproject it with these.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    stamp: float | None = None
+    intrinsics: Intrinsics | None = None
+    depth: npt.NDArray[np.float32] | None = None
+    depth_intrinsics: Intrinsics | None = None
+
+
+class FrameSource(Protocol):
+    """Frames in order; may be iterated again from the start.
+
+    A frame that cannot be read is logged, noted in ``failures`` and passed over: one bad file among many does not end
+    a run. A new iteration starts with no failures.
+
+    Attributes:
+        name: of the source, for captions and messages.
+        rate: frames a second, None where the source has no clock.
+        failures: what the latest iteration could not read.
+    """
+
+    name: str
+    rate: float | None
+    failures: list[SourceError]
+
+    def __len__(self) -> int:
+        """Number of frames; for a video what its header claims, which may be wrong."""
+        ...
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, from the first."""
+        ...
+
+
+def open_source(path_or_name: str, intrinsics: Intrinsics | None = None) -> FrameSource:
+    """The source of frames behind a path.
+
+    Args:
+        path_or_name: an image file, a folder (frame_files.py lists the layouts), a video file, or "synthetic".
+        intrinsics: of the colour camera, in place of what the source says; scaled where the image has another size of
+            the same aspect. A depth image keeps the source's own.
+
+    Raises:
+        SourceError: there is no such source, or it holds nothing to read.
+    """
+    if path_or_name == SYNTHETIC:
+        return SyntheticSource(intrinsics)
+    path = Path(path_or_name).expanduser()
+    if not path.exists():
+        raise SourceError(
+            path_or_name, "there is no such file or folder", 'give an image, a folder, a video or "synthetic"'
+        )
+    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
+        raise SourceError(path, "this is a ROS bag", "play it with the player node (source:=...), not with this")
+    if path.is_dir():
+        return FilesSource(path.resolve().name, list_frames(path), intrinsics)
+    if path.stat().st_size == 0:
+        raise SourceError(path, "the file is empty", "replace the file")
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return FilesSource(path.stem, [FrameFiles(path.stem, path)], intrinsics)
+    return VideoSource(path, intrinsics)
+
+
+class FilesSource:
+    """Images in files: a folder's or a single one."""
+
+    rate: float | None = None
+
+    def __init__(self, name: str, files: list[FrameFiles], intrinsics: Intrinsics | None = None) -> None:
+        """Keep the list; nothing is read before the iteration."""
+        self.name = name
+        self.failures: list[SourceError] = []
+        self._files = files
+        self._intrinsics = intrinsics
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self._files)
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The images in natural order."""
+        self.failures = []
+        for files in self._files:
+            try:
+                frame = self._read(files)
+            except SourceError as error:
+                _log.warning("skipped: %s", error)
+                self.failures.append(error)
+                continue
+            yield frame
+
+    def _read(self, files: FrameFiles) -> Frame:
+        image = read_image(files.image)
+        height, width = image.shape[:2]
+        intrinsics = depth = depth_intrinsics = None
+        if self._intrinsics is not None:
+            intrinsics = scaled_to(self._intrinsics, width, height, files.image)
+        elif files.calibration is not None:
+            intrinsics = files.calibration.at(width, height)
+        if files.depth is not None:
+            depth = read_depth(files.depth)
+            if files.depth_calibration is not None:
+                depth_intrinsics = files.depth_calibration.at(depth.shape[1], depth.shape[0])
+        return Frame(files.name, image, None, intrinsics, depth, depth_intrinsics)
+
+
+class VideoSource:
+    """A video file, decoded by OpenCV."""
+
+    def __init__(self, path: Path, intrinsics: Intrinsics | None = None) -> None:
+        """Look at the header.
+
+        Raises:
+            SourceError: OpenCV cannot open the file or finds no frame in it.
+        """
+        self.name = path.stem
+        self.failures: list[SourceError] = []
+        self._path = path
+        self._intrinsics = intrinsics
+        capture = self._open()
+        try:
+            rate = float(capture.get(cv2.CAP_PROP_FPS))
+            self.rate: float | None = rate if 0.0 < rate < 1000.0 else None
+            self._count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+            if not capture.grab():
+                raise self._unreadable("it holds no frame that can be decoded")
+        finally:
+            capture.release()
+
+    def __len__(self) -> int:
+        """Number of frames that the header claims; 0 where it claims none."""
+        return self._count
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The frames, as fast as they can be decoded."""
+        self.failures = []
+        capture = self._open()
+        try:
+            number = 0
+            while True:
+                found, bgr = capture.read()
+                if not found:
+                    break
+                image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+                height, width = image.shape[:2]
+                intrinsics = self._intrinsics and scaled_to(self._intrinsics, width, height, self._path)
+                stamp = number / self.rate if self.rate else None
+                yield Frame(f"{self.name}_{number:06d}", image, stamp, intrinsics)
+                number += 1
+        finally:
+            capture.release()
+        if number < TRUNCATED * self._count:
+            error = self._unreadable(f"it broke off after {number} of {self._count} frames")
+            _log.warning("%s", error)
+            self.failures.append(error)
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path))
+        if not capture.isOpened():
+            raise self._unreadable("it is neither an image nor a video that OpenCV can open")
+        return capture
+
+    def _unreadable(self, reason: str) -> SourceError:
+        return SourceError(self._path, reason, "convert it to MP4 (H.264), or to a folder of images")
+
+
+class SyntheticSource:
+    """The synthetic room, once around; with exact depth."""
+
+    name = SYNTHETIC
+    rate: float | None = SYNTHETIC_RATE
+
+    def __init__(self, intrinsics: Intrinsics | None = None, seed: int = 0) -> None:
+        """Furnish the room; ``intrinsics`` choose the image size and the lens."""
+        self.failures: list[SourceError] = []
+        self._room = SyntheticRoom(seed, intrinsics=intrinsics)
+
+    def __len__(self) -> int:
+        """Views in one round."""
+        return SYNTHETIC_FRAMES
+
+    def __iter__(self) -> Iterator[Frame]:
+        """The views of one round; the one after the last is the first again."""
+        for index in range(SYNTHETIC_FRAMES):
+            view = self._room.render(index, SYNTHETIC_FRAMES)
+            k = self._room.intrinsics
+            yield Frame(f"{SYNTHETIC}_{index:06d}", view.image, index / SYNTHETIC_RATE, k, view.depth, k)

@@ -1,0 +1,220 @@
+"""Pinhole geometry: intrinsics and their changes, the canonical camera, unprojection, depth edges.
+
+Coordinates are a camera's (REP 103 "optical"): x to the right, y down, z forward, all in metres. Depth is the
+z coordinate of a point, not its distance (REP 118). Pixel (u, v) is column u, row v, its centre at integers.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+_Depth = TypeVar("_Depth", float, "npt.NDArray[np.floating]", "torch.Tensor")
+
+MIN_NETWORK_SIDE = 16
+"""The network halves its input up to four times: pixels that must be left to halve."""
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """An undistorted pinhole camera: focal lengths and principal point in pixels, for one image size.
+
+    Raises:
+        ValueError: a value is not finite, a focal length is not positive, or a size is below one pixel.
+    """
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        """Refuse what no camera has."""
+        for name in ("fx", "fy", "cx", "cy"):
+            value = getattr(self, name)
+            if not math.isfinite(value):
+                raise ValueError(f"{name} is {value}: intrinsics must be finite; calibrate the camera")
+        for name in ("fx", "fy"):
+            value = getattr(self, name)
+            if value <= 0:
+                raise ValueError(f"{name} is {value}: a focal length must be above 0 pixels; calibrate the camera")
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ValueError(f"{name} is {value}: an image is at least 1 pixel wide and high")
+
+    def matrix(self) -> npt.NDArray[np.float64]:
+        """The (3, 3) float64 matrix K that maps camera coordinates to homogeneous pixels."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    @classmethod
+    def from_matrix(cls, k: npt.ArrayLike, width: int, height: int) -> Intrinsics:
+        """Intrinsics from K, given as (3, 3) or as nine values row by row (the layout of CameraInfo.k).
+
+        Raises:
+            ValueError: not nine values, or a value out of range.
+        """
+        values = np.asarray(k, dtype=np.float64)
+        if values.size != 9:
+            raise ValueError(f"K has shape {values.shape}: nine values, a 3x3 matrix, are needed")
+        m = values.reshape(3, 3)
+        return cls(float(m[0, 0]), float(m[1, 1]), float(m[0, 2]), float(m[1, 2]), int(width), int(height))
+
+    @classmethod
+    def from_fov(cls, width: int, height: int, horizontal_fov_deg: float) -> Intrinsics:
+        """A camera with square pixels, a centred principal point and this horizontal field of view.
+
+        Raises:
+            ValueError: the field of view is not within 0 and 180 degrees, exclusive.
+        """
+        if not 0.0 < horizontal_fov_deg < 180.0:
+            raise ValueError(f"horizontal field of view is {horizontal_fov_deg} degrees: give one between 0 and 180")
+        f = width / (2.0 * math.tan(math.radians(horizontal_fov_deg) / 2.0))
+        return cls(f, f, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
+
+    def resized(self, width: int, height: int) -> Intrinsics:
+        """The same camera after resizing its image: values times the axis' scale, as image_proc does."""
+        sx, sy = width / self.width, height / self.height
+        return Intrinsics(self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height)
+
+    def cropped(self, left: int, top: int, width: int, height: int) -> Intrinsics:
+        """The same camera after cutting out a window whose top left pixel is (left, top): moves cx and cy."""
+        return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
+
+    def flipped(self) -> Intrinsics:
+        """The same camera after mirroring its image left to right."""
+        return replace(self, cx=self.width - 1 - self.cx)
+
+    @property
+    def focal(self) -> float:
+        """Geometric mean of the two focal lengths, in pixels."""
+        return math.sqrt(self.fx * self.fy)
+
+
+def network_focal(intrinsics: Intrinsics, net_width: int, net_height: int) -> float:
+    """Focal length in pixels of the network's input: ``f_net = sqrt(fx sx fy sy)``."""
+    return intrinsics.resized(net_width, net_height).focal
+
+
+def to_canonical(depth: _Depth, f_net: float, f_c: float) -> _Depth:
+    """Metric depth to the canonical camera's: ``depth * f_c / f_net``. Any shape; array, tensor or number."""
+    return depth * (f_c / f_net)
+
+
+def to_metric(canonical: _Depth, f_net: float, f_c: float) -> _Depth:
+    """Canonical depth, as the network predicts it, to metres: ``canonical * f_net / f_c``."""
+    return canonical * (f_net / f_c)
+
+
+def unproject(depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float32]:
+    """Points of a depth image.
+
+    Args:
+        depth: (H, W) metres along z; NaN, infinite or not positive where unknown.
+        intrinsics: of this image; their size must be the image's.
+
+    Returns:
+        (H, W, 3) float32 metres, x right, y down, z forward; NaN where the depth is unknown.
+
+    Raises:
+        ValueError: the depth is not (H, W), or the intrinsics are for another size.
+    """
+    if depth.ndim != 2:
+        raise ValueError(f"depth has shape {depth.shape}: (H, W) is needed")
+    if depth.shape != (intrinsics.height, intrinsics.width):
+        raise ValueError(
+            f"depth is {depth.shape[1]}x{depth.shape[0]} but the intrinsics are for "
+            f"{intrinsics.width}x{intrinsics.height}: use intrinsics.resized() or cropped()"
+        )
+    z = _valid_or_nan(depth)
+    ray_x = ((np.arange(intrinsics.width) - intrinsics.cx) / intrinsics.fx).astype(np.float32)
+    ray_y = ((np.arange(intrinsics.height) - intrinsics.cy) / intrinsics.fy).astype(np.float32)
+    points = np.empty((*z.shape, 3), dtype=np.float32)
+    np.multiply(z, ray_x[None, :], out=points[..., 0])
+    np.multiply(z, ray_y[:, None], out=points[..., 1])
+    points[..., 2] = z
+    return points
+
+
+def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float64]:
+    """Pixels (..., 2), as (u, v), of camera points (..., 3); NaN for those that are not in front."""
+    points = np.asarray(points, dtype=np.float64)
+    if points.shape[-1:] != (3,):
+        raise ValueError(f"points have shape {points.shape}: (..., 3) is needed")
+    z = np.where(points[..., 2] > 0, points[..., 2], np.nan)
+    u = intrinsics.fx * points[..., 0] / z + intrinsics.cx
+    v = intrinsics.fy * points[..., 1] / z + intrinsics.cy
+    return np.stack([u, v], axis=-1)
+
+
+def depth_edges(depth: npt.NDArray[np.floating], relative_jump: float) -> npt.NDArray[np.bool_]:
+    """Pixels beside a depth jump: a network's smooth edges put "flying" points there, in free space.
+
+    A pixel is marked where its depth and that of one of its four neighbours differ by more than
+    ``relative_jump`` times the nearer of the two. Pixels of unknown depth are never marked and mark no other:
+    they have no point.
+
+    Args:
+        depth: (H, W) metres; NaN, infinite or not positive where unknown.
+        relative_jump: for example 0.05; smaller drops more, and from steep surfaces too.
+
+    Returns:
+        (H, W) bool, True for a pixel to drop.
+
+    Raises:
+        ValueError: relative_jump is not above 0.
+    """
+    if not relative_jump > 0:
+        raise ValueError(f"relative_jump is {relative_jump}: it must be above 0, for example 0.05")
+    z = _valid_or_nan(depth)
+    limit = np.float32(1.0 + relative_jump)
+    marked = np.zeros(z.shape, dtype=bool)
+    for first, second in (
+        ((slice(None), slice(None, -1)), (slice(None), slice(1, None))),
+        ((slice(None, -1), slice(None)), (slice(1, None), slice(None))),
+    ):
+        a, b = z[first], z[second]
+        jump = (a > limit * b) | (b > limit * a)  # comparisons with NaN are False
+        marked[first] |= jump
+        marked[second] |= jump
+    return marked
+
+
+def fit_network_size(
+    image_width: int, image_height: int, train_width: int, train_height: int, multiple: int = 8
+) -> tuple[int, int]:
+    """Network input size for an image: its aspect, and about as many pixels as the network was trained with.
+
+    Returns:
+        (height, width), multiples of ``multiple``, at least 16; the trained size for its own aspect.
+
+    Raises:
+        ValueError: a size or ``multiple`` is below 1.
+    """
+    sizes = (image_width, image_height, train_width, train_height, multiple)
+    if min(sizes) < 1:
+        raise ValueError(f"image, training size and multiple are {sizes}: each must be at least 1")
+    aspect = image_width / image_height
+    exact_height = math.sqrt(train_width * train_height / aspect)
+
+    def rounded(pixels: float) -> int:
+        return max(math.ceil(MIN_NETWORK_SIDE / multiple), round(pixels / multiple)) * multiple
+
+    height = rounded(exact_height)
+    return height, rounded(height * aspect)
+
+
+def _valid_or_nan(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """A float32 copy in which every depth that is not finite and positive is NaN."""
+    z = np.array(depth, dtype=np.float32)
+    z[~((z > 0) & (z < np.inf))] = np.nan
+    return z
