@@ -1,0 +1,5 @@
+"""The ``cinet`` command."""
+
+from cinet_core.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,7 @@
+"""``python -m cinet_core.cli`` where the ``cinet`` command is not installed."""
+
+import sys
+
+from cinet_core.cli.main import main
+
+sys.exit(main())

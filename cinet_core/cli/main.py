@@ -1,0 +1,102 @@
+"""The arguments of ``cinet`` and which command gets them. What needs torch is imported when its command runs."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cinet_core import __version__
+
+KINDS = ("panel", "depth", "labels", "cloud")
+"""What ``cinet predict`` can write for a frame."""
+
+NO_WEIGHTS = (
+    "no weights: give --weights FILE, a .safetensors checkpoint of this project, or --weights random "
+    "to try the plumbing without trained ones (its depth and labels mean nothing)"
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``cinet``; returns the exit status.
+
+    0: all went well; 1: some frames could not be read, predicted or written; 2: the command could not start;
+    130: interrupted. Argument errors leave through SystemExit with 2, as argparse has it.
+    """
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "info":
+            from cinet_core.cli.info import run_info
+
+            return run_info(options)
+        _check_predict(parser, options)
+        from cinet_core.cli.predict import run_predict
+
+        return run_predict(options)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cinet", description="Metric depth, semantic labels and a semantic point cloud from one colour camera."
+    )
+    parser.add_argument("--version", action="version", version=f"cinet {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_predict(commands.add_parser("predict", help="predict on an image, a folder or a video"))
+    info = commands.add_parser("info", help="show what a checkpoint holds")
+    info.add_argument("checkpoint", type=Path, metavar="FILE", help="a .safetensors checkpoint")
+    info.add_argument("--json", action="store_true", help="everything, as JSON")
+    return parser
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Writes for each frame: NAME_panel.png, NAME_depth.png (16-bit, millimetres, 0 = invalid), NAME_labels.png "
+        "(class ids, 255 = none) and NAME_cloud.ply (x y z rgb label confidence; needs intrinsics)."
+    )
+    parser.add_argument("source", help='an image, a folder of images, a video, or "synthetic"')
+    parser.add_argument("--weights", metavar="FILE|random", help="a checkpoint; or random, for plumbing only")
+    parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
+    parser.add_argument("--output", type=Path, default=Path("cinet_output"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    camera = parser.add_mutually_exclusive_group()
+    camera.add_argument("--fov", type=_fov, metavar="DEG", help="horizontal field of view of the camera, in degrees")
+    camera.add_argument(
+        "--intrinsics",
+        type=float,
+        nargs=4,
+        metavar=("FX", "FY", "CX", "CY"),
+        help="of the camera, in pixels of the image; in place of what the source says",
+    )
+    parser.add_argument("--every", type=_positive, default=1, metavar="N", help="take every N-th frame")
+    parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--write", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (all)"
+    )
+
+
+def _check_predict(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if not options.weights:
+        parser.error(NO_WEIGHTS)
+    if options.config and options.weights != "random":
+        parser.error("--config chooses the network of --weights random; a checkpoint knows its own")
+    if options.intrinsics and not min(options.intrinsics[:2]) > 0:
+        parser.error("--intrinsics: the focal lengths FX and FY must be above 0 pixels")
+    if options.output.exists() and not options.output.is_dir():
+        parser.error(f"--output {options.output} is a file: give a folder")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _fov(text: str) -> float:
+    value = float(text)
+    if not 0.0 < value < 180.0:
+        raise argparse.ArgumentTypeError(f"{value:g} is not between 0 and 180 degrees")
+    return value

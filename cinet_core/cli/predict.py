@@ -1,0 +1,174 @@
+"""``cinet predict``: a source of frames in, pictures and clouds out."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+import math
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
+from cinet_core.geometry import Intrinsics, unproject
+from cinet_core.inference.predictor import Prediction, Predictor
+from cinet_core.visualize import Open3DError, panel, write_ply
+from cinet_core.visualize.ply import load_open3d
+
+MAX_MILLIMETRES = 65534
+"""65535 means "unknown" to some readers of depth images."""
+
+RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
+_log = logging.getLogger(__name__)
+
+
+def run_predict(options: argparse.Namespace) -> int:
+    """Predict on every frame of the source; returns the exit status (see main)."""
+    console = Console(stderr=True)
+    handler = _ConsoleHandler(console)
+    logging.getLogger("cinet_core").addHandler(handler)
+    try:
+        return _predict(options, console)
+    finally:
+        logging.getLogger("cinet_core").removeHandler(handler)
+
+
+def _predict(options: argparse.Namespace, console: Console) -> int:
+    try:
+        source = open_source(options.source)
+        checkpoint = _checkpoint(options)
+        predictor = Predictor(checkpoint, device=options.device)
+        options.output.mkdir(parents=True, exist_ok=True)
+        if "cloud" in options.write:
+            load_open3d()
+    except (SourceError, CheckpointError, Open3DError, ValueError, OSError) as error:
+        _log.error("%s", error)
+        return 2
+    if checkpoint.metadata.random_weights:
+        _log.warning("%s", RANDOM_WARNING)
+    try:
+        return _Run(source, predictor, options).run(console)
+    finally:
+        predictor.close()
+
+
+def _checkpoint(options: argparse.Namespace) -> Checkpoint:
+    if options.weights == "random":
+        return random_checkpoint(options.config or "lite")
+    return load_checkpoint(Path(options.weights))
+
+
+class _ConsoleHandler(logging.Handler):
+    """Warnings and errors above the progress bar, unbroken, so that paths in them can be copied."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.WARNING)
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        style = "red" if record.levelno >= logging.ERROR else "yellow"
+        text = f"{record.levelname}: {record.getMessage()}"
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Run:
+    """One pass over a source."""
+
+    def __init__(self, source: FrameSource, predictor: Predictor, options: argparse.Namespace) -> None:
+        self._source = source
+        self._predictor = predictor
+        self._options = options
+        self._said: set[str] = set()
+        self._done = 0
+        self._failed = 0
+
+    def run(self, console: Console) -> int:
+        start = time.perf_counter()
+        every, limit = self._options.every, self._options.limit
+        frames = itertools.islice(self._source, 0, None if limit is None else every * (limit - 1) + 1, every)
+        total = math.ceil(len(self._source) / every) if len(self._source) else None
+        if limit is not None:
+            total = limit if total is None else min(total, limit)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task(self._source.name, total=total)
+            for frame in frames:
+                self._one(frame)
+                progress.advance(task)
+        failed = self._failed + len(self._source.failures)
+        seconds = (time.perf_counter() - start) / max(1, self._done)
+        written = f"{self._done} frame{'' if self._done == 1 else 's'} written to {self._options.output}"
+        print(f"{written}, {seconds:.2f} s each" + (f"; {failed} FAILED, named above" if failed else ""))
+        if self._done == 0 and not failed:
+            _log.error("%s held no frame", self._source.name)
+        return 1 if failed or not self._done else 0
+
+    def _one(self, frame: Frame) -> None:
+        try:
+            intrinsics = self._intrinsics(frame)
+            prediction = self._predictor.predict(frame.image, intrinsics)
+            self._write(frame, prediction)
+        except (ValueError, OSError) as error:
+            _log.error("%s: %s", frame.name, error)
+            self._failed += 1
+        else:
+            self._done += 1
+
+    def _intrinsics(self, frame: Frame) -> Intrinsics | None:
+        height, width = frame.image.shape[:2]
+        intrinsics = frame.intrinsics
+        if self._options.fov is not None:
+            intrinsics = Intrinsics.from_fov(width, height, self._options.fov)
+        elif self._options.intrinsics is not None:
+            fx, fy, cx, cy = self._options.intrinsics
+            intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
+        if intrinsics is None:
+            self._say_once(
+                "the camera is unknown: depth may be off by a constant factor, and no cloud is written; "
+                "give --fov or --intrinsics"
+            )
+        else:
+            self._say_once(self._predictor.focal_warning(intrinsics))
+        return intrinsics
+
+    def _say_once(self, text: str | None) -> None:
+        if text and text not in self._said:
+            self._said.add(text)
+            _log.warning("%s", text)
+
+    def _write(self, frame: Frame, prediction: Prediction) -> None:
+        write, stem = self._options.write, str(self._options.output / frame.name)
+        if "panel" in write:
+            random = self._predictor.metadata.random_weights
+            title = f"{self._source.name} / {frame.name}, {self._predictor.metadata.config.name}"
+            caption = f"{RANDOM_WARNING}. {title}" if random else title
+            picture = panel(frame.image, prediction, self._predictor.label_set, caption, warning=random)
+            _write_png(Path(f"{stem}_panel.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        if "depth" in write:
+            _write_png(Path(f"{stem}_depth.png"), depth_millimetres(prediction.depth))
+        if "labels" in write:
+            _write_png(Path(f"{stem}_labels.png"), prediction.labels)
+        if "cloud" in write and prediction.intrinsics is not None:
+            points = unproject(prediction.depth, prediction.intrinsics)
+            write_ply(Path(f"{stem}_cloud.ply"), points, frame.image, prediction.labels, prediction.confidence)
+
+
+def depth_millimetres(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:
+    """(H, W) metres as uint16 millimetres; 0 where the depth is invalid or beyond 65.534 m."""
+    millimetres = np.rint(depth.astype(np.float64) * 1000.0)
+    valid = (millimetres >= 1) & (millimetres <= MAX_MILLIMETRES)  # comparisons with NaN are False
+    return np.where(valid, millimetres, 0).astype(np.uint16)
+
+
+def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:
+    encoded, content = cv2.imencode(".png", picture)
+    if not encoded:
+        raise OSError(f"{path}: OpenCV could not encode a picture of {picture.shape} {picture.dtype}")
+    path.write_bytes(content.tobytes())

@@ -1,0 +1,66 @@
+"""A semantic point cloud as a PLY file, written by Open3D."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Open3DError(RuntimeError):
+    """Open3D cannot be loaded here; names what it lacks and how to get it."""
+
+
+def load_open3d() -> Any:
+    """The module open3d; imported only here and only when needed, since that takes seconds.
+
+    Raises:
+        Open3DError: it is not installed, or a system library that it needs is missing.
+    """
+    try:
+        import open3d
+    except ModuleNotFoundError as error:
+        raise Open3DError(f"Open3D is not installed ({error}): pip install open3d, or write no clouds") from error
+    except (ImportError, OSError) as error:  # the message names the library, such as libusb-1.0.so.0
+        raise Open3DError(
+            f"Open3D cannot load a system library ({error}): "
+            "apt-get install libusb-1.0-0 libgl1 libegl1 libgomp1, or write no clouds"
+        ) from error
+    return open3d
+
+
+def write_ply(
+    path: Path,
+    xyz: npt.NDArray[np.floating],
+    rgb: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    confidence: npt.NDArray[np.uint8],
+) -> int:
+    """Write the points whose position is known: x y z red green blue label confidence, binary.
+
+    Args:
+        path: of the file to write.
+        xyz: (..., 3) metres.
+        rgb: (..., 3) uint8.
+        labels: (...) uint8 class ids, 255 for none.
+        confidence: (...) uint8, 0 to 255; in the file a float from 0 to 1.
+
+    Returns:
+        The number of points written.
+
+    Raises:
+        Open3DError: see load_open3d.
+        OSError: the file cannot be written.
+    """
+    o3d = load_open3d()
+    points = xyz.reshape(-1, 3)
+    known = np.isfinite(points).all(axis=1)
+    cloud = o3d.t.geometry.PointCloud(o3d.core.Tensor(np.ascontiguousarray(points[known], dtype=np.float32)))
+    cloud.point.colors = o3d.core.Tensor(np.ascontiguousarray(rgb.reshape(-1, 3)[known]))
+    cloud.point.label = o3d.core.Tensor(labels.reshape(-1, 1)[known])
+    cloud.point.confidence = o3d.core.Tensor(confidence.reshape(-1, 1)[known].astype(np.float32) / 255.0)
+    if not o3d.t.io.write_point_cloud(str(path), cloud, write_ascii=False):
+        raise OSError(f"{path}: Open3D could not write the cloud; is the folder writable and the disk not full?")
+    return int(known.sum())
