@@ -1,0 +1,1 @@
+"""Messages to arrays and back: NumPy, OpenCV and message classes only, no node and no middleware."""

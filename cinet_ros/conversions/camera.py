@@ -1,0 +1,236 @@
+"""sensor_msgs/CameraInfo: what its calibration means for one image, and the message for an image of ours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from cinet_core.geometry import Intrinsics
+from cinet_ros.conversions.errors import ConversionError, check_size
+from cinet_ros.conversions.rectification import Matrix, Rectification
+
+COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
+"""Distortion models that can be undone, and how many coefficients each may have."""
+
+_FOCAL_LIMITS = (1e-3, 1e7)  # pixels
+
+_ROTATION_TOLERANCE = 1e-3  # calibration files carry four digits and more
+
+
+@dataclass(frozen=True)
+class CameraModel:
+    """The camera behind an image of one size.
+
+    Attributes:
+        intrinsics: of the image after :meth:`rectify`, at the image's size.
+        distorted: whether :meth:`rectify` moves pixels; if not, the image is a pinhole's already.
+        valid: (H, W) bool, False where the rectified image has no source.
+    """
+
+    intrinsics: Intrinsics
+    distorted: bool
+    valid: npt.NDArray[np.bool_]
+    _rectification: Rectification | None
+
+    @classmethod
+    def from_camera_info(cls, msg: CameraInfo, image_width: int, image_height: int, rectified: bool) -> CameraModel:
+        """Read a calibration for an image.
+
+        K, P and the size of the message are the calibrated camera's. The region of interest moves the principal
+        point, then binning divides everything, as sensor_msgs documents and image_geometry does. An image of yet
+        another size but that aspect was resized: everything is scaled along. The rectified image shows the same
+        window as the image, ``do_rectify`` or not: image_proc publishes it so, and sizes stay equal.
+
+        Args:
+            msg: the calibration.
+            image_width: pixels of the image that arrives.
+            image_height: likewise.
+            rectified: the image was rectified by somebody else: K is ``P[:, :3]`` (or K where P is not set) and
+                the distortion is not used. Otherwise K is K as long as D is 0 and R the identity; else the image
+                must go through :meth:`rectify`, and K is what it has thereafter, again ``P[:, :3]``.
+
+        Raises:
+            ConversionError: "no_intrinsics", "size", "roi", "aspect", "distortion_model",
+                "distortion_coefficients" or "rectification_matrix".
+        """
+        check_size(image_width, image_height, "image")
+        calibrated = _camera_matrix(msg)
+        window = _Window.of(msg, image_width, image_height)
+        camera, projection = window.apply(calibrated), window.apply(_projection_matrix(msg, calibrated))
+        size = (image_width, image_height)
+        rectification = None
+        if not rectified:
+            rotation, distortion = _rotation(msg), _distortion(msg)
+            if distortion is not None or not np.array_equal(rotation, np.eye(3)):
+                fisheye = distortion is not None and msg.distortion_model == "equidistant"
+                coefficients = np.zeros(5) if distortion is None else distortion
+                rectification = Rectification(camera, coefficients, fisheye, rotation, projection, size)
+        final = projection if rectified or rectification else camera
+        valid = rectification.valid if rectification else np.ones((image_height, image_width), dtype=bool)
+        intrinsics = Intrinsics.from_matrix(final, image_width, image_height)
+        return cls(intrinsics, rectification is not None, valid, rectification)
+
+    def rectify(self, image: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Undo the distortion.
+
+        Args:
+            image: (H, W, 3) uint8 of the size that the model was made for.
+
+        Returns:
+            The image in the rectified frame (the very same array if nothing is distorted) and :attr:`valid`. Depth
+            must be NaN, labels 255 and confidence 0 where that is False.
+
+        Raises:
+            ValueError: the image has another size.
+        """
+        if image.shape[:2] != self.valid.shape:
+            raise ValueError(
+                f"image is {image.shape[1]}x{image.shape[0]} but the camera model was made for "
+                f"{self.intrinsics.width}x{self.intrinsics.height}: make one for this size"
+            )
+        return (image if self._rectification is None else self._rectification(image)), self.valid
+
+
+class CameraModelCache:
+    """The last camera model, kept while calibration and image size stay the same: maps take 10 ms and more."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._key: tuple[object, ...] | None = None
+        self._model: CameraModel | None = None
+
+    def get(self, msg: CameraInfo, image_width: int, image_height: int, rectified: bool) -> CameraModel:
+        """As :meth:`CameraModel.from_camera_info`; the same object until an argument (stamps aside) changes."""
+        roi = msg.roi
+        matrices = (np.asarray(m, dtype=np.float64).tobytes() for m in (msg.d, msg.k, msg.r, msg.p))
+        key = (image_width, image_height, rectified, msg.width, msg.height, msg.distortion_model, *matrices)
+        key += (msg.binning_x, msg.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height)
+        if self._model is None or key != self._key:
+            self._model = CameraModel.from_camera_info(msg, image_width, image_height, rectified)
+            self._key = key
+        return self._model
+
+
+def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
+    """The calibration of a published, undistorted image: D = 0 (plumb_bob), R = I, P = [K | 0], no ROI, no binning.
+
+    Args:
+        intrinsics: at the published size.
+        header: of the image, shared and not copied.
+    """
+    k = intrinsics.matrix()
+    msg = CameraInfo(header=header, width=intrinsics.width, height=intrinsics.height, distortion_model="plumb_bob")
+    msg.d = [0.0] * 5
+    msg.k = k.reshape(-1)
+    msg.r = np.eye(3).reshape(-1)
+    msg.p = np.hstack([k, np.zeros((3, 1))]).reshape(-1)
+    return msg
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Calibrated pixels to the image's: subtract the offset, then scale."""
+
+    left: int
+    top: int
+    scale_x: float
+    scale_y: float
+
+    @classmethod
+    def of(cls, msg: CameraInfo, image_width: int, image_height: int) -> _Window:
+        """The window that the image shows, by region of interest, binning and its own size."""
+        roi = msg.roi
+        width, height = roi.width or msg.width, roi.height or msg.height  # 0: the full resolution
+        if roi.x_offset + width > msg.width or roi.y_offset + height > msg.height:
+            raise ConversionError(
+                "roi",
+                f"camera_info's region of interest, {width}x{height} at ({roi.x_offset}, {roi.y_offset}), leaves "
+                f"the calibrated {msg.width}x{msg.height}: the driver must give it in unbinned pixels",
+            )
+        binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+        width, height = max(1, width // binning_x), max(1, height // binning_y)
+        # A resize rounds to whole pixels, so the aspect may be off by one of them.
+        if abs(image_width * height - image_height * width) > max(width, height):
+            raise ConversionError(
+                "aspect",
+                f"the image is {image_width}x{image_height} but its camera_info is for {width}x{height}, "
+                "another aspect: it was cropped, or the two belong to different cameras",
+            )
+        return cls(
+            roi.x_offset,
+            roi.y_offset,
+            image_width / (width * binning_x),
+            image_height / (height * binning_y),
+        )
+
+    def apply(self, k: Matrix) -> Matrix:
+        """(3, 3) K of the calibrated image to K of the image that arrives."""
+        move = np.array([[1.0, 0.0, -self.left], [0.0, 1.0, -self.top], [0.0, 0.0, 1.0]])
+        return np.diag([self.scale_x, self.scale_y, 1.0]) @ move @ k
+
+
+def _pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix | None:
+    """(3, 3) K without skew, or None where no camera has these intrinsics."""
+    lowest, highest = _FOCAL_LIMITS
+    if not (lowest <= fx <= highest and lowest <= fy <= highest and max(abs(cx), abs(cy)) <= highest):  # NaN fails
+        return None
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+
+
+def _camera_matrix(msg: CameraInfo) -> Matrix:
+    """K of the calibrated image."""
+    k = _pinhole(msg.k[0], msg.k[4], msg.k[2], msg.k[5])
+    if k is None or not (msg.width and msg.height):
+        values = ", ".join(f"{value:g}" for value in msg.k)
+        raise ConversionError(
+            "no_intrinsics",
+            f"camera_info is {msg.width}x{msg.height} with K = [{values}]: not calibrated; "
+            "load a calibration in the camera driver (camera_calibration makes one) or set assumed_fov",
+        )
+    return k
+
+
+def _projection_matrix(msg: CameraInfo, k: Matrix) -> Matrix:
+    """P[:, :3], K of the calibrated and rectified image; K itself where P was left unset."""
+    p = _pinhole(msg.p[0], msg.p[5], msg.p[2], msg.p[6])
+    return k if p is None else p
+
+
+def _rotation(msg: CameraInfo) -> Matrix:
+    """R; the identity where it was left unset."""
+    r = np.array(msg.r, dtype=np.float64).reshape(3, 3)
+    if not r.any():
+        return np.eye(3)
+    if not np.isfinite(r).all() or not (
+        np.allclose(r @ r.T, np.eye(3), atol=_ROTATION_TOLERANCE) and np.linalg.det(r) > 0
+    ):
+        raise ConversionError(
+            "rectification_matrix",
+            f"camera_info's R = {np.array2string(r, precision=3).replace(chr(10), '')} is not a rotation: "
+            "calibrate anew, or give the identity",
+        )
+    return r
+
+
+def _distortion(msg: CameraInfo) -> Matrix | None:
+    """The distortion coefficients, or None where D is empty or zero: no distortion, whatever the model."""
+    d = np.array(msg.d, dtype=np.float64)
+    model = msg.distortion_model
+    if model not in COEFFICIENTS and (model or d.any()):
+        raise ConversionError(
+            "distortion_model",
+            f"distortion model is {model!r}: only {', '.join(COEFFICIENTS)} can be undone; rectify the image "
+            "before and set input_rectified to true",
+        )
+    if not d.any():
+        return None
+    if len(d) not in COEFFICIENTS[model] or not np.isfinite(d).all():
+        raise ConversionError(
+            "distortion_coefficients",
+            f"{model} has D = {d.tolist()}: {' or '.join(map(str, COEFFICIENTS[model]))} finite numbers are needed",
+        )
+    return d
