@@ -24,9 +24,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from cinet_core.data.frame_sources import SYNTHETIC, SourceError
+from cinet_ros.parameter_fields import declare
 from cinet_ros.player.bag_source import BagError
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
-from cinet_ros.player.parameters import PlayerSettings, declare
+from cinet_ros.player.parameters import PlayerSettings
 from cinet_ros.player.pictures import Picture, Pictures, open_pictures
 from cinet_ros.player.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
 from cinet_ros.player.simulated_clock import TICK_SECONDS, SimulatedClock
@@ -84,7 +85,7 @@ class PlayerNode(Node):
         self._stopped = stopped
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
-        self.settings: PlayerSettings = declare(self)
+        self.settings: PlayerSettings = declare(self, PlayerSettings)
         self.pictures: Pictures = open_pictures(self.settings)
         qos = QoSProfile(depth=QUEUE_DEPTH, reliability=_RELIABILITY[self.settings.reliability])
         compressed = self.pictures.compressed

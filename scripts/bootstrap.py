@@ -56,7 +56,11 @@ def run(*command: str | Path, env: dict[str, str] | None = None, log: Path | Non
     else:
         with log.open("w", encoding="utf-8") as stream:
             code = subprocess.run(
-                [str(part) for part in command], env=merged, check=False, stdout=stream, stderr=subprocess.STDOUT
+                [str(part) for part in command],
+                env=merged,
+                check=False,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
             ).returncode
         tail = "\n" + "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-40:])
     if code != 0:
@@ -85,7 +89,7 @@ def install_system_packages() -> None:
     if not (Path(sysconfig.get_paths()["include"]) / "Python.h").exists():
         missing.append(f"python{sys.version_info.major}.{sys.version_info.minor}-dev")
     try:
-        import ensurepip  # noqa: F401, PLC0415  (Debian splits it from python3)
+        import ensurepip  # noqa: F401  (Debian splits it from python3)
     except ImportError:
         missing.append(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     if not missing:
@@ -175,7 +179,16 @@ def lay_out_source() -> Path:
     """
     source = WORKSPACE / "src" / "cinet_ros"
     source.mkdir(parents=True, exist_ok=True)
-    for name in ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "scripts", "cinet_core", "cinet_ros"):
+    for name in (
+        "CMakeLists.txt",
+        "package.xml",
+        "msg",
+        "launch",
+        "config",
+        "scripts",
+        "cinet_core",
+        "cinet_ros",
+    ):
         link = source / name
         if not link.is_symlink():
             link.symlink_to(ROOT / name)
@@ -184,7 +197,12 @@ def lay_out_source() -> Path:
 
 def build_workspace() -> None:
     """Build the messages and lay out the package with colcon, Python files as links into this checkout."""
-    built = [ROOT / "CMakeLists.txt", ROOT / "package.xml", *(ROOT / "msg").glob("*.msg"), *(ROOT / "scripts").glob("*.in")]
+    built = [
+        ROOT / "CMakeLists.txt",
+        ROOT / "package.xml",
+        *(ROOT / "msg").glob("*.msg"),
+        *(ROOT / "scripts").glob("*.in"),
+    ]
     linked = [
         str(path.relative_to(ROOT))
         for folder in ("cinet_core", "cinet_ros", "launch", "config")

@@ -13,7 +13,8 @@ import yaml
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.context import Context
 
-from cinet_ros.player.parameters import PlayerSettings, declare
+from cinet_ros.parameter_fields import declare
+from cinet_ros.player.parameters import PlayerSettings
 from cinet_ros.player_node import main
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -96,7 +97,7 @@ def test_every_parameter_is_described():
     rclpy.init(context=context)
     node = rclpy.create_node("described", context=context)
     try:
-        settings = declare(node)
+        settings = declare(node, PlayerSettings)
         for field in dataclasses.fields(PlayerSettings):
             descriptor: ParameterDescriptor = node.describe_parameter(field.name)
             assert len(descriptor.description) > 10

@@ -1,0 +1,88 @@
+"""All that belongs to one camera while the node is configured: input, outputs, counts and what is wrong with it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticStatus
+
+from cinet_core.geometry import Intrinsics
+from cinet_ros.camera_input import CameraInput
+from cinet_ros.conversions.camera import CameraModelCache
+from cinet_ros.counters import FrameCounters
+from cinet_ros.diagnostics import WARN, Conditions, status
+from cinet_ros.publishers import CameraOutputs
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image message as it arrived."""
+
+    message: Any
+    received: float  # steady clock, seconds
+
+
+@dataclass
+class Camera:
+    """One camera; `counters` start anew with each activation."""
+
+    name: str
+    input: CameraInput
+    outputs: CameraOutputs
+    conditions: Conditions
+    rectified: bool
+    counters: FrameCounters = field(default_factory=FrameCounters)
+    first_received: float | None = None
+    models: CameraModelCache = field(default_factory=CameraModelCache)
+    focal_checked: Intrinsics | None = None
+    subscribed_since: float | None = None
+
+    def restart(self) -> None:
+        """Forget what an earlier activation left."""
+        self.conditions.clear_all()
+        self.counters = FrameCounters()
+        self.first_received = self.focal_checked = self.subscribed_since = None
+
+    def status(self, name: str, stale_after: float, active: bool) -> DiagnosticStatus:
+        """Row of /diagnostics."""
+        counters = self.counters
+        rate_in, rate_out = counters.rates()
+        self._watch_arrivals(stale_after)
+        values = {
+            "image topic": self.input.image_topic,
+            "rate in [Hz]": f"{rate_in:.1f}",
+            "rate out [Hz]": f"{rate_out:.1f}",
+            "received": counters.received,
+            "used": counters.used,
+            **{f"dropped: {reason}": count for reason, count in sorted(counters.drops.items())},
+            **{f"{kind} stamps": count for kind, count in sorted(counters.stamps.items())},
+        }
+        if not active:
+            fine = "inactive"
+        else:
+            fine = "publishing" if self.input.subscribed else "idle: nobody subscribes to an output"
+        return status(name, self.input.image_topic, fine, self.conditions, values)
+
+    def _watch_arrivals(self, stale_after: float) -> None:
+        now = time.monotonic()
+        if not self.input.subscribed:
+            self.subscribed_since = None
+            return
+        self.subscribed_since = self.subscribed_since or now
+        age = now - max(self.subscribed_since, self.counters.last_received or 0.0)
+        if age <= stale_after:
+            self.conditions.clear("stale_input")
+        elif self.input.publishers() == 0:
+            self.conditions.report(
+                "stale_input",
+                WARN,
+                f"no publisher on {self.input.image_topic}: start the camera driver, or remap `image` to its topic",
+            )
+        else:
+            self.conditions.report(
+                "stale_input",
+                WARN,
+                f"no image on {self.input.image_topic} for {age:.1f} s although it has a publisher",
+            )

@@ -1,0 +1,127 @@
+"""Subscriptions of one camera: made while somebody wants its outputs, with the reliability its publisher offers."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+# Enough to pair an image with its camera_info while either is late by a few frames.
+REMEMBERED_CAMERA_INFOS = 32
+
+# Images are large and only the latest counts; one more covers the moment in which one is taken.
+IMAGE_QUEUE_DEPTH = 2
+
+
+def stamp_of(message: Any) -> int:
+    """Header stamp in nanoseconds."""
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+class CameraInput:
+    """Image and camera_info of one camera.
+
+    Args:
+        node: that subscribes.
+        prefix: of the relative topic names, "" or "front/".
+        compressed: read ``image/compressed`` instead of ``image``.
+        reliability: auto, reliable or best_effort.
+        on_image: called with each image message on the executor's thread.
+    """
+
+    def __init__(
+        self, node: Node, prefix: str, compressed: bool, reliability: str, on_image: Callable[[Any], None]
+    ) -> None:
+        self._node = node
+        self._on_image = on_image
+        self._image_type = CompressedImage if compressed else Image
+        self.image_topic = node.resolve_topic_name(f"{prefix}image/compressed" if compressed else f"{prefix}image")
+        self.info_topic = node.resolve_topic_name(f"{prefix}camera_info")
+        self._forced = {
+            topic: self._forced_reliability(topic, reliability) for topic in (self.image_topic, self.info_topic)
+        }
+        self._subscriptions: dict[str, Any] = {}
+        self._reliability: dict[str, ReliabilityPolicy] = {}
+        self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _forced_reliability(self, topic: str, parameter: str) -> ReliabilityPolicy | None:
+        """Reliability the user demands: by the standard qos_overrides parameter, else by our own; None for auto."""
+        name = f"qos_overrides.{topic}.subscription.reliability"
+        if not self._node.has_parameter(name):
+            self._node.declare_parameter(name, "auto")
+        value = str(self._node.get_parameter(name).value)
+        value = parameter if value == "auto" else value
+        known = {
+            "auto": None,
+            "reliable": ReliabilityPolicy.RELIABLE,
+            "best_effort": ReliabilityPolicy.BEST_EFFORT,
+        }
+        if value not in known:
+            raise ValueError(f"{name} = {value!r} is not one of {', '.join(known)}")
+        return known[value]
+
+    @property
+    def subscribed(self) -> bool:
+        """Whether images are being received."""
+        return bool(self._subscriptions)
+
+    def publishers(self) -> int:
+        """Publishers of the image topic that discovery knows."""
+        return self._node.count_publishers(self.image_topic)
+
+    def update(self, wanted: bool) -> None:
+        """Subscribe, unsubscribe, or subscribe anew with another reliability; call it now and then."""
+        if not wanted:
+            self.close()
+            return
+        self._subscribe(self.info_topic, CameraInfo, self._remember_info, depth=REMEMBERED_CAMERA_INFOS)
+        self._subscribe(self.image_topic, self._image_type, self._on_image, depth=IMAGE_QUEUE_DEPTH)
+
+    def close(self) -> None:
+        """Unsubscribe and forget the camera."""
+        for subscription in self._subscriptions.values():
+            self._node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        self._reliability.clear()
+        with self._lock:
+            self._infos.clear()
+
+    def _subscribe(self, topic: str, kind: type, callback: Callable[[Any], None], depth: int) -> None:
+        reliability = self._forced[topic] or self._offered_reliability(topic)
+        if self._reliability.get(topic) == reliability:
+            return
+        if topic in self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop(topic))
+        profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
+        self._subscriptions[topic] = self._node.create_subscription(kind, topic, callback, profile)
+        self._reliability[topic] = reliability
+
+    def _offered_reliability(self, topic: str) -> ReliabilityPolicy:
+        """Reliable only where every publisher is: a best-effort one does not match a reliable subscription."""
+        offered = [info.qos_profile.reliability for info in self._node.get_publishers_info_by_topic(topic)]
+        if offered and all(policy == ReliabilityPolicy.RELIABLE for policy in offered):
+            return ReliabilityPolicy.RELIABLE
+        if not offered and topic in self._reliability:
+            return self._reliability[topic]  # the publisher is away: keep what served it
+        return ReliabilityPolicy.BEST_EFFORT
+
+    def _remember_info(self, message: CameraInfo) -> None:
+        with self._lock:
+            stamp = stamp_of(message)
+            self._infos[stamp] = message
+            self._infos.move_to_end(stamp)
+            while len(self._infos) > REMEMBERED_CAMERA_INFOS:
+                self._infos.popitem(last=False)
+
+    def camera_info(self, stamp: int) -> CameraInfo | None:
+        """The camera_info of exactly this stamp, else the latest, else None. Safe from any thread."""
+        with self._lock:
+            if stamp in self._infos:
+                return self._infos[stamp]
+            return next(reversed(self._infos.values())) if self._infos else None

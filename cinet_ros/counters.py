@@ -1,0 +1,82 @@
+"""Where the frames of one camera went: received = used + dropped (each with its reason) + in the worker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter, deque
+
+RATE_WINDOW = 5.0
+
+
+class Rate:
+    """Events per second over the last ``RATE_WINDOW`` seconds of the steady clock."""
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque(maxlen=4096)
+
+    def tick(self, now: float) -> None:
+        """Count one event."""
+        self._times.append(now)
+
+    def value(self, now: float) -> float:
+        """Rate in Hz; 0 when fewer than two events lie in the window."""
+        while self._times and now - self._times[0] > RATE_WINDOW:
+            self._times.popleft()
+        if len(self._times) < 2:
+            return 0.0
+        return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
+
+
+class FrameCounters:
+    """Thread-safe counts of one camera, since activation."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rate_in, self._rate_out = Rate(), Rate()
+        self._last_stamp: int | None = None
+        self.received = 0
+        self.used = 0
+        self.drops: Counter[str] = Counter()
+        self.stamps: Counter[str] = Counter()
+        self.last_received: float | None = None
+
+    def receive(self, stamp: int) -> float:
+        """Count an arrival with its stamp in nanoseconds; return the steady clock's time of it in seconds.
+
+        Zero, duplicate and backward stamps are counted by name; such frames are processed like any other.
+        """
+        now = time.monotonic()
+        with self._lock:
+            self.received += 1
+            self.last_received = now
+            self._rate_in.tick(now)
+            if stamp == 0:
+                self.stamps["zero"] += 1
+            elif self._last_stamp is not None and stamp <= self._last_stamp:
+                self.stamps["duplicate" if stamp == self._last_stamp else "backward"] += 1
+            self._last_stamp = stamp
+        return now
+
+    def use(self) -> None:
+        """Count a frame whose outputs were published."""
+        with self._lock:
+            self.used += 1
+            self._rate_out.tick(time.monotonic())
+
+    def drop(self, reason: str) -> None:
+        """Count a frame that will not be published, under a short reason."""
+        with self._lock:
+            self.drops[reason] += 1
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped for any reason."""
+        with self._lock:
+            return sum(self.drops.values())
+
+    def rates(self) -> tuple[float, float]:
+        """Rate of arrivals and of published frames, Hz."""
+        now = time.monotonic()
+        with self._lock:
+            return self._rate_in.value(now), self._rate_out.value(now)

@@ -1,0 +1,154 @@
+"""Every parameter of the perception node: type, default, range, meaning, and whether it changes at run time.
+
+One frozen dataclass is the single source: it declares the ROS parameters with their descriptors, checks values, and
+makes the table in the README's appendix. A worker reads one snapshot per frame, so a change takes effect on the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rclpy.parameter import Parameter
+
+from cinet_ros.parameter_fields import check, coerced, parameter
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
+
+    # model
+    weights: str = parameter("", "checkpoint (.safetensors), or `random` for plumbing without a trained network")
+    model_config: str = parameter(
+        "lite", "network built when weights is `random`", choices=("lite", "resnet50", "resnet101")
+    )
+    device: str = parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a CUDA GPU where there is one")
+    network_width: int = parameter(
+        0, "width of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
+    )
+    network_height: int = parameter(
+        0, "height of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
+    )
+    autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
+
+    # inputs
+    cameras: tuple[str, ...] = parameter(
+        ("",), "names of the cameras, each a prefix of its topics; one empty name: no prefix"
+    )
+    image_transport: str = parameter(
+        "raw", "raw reads `image`, compressed reads `image/compressed`", choices=("raw", "compressed")
+    )
+    image_bridge: str = parameter(
+        "numpy",
+        "what decodes raw images; auto takes cv_bridge where it works and agrees with the built-in decoder, which is "
+        "faster and knows more encodings",
+        choices=("auto", "cv_bridge", "numpy"),
+    )
+    input_reliability: str = parameter(
+        "auto",
+        "reliability of the image and camera_info subscriptions; auto: what the publisher offers",
+        choices=("auto", "reliable", "best_effort"),
+    )
+    input_rectified: str = parameter(
+        "auto",
+        "whether images arrive rectified; auto: the resolved image topic contains `rect`",
+        choices=("auto", "true", "false"),
+    )
+    camera_info_timeout: float = parameter(
+        2.0,
+        "how long images wait for a first camera_info before they are used without one",
+        limits=(0.0, 60.0),
+        run_time=True,
+    )
+    assumed_fov: float = parameter(
+        0.0,
+        "horizontal field of view assumed when there is no valid camera_info; 0: none",
+        limits=(0.0, 170.0),
+        run_time=True,
+    )
+    max_stamp_age: float = parameter(
+        0.0,
+        "drop images whose stamp is older than this by the node's clock; 0: never",
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
+    stale_after: float = parameter(
+        2.0,
+        "diagnostics warn when no image arrived for this long while subscribed",
+        limits=(0.1, 3600.0),
+        run_time=True,
+    )
+
+    # outputs
+    output_width: int = parameter(0, "width of all outputs, pixels; 0: the input's", limits=(0, 8192))
+    output_height: int = parameter(0, "height of all outputs, pixels; 0: the input's", limits=(0, 8192))
+    depth_encoding: str = parameter(
+        "32FC1", "32FC1: metres, NaN invalid; 16UC1: millimetres, 0 invalid", choices=("32FC1", "16UC1"), run_time=True
+    )
+    depth_min: float = parameter(
+        0.0, "nearer depth is invalid; 0: the model's own limit", limits=(0.0, 1000.0), run_time=True
+    )
+    depth_max: float = parameter(
+        0.0, "farther depth is invalid; 0: the model's own limit", limits=(0.0, 1000.0), run_time=True
+    )
+    label_encoding: str = parameter(
+        "mono8",
+        "encoding of semantic/image_raw; 255 is unlabelled in each",
+        choices=("mono8", "16SC1", "16UC1"),
+        run_time=True,
+    )
+    label_min_confidence: float = parameter(
+        0.0, "pixels below this confidence are unlabelled (255)", limits=(0.0, 1.0), run_time=True
+    )
+    mask_classes: tuple[str, ...] = parameter(("person",), "classes that semantic/mask marks with 1", run_time=True)
+    overlay_opacity: float = parameter(
+        0.5, "share of the class colour in semantic_overlay", limits=(0.0, 1.0), run_time=True
+    )
+    cloud_color: str = parameter(
+        "semantic",
+        "colour of the points: of their class, or the camera's",
+        choices=("semantic", "camera"),
+        run_time=True,
+    )
+    cloud_decimation: int = parameter(1, "keep every n-th row and column of the cloud", limits=(1, 16), run_time=True)
+    cloud_min_range: float = parameter(0.0, "points nearer to the camera are NaN", limits=(0.0, 1000.0), run_time=True)
+    cloud_max_range: float = parameter(
+        0.0, "points farther from the camera are NaN; 0: no limit", limits=(0.0, 1000.0), run_time=True
+    )
+    cloud_edge_filter: float = parameter(
+        0.0,
+        "drop points where depth jumps by more than this share (flying pixels); 0: keep all",
+        limits=(0.0, 1.0),
+        run_time=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check everything that one value alone can get wrong.
+
+        Raises:
+            ValueError: naming the parameter, its value and what is allowed.
+        """
+        check(self)
+        for low, high in (("depth_min", "depth_max"), ("cloud_min_range", "cloud_max_range")):
+            if 0 < getattr(self, high) <= getattr(self, low):
+                raise ValueError(f"{high} = {getattr(self, high):g} must be above {low} = {getattr(self, low):g}, or 0")
+        for pair in ("network", "output"):
+            if (getattr(self, f"{pair}_width") == 0) != (getattr(self, f"{pair}_height") == 0):
+                raise ValueError(f"{pair}_width and {pair}_height must both be 0 or both be given")
+        if len(set(self.cameras)) != len(self.cameras) or not self.cameras:
+            raise ValueError(f"cameras = {list(self.cameras)} must hold at least one name, each once")
+        if len(self.cameras) > 1 and "" in self.cameras:
+            raise ValueError(f"cameras = {list(self.cameras)}: the empty name is for a single camera only")
+
+
+def changed(settings: Settings, changes: Iterable[Parameter]) -> Settings:
+    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
+
+    Raises:
+        ValueError: as `Settings`.
+    """
+    ours = {field.name: field for field in dataclasses.fields(Settings)}
+    values = {item.name: coerced(ours[item.name], item.value) for item in changes if item.name in ours}
+    return dataclasses.replace(settings, **values)

@@ -1,0 +1,88 @@
+"""One thread that works on the latest frame of each camera and never queues: a slow model drops frames instead."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+logger = logging.getLogger(__name__)
+
+
+class LatestWorker(Generic[Item]):
+    """Hands the newest item of every key to ``process``, in one call, on a thread of its own.
+
+    An item that arrives while another of its key still waits replaces it. Nothing blocks the submitting thread for
+    longer than a lock.
+
+    Args:
+        process: called with ``{key: item}`` of all keys that have one; runs on the worker's thread.
+        failed: called with the exception and the batch when ``process`` raises; the worker goes on.
+        name: of the thread.
+    """
+
+    def __init__(
+        self,
+        process: Callable[[dict[str, Item]], None],
+        failed: Callable[[Exception, dict[str, Item]], None],
+        name: str = "worker",
+    ) -> None:
+        self._process = process
+        self._failed = failed
+        self._waiting: dict[str, Item] = {}
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, key: str, item: Item) -> Item | None:
+        """Make ``item`` the latest of ``key``; return the one it replaced, which will not be processed.
+
+        Raises:
+            RuntimeError: the worker was stopped.
+        """
+        with self._wake:
+            if self._stopping:
+                raise RuntimeError("the worker is stopped; create a new one")
+            replaced = self._waiting.get(key)
+            self._waiting[key] = item
+            self._wake.notify()
+        return replaced
+
+    def stop(self, timeout: float = 10.0) -> dict[str, Item]:
+        """End the thread after the batch it works on; return the items that were still waiting.
+
+        Raises:
+            TimeoutError: the batch did not end within ``timeout`` seconds (the thread is a daemon and is left behind).
+        """
+        with self._wake:
+            self._stopping = True
+            left, self._waiting = self._waiting, {}
+            self._wake.notify()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+            if self._thread.is_alive():
+                raise TimeoutError(f"the frame in work did not end within {timeout:g} s")
+        return left
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                while not self._waiting and not self._stopping:
+                    self._wake.wait()
+                if self._stopping:
+                    return
+                batch, self._waiting = self._waiting, {}
+            try:
+                self._process(batch)
+            except Exception as error:  # a bad frame must not end the node
+                self._report(error, batch)
+
+    def _report(self, error: Exception, batch: dict[str, Item]) -> None:
+        try:
+            self._failed(error, batch)
+        except Exception:
+            logger.exception("the handler of a failed batch failed as well, on %r", error)

@@ -1,0 +1,71 @@
+"""Isolation for every test: an own ROS domain, this machine only, the shipped Fast DDS profile, repeatable seeds."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+# Domains above 101 collide with Linux's ephemeral ports.
+DOMAINS = range(1, 102)
+RESERVATION_BASE_PORT = 22119
+
+
+def _reserve_domain() -> tuple[int, socket.socket]:
+    """Claim a ROS domain no other test session on this machine has, by holding a port that stands for it."""
+    for domain in random.sample(DOMAINS, len(DOMAINS)):
+        holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            holder.bind(("127.0.0.1", RESERVATION_BASE_PORT + domain))
+        except OSError:
+            holder.close()
+            continue
+        return domain, holder
+    raise RuntimeError(f"all {len(DOMAINS)} ROS domains are in use by other test sessions; end some of them")
+
+
+# Before any test module imports rclpy, which reads these once.
+_DOMAIN, _HOLDER = _reserve_domain()
+os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+for _variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+    os.environ[_variable] = str(REPOSITORY / "config" / "fastdds.xml")
+if os.environ.get("ROS_DISTRO") == "humble":  # knows no discovery range yet
+    os.environ["ROS_LOCALHOST_ONLY"] = "1"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the long tests out unless they were asked for with -m."""
+    if config.getoption("-m"):
+        return
+    skip = pytest.mark.skip(reason="long: run it with `make soak`")
+    for item in items:
+        if "soak" in item.keywords:
+            item.add_marker(skip)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the domain back."""
+    _HOLDER.close()
+
+
+@pytest.fixture(autouse=True)
+def _repeatable() -> None:
+    """Seed the global generators, so that no test depends on which ran before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002  (libraries under test draw from it)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder with real frames; skips where this checkout has none beside it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"no real frames: {SHARED_DATA} is absent")
+    return SHARED_DATA

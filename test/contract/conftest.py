@@ -1,0 +1,249 @@
+"""Real processes on the real wire: starts the node (and player) as a user would and talks to it over Fast DDS."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from rcl_interfaces.srv import SetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+
+# Generous: two cores may be importing torch in several processes at once.
+START_TIMEOUT = 60.0
+MESSAGE_TIMEOUT = 20.0
+# A subscription that this side has matched may need this long to be matched on the other.
+SETTLE_SECONDS = 0.25
+
+
+class NodeProcess:
+    """One node of this package in a process of its own; its output goes to a file that failures quote."""
+
+    def __init__(self, executable: str, log: Path, parameters: dict[str, Any], namespace: str = "") -> None:
+        path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / executable
+        arguments = [item for key, value in parameters.items() for item in ("-p", f"{key}:={as_yaml(value)}")]
+        if namespace:
+            arguments += ["-r", f"__ns:=/{namespace}"]
+        self.log = log
+        self._stream = log.open("w", encoding="utf-8")
+        self.process = subprocess.Popen(
+            [str(path), "--ros-args", *arguments], stdout=self._stream, stderr=subprocess.STDOUT, cwd=log.parent
+        )
+
+    def output(self) -> str:
+        """Everything printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for(self, text: str, timeout: float = START_TIMEOUT) -> None:
+        """Wait until the process has printed a text."""
+        deadline = time.monotonic() + timeout
+        while text not in self.output():
+            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {text!r} within {timeout} s:\n{self.output()}"
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """End it as a launch file does and return its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"did not end on SIGINT:\n{self.output()}") from None
+        finally:
+            self._stream.close()
+
+
+def as_yaml(value: Any) -> str:
+    """A parameter value as the command line takes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(as_yaml(item) for item in value) + "]"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+class Wire:
+    """A ROS node of the test's own: publishes camera images and collects what comes back."""
+
+    def __init__(self, namespace: str = "") -> None:
+        self.node: Node = rclpy.create_node("wire", namespace=namespace)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.node)
+        self.messages: dict[str, list[Any]] = defaultdict(list)
+        self._subscriptions: dict[str, Any] = {}
+        self._publishers: dict[str, Any] = {}
+
+    def subscribe(self, topic: str, kind: type, *, latched: bool = False) -> None:
+        """Collect a topic; a second call changes nothing."""
+        if topic in self._subscriptions:
+            return
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
+        subscription = self.node.create_subscription(kind, topic, self.messages[topic].append, profile)
+        self._subscriptions[topic] = subscription
+        self.spin_until(lambda: subscription.get_publisher_count() > 0, f"publisher of {topic}")
+
+    def unsubscribe_all(self) -> None:
+        """Stop collecting and forget what was collected."""
+        for subscription in self._subscriptions.values():
+            self.node.destroy_subscription(subscription)
+        self._subscriptions.clear()
+        self.messages.clear()
+
+    def publisher(self, topic: str, kind: type) -> Any:
+        """The (one) reliable publisher of a topic."""
+        if topic not in self._publishers:
+            self._publishers[topic] = self.node.create_publisher(kind, topic, 5)
+        return self._publishers[topic]
+
+    def spin_until(self, condition: Callable[[], bool], what: str, timeout: float = MESSAGE_TIMEOUT) -> None:
+        """Handle messages until a condition holds."""
+        deadline = time.monotonic() + timeout
+        while not condition():
+            assert time.monotonic() < deadline, f"no {what} within {timeout} s"
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, seconds: float) -> None:
+        """Handle messages for a while."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.02)
+
+    def exchange(self, image: Any, info: CameraInfo | None, topics: list[str], prefix: str = "") -> dict[str, Any]:
+        """Send one image with its camera_info and return what was published for its stamp on every topic."""
+        image_topic = f"{prefix}image" if isinstance(image, Image) else f"{prefix}image/compressed"
+        self.spin_for(SETTLE_SECONDS)
+        images, infos = self.publisher(image_topic, type(image)), self.publisher(f"{prefix}camera_info", CameraInfo)
+        self.spin_until(lambda: images.get_subscription_count() > 0, f"subscriber of {image_topic}")
+        if info is not None:
+            self.spin_until(lambda: infos.get_subscription_count() > 0, "subscriber of camera_info")
+            infos.publish(info)
+            self.spin_for(0.05)  # the two topics are not ordered against each other
+        images.publish(image)
+        self.spin_until(
+            lambda: all(any(same_stamp(item, image) for item in self.messages[topic]) for topic in topics),
+            f"answer on all of {topics} (have { ({key: len(value) for key, value in self.messages.items()}) })",
+        )
+        return {topic: next(item for item in self.messages[topic] if same_stamp(item, image)) for topic in topics}
+
+    def set_parameters(self, node_name: str, **values: Any) -> list[Any]:
+        """Set parameters of another node; return the results."""
+        client = self.node.create_client(SetParameters, f"{node_name}/set_parameters")
+        assert client.wait_for_service(MESSAGE_TIMEOUT)
+        request = SetParameters.Request()
+        request.parameters = [Parameter(key, value=value).to_parameter_msg() for key, value in values.items()]
+        future = client.call_async(request)
+        self.spin_until(future.done, "answer to set_parameters")
+        self.node.destroy_client(client)
+        return list(future.result().results)
+
+    def close(self) -> None:
+        """Leave the wire."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+
+
+def same_stamp(one: Any, other: Any) -> bool:
+    """Whether two messages carry exactly the same stamp."""
+    return one.header.stamp == other.header.stamp
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rclpy() -> Iterator[None]:
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "wire" in request.fixturenames:
+        request.getfixturevalue("wire").unsubscribe_all()
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+    """Start nodes that end with the module."""
+    started: list[NodeProcess] = []
+
+    def begin(executable: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "") -> NodeProcess:
+        log = tmp_path_factory.mktemp("node") / f"{executable}.log"
+        node = NodeProcess(executable, log, parameters, namespace)
+        started.append(node)
+        if until:
+            node.wait_for(until)
+        return node
+
+    yield begin
+    for node in started:
+        node.stop()
+
+
+_STAMPS = iter(range(1, 1_000_000))
+
+
+@pytest.fixture
+def make_image() -> Callable[..., Image]:
+    """Build an rgb8 image with a unique stamp near now."""
+
+    def build(rgb: np.ndarray, frame_id: str = "camera_optical_frame", encoding: str = "rgb8") -> Image:
+        message = Image(height=rgb.shape[0], width=rgb.shape[1], encoding=encoding)
+        message.step = int(rgb[0].nbytes)
+        message.data = rgb.tobytes()
+        message.header.frame_id = frame_id
+        now = time.time_ns()
+        message.header.stamp.sec = now // 1_000_000_000
+        message.header.stamp.nanosec = next(_STAMPS)
+        return message
+
+    return build
+
+
+@pytest.fixture
+def make_info() -> Callable[..., CameraInfo]:
+    """Build the camera_info of an undistorted camera."""
+
+    def build(image: Any, width: int, height: int, fx: float = 525.0, **fields: Any) -> CameraInfo:
+        cx, cy = (width - 1) / 2, (height - 1) / 2
+        info = CameraInfo(
+            width=width,
+            height=height,
+            distortion_model="plumb_bob",
+            d=[0.0] * 5,
+            k=[fx, 0.0, cx, 0.0, fx, cy, 0.0, 0.0, 1.0],
+            r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+            p=[fx, 0.0, cx, 0.0, 0.0, fx, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+        )
+        info.header = image.header
+        for name, value in fields.items():
+            setattr(info, name, value)
+        return info
+
+    return build
+
+
+assert os.environ.get("ROS_DOMAIN_ID"), "test/conftest.py sets an own domain before anything imports rclpy"

@@ -1,0 +1,74 @@
+"""Parameters of the perception node: checked together, described in one place, the same in the shipped file."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from rclpy.parameter import Parameter
+
+from cinet_ros.parameter_fields import markdown_table
+from cinet_ros.parameters import Settings, changed
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"overlay_opacity": 1.5}, ["overlay_opacity = 1.5", "0 .. 1"]),
+        ({"overlay_opacity": float("nan")}, ["overlay_opacity = nan"]),
+        ({"depth_encoding": "64FC1"}, ["depth_encoding = '64FC1'", "32FC1, 16UC1"]),
+        ({"cloud_decimation": 0}, ["cloud_decimation = 0", "1 .. 16"]),
+        ({"depth_min": 2.0, "depth_max": 1.0}, ["depth_max = 1", "depth_min = 2"]),
+        ({"network_width": 320}, ["network_width", "network_height"]),
+        ({"cameras": ("front", "front")}, ["each once"]),
+        ({"cameras": ("front", "")}, ["single camera"]),
+        ({"cameras": ()}, ["at least one"]),
+        ({"autostart": 1}, ["autostart = 1", "true or false"]),
+        ({"mask_classes": ("wall", 3)}, ["mask_classes", "a list"]),
+    ],
+)
+def test_wrong_values_are_named_with_their_limit(values: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(ValueError, match=r".") as error:
+        Settings(**values)
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_changes_replace_only_what_they_name_and_skip_parameters_that_are_not_ours() -> None:
+    before = Settings(weights="random")
+    after = changed(
+        before,
+        [
+            Parameter("overlay_opacity", value=1),  # a whole number is a number
+            Parameter("mask_classes", value=["wall", "floor"]),
+            Parameter("input_rectified", value=True),  # what YAML makes of an unquoted `true`
+            Parameter("use_sim_time", value=True),
+        ],
+    )
+    assert after == dataclasses.replace(
+        before, overlay_opacity=1.0, mask_classes=("wall", "floor"), input_rectified="true"
+    )
+    assert before.overlay_opacity == 0.5
+
+
+def test_the_shipped_file_holds_every_parameter_at_its_default() -> None:
+    shipped = yaml.safe_load((REPOSITORY / "config" / "perception.yaml").read_text(encoding="utf-8"))
+    (node,) = shipped
+    values = shipped[node]["ros__parameters"]
+    defaults = {
+        field.name: list(field.default) if isinstance(field.default, tuple) else field.default
+        for field in dataclasses.fields(Settings)
+        # given by the launch file, or kept out of a file that a user shares between machines
+        if field.name not in {"weights"}
+    }
+    assert values == defaults
+
+
+def test_the_readme_lists_every_parameter() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert markdown_table(Settings) in readme, "run `make docs` to bring the appendix up to date"
