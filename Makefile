@@ -7,7 +7,7 @@ PYTHON ?= python3
 # Fast DDS profile, own domain, localhost only, and the built package on every path.
 IN_ENV := source scripts/env.sh &&
 
-.PHONY: help setup demo test soak lint format bench constraints clean
+.PHONY: help setup demo test soak lint format bench docs constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -16,7 +16,7 @@ setup:  ## virtual environment with torch and ROS 2, and the colcon build
 	@$(PYTHON) scripts/bootstrap.py
 
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
-	@$(IN_ENV) python scripts/demo.py $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
+	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
 
 test: setup lint  ## lint, types and the test suite
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
@@ -32,6 +32,9 @@ format: setup  ## rewrite the files as ruff wants them
 
 bench: setup  ## measure speed and memory on this machine, nothing else running
 	@$(IN_ENV) python -m cinet_core.benchmark
+
+docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
+	@$(IN_ENV) python -m scripts.docs
 
 constraints: setup  ## resolve scripts/constraints.txt anew, for every Python from 3.10 on
 	@$(IN_ENV) { head -1 scripts/constraints.txt; python -m uv pip compile setup.py \

@@ -141,7 +141,8 @@ def install_packages(extras: str, torch_backend: str) -> None:
     say("installing torch, ROS 2 and the rest (5 GB the first time; a minute or more, by your network)")
     run(
         PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS, *backend,
-        "--editable", f"{ROOT}[{extras}]",
+        # once here, or every process that imports torch pays 10 s where PYTHONDONTWRITEBYTECODE is set
+        "--compile-bytecode", "--editable", f"{ROOT}[{extras}]",
     )  # fmt: skip
     rewrite_cmake_paths()
     mark_current("packages", value)

@@ -35,8 +35,10 @@ def _reserve_domain() -> tuple[int, socket.socket]:
 _DOMAIN, _HOLDER = _reserve_domain()
 os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-for _variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-    os.environ[_variable] = str(REPOSITORY / "config" / "fastdds.xml")
+# Fast DDS 3 renamed the variable and warns about the old name.
+_OLD_FAST_DDS = os.environ.get("ROS_DISTRO") in {"humble", "iron", "jazzy"}
+_PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if _OLD_FAST_DDS else "FASTDDS_DEFAULT_PROFILES_FILE"
+os.environ[_PROFILE_VARIABLE] = str(REPOSITORY / "config" / "fastdds.xml")
 if os.environ.get("ROS_DISTRO") == "humble":  # knows no discovery range yet
     os.environ["ROS_LOCALHOST_ONLY"] = "1"
 

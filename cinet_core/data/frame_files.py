@@ -229,7 +229,7 @@ def _ros_calibration(path: Path) -> Calibration | None:
     """The camera matrix of a file that camera_calibration wrote; None where there is no such file."""
     if not path.is_file():
         return None
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         camera: dict[str, Any] = yaml.safe_load(_text(path))

@@ -185,9 +185,7 @@ def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("wire").unsubscribe_all()
 
 
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
-    """Start nodes that end with the module."""
+def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
     started: list[NodeProcess] = []
 
     def begin(executable: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "") -> NodeProcess:
@@ -201,6 +199,11 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., No
     yield begin
     for node in started:
         node.stop()
+
+
+# Nodes that end with the class (or the function outside of one), so that no two of the same name meet.
+start = pytest.fixture(scope="class")(_starter)
+start_for_module = pytest.fixture(scope="module")(_starter)
 
 
 _STAMPS = iter(range(1, 1_000_000))

@@ -62,9 +62,9 @@ def points_of(cloud: PointCloud2) -> np.ndarray:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def node(start: Callable[..., Any]) -> Any:
+def node(start_for_module: Callable[..., Any]) -> Any:
     """The node, with random weights: conventions do not depend on what was learnt."""
-    return start("perception_node", {"weights": "random"}, until="configured: lite")
+    return start_for_module("perception_node", {"weights": "random"}, until="configured: lite")
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+"""The one deployable graph: camera image and intrinsics in; metric depth, labels, confidence out.
+
+Every backend runs this module, so every backend gives the same answer, and nobody outside resizes or normalises.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cinet_core.checkpoint import TrainingCamera
+from cinet_core.model.cinet import CINet
+
+
+class GraphOutput(NamedTuple):
+    """Predictions at the output size (h, w).
+
+    Attributes:
+        depth: (B, h, w) float32, metres along the optical axis, NaN outside the depth range.
+        labels: (B, h, w) uint8 class ids.
+        confidence: (B, h, w) uint8, round(255 * probability of the label).
+    """
+
+    depth: Tensor
+    labels: Tensor
+    confidence: Tensor
+
+
+class DeployableGraph(nn.Module):
+    """Resize, normalise, network, metric scale, back to the output size, for one image size.
+
+    Args:
+        model: the network; it is used, not copied.
+        camera: gives f_c of the canonical camera.
+        image_size: (H, W) of the images that come in.
+        network_size: (height, width) that the network runs at.
+        output_size: (h, w) of the predictions; None = `image_size`.
+        depth_range: (nearest, farthest) valid depth in metres.
+    """
+
+    def __init__(
+        self,
+        model: CINet,
+        camera: TrainingCamera,
+        image_size: tuple[int, int],
+        network_size: tuple[int, int],
+        output_size: tuple[int, int] | None = None,
+        depth_range: tuple[float, float] = (0.1, 10.0),
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.canonical_focal = camera.canonical_focal
+        self.image_size = image_size
+        self.network_size = network_size
+        self.output_size = output_size or image_size
+        self.depth_range = depth_range
+
+    def forward(self, image: Tensor, intrinsics: Tensor) -> GraphOutput:
+        """Predict.
+
+        Args:
+            image: (B, H, W, 3) uint8 RGB, H and W as in `image_size`.
+            intrinsics: (B, 4) float32: fx, fy, cx, cy in pixels of that image.
+        """
+        output = self.model(self._network_input(image))
+        labels, confidence = _decide(output.logits)
+        return GraphOutput(
+            self._metric_depth(output.depth, intrinsics),
+            self._nearest(labels),
+            self._nearest(confidence),
+        )
+
+    def _network_input(self, image: Tensor) -> Tensor:
+        pixels = image.permute(0, 3, 1, 2).float()
+        if self.network_size != self.image_size:
+            pixels = F.interpolate(pixels, size=self.network_size, mode="bilinear", align_corners=False, antialias=True)
+        return (pixels / 255 - self.model.image_mean) / self.model.image_std
+
+    def _metric_depth(self, canonical: Tensor, intrinsics: Tensor) -> Tensor:
+        """(B, 1, H, W) canonical -> (B, h, w) metric: times f_net / f_c, f_net = sqrt(fx sx fy sy) (spec/method.md)."""
+        zoom = (self.network_size[0] * self.network_size[1] / (self.image_size[0] * self.image_size[1])) ** 0.5
+        focal = (intrinsics[:, 0] * intrinsics[:, 1]).sqrt() * zoom
+        depth = canonical.float() * (focal / self.canonical_focal).reshape(-1, 1, 1, 1)
+        if self.output_size != self.network_size:
+            depth = F.interpolate(depth, size=self.output_size, mode="bilinear", align_corners=False)
+        depth = depth.squeeze(1)
+        nearest, farthest = self.depth_range
+        valid = (depth >= nearest) & (depth <= farthest)
+        return torch.where(valid, depth, torch.full_like(depth, float("nan")))
+
+    def _nearest(self, image: Tensor) -> Tensor:
+        if self.output_size == self.network_size:
+            return image
+        return F.interpolate(image.unsqueeze(1), size=self.output_size, mode="nearest-exact").squeeze(1)
+
+
+def _decide(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, C, H, W) -> class ids and round(255 * their softmax probability), both (B, H, W) uint8."""
+    best, labels = logits.float().max(dim=1)
+    probability = (best - torch.logsumexp(logits.float(), dim=1)).exp()
+    return labels.to(torch.uint8), (probability * 255).round().to(torch.uint8)

@@ -1,0 +1,205 @@
+"""The predictor: images of any size and camera in, predictions out. Everything that predicts goes through it."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.checkpoint import Checkpoint, ModelMetadata
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
+from cinet_core.inference.backend import Backend
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.torch_backend import TorchBackend, resolve_device
+from cinet_core.model.cinet import MIN_IMAGE_SIZE
+
+# Several cameras of different sizes may share one predictor; a stream of random sizes must not fill the memory.
+MAX_CACHED_SIZES = 4
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was seen in one image, at the output size (H, W).
+
+    Attributes:
+        depth: (H, W) float32, metres along the optical axis, NaN = invalid.
+        labels: (H, W) uint8 class ids.
+        confidence: (H, W) uint8, 0..255.
+        intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
+        seconds: time per stage of the batch that the image was part of.
+    """
+
+    depth: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+    intrinsics: Intrinsics | None
+    seconds: dict[str, float]
+
+
+class Predictor:
+    """A checkpoint on a device.
+
+    Args:
+        checkpoint: what to run.
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
+            image's aspect.
+        output_size: (height, width) of predictions; None = the image's.
+        depth_range: (nearest, farthest) valid depth in metres; None = the checkpoint's.
+
+    Raises:
+        ValueError: no such device; a size below 16 or a range that does not rise.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        network_size: tuple[int, int] | None = None,
+        output_size: tuple[int, int] | None = None,
+        depth_range: tuple[float, float] | None = None,
+    ) -> None:
+        resolved = resolve_device(device)
+        if network_size is not None and min(network_size) < MIN_IMAGE_SIZE:
+            raise ValueError(f"network_size is {network_size}: both sides must be at least {MIN_IMAGE_SIZE}")
+        if output_size is not None and min(output_size) < 1:
+            raise ValueError(f"output_size is {output_size}: both sides must be at least 1")
+        if depth_range is not None and not 0 < depth_range[0] < depth_range[1]:
+            raise ValueError(f"depth_range is {depth_range}: it must be two rising depths above 0 metres")
+        self.metadata: ModelMetadata = checkpoint.metadata
+        self.model_hash: str = checkpoint.sha256
+        self.device: str = str(resolved)
+        self.backend_name: str = TorchBackend.name
+        self._network_size = network_size
+        self._output_size = output_size
+        self._depth_range = depth_range or checkpoint.metadata.depth_range
+        # On a GPU it is a copy, so that closing frees the memory although the caller still holds the checkpoint.
+        on_cpu = resolved.type == "cpu"
+        self._model = checkpoint.model if on_cpu else copy.deepcopy(checkpoint.model).to(resolved)
+        self._backends: OrderedDict[tuple[int, int], Backend] = OrderedDict()
+        self._closed = False
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the class ids mean."""
+        return self.metadata.label_set
+
+    def predict(self, image: npt.NDArray[np.uint8], intrinsics: Intrinsics | None = None) -> Prediction:
+        """Predict for one image (H, W, 3) uint8 RGB; see `predict_batch`."""
+        return self.predict_batch([image], [intrinsics])[0]
+
+    def predict_batch(
+        self, images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]
+    ) -> list[Prediction]:
+        """Predict for images of one size, each with the intrinsics of its own camera.
+
+        Args:
+            images: (H, W, 3) uint8 RGB each, at least 16 x 16 pixels.
+            intrinsics: at the image's size; None = f_net is taken to be f_c, so that depth is the network's guess.
+
+        Raises:
+            TypeError: an image that is no uint8 array.
+            ValueError: a wrong shape or size, images of different sizes, intrinsics of another size or number.
+            RuntimeError: after `close`.
+        """
+        if self._closed:
+            raise RuntimeError("the predictor is closed: make a new one")
+        height, width = _check_batch(images, intrinsics)
+        backend = self._backend(height, width)
+        cameras = [camera or self._canonical_camera(height, width) for camera in intrinsics]
+        values = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
+        # Stacking also gives the backend an array of its own where a message's memory is read-only or padded.
+        output = backend.run(np.stack(images), values)
+        out_height, out_width = output.depth.shape[1:]
+        return [
+            Prediction(
+                depth=output.depth[index],
+                labels=output.labels[index],
+                confidence=output.confidence[index],
+                intrinsics=None if camera is None else camera.resized(out_width, out_height),
+                seconds=output.seconds,
+            )
+            for index, camera in enumerate(intrinsics)
+        ]
+
+    def network_size(self, height: int, width: int) -> tuple[int, int]:
+        """(height, width) that the network runs at for images of this size."""
+        if self._network_size is not None:
+            return self._network_size
+        camera = self.metadata.camera
+        return fit_network_size(width, height, camera.width, camera.height)
+
+    def focal_warning(self, intrinsics: Intrinsics) -> str | None:
+        """A sentence where the network would see this camera at a focal length that it was not trained at, or None."""
+        net_height, net_width = self.network_size(intrinsics.height, intrinsics.width)
+        focal = network_focal(intrinsics, net_width, net_height)
+        low, high = self.metadata.camera.focal_range
+        if low <= focal <= high:
+            return None
+        return (
+            f"focal length at the network's input ({net_width}x{net_height}) is {focal:.0f} px, outside the trained "
+            f"range {low:.0f} to {high:.0f} px: depth is scaled for it, but expect larger errors; a network size "
+            f"times {self.metadata.camera.canonical_focal / focal:.2f} would match the training"
+        )
+
+    def close(self) -> None:
+        """Free the device memory. May be called again; predicting afterwards raises RuntimeError."""
+        self._closed = True
+        while self._backends:
+            self._backends.popitem()[1].close()
+        self.__dict__.pop("_model", None)
+
+    def _backend(self, height: int, width: int) -> Backend:
+        """The backend for this image size; the least recently used one is closed when there are too many."""
+        size = (height, width)
+        if size in self._backends:
+            self._backends.move_to_end(size)
+            return self._backends[size]
+        graph = DeployableGraph(
+            self._model,
+            self.metadata.camera,
+            image_size=size,
+            network_size=self.network_size(height, width),
+            output_size=self._output_size,
+            depth_range=self._depth_range,
+        )
+        self._backends[size] = TorchBackend(graph)
+        if len(self._backends) > MAX_CACHED_SIZES:
+            self._backends.popitem(last=False)[1].close()
+        return self._backends[size]
+
+    def _canonical_camera(self, height: int, width: int) -> Intrinsics:
+        """The camera that has f_net = f_c at this image size: its predictions are the network's own."""
+        net_height, net_width = self.network_size(height, width)
+        focal = self.metadata.camera.canonical_focal
+        return Intrinsics(focal, focal, (net_width - 1) / 2, (net_height - 1) / 2, net_width, net_height).resized(
+            width, height
+        )
+
+
+def _check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]) -> tuple[int, int]:
+    if not images or len(images) != len(intrinsics):
+        raise ValueError(f"{len(images)} images came with {len(intrinsics)} intrinsics: give one for each image")
+    for image in images:
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
+            kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
+            raise TypeError(f"image is {kind}: it must be a uint8 array (RGB, 0 to 255)")
+        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_IMAGE_SIZE:
+            raise ValueError(
+                f"image has shape {image.shape}: it must be (H, W, 3) with H and W at least {MIN_IMAGE_SIZE}"
+            )
+        if image.shape != images[0].shape:
+            raise ValueError(f"images of {images[0].shape} and {image.shape}: a batch has one size")
+    height, width = images[0].shape[:2]
+    for camera in intrinsics:
+        if camera is not None and (camera.height, camera.width) != (height, width):
+            raise ValueError(
+                f"intrinsics are for {camera.width}x{camera.height}, the image is {width}x{height}: "
+                "use Intrinsics.resized or cropped"
+            )
+    return height, width

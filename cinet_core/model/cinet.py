@@ -1,0 +1,126 @@
+"""CI-Net (paper, Fig. 1): encoder, scene understanding, two decoders that share features, two heads."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from cinet_core.model.config import ModelConfig
+from cinet_core.model.convolution import conv_block
+from cinet_core.model.decoder import DepthHead, SegmentationHead, TaskDecoders
+from cinet_core.model.encoder import Encoder
+from cinet_core.model.scene_understanding import SceneUnderstanding
+
+# Below this the deepest features of a stride-16 encoder are smaller than one position.
+MIN_IMAGE_SIZE = 16
+
+
+class CINetOutput(NamedTuple):
+    """What the network returns for images (B, 3, H, W), with N = ceil(H/8) * ceil(W/8).
+
+    Attributes:
+        depth: (B, 1, H, W) float32, canonical metres, > 0: multiply by f_net / f_c for metric depth.
+        logits: (B, C, H, W) class logits.
+        depth_features, semantic_features: (B, c2, H, W), what the heads read; the consistency loss compares them.
+        query, key: (B, N, Cq); `query @ key.mT` are the attention logits. None without the SUM.
+        attention: (B, N, N) in 0..1, only where `keep_attention` asked for it.
+    """
+
+    depth: Tensor
+    logits: Tensor
+    depth_features: Tensor
+    semantic_features: Tensor
+    query: Tensor | None
+    key: Tensor | None
+    attention: Tensor | None
+
+
+class CINet(nn.Module):
+    """The joint network for depth and semantic segmentation.
+
+    Buffers `image_mean`, `image_std` (1, 3, 1, 1) are the statistics that its input must be normalised with:
+    (rgb / 255 - image_mean) / image_std. They are saved with the weights.
+
+    Raises:
+        ValueError: the encoder does not exist or cannot run at the configured stride.
+    """
+
+    image_mean: Tensor
+    image_std: Tensor
+
+    def __init__(self, config: ModelConfig, pretrained_encoder: bool = False) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config.encoder, config.encoder_stride, pretrained_encoder)
+        for name in ("image_mean", "image_std"):
+            self.register_buffer(name, torch.tensor(getattr(self.encoder, name)).reshape(1, 3, 1, 1))
+        self.entry = conv_block(self.encoder.channels, config.feature_channels, separable=config.separable)
+        self.scene_understanding = (
+            SceneUnderstanding(
+                config.feature_channels,
+                config.query_channels,
+                config.num_classes,
+                config.attention_scale,
+                config.attention_divisor,
+                config.attention_logit_init,
+            )
+            if config.scene_understanding
+            else None
+        )
+        self.decoders = TaskDecoders(config.feature_channels, config.decoder_channels, config.sharing, config.separable)
+        self.depth_head = DepthHead(config.decoder_channels[-1], config.initial_depth)
+        self.segmentation_head = SegmentationHead(config.decoder_channels[-1], config.num_classes)
+        if config.channels_last:
+            self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor, teacher_labels: Tensor | None = None, keep_attention: bool = False) -> CINetOutput:
+        """Predict depth and classes of every pixel.
+
+        Args:
+            image: (B, 3, H, W) float RGB, normalised; H and W at least 16, odd sizes included.
+            teacher_labels: (B, H, W) integer class ids, 255 (or anything outside 0..C-1) = void: the ideal attention
+                map of these labels replaces the predicted one (stage 1 of the recipe). Ignored without the SUM.
+            keep_attention: also return the N x N attention map, for pictures; it costs 4 N^2 bytes an image.
+
+        Raises:
+            ValueError: an image below 16 x 16 pixels, or one that is not (B, 3, H, W).
+        """
+        if image.dim() != 4 or image.shape[1] != 3 or min(image.shape[-2:]) < MIN_IMAGE_SIZE:
+            raise ValueError(
+                f"image has shape {tuple(image.shape)}: it must be (B, 3, H, W) with H and W at least {MIN_IMAGE_SIZE}"
+            )
+        if self.config.channels_last:
+            image = image.contiguous(memory_format=torch.channels_last)
+        features = self.entry(self.encoder(image))
+        query = key = attention = None
+        if self.scene_understanding is not None:
+            features, query, key, attention = self.scene_understanding(features, teacher_labels, keep_attention)
+        height, width = image.shape[-2:]
+        tasks = self.decoders(features, (height, width))
+        return CINetOutput(
+            depth=self.depth_head(tasks.depth),
+            logits=self.segmentation_head(tasks.semantic),
+            depth_features=tasks.depth,
+            semantic_features=tasks.semantic,
+            query=query,
+            key=key,
+            attention=attention,
+        )
+
+
+def build_model(config: ModelConfig, pretrained_encoder: bool = False, seed: int | None = None) -> CINet:
+    """A network in training mode, with its random weights decided by `seed` (None: by torch's generator as it stands).
+
+    The generator's state is the same before and after where a seed is given. `pretrained_encoder` lets timm fetch the
+    encoder's ImageNet weights.
+
+    Raises:
+        ValueError: as `CINet`.
+    """
+    if seed is None:
+        return CINet(config, pretrained_encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CINet(config, pretrained_encoder)

@@ -1,0 +1,148 @@
+"""The settings of a network: a plain frozen dataclass that travels inside every checkpoint."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+Sharing = Literal["fsm", "lsu", "none"]
+AttentionScale = Literal["sqrt", "none"]
+AttentionDivisor = Literal["row", "area", "none"]
+
+ENCODER_STRIDES = (8, 16, 32)
+# Class ids are published as uint8 with 255 for "unlabelled".
+MAX_CLASSES = 255
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """Everything that decides the shape and the arithmetic of a `CINet`.
+
+    Attributes:
+        name: what the configuration is called in logs and tables.
+        encoder: timm model name, without a weight tag's download.
+        num_classes: semantic classes C, 1 to 255.
+        encoder_stride: output stride of the encoder's deepest features; above 8 they are upsampled and fused with
+            the 1/8 features.
+        feature_channels: Cf, channels that enter the scene understanding module.
+        query_channels: Cq, channels of its queries and keys.
+        decoder_channels: (c0, c1, c2), channels after the decoder blocks at 1/4, 1/2 and 1/1.
+        separable: depthwise-separable 3x3 convolutions in the entry and in the decoders (FSM has them always).
+        channels_last: memory format of weights and activations.
+        scene_understanding: False leaves the SUM out (ablation baseline).
+        sharing: task interaction before each upsampling: FSM (Eq. 5), LSU (Eq. 6) or none.
+        attention_scale: "sqrt" divides the logits Q K^T by sqrt(Cq); "none" is Eq. 1 as printed.
+        attention_divisor: d in Y = (A V) / d + X: "row" the row sum of A clamped to at least 1, "area" N, "none" 1.
+        attention_logit_init: value at which the attention logits start; the default is a prior of 25 % "same class".
+        initial_depth: canonical depth in metres at which the depth head starts: the median of the training set.
+    """
+
+    name: str
+    encoder: str
+    num_classes: int = 40
+    encoder_stride: int = 8
+    feature_channels: int = 512
+    query_channels: int = 64
+    decoder_channels: tuple[int, int, int] = (256, 128, 64)
+    separable: bool = False
+    channels_last: bool = False
+    scene_understanding: bool = True
+    sharing: Sharing = "fsm"
+    attention_scale: AttentionScale = "sqrt"
+    attention_divisor: AttentionDivisor = "row"
+    attention_logit_init: float = -1.1
+    initial_depth: float = 2.5
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming field, value and limit, unless every field is usable."""
+        for field in ("name", "encoder"):
+            value = getattr(self, field)
+            if not isinstance(value, str) or not value:
+                raise ValueError(f"{field} is {value!r}: it must be a non-empty string")
+        _check_count("num_classes", self.num_classes, MAX_CLASSES)
+        _check_count("feature_channels", self.feature_channels)
+        _check_count("query_channels", self.query_channels)
+        if not isinstance(self.decoder_channels, tuple) or len(self.decoder_channels) != 3:
+            raise ValueError(f"decoder_channels is {self.decoder_channels!r}: it must be a tuple of three counts")
+        for channels in self.decoder_channels:
+            _check_count("decoder_channels", channels)
+        _check_choice("encoder_stride", self.encoder_stride, ENCODER_STRIDES)
+        _check_choice("sharing", self.sharing, get_args(Sharing))
+        _check_choice("attention_scale", self.attention_scale, get_args(AttentionScale))
+        _check_choice("attention_divisor", self.attention_divisor, get_args(AttentionDivisor))
+        for field in ("separable", "channels_last", "scene_understanding"):
+            _check_choice(field, getattr(self, field), (True, False))
+        if not _is_finite(self.attention_logit_init):
+            raise ValueError(f"attention_logit_init is {self.attention_logit_init!r}: it must be a finite number")
+        if not _is_finite(self.initial_depth) or not 0 < self.initial_depth <= 100:
+            raise ValueError(f"initial_depth is {self.initial_depth!r}: it must lie in (0, 100] metres")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All fields as JSON types."""
+        return {**dataclasses.asdict(self), "decoder_channels": list(self.decoder_channels)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
+        """Inverse of `to_dict`. Raises ValueError on unknown or missing keys and on unusable values."""
+        fields = {field.name: field for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - set(fields))
+        if unknown:
+            raise ValueError(f"unknown model settings {unknown}: known are {sorted(fields)}")
+        required = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+        missing = sorted(required - set(values))
+        if missing:
+            raise ValueError(f"model settings {missing} are missing")
+        channels = values.get("decoder_channels")
+        return cls(**{**values, **({"decoder_channels": tuple(channels)} if isinstance(channels, list) else {})})
+
+
+def _check_count(field: str, value: object, limit: int = 65536) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
+        raise ValueError(f"{field} is {value!r}: it must be an integer from 1 to {limit}")
+
+
+def _check_choice(field: str, value: object, choices: tuple[Any, ...]) -> None:
+    if not isinstance(value, type(choices[0])) or value not in choices:
+        raise ValueError(f"{field} is {value!r}: it must be one of {list(choices)}")
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
+    {
+        config.name: config
+        for config in (
+            ModelConfig(name="resnet101", encoder="resnet101"),
+            ModelConfig(name="resnet50", encoder="resnet50"),
+            ModelConfig(
+                name="lite",
+                encoder="tf_efficientnet_lite0",
+                encoder_stride=16,
+                feature_channels=128,
+                query_channels=32,
+                decoder_channels=(96, 64, 32),
+                separable=True,
+                channels_last=True,
+            ),
+        )
+    }
+)
+
+
+def get_config(name: str, **overrides: Any) -> ModelConfig:
+    """The configuration called `name`, with some fields replaced.
+
+    Raises:
+        ValueError: no such configuration (close matches are named), or an unusable override.
+    """
+    if name not in CONFIGS:
+        close = difflib.get_close_matches(name, CONFIGS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"no configuration {name!r}: there are {sorted(CONFIGS)}{hint}")
+    return ModelConfig.from_dict({**CONFIGS[name].to_dict(), **overrides})

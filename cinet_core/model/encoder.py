@@ -1,0 +1,80 @@
+"""Encoder (paper 3.1): image to features at 1/8 of its size, by any timm backbone."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FEATURE_STRIDE = 8
+
+
+class Encoder(nn.Module):
+    """A timm backbone whose features come out at 1/8 of the image.
+
+    At output stride 8 the backbone's last stages are dilated instead of strided (2 and 4 for a ResNet, as in the paper)
+    and its deepest features are the result. At output stride 16 or 32, the cheaper way on a CPU, the deepest features
+    are upsampled and concatenated with the backbone's own 1/8 features.
+
+    Attributes:
+        channels: channels of the result.
+        image_mean, image_std: per-channel statistics (RGB, of images in 0..1) that the backbone's weights expect.
+
+    Raises:
+        ValueError: timm has no such model, or it cannot give features at that stride.
+    """
+
+    def __init__(self, name: str, output_stride: int, pretrained: bool = False) -> None:
+        super().__init__()
+        self.backbone = _create_backbone(name, output_stride, pretrained)
+        info: Any = self.backbone.feature_info
+        reductions: list[int] = info.reduction()
+        if reductions[-1] != output_stride:
+            raise ValueError(f"encoder {name!r} ends at stride {reductions[-1]}, not at {output_stride}")
+        self._used = [len(reductions) - 1]
+        if output_stride != FEATURE_STRIDE:
+            if FEATURE_STRIDE not in reductions:
+                raise ValueError(f"encoder {name!r} has no features at stride 8, only at {reductions}")
+            self._used.append(len(reductions) - 1 - reductions[::-1].index(FEATURE_STRIDE))
+        channels: list[int] = info.channels()
+        self.channels: int = sum(channels[index] for index in self._used)
+        statistics: Any = self.backbone.pretrained_cfg
+        self.image_mean: tuple[float, ...] = tuple(statistics["mean"])
+        self.image_std: tuple[float, ...] = tuple(statistics["std"])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image (B, 3, H, W), normalised -> features (B, channels, ceil(H/8), ceil(W/8))."""
+        size = [-(-length // FEATURE_STRIDE) for length in image.shape[-2:]]
+        features = self.backbone(image)
+        # Backbones without padding round down where ours round up: the same resampling brings both to size.
+        aligned = [_resize(features[index], size) for index in self._used]
+        return aligned[0] if len(aligned) == 1 else torch.cat(aligned, dim=1)
+
+
+def _resize(features: Tensor, size: list[int]) -> Tensor:
+    if list(features.shape[-2:]) == size:
+        return features
+    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
+
+
+def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Module:
+    # timm would also take "hf-hub:..." and "local-dir:..." here. The name may come from a file that somebody sent,
+    # and a file must not be able to make this process open connections.
+    if ":" in name or not timm.is_model(name):
+        close = difflib.get_close_matches(name, timm.list_models(), n=3)
+        hint = f"close names: {', '.join(close)}" if close else "timm.list_models() lists the names"
+        raise ValueError(f"timm {timm.__version__} has no encoder {name!r}; {hint}")
+    try:
+        backbone: nn.Module = timm.create_model(
+            name, features_only=True, output_stride=output_stride, pretrained=pretrained
+        )
+    except (AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"encoder {name!r} cannot run at output stride {output_stride} ({error or 'its strides are fixed'}): "
+            "take a convolutional encoder, or another encoder_stride"
+        ) from error
+    return backbone

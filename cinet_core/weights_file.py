@@ -1,0 +1,114 @@
+"""Reading a safetensors file that nobody vouches for: every size is bounded before anything is allocated or parsed.
+
+Layout: 8 bytes header length (little endian), that many bytes of JSON ({name: {dtype, shape, data_offsets}} and
+`__metadata__`, a table of strings), then the tensors' bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+# A thousand tensors take 0.1 MB, label set and recipe some kB: far beyond that it is not one of ours.
+MAX_HEADER_BYTES = 8 * 2**20
+_LENGTH_BYTES = 8
+_PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+
+
+class CheckpointError(Exception):
+    """A weights file that cannot be used: the message names the file, what is wrong with it, and the remedy."""
+
+
+@dataclass(frozen=True)
+class WeightsHeader:
+    """What a file says about itself.
+
+    Attributes:
+        metadata: the table of strings that was stored beside the tensors.
+        tensors: (dtype code such as "F32", shape) of each tensor, by name.
+        file_bytes: size that the whole file must have.
+    """
+
+    metadata: dict[str, str]
+    tensors: dict[str, tuple[str, tuple[int, ...]]]
+    file_bytes: int
+
+
+def read_header(path: Path) -> WeightsHeader:
+    """The header alone, without the tensors. Raises CheckpointError."""
+    with _open(path) as file:
+        return _read_header(path, file)
+
+
+def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
+    """Header and whole content, from one opening of the file.
+
+    Raises:
+        CheckpointError: the file is missing, larger than `max_bytes`, truncated, or no safetensors file.
+    """
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise CheckpointError(
+                f"{path} has {size} bytes, more than the {max_bytes} allowed: it is no weights file of this project"
+            )
+        header = _read_header(path, file)
+        file.seek(0)
+        content = file.read(size)
+    if len(content) != header.file_bytes:
+        raise CheckpointError(
+            f"{path} is truncated or damaged: it has {len(content)} bytes, its header announces {header.file_bytes}. "
+            "Copy or download it again"
+        )
+    return header, content
+
+
+def _open(path: Path) -> BinaryIO:
+    # A named pipe or a device would block or never end: only a regular file is opened at all.
+    if not path.exists():
+        raise CheckpointError(f"{path} does not exist: give the path of a .safetensors file, or 'random'")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is no regular file: give the path of a .safetensors file")
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_header(path: Path, file: BinaryIO) -> WeightsHeader:
+    start = file.read(_LENGTH_BYTES)
+    if start.startswith(_PICKLE_STARTS):
+        raise CheckpointError(
+            f"{path} is a pickle (torch.save), which can run any code when loaded, and is never loaded here: "
+            "save the model with cinet_core.checkpoint.save_checkpoint"
+        )
+    length = int.from_bytes(start, "little")
+    if len(start) < _LENGTH_BYTES or not 2 <= length <= MAX_HEADER_BYTES:
+        raise CheckpointError(
+            f"{path} is no safetensors file: its header would have {length} bytes, the limit is {MAX_HEADER_BYTES}"
+        )
+    text = file.read(length)
+    if len(text) < length:
+        raise CheckpointError(
+            f"{path} is truncated: {len(text)} of {length} header bytes are there. Copy or download it again"
+        )
+    try:
+        return _parse_header(text)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} is no safetensors file: its header is not valid ({error})") from error
+
+
+def _parse_header(text: bytes) -> WeightsHeader:
+    """Whether the offsets tile the file is left to safetensors; here it only matters where they end."""
+    entries: dict[str, Any] = json.loads(text)
+    metadata = entries.pop("__metadata__", {})
+    if not all(isinstance(value, str) for value in metadata.values()):
+        raise TypeError("__metadata__ holds something else than strings")
+    tensors = {name: (str(entry["dtype"]), tuple(entry["shape"])) for name, entry in entries.items()}
+    ends = [entry["data_offsets"][1] for entry in entries.values()]
+    if not all(isinstance(end, int) for end in ends):
+        raise TypeError("data_offsets hold something else than integers")
+    return WeightsHeader(metadata, tensors, _LENGTH_BYTES + len(text) + max(ends, default=0))

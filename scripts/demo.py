@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""The main job, end to end: a camera player and the perception node as separate processes over Fast DDS.
+
+Subscribes to every output, then leaves in demo_output/: panel.png (input, depth, labels, overlay, cloud from above and
+from the side), cloud.ply and stats.json, and prints what was measured. Run it with `make demo`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rclpy
+from ament_index_python.packages import get_package_prefix
+from PIL import Image as PillowImage
+from rich.console import Console
+from rich.table import Table
+from sensor_msgs.msg import Image
+
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.geometry import Intrinsics
+from cinet_core.visualize.panel import panel
+from cinet_core.visualize.ply import write_ply
+from scripts.demo_listener import OUTPUTS, WARM_UP_FRAMES, Listener
+
+START_TIMEOUT = 90.0  # importing torch and loading the model on a slow machine
+FIRST_FRAME_TIMEOUT = 60.0
+
+console = Console()
+
+
+class DemoError(RuntimeError):
+    """The demo cannot go on; the text says why and what to do."""
+
+
+class Process:
+    """A node of this package in a process of its own, its output in a file."""
+
+    def __init__(self, executable: str, parameters: dict[str, Any], folder: Path) -> None:
+        path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / executable
+        arguments = [part for name, value in parameters.items() for part in ("-p", f"{name}:={json.dumps(value)}")]
+        self.name = executable
+        self.log = folder / f"{executable}.log"
+        with self.log.open("w", encoding="utf-8") as stream:
+            command = [str(path), "--ros-args", *arguments]
+            self._process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT)
+
+    def check(self) -> None:
+        """Raise DemoError if it has ended."""
+        if self._process.poll() is not None:
+            log = self.log.read_text(encoding="utf-8", errors="replace")
+            raise DemoError(f"{self.name} ended with status {self._process.returncode}:\n{log}")
+
+    def stop(self) -> None:
+        """End it as Ctrl-C would."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+@dataclass(frozen=True)
+class Received:
+    """A prediction as it came over the wire."""
+
+    depth: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+    intrinsics: Intrinsics
+
+
+def pixels(message: Image, dtype: str, channels: int = 1) -> npt.NDArray[Any]:
+    """Pixels of an image message."""
+    shape = (message.height, message.width, channels)[: 2 if channels == 1 else 3]
+    return np.frombuffer(bytes(message.data), dtype).reshape(shape)
+
+
+def listen(options: argparse.Namespace, folder: Path) -> Listener:
+    """Run player and node until enough was seen."""
+    listener = Listener()
+    weights = options.weights if options.weights == "random" else str(Path(options.weights).resolve())
+    node_parameters = {"weights": weights, "model_config": options.config, "device": options.device}
+    player_parameters: dict[str, Any] = {"source": options.source, "rate": options.rate, "wait_for_subscribers": 1}
+    if options.intrinsics:
+        player_parameters["intrinsics"] = options.intrinsics
+    elif options.fov:
+        player_parameters["fov"] = options.fov
+    processes = []
+    try:
+        console.print(f"starting the perception node ({options.config}, weights: {options.weights})")
+        node = Process("perception_node", node_parameters, folder)
+        processes.append(node)
+        wait(listener, processes, lambda: listener.classes is not None, START_TIMEOUT, "the node is not up")
+        console.print(f"playing {options.source} at {options.rate:g} Hz; listening to {len(OUTPUTS)} topics")
+        processes.append(Process("player_node", player_parameters, folder))
+        wait(
+            listener,
+            processes,
+            lambda: listener.complete_count >= WARM_UP_FRAMES,
+            FIRST_FRAME_TIMEOUT,
+            "no frame came back on every topic (a source without intrinsics has no cloud: give --fov)",
+        )
+        deadline = time.monotonic() + options.seconds
+        wait(listener, processes, lambda: time.monotonic() > deadline, options.seconds + 60.0, "")
+    finally:
+        for process in reversed(processes):
+            process.stop()
+    return listener
+
+
+def wait(listener: Listener, processes: list[Process], done: Any, timeout: float, problem: str) -> None:
+    """Handle messages until a condition holds; raise DemoError after the timeout."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        for process in processes:
+            process.check()
+        if time.monotonic() > deadline:
+            raise DemoError(f"{problem}, after {timeout:g} s; see {', '.join(str(item.log) for item in processes)}")
+        listener.spin(0.1)
+
+
+def write_pictures(listener: Listener, folder: Path) -> None:
+    """Write panel.png and cloud.ply of the last complete frame."""
+    parts, classes = listener.complete, listener.classes
+    assert parts is not None
+    assert classes is not None
+    label_set = LabelSet(classes.label_set, tuple(item.name for item in classes.classes))
+    info = parts["depth_registered/camera_info"]
+    received = Received(
+        pixels(parts["depth_registered/image_rect"], "<f4"),
+        pixels(parts["semantic/image_raw"], "u1"),
+        pixels(parts["semantic/confidence"], "u1"),
+        Intrinsics.from_matrix(info.k, info.width, info.height),
+    )
+    stats = parts["stats"]
+    caption = f"{stats.model} {stats.model_hash} on {stats.device}, {stats.label_set}"
+    if stats.random_weights:
+        caption = f"RANDOM WEIGHTS: depth, labels and points mean nothing ({caption})"
+    image = pixels(parts["rgb/image_rect"], "u1", 3)
+    picture = panel(image, received, label_set, caption=caption, warning=stats.random_weights)
+    PillowImage.fromarray(picture).save(folder / "panel.png")
+    points = np.frombuffer(bytes(parts["points"].data), "<f4").reshape(info.height, info.width, 8)
+    write_ply(
+        folder / "cloud.ply", points[..., :3], label_set.palette[received.labels], received.labels, received.confidence
+    )
+
+
+def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
+    """Figures of the run, for stats.json."""
+    latency = np.array([item.latency for item in listener.stats])
+    last = listener.stats[-1]
+    stages: dict[str, list[float]] = defaultdict(list)
+    for item in listener.stats:
+        for stage in item.stages:
+            stages[stage.stage].append(stage.seconds)
+    return {
+        "source": str(options.source),
+        "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+        "model": last.model,
+        "model_hash": last.model_hash,
+        "random_weights": last.random_weights,
+        "device": last.device,
+        "frames_per_second": listener.seen["stats"].rate,
+        "stamp_to_publish_ms": {
+            "p50": float(np.nanpercentile(latency, 50)) * 1e3,
+            "p99": float(np.nanpercentile(latency, 99)) * 1e3,
+        },
+        "stage_ms_median": {stage: float(np.median(values)) * 1e3 for stage, values in stages.items()},
+        "frames": {"received": last.frames_received, "used": last.frames_used, "dropped": last.frames_dropped},
+        "topics": {
+            topic: {"form": seen.form, "messages": seen.count, "hz": seen.rate, "bytes": seen.size}
+            for topic, seen in listener.seen.items()
+        },
+    }
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the figures as a table."""
+    table = Table(title=f"CI-Net on {figures['source']}")
+    for column in ("topic", "encoding / fields, size"):
+        table.add_column(column)
+    for column in ("messages", "Hz", "kB"):
+        table.add_column(column, justify="right")
+    for topic, row in figures["topics"].items():
+        kilobytes = f"{row['bytes'] / 1e3:.0f}" if row["bytes"] else ""
+        table.add_row(topic, row["form"], str(row["messages"]), f"{row['hz']:.1f}", kilobytes)
+    console.print(table)
+    frames, latency = figures["frames"], figures["stamp_to_publish_ms"]
+    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in figures["stage_ms_median"].items())
+    console.print(
+        f"{figures['frames_per_second']:.1f} FPS with all topics subscribed; "
+        f"stamp to publish p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms; frames received "
+        f"{frames['received']}, used {frames['used']}, dropped {frames['dropped']} (only the latest is worked on)\n"
+        f"median ms by stage: {stages}"
+    )
+    if figures["random_weights"]:
+        console.print("[bold red]random weights: depth, labels and points mean nothing; this shows the plumbing")
+
+
+def main() -> int:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--source", default="synthetic", help="synthetic, an image, a folder, a video or a ROS 2 bag")
+    parser.add_argument("--weights", default="random", help="checkpoint, or random")
+    parser.add_argument("--config", default="lite", help="network, where the weights are random")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--rate", type=float, default=15.0, help="frames per second of the player")
+    parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure")
+    parser.add_argument("--fov", type=float, help="horizontal field of view of a source without intrinsics, degrees")
+    parser.add_argument("--intrinsics", type=float, nargs=4, metavar=("FX", "FY", "CX", "CY"))
+    parser.add_argument("--output", type=Path, default=Path("demo_output"))
+    options = parser.parse_args()
+    if options.source != "synthetic":
+        options.source = str(Path(options.source).resolve())
+    options.output.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # undisturbed by other nodes on this machine
+    rclpy.init()
+    try:
+        listener = listen(options, options.output)
+        figures = report(listener, options)
+        (options.output / "stats.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_pictures(listener, options.output)
+    except DemoError as error:
+        console.print(f"[bold red]demo failed:[/] {error}")
+        return 1
+    finally:
+        rclpy.try_shutdown()
+    show(figures)
+    console.print(f"wrote {', '.join(str(options.output / name) for name in ('panel.png', 'cloud.ply', 'stats.json'))}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

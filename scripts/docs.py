@@ -1,0 +1,72 @@
+"""Renew what the README shows and code decides: the parameter tables, and the picture of the outputs.
+
+The picture is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
+is. Run it with `make docs`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from cinet_core.data.label_sets import NYU40
+from cinet_core.data.synthetic_room import SyntheticRoom
+from cinet_core.geometry import Intrinsics
+from cinet_core.visualize.panel import panel
+from cinet_ros.parameter_fields import markdown_table
+from cinet_ros.parameters import Settings
+from cinet_ros.player.parameters import PlayerSettings
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLES = {"perception parameters": Settings, "player parameters": PlayerSettings}
+PICTURE = ROOT / "docs" / "outputs.png"
+VIEW = 21  # shows the table in front, the door behind and the television
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Exact depth and labels of a frame, as a panel takes a prediction."""
+
+    depth: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+    intrinsics: Intrinsics
+
+
+def with_tables(text: str) -> str:
+    """The README with every table between its markers renewed.
+
+    Raises:
+        ValueError: a marker is missing.
+    """
+    for name, kind in TABLES.items():
+        begin, end = f"<!-- begin {name}: `make docs` -->", f"<!-- end {name} -->"
+        before, found_begin, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found_begin and found_end):
+            raise ValueError(f"the README has no `{begin}` ... `{end}`")
+        text = f"{before}{begin}\n{markdown_table(kind)}\n{end}{after}"
+    return text
+
+
+def main() -> int:
+    """Rewrite README.md and docs/outputs.png."""
+    readme = ROOT / "README.md"
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    room = SyntheticRoom()
+    frame = room.render(VIEW)
+    truth = Truth(frame.depth, frame.labels, np.full_like(frame.labels, 255), room.intrinsics)
+    caption = "synthetic room with its exact depth and labels: what the outputs are, not what a network reaches"
+    picture = panel(frame.image, truth, NYU40, caption=caption)
+    PICTURE.parent.mkdir(exist_ok=True)
+    Image.fromarray(picture).quantize(256).save(PICTURE, optimize=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The model's settings: validated, complete in JSON, ablations by override."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cinet_core.model import CONFIGS, ModelConfig, get_config
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_json_round_trip(name: str) -> None:
+    config = get_config(name, sharing="lsu", num_classes=37)
+    assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_lite_is_what_the_method_says() -> None:
+    lite = get_config("lite")
+    assert lite.encoder == "tf_efficientnet_lite0"
+    assert (lite.encoder_stride, lite.feature_channels, lite.query_channels) == (16, 128, 32)
+    assert lite.decoder_channels == (96, 64, 32)
+    assert lite.separable
+    assert lite.channels_last
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_defaults_are_the_methods_decisions(name: str) -> None:
+    config = get_config(name)
+    assert (config.attention_scale, config.attention_divisor, config.sharing) == ("sqrt", "row", "fsm")
+    assert config.attention_logit_init == -1.1
+    assert config.scene_understanding
+    assert config.num_classes == 40
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_classes", 0),
+        ("num_classes", 256),
+        ("num_classes", True),
+        ("num_classes", 4.0),
+        ("feature_channels", -1),
+        ("feature_channels", 10**9),
+        ("query_channels", "8"),
+        ("decoder_channels", [1, 2]),
+        ("decoder_channels", [1, 2, 0]),
+        ("decoder_channels", 3),
+        ("encoder_stride", 4),
+        ("encoder", ""),
+        ("sharing", "both"),
+        ("sharing", None),
+        ("attention_scale", 1),
+        ("attention_divisor", "column"),
+        ("separable", 1),
+        ("attention_logit_init", float("nan")),
+        ("initial_depth", 0.0),
+        ("initial_depth", float("inf")),
+        ("initial_depth", "2"),
+    ],
+)
+def test_unusable_value_is_named(field: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=field):
+        get_config("lite", **{field: value})
+
+
+def test_unknown_names_are_refused_with_what_there_is() -> None:
+    with pytest.raises(ValueError, match="did you mean 'lite'"):
+        get_config("lit")
+    with pytest.raises(ValueError, match="shraing"):
+        get_config("lite", shraing="fsm")
+    with pytest.raises(ValueError, match="encoder"):
+        ModelConfig.from_dict({"name": "x"})

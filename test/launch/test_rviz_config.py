@@ -1,0 +1,79 @@
+"""config/perception.rviz shows topics that exist, as they are published; the launch file remaps every one of them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+# topics of the contract -> display that shows their type
+SHOWN = {
+    "/image": "rviz_default_plugins/Image",
+    "/depth_registered/image_rect": "rviz_default_plugins/Image",
+    "/semantic_color/image_raw": "rviz_default_plugins/Image",
+    "/semantic_overlay/image_raw": "rviz_default_plugins/Image",
+    "/points": "rviz_default_plugins/PointCloud2",
+}
+
+
+@pytest.fixture(scope="module")
+def manager() -> dict[str, Any]:
+    text = (REPOSITORY / "config" / "perception.rviz").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["Visualization Manager"]
+
+
+@pytest.fixture(scope="module")
+def displays(manager: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {item["Topic"]["Value"]: item for item in manager["Displays"] if "Topic" in item}
+
+
+def test_topics_and_their_types(displays: dict[str, dict[str, Any]]) -> None:
+    assert {topic: display["Class"] for topic, display in displays.items()} == SHOWN
+    assert all(display["Enabled"] for display in displays.values())
+
+
+def test_launch_file_remaps_all_of_them() -> None:
+    tree = ast.parse((REPOSITORY / "launch" / "perception.launch.py").read_text(encoding="utf-8"))
+    (topics,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "SHOWN_TOPICS"
+    )
+    assert {f"/{topic}" for topic in topics} == set(SHOWN)
+
+
+def test_qos_matches_publishers(displays: dict[str, dict[str, Any]]) -> None:
+    for topic, display in displays.items():
+        # outputs are reliable; a camera driver may be either, and only best effort matches both
+        expected = "Best Effort" if topic == "/image" else "Reliable"
+        assert display["Topic"]["Reliability Policy"] == expected, topic
+        assert display["Topic"]["Durability Policy"] == "Volatile", topic
+        assert display["Topic"]["Depth"] <= 5, topic
+
+
+def test_depth_is_shown_in_metres(displays: dict[str, dict[str, Any]]) -> None:
+    depth = displays["/depth_registered/image_rect"]
+    assert depth["Normalize Range"] is False
+    assert 0 == depth["Min Value"] < depth["Max Value"] <= 10
+
+
+def test_cloud_is_coloured_and_in_the_cameras_frame(
+    manager: dict[str, Any], displays: dict[str, dict[str, Any]]
+) -> None:
+    assert displays["/points"]["Color Transformer"] == "RGB8"
+    assert manager["Global Options"]["Fixed Frame"] == "camera_optical_frame"
+
+
+def test_view_looks_along_the_optical_axis(manager: dict[str, Any]) -> None:
+    view = manager["Views"]["Current"]
+    assert view["Class"] == "rviz_default_plugins/Orbit"
+    # the eye is behind the camera (z < 0): focal point minus distance along a view that points at +z
+    assert -1.57 < view["Pitch"] < -1.0
+    assert view["Focal Point"]["Z"] < view["Distance"]
+    # yaw -90 degrees: image right is screen right
+    assert view["Yaw"] == pytest.approx(4.712, abs=0.01)
