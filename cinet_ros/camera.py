@@ -37,13 +37,13 @@ class Camera:
     first_received: float | None = None
     models: CameraModelCache = field(default_factory=CameraModelCache)
     focal_checked: Intrinsics | None = None
-    subscribed_since: float | None = None
+    wanted_since: float | None = None
 
     def restart(self) -> None:
         """Forget what an earlier activation left."""
         self.conditions.clear_all()
         self.counters = FrameCounters()
-        self.first_received = self.focal_checked = self.subscribed_since = None
+        self.first_received = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, stale_after: float, active: bool) -> DiagnosticStatus:
         """Row of /diagnostics."""
@@ -62,16 +62,16 @@ class Camera:
         if not active:
             fine = "inactive"
         else:
-            fine = "publishing" if self.input.subscribed else "idle: nobody subscribes to an output"
+            fine = "publishing" if self.input.wanted else "idle: nobody subscribes to an output"
         return status(name, self.input.image_topic, fine, self.conditions, values)
 
     def _watch_arrivals(self, stale_after: float) -> None:
         now = time.monotonic()
-        if not self.input.subscribed:
-            self.subscribed_since = None
+        if not self.input.wanted:
+            self.wanted_since = None
             return
-        self.subscribed_since = self.subscribed_since or now
-        age = now - max(self.subscribed_since, self.counters.last_received or 0.0)
+        self.wanted_since = self.wanted_since or now
+        age = now - max(self.wanted_since, self.counters.last_received or 0.0)
         if age <= stale_after:
             self.conditions.clear("stale_input")
         elif self.input.publishers() == 0:

@@ -45,6 +45,7 @@ class CameraInput:
         self._forced = {
             topic: self._forced_reliability(topic, reliability) for topic in (self.image_topic, self.info_topic)
         }
+        self.wanted = False
         self._subscriptions: dict[str, Any] = {}
         self._reliability: dict[str, ReliabilityPolicy] = {}
         self._infos: OrderedDict[int, CameraInfo] = OrderedDict()
@@ -66,17 +67,17 @@ class CameraInput:
             raise ValueError(f"{name} = {value!r} is not one of {', '.join(known)}")
         return known[value]
 
-    @property
-    def subscribed(self) -> bool:
-        """Whether images are being received."""
-        return bool(self._subscriptions)
-
     def publishers(self) -> int:
         """Publishers of the image topic that discovery knows."""
         return self._node.count_publishers(self.image_topic)
 
     def update(self, wanted: bool) -> None:
-        """Subscribe, unsubscribe, or subscribe anew with another reliability; call it now and then."""
+        """Subscribe, unsubscribe, or subscribe anew with another reliability; call it now and then.
+
+        A topic is subscribed to as soon as it has a publisher, whose reliability is known then: to subscribe before and
+        again after would lose the first messages.
+        """
+        self.wanted = wanted
         if not wanted:
             self.close()
             return
@@ -85,6 +86,7 @@ class CameraInput:
 
     def close(self) -> None:
         """Unsubscribe and forget the camera."""
+        self.wanted = False
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
@@ -94,7 +96,7 @@ class CameraInput:
 
     def _subscribe(self, topic: str, kind: type, callback: Callable[[Any], None], depth: int) -> None:
         reliability = self._forced[topic] or self._offered_reliability(topic)
-        if self._reliability.get(topic) == reliability:
+        if reliability is None or self._reliability.get(topic) == reliability:
             return
         if topic in self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop(topic))
@@ -102,13 +104,13 @@ class CameraInput:
         self._subscriptions[topic] = self._node.create_subscription(kind, topic, callback, profile)
         self._reliability[topic] = reliability
 
-    def _offered_reliability(self, topic: str) -> ReliabilityPolicy:
-        """Reliable only where every publisher is: a best-effort one does not match a reliable subscription."""
+    def _offered_reliability(self, topic: str) -> ReliabilityPolicy | None:
+        """What every publisher can serve: reliable only where all of them are. None while there is no publisher."""
         offered = [info.qos_profile.reliability for info in self._node.get_publishers_info_by_topic(topic)]
-        if offered and all(policy == ReliabilityPolicy.RELIABLE for policy in offered):
+        if not offered:
+            return None
+        if all(policy == ReliabilityPolicy.RELIABLE for policy in offered):
             return ReliabilityPolicy.RELIABLE
-        if not offered and topic in self._reliability:
-            return self._reliability[topic]  # the publisher is away: keep what served it
         return ReliabilityPolicy.BEST_EFFORT
 
     def _remember_info(self, message: CameraInfo) -> None:

@@ -1,66 +1,65 @@
 """The perception node: camera images in; metric depth, semantic labels and a semantic cloud out, in step.
 
-A managed (lifecycle) node that configures and activates itself by default. Contract: topics, encodings, conventions and
-parameters are listed in the README.
+A managed (lifecycle) node that configures and activates itself by default. The README lists its topics, encodings,
+conventions and parameters. This file only starts it; `cinet_ros.perception` is the node.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 from cinet_ros import requirements
-
-if TYPE_CHECKING:
-    from cinet_ros.perception import PerceptionNode
+from cinet_ros.stop_request import StopRequest
 
 # Exit status where the node refuses to start: as shells have it for wrong usage.
 REFUSED = 2
-
-
-def build(args: list[str] | None = None) -> PerceptionNode:
-    """Create the node; rclpy must be initialised.
-
-    Raises:
-        ValueError: a parameter's value is out of range.
-    """
-    from cinet_ros.perception import PerceptionNode
-
-    return PerceptionNode(cli_args=args)
+# How long a stop may wait for the executor to look at it, seconds.
+POLL_SECONDS = 0.1
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until it is told to stop; return the exit status."""
+    """Run the node until SIGINT or SIGTERM; return the exit status: 0, or 2 where it refuses to start."""
+    stop = StopRequest()
+    stop.listen()
     lacking = requirements.missing()
     if lacking is not None:
         print(f"perception: {lacking}", file=sys.stderr)
         return REFUSED
 
     import rclpy
-    from rclpy.exceptions import InvalidParameterTypeException, ParameterException
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(args=args)
-    node: Any = None
+    # Without rclpy's handlers: those pull the context away from under a frame in work.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
-        node = build()
+        return _run(stop)
+    finally:
+        rclpy.try_shutdown()
+        stop.ignore()
+
+
+def _run(stop: Callable[[], bool]) -> int:
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    from cinet_ros.perception import PerceptionNode
+
+    try:
+        node = PerceptionNode()
+    except ValueError as error:
+        rclpy.logging.get_logger("perception").fatal(str(error))
+        return REFUSED
+    try:
         if node.settings.autostart and not node.autostart():
             node.get_logger().error("still unconfigured; mend the cause above, then configure and activate it again")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (ValueError, InvalidParameterTypeException, ParameterException) as error:
-        if node is not None:
-            raise
-        print(f"perception: {error}", file=sys.stderr)
-        return REFUSED
+        while not stop():
+            executor.spin_once(timeout_sec=POLL_SECONDS)
     finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        rclpy.try_shutdown()
+        node.close()
+        node.destroy_node()
     return 0
 
 

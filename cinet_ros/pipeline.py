@@ -30,6 +30,9 @@ from cinet_ros.publishers import Result
 # A stamp further from the node's clock than this is of another clock, not of a slow camera.
 PLAUSIBLE_LATENCY = 10.0
 
+# Why images are dropped that come before the first camera_info.
+WAITING = "waiting_for_camera_info"
+
 Array = npt.NDArray[Any]
 
 
@@ -125,8 +128,7 @@ class Pipeline:
             model = self._camera_model(camera, job, image.shape[1], image.shape[0], settings)
         except ConversionError as error:
             camera.counters.drop(error.reason)
-            level = WARN if error.reason in {"stale", "no_camera_info"} else ERROR
-            camera.conditions.report(error.reason, level, str(error))
+            self._report_unusable(camera, error)
             return None
         valid = None
         if model is not None and model.distorted:
@@ -134,6 +136,13 @@ class Pipeline:
         seconds = {"decode": decoded - started, "rectify": time.perf_counter() - decoded}
         intrinsics = model.intrinsics if model is not None else self._assumed(image, settings)
         return Frame(camera, job, image, valid, intrinsics, seconds)
+
+    @staticmethod
+    def _report_unusable(camera: Camera, error: ConversionError) -> None:
+        if error.reason == WAITING:
+            return  # as every start does for a moment; what follows is reported
+        level = WARN if error.reason == "stale" else ERROR
+        camera.conditions.report(error.reason, level, str(error))
 
     def _refuse_old(self, job: Job, settings: Settings) -> None:
         if settings.max_stamp_age <= 0:
@@ -155,7 +164,7 @@ class Pipeline:
             camera.first_received = camera.first_received or job.received
             if job.received - camera.first_received < settings.camera_info_timeout:
                 raise ConversionError(
-                    "no_camera_info",
+                    WAITING,
                     f"images wait up to camera_info_timeout = {settings.camera_info_timeout:g} s for a first "
                     f"message on {camera.input.info_topic}",
                 )

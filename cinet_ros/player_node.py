@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from types import FrameType
 from typing import Any
 
 import rclpy
@@ -31,6 +29,7 @@ from cinet_ros.player.parameters import PlayerSettings
 from cinet_ros.player.pictures import Picture, Pictures, open_pictures
 from cinet_ros.player.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
 from cinet_ros.player.simulated_clock import TICK_SECONDS, SimulatedClock
+from cinet_ros.stop_request import StopRequest
 
 EXIT_FAILED = 1
 EXIT_BAD_VALUE = 2
@@ -52,21 +51,6 @@ _RELIABILITY = {"reliable": QoSReliabilityPolicy.RELIABLE, "best_effort": QoSRel
 
 class PlaybackError(Exception):
     """Playing ended early; the text names the reason and the remedy."""
-
-
-class StopRequest:
-    """Set by SIGINT and SIGTERM, asked by everything that waits."""
-
-    def __init__(self) -> None:
-        self._requested = False
-
-    def __call__(self) -> bool:
-        """Whether the player is to end."""
-        return self._requested
-
-    def on_signal(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal; only sets a flag, so that it is safe wherever the main thread is."""
-        self._requested = True
 
 
 class PlayerNode(Node):
@@ -244,8 +228,7 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit status: 0 played or stopped by a signal, 1 failed while playing, 2 wrong parameter or source.
     """
     stop = StopRequest()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop.on_signal)
+    stop.listen()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # RCLError: what follows --ros-args cannot be parsed
@@ -255,6 +238,7 @@ def main(args: Sequence[str] | None = None) -> int:
         return _play(stop)
     finally:
         rclpy.try_shutdown()
+        stop.ignore()
 
 
 def _play(stop: StopRequest) -> int:

@@ -16,6 +16,7 @@ import pytest
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -82,8 +83,11 @@ class Wire:
     """A ROS node of the test's own: publishes camera images and collects what comes back."""
 
     def __init__(self, namespace: str = "") -> None:
-        self.node: Node = rclpy.create_node("wire", namespace=namespace)
-        self._executor = SingleThreadedExecutor()
+        # a context of its own: tests that run a node's main() in this process need the default one
+        self._context = Context()
+        rclpy.init(context=self._context)
+        self.node: Node = rclpy.create_node("wire", namespace=namespace, context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self.messages: dict[str, list[Any]] = defaultdict(list)
         self._subscriptions: dict[str, Any] = {}
@@ -128,11 +132,12 @@ class Wire:
     def exchange(self, image: Any, info: CameraInfo | None, topics: list[str], prefix: str = "") -> dict[str, Any]:
         """Send one image with its camera_info and return what was published for its stamp on every topic."""
         image_topic = f"{prefix}image" if isinstance(image, Image) else f"{prefix}image/compressed"
-        self.spin_for(SETTLE_SECONDS)
         images, infos = self.publisher(image_topic, type(image)), self.publisher(f"{prefix}camera_info", CameraInfo)
         self.spin_until(lambda: images.get_subscription_count() > 0, f"subscriber of {image_topic}")
         if info is not None:
             self.spin_until(lambda: infos.get_subscription_count() > 0, "subscriber of camera_info")
+        self.spin_for(SETTLE_SECONDS)
+        if info is not None:
             infos.publish(info)
             self.spin_for(0.05)  # the two topics are not ordered against each other
         images.publish(image)
@@ -157,18 +162,12 @@ class Wire:
         """Leave the wire."""
         self._executor.shutdown()
         self.node.destroy_node()
+        self._context.try_shutdown()
 
 
 def same_stamp(one: Any, other: Any) -> bool:
     """Whether two messages carry exactly the same stamp."""
     return one.header.stamp == other.header.stamp
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _rclpy() -> Iterator[None]:
-    rclpy.init()
-    yield
-    rclpy.shutdown()
 
 
 @pytest.fixture(scope="module")

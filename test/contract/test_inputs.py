@@ -273,3 +273,21 @@ def test_weights_that_cannot_be_read_leave_the_node_up_and_unconfigured(
         node.process.wait(1.0)
     node.process.send_signal(signal.SIGTERM)
     assert node.process.wait(15) == 0
+
+
+def test_an_impatient_user_ends_the_node_cleanly_in_the_middle_of_its_work(
+    wire: Any, start: Callable[..., Any], make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
+) -> None:
+    node = start("perception_node", {"weights": "random"}, until="configured")
+    wire.subscribe("stats", PerceptionStats)
+    image = make_image(picture())
+    wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
+    images = wire.publisher("image", Image)
+    for _ in range(5):
+        images.publish(make_image(picture()))
+    for _ in range(3):
+        node.process.send_signal(signal.SIGINT)
+        wire.spin_for(0.05)
+    assert node.process.wait(15) == 0
+    assert "Traceback" not in node.output()
+    assert "frame lost" not in node.output()
