@@ -1,6 +1,6 @@
 # Two commands do everything on a machine without ROS: `make demo` and `make test`.
 SHELL := /bin/bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eo pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 
