@@ -192,8 +192,8 @@ def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
 def show(figures: dict[str, Any]) -> None:
     """Print the figures as a table."""
     table = Table(title=f"CI-Net on {figures['source']}")
-    for column in ("topic", "encoding / fields, size"):
-        table.add_column(column)
+    table.add_column("topic", no_wrap=True)
+    table.add_column("encoding / fields, size", overflow="fold")
     for column in ("messages", "Hz", "kB"):
         table.add_column(column, justify="right")
     for topic, row in figures["topics"].items():
