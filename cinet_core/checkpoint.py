@@ -65,8 +65,8 @@ class TrainingCamera:
             value = getattr(self, name)
             if not isinstance(value, int) or not 16 <= value <= 8192:
                 raise ValueError(f"camera {name} is {value!r}: it must be an integer from 16 to 8192 pixels")
-        if not 0 < self.canonical_focal < math.inf:
-            raise ValueError(f"canonical_focal is {self.canonical_focal!r}: it must be above 0 pixels")
+        if not (math.isfinite(self.canonical_focal) and self.canonical_focal > 0):
+            raise ValueError(f"canonical_focal is {self.canonical_focal!r}: it must be finite and above 0 pixels")
         _check_range("focal_range", self.focal_range)
 
     @property
@@ -108,13 +108,8 @@ class ModelMetadata:
                 f"label set {self.label_set.name!r} has {classes} classes, the network {self.config.num_classes}"
             )
         _check_range("depth_range", self.depth_range)
-        for name, kind in (
-            ("recipe", Mapping),
-            ("figures", Mapping),
-            ("licence", str),
-            ("attribution", str),
-            ("random_weights", bool),
-        ):
+        kinds = {"recipe": Mapping, "figures": Mapping, "licence": str, "attribution": str, "random_weights": bool}
+        for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a {kind.__name__}")
 
@@ -163,7 +158,8 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
             range of half precision.
 
     Raises:
-        ValueError: metadata of another configuration, or not expressible in JSON.
+        ValueError: metadata of another configuration, or not expressible in JSON; weights that are not finite (with
+            `half`, not within its range).
         OSError: the folder cannot be written.
     """
     if metadata.config != model.config:
@@ -171,7 +167,14 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if half:
         tensors = {name: tensor.half() if tensor.dim() > 1 else tensor for name, tensor in tensors.items()}
-    text = json.dumps(metadata.to_dict(), allow_nan=False)
+    broken = _not_finite(tensors)
+    if broken:
+        remedy = "save without half" if half else "go back to a state before the training diverged"
+        raise ValueError(f"{path} is not written: it would hold NaN or infinite weights in {_first(broken)}; {remedy}")
+    try:
+        text = json.dumps(metadata.to_dict(), allow_nan=False)
+    except TypeError as error:
+        raise ValueError(f"{path} is not written: recipe or figures are not JSON: {error}") from error
     content = safetensors.torch.save(tensors, {_VERSION_KEY: str(FORMAT_VERSION), _METADATA_KEY: text})
     path = Path(path)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
@@ -205,9 +208,13 @@ def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> 
     except (SafetensorError, ValueError, KeyError) as error:
         raise CheckpointError(f"{path} is damaged: {error}. Copy or download it again") from error
     tensors = {name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()}
-    damaged = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    damaged = _not_finite(tensors)
     if damaged:
         raise CheckpointError(f"{path} holds NaN or infinite weights in {_first(damaged)}: the training diverged")
+    if any(buffer.is_meta and name not in expected for name, buffer in model.named_buffers()):
+        # Some backbones have constants that are not saved (blur kernels): only a real construction computes them. The
+        # tensors are known to fit by now, so that it takes no more memory than the file has shown.
+        model = build_model(metadata.config, seed=0)
     model.load_state_dict(tensors, assign=True)
     if metadata.config.channels_last:
         model.to(memory_format=torch.channels_last)
@@ -249,7 +256,7 @@ def _parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
         )
     try:
         return ModelMetadata.from_dict(json.loads(header.metadata[_METADATA_KEY]))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path} has unusable metadata: {type(error).__name__}: {error}") from error
 
 
@@ -281,8 +288,12 @@ def _check_tensors(path: Path, header: WeightsHeader, expected: Mapping[str, Ten
 
 
 def _check_range(name: str, limits: tuple[float, float]) -> None:
-    if len(limits) != 2 or not 0 < limits[0] < limits[1] < math.inf:
-        raise ValueError(f"{name} is {limits!r}: it must be two rising numbers above 0")
+    if len(limits) != 2 or not all(map(math.isfinite, limits)) or not 0 < limits[0] < limits[1]:
+        raise ValueError(f"{name} is {limits!r}: it must be two finite, rising numbers above 0")
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> list[str]:
+    return [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
 
 
 def _first(names: list[str]) -> str:

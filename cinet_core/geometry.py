@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _Depth = TypeVar("_Depth", float, "npt.NDArray[np.floating]", "torch.Tensor")
 
 MIN_NETWORK_SIDE = 16
-"""The network halves its input up to four times: pixels that must be left to halve."""
+"""Pixels: below this the deepest features of a stride-16 encoder are smaller than one position."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Intrinsics:
                 raise ValueError(f"{name} is {value}: a focal length must be above 0 pixels; calibrate the camera")
         for name in ("width", "height"):
             value = getattr(self, name)
-            if value < 1:
+            if not value >= 1:  # NaN is not
                 raise ValueError(f"{name} is {value}: an image is at least 1 pixel wide and high")
 
     def matrix(self) -> npt.NDArray[np.float64]:

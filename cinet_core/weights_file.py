@@ -56,11 +56,13 @@ def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
                 f"{path} has {size} bytes, more than the {max_bytes} allowed: it is no weights file of this project"
             )
         header = _read_header(path, file)
-        file.seek(0)
-        content = file.read(size)
-    if len(content) != header.file_bytes:
+        if size == header.file_bytes:
+            file.seek(0)
+            content = file.read(size)
+            size = len(content)  # less where the file shrank meanwhile
+    if size != header.file_bytes:
         raise CheckpointError(
-            f"{path} is truncated or damaged: it has {len(content)} bytes, its header announces {header.file_bytes}. "
+            f"{path} is truncated or damaged: it has {size} bytes, its header announces {header.file_bytes}. "
             "Copy or download it again"
         )
     return header, content
@@ -68,11 +70,11 @@ def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
 
 def _open(path: Path) -> BinaryIO:
     # A named pipe or a device would block or never end: only a regular file is opened at all.
-    if not path.exists():
-        raise CheckpointError(f"{path} does not exist: give the path of a .safetensors file, or 'random'")
-    if not path.is_file():
-        raise CheckpointError(f"{path} is no regular file: give the path of a .safetensors file")
     try:
+        if not path.exists():
+            raise CheckpointError(f"{path} does not exist: give the path of a .safetensors file, or 'random'")
+        if not path.is_file():
+            raise CheckpointError(f"{path} is no regular file: give the path of a .safetensors file")
         return path.open("rb")
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
@@ -80,13 +82,14 @@ def _open(path: Path) -> BinaryIO:
 
 def _read_header(path: Path, file: BinaryIO) -> WeightsHeader:
     start = file.read(_LENGTH_BYTES)
-    if start.startswith(_PICKLE_STARTS):
-        raise CheckpointError(
-            f"{path} is a pickle (torch.save), which can run any code when loaded, and is never loaded here: "
-            "save the model with cinet_core.checkpoint.save_checkpoint"
-        )
     length = int.from_bytes(start, "little")
     if len(start) < _LENGTH_BYTES or not 2 <= length <= MAX_HEADER_BYTES:
+        # Only now: the length of a proper header may begin with these bytes too. A pickle's is over the limit.
+        if start.startswith(_PICKLE_STARTS):
+            raise CheckpointError(
+                f"{path} is a pickle (torch.save), which can run any code when loaded, and is never loaded here: "
+                "save the model with cinet_core.checkpoint.save_checkpoint"
+            )
         raise CheckpointError(
             f"{path} is no safetensors file: its header would have {length} bytes, the limit is {MAX_HEADER_BYTES}"
         )

@@ -34,7 +34,7 @@ class Camera:
     conditions: Conditions
     rectified: bool
     counters: FrameCounters = field(default_factory=FrameCounters)
-    first_received: float | None = None
+    waiting_since: float | None = None  # without a camera_info, steady clock
     models: CameraModelCache = field(default_factory=CameraModelCache)
     focal_checked: Intrinsics | None = None
     wanted_since: float | None = None
@@ -43,21 +43,21 @@ class Camera:
         """Forget what an earlier activation left."""
         self.conditions.clear_all()
         self.counters = FrameCounters()
-        self.first_received = self.focal_checked = self.wanted_since = None
+        self.waiting_since = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, stale_after: float, active: bool) -> DiagnosticStatus:
         """Row of /diagnostics."""
-        counters = self.counters
-        rate_in, rate_out = counters.rates()
+        counts = self.counters.now()
+        rate_in, rate_out = self.counters.rates()
         self._watch_arrivals(stale_after)
         values = {
             "image topic": self.input.image_topic,
             "rate in [Hz]": f"{rate_in:.1f}",
             "rate out [Hz]": f"{rate_out:.1f}",
-            "received": counters.received,
-            "used": counters.used,
-            **{f"dropped: {reason}": count for reason, count in sorted(counters.drops.items())},
-            **{f"{kind} stamps": count for kind, count in sorted(counters.stamps.items())},
+            "received": counts.received,
+            "used": counts.used,
+            **{f"dropped: {reason}": count for reason, count in sorted(counts.drops.items())},
+            **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
         }
         if not active:
             fine = "inactive"

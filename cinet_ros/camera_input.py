@@ -7,8 +7,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 # Enough to pair an image with its camera_info while either is late by a few frames.
@@ -16,6 +18,9 @@ REMEMBERED_CAMERA_INFOS = 32
 
 # Images are large and only the latest counts; one more covers the moment in which one is taken.
 IMAGE_QUEUE_DEPTH = 2
+
+# Left to rclpy's qos_overrides parameters; reliability is not, because theirs knows no "auto".
+OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
 
 
 def stamp_of(message: Any) -> int:
@@ -40,10 +45,14 @@ class CameraInput:
         self._node = node
         self._on_image = on_image
         self._image_type = CompressedImage if compressed else Image
-        self.image_topic = node.resolve_topic_name(f"{prefix}image/compressed" if compressed else f"{prefix}image")
-        self.info_topic = node.resolve_topic_name(f"{prefix}camera_info")
+        # rclpy is given these names, not the resolved ones, which it would remap once more.
+        self._image_name = f"{prefix}image/compressed" if compressed else f"{prefix}image"
+        self._info_name = f"{prefix}camera_info"
+        self.image_topic = node.resolve_topic_name(self._image_name)
+        self.info_topic = node.resolve_topic_name(self._info_name)
         self._forced = {
-            topic: self._forced_reliability(topic, reliability) for topic in (self.image_topic, self.info_topic)
+            self._image_name: self._forced_reliability(self.image_topic, reliability),
+            self._info_name: self._forced_reliability(self.info_topic, reliability),
         }
         self.wanted = False
         self._subscriptions: dict[str, Any] = {}
@@ -55,7 +64,13 @@ class CameraInput:
         """Reliability the user demands: by the standard qos_overrides parameter, else by our own; None for auto."""
         name = f"qos_overrides.{topic}.subscription.reliability"
         if not self._node.has_parameter(name):
-            self._node.declare_parameter(name, "auto")
+            # as rclpy declares its own qos_overrides: with a subscription there it would change nothing
+            descriptor = ParameterDescriptor(
+                description=f"reliability of the subscription to {topic}: auto, reliable or best_effort",
+                read_only=True,
+                dynamic_typing=True,
+            )
+            self._node.declare_parameter(name, "auto", descriptor)
         value = str(self._node.get_parameter(name).value)
         value = parameter if value == "auto" else value
         known = {
@@ -69,7 +84,7 @@ class CameraInput:
 
     def publishers(self) -> int:
         """Publishers of the image topic that discovery knows."""
-        return self._node.count_publishers(self.image_topic)
+        return len(self._node.get_publishers_info_by_topic(self._image_name))
 
     def update(self, wanted: bool) -> None:
         """Subscribe, unsubscribe, or subscribe anew with another reliability; call it now and then.
@@ -81,8 +96,8 @@ class CameraInput:
         if not wanted:
             self.close()
             return
-        self._subscribe(self.info_topic, CameraInfo, self._remember_info, depth=REMEMBERED_CAMERA_INFOS)
-        self._subscribe(self.image_topic, self._image_type, self._on_image, depth=IMAGE_QUEUE_DEPTH)
+        self._subscribe(self._info_name, CameraInfo, self._remember_info, depth=REMEMBERED_CAMERA_INFOS)
+        self._subscribe(self._image_name, self._image_type, self._on_image, depth=IMAGE_QUEUE_DEPTH)
 
     def close(self) -> None:
         """Unsubscribe and forget the camera."""
@@ -101,7 +116,9 @@ class CameraInput:
         if topic in self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop(topic))
         profile = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=reliability)
-        self._subscriptions[topic] = self._node.create_subscription(kind, topic, callback, profile)
+        self._subscriptions[topic] = self._node.create_subscription(
+            kind, topic, callback, profile, qos_overriding_options=QoSOverridingOptions(OVERRIDABLE)
+        )
         self._reliability[topic] = reliability
 
     def _offered_reliability(self, topic: str) -> ReliabilityPolicy | None:

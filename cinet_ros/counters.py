@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Mapping
+from typing import NamedTuple
 
 RATE_WINDOW = 5.0
 
@@ -28,6 +30,20 @@ class Rate:
         return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
 
+class Counts(NamedTuple):
+    """Counts of one moment, so that they add up."""
+
+    received: int
+    used: int
+    drops: Mapping[str, int]  # by reason
+    stamps: Mapping[str, int]  # by what is odd about them
+
+    @property
+    def dropped(self) -> int:
+        """Frames dropped for any reason."""
+        return sum(self.drops.values())
+
+
 class FrameCounters:
     """Thread-safe counts of one camera, since activation."""
 
@@ -35,10 +51,10 @@ class FrameCounters:
         self._lock = threading.Lock()
         self._rate_in, self._rate_out = Rate(), Rate()
         self._last_stamp: int | None = None
-        self.received = 0
-        self.used = 0
-        self.drops: Counter[str] = Counter()
-        self.stamps: Counter[str] = Counter()
+        self._received = 0
+        self._used = 0
+        self._drops: Counter[str] = Counter()
+        self._stamps: Counter[str] = Counter()
         self.last_received: float | None = None
 
     def receive(self, stamp: int) -> float:
@@ -48,32 +64,31 @@ class FrameCounters:
         """
         now = time.monotonic()
         with self._lock:
-            self.received += 1
+            self._received += 1
             self.last_received = now
             self._rate_in.tick(now)
             if stamp == 0:
-                self.stamps["zero"] += 1
+                self._stamps["zero"] += 1
             elif self._last_stamp is not None and stamp <= self._last_stamp:
-                self.stamps["duplicate" if stamp == self._last_stamp else "backward"] += 1
+                self._stamps["duplicate" if stamp == self._last_stamp else "backward"] += 1
             self._last_stamp = stamp
         return now
 
     def use(self) -> None:
         """Count a frame whose outputs were published."""
         with self._lock:
-            self.used += 1
+            self._used += 1
             self._rate_out.tick(time.monotonic())
 
     def drop(self, reason: str) -> None:
         """Count a frame that will not be published, under a short reason."""
         with self._lock:
-            self.drops[reason] += 1
+            self._drops[reason] += 1
 
-    @property
-    def dropped(self) -> int:
-        """Frames dropped for any reason."""
+    def now(self) -> Counts:
+        """All counts at once."""
         with self._lock:
-            return sum(self.drops.values())
+            return Counts(self._received, self._used, dict(self._drops), dict(self._stamps))
 
     def rates(self) -> tuple[float, float]:
         """Rate of arrivals and of published frames, Hz."""

@@ -66,11 +66,10 @@ def declare(node: Node, kind: type[Settings]) -> Settings:
     # Types and ranges are checked by the class, so that `rate:=10` is as good as `rate:=10.0` and errors name the
     # remedy; the full descriptors come after it, because rclpy would refuse a value first, in its own words.
     bare = ParameterDescriptor(dynamic_typing=True)
-    values = {
-        field.name: coerced(field, node.declare_parameter(field.name, _to_ros(field.default), bare).value)
-        for field in fields
-    }
-    settings = kind(**values)
+    values = {field.name: node.declare_parameter(field.name, _to_ros(field.default), bare).value for field in fields}
+    # An empty list has no type in a file or on the command line: rcl hands on that nothing is set.
+    empty = {field.name: () for field in fields if values[field.name] is None and isinstance(field.default, tuple)}
+    settings = kind(**{field.name: coerced(field, values[field.name]) for field in fields} | empty)
     for field in fields:
         node.set_descriptor(field.name, _descriptor(field))
     return settings

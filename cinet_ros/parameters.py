@@ -10,7 +10,9 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.parameter import Parameter
+from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from cinet_ros.parameter_fields import check, coerced, parameter
 
@@ -141,6 +143,17 @@ class Settings:
             raise ValueError(f"cameras = {list(self.cameras)} must hold at least one name, each once")
         if len(self.cameras) > 1 and "" in self.cameras:
             raise ValueError(f"cameras = {list(self.cameras)}: the empty name is for a single camera only")
+        for name in self.cameras:
+            _check_camera_name(name)
+
+
+def _check_camera_name(name: str) -> None:
+    try:
+        validate_full_topic_name(f"/{name}" if name else "/image")
+    except InvalidTopicNameException as error:
+        raise ValueError(
+            f"cameras: {name!r} cannot begin a relative topic name; use letters, digits and underscores, a letter first"
+        ) from error
 
 
 def changed(settings: Settings, changes: Iterable[Parameter]) -> Settings:

@@ -6,6 +6,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
@@ -15,7 +16,7 @@ from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput, stamp_of
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.diagnostics import WARN, Conditions, status
+from cinet_ros.diagnostics import ERROR, WARN, Conditions, status
 from cinet_ros.parameter_fields import declare
 from cinet_ros.parameters import Settings, changed
 from cinet_ros.pipeline import Pipeline
@@ -34,6 +35,8 @@ RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a 
 # How often subscribers and publishers are looked at: a new subscriber waits this long at most, seconds.
 DEMAND_PERIOD = 0.2
 DIAGNOSTICS_PERIOD = 1.0
+# How long a transition waits for the frame in work, seconds.
+STOP_TIMEOUT = 10.0
 
 
 class PerceptionNode(LifecycleNode):
@@ -51,11 +54,15 @@ class PerceptionNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
+        self._pipeline: Pipeline | None = None
         self._worker: LatestWorker[Job] | None = None
+        self._left_behind: LatestWorker[Job] | None = None
         self._demand_timer: Any = None
+        # Timers of the node's own clock would stand still with a paused or missing simulation.
+        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._model_conditions = Conditions(self.get_logger())
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self._steady_clock)
 
     def autostart(self) -> bool:
         """Configure and activate; return whether the node is active then."""
@@ -66,11 +73,14 @@ class PerceptionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create the outputs."""
+        self._model_conditions.clear_all()
         try:
             self._configure()
-        except (CheckpointError, ValueError) as error:
-            self.get_logger().error(f"not configured: {error}")
+        except Exception as error:  # rclpy would take it for an ERROR, and say nothing
             self._release()
+            known = isinstance(error, (CheckpointError, ValueError))  # whose texts name the remedy
+            cause = str(error) if known else f"{type(error).__name__}: {error}"
+            self._model_conditions.report("configure", ERROR, f"not configured: {cause}", lasting=True)
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
@@ -87,10 +97,9 @@ class PerceptionNode(LifecycleNode):
         self._predictor = Predictor(checkpoint, device=settings.device, network_size=sizes[0], output_size=sizes[1])
         self._predictor.label_set.ids(name for name in settings.mask_classes if name)
         compressed = settings.image_transport == "compressed"
-        decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
+        self._decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
         for name in settings.cameras:
             self._cameras[name] = self._camera(name, settings, compressed)
-        self._pipeline = Pipeline(self._predictor, self._cameras, decode, lambda: self.settings, self.get_clock())
         self.get_logger().info(
             f"configured: {self._predictor.metadata.config.name} ({self._predictor.model_hash}) on "
             f"{self._predictor.device}, {len(self._predictor.label_set.classes)} classes of "
@@ -124,10 +133,16 @@ class PerceptionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and take images as soon as somebody wants what becomes of them."""
+        if self._left_behind is not None and self._left_behind.running:
+            self.get_logger().error("not activated: a frame from before the deactivation is in work still; try again")
+            return TransitionCallbackReturn.FAILURE
+        assert self._predictor is not None
+        self._left_behind = None
         for camera in self._cameras.values():
             camera.restart()
+        self._pipeline = Pipeline(self._predictor, self._cameras, self._decode, lambda: self.settings, self.get_clock())
         self._worker = LatestWorker(self._pipeline.process, self._pipeline.failed, name="perception worker")
-        self._demand_timer = self.create_timer(DEMAND_PERIOD, self._follow_demand)
+        self._demand_timer = self.create_timer(DEMAND_PERIOD, self._follow_demand, clock=self._steady_clock)
         self._follow_demand()
         return super().on_activate(state)
 
@@ -148,6 +163,7 @@ class PerceptionNode(LifecycleNode):
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that the node can be configured anew."""
+        self.get_logger().error(f"a transition from {state.label} failed: everything is freed; configure the node anew")
         self._release()
         return TransitionCallbackReturn.SUCCESS
 
@@ -164,30 +180,35 @@ class PerceptionNode(LifecycleNode):
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        try:
-            left = worker.stop()
-        except TimeoutError as error:
-            self.get_logger().error(f"{error}; its thread is left behind")
-            return
-        for name in left:
+        for name in worker.stop(STOP_TIMEOUT):
             self._cameras[name].counters.drop("deactivated")
+        if worker.running:
+            assert self._pipeline is not None
+            self._pipeline.abandon()
+            self._left_behind = worker
+            self.get_logger().error(
+                f"the frame in work did not end within {STOP_TIMEOUT:g} s: it goes on, and nothing of it is published"
+            )
 
     def _release(self) -> None:
         self._halt()
         for camera in self._cameras.values():
             camera.outputs.close()
-        self._cameras.clear()
+        predictor, worker = self._predictor, self._left_behind
+        # New ones, where the frame left behind has the old ones still.
+        self._cameras, self._predictor, self._pipeline, self._left_behind = {}, None, None, None
         self._model_conditions.clear_all()
-        if self._predictor is not None:
-            self._predictor.close()
-            self._predictor = None
+        # In use by a frame left behind, the model is freed with that, being referred to by nothing else.
+        if predictor is not None and not (worker is not None and worker.running):
+            predictor.close()
 
     # while active
 
     def _on_image(self, name: str, message: Any) -> None:
-        camera, worker = self._cameras[name], self._worker
-        if worker is None:
+        worker = self._worker
+        if worker is None:  # taken from the wire just before the deactivation
             return
+        camera = self._cameras[name]
         received = camera.counters.receive(stamp_of(message))
         if worker.submit(name, Job(message, received)) is not None:
             camera.counters.drop("overload")

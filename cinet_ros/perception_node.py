@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from cinet_ros import requirements
 from cinet_ros.stop_request import StopRequest
@@ -31,7 +32,11 @@ def main(args: list[str] | None = None) -> int:
     from rclpy.signals import SignalHandlerOptions
 
     # Without rclpy's handlers: those pull the context away from under a frame in work.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # RCLError: what follows --ros-args cannot be parsed, or no log can be written
+        print(f"perception: {error}", file=sys.stderr)
+        return REFUSED
     try:
         return _run(stop)
     finally:
@@ -55,12 +60,29 @@ def _run(stop: Callable[[], bool]) -> int:
             node.get_logger().error("still unconfigured; mend the cause above, then configure and activate it again")
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while not stop():
-            executor.spin_once(timeout_sec=POLL_SECONDS)
+        spin(executor, stop, node.get_logger())
     finally:
         node.close()
         node.destroy_node()
     return 0
+
+
+def spin(executor: Any, stop: Callable[[], bool], logger: Any) -> None:
+    """Serve callbacks until a stop.
+
+    Args:
+        executor: with the nodes to serve.
+        stop: whether to end.
+        logger: of the node.
+    """
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    while not stop():
+        try:
+            executor.spin_once(timeout_sec=POLL_SECONDS)
+        except rclpy_implementation.RCLError as error:
+            # Up to Jazzy a lifecycle transition that the state does not allow comes out here, instead of in the answer.
+            logger.error(f"a request failed: {error}")
 
 
 if __name__ == "__main__":

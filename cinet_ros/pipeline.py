@@ -15,7 +15,7 @@ from rclpy.clock import Clock
 from std_msgs.msg import Header
 
 from cinet_core.data.label_sets import UNLABELLED
-from cinet_core.geometry import Intrinsics
+from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import stamp_of
@@ -73,6 +73,11 @@ class Pipeline:
         self._settings = settings
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        """Publish nothing more: the frame in work took too long, and its publishers may go. Safe from any thread."""
+        self._abandoned = True
 
     def process(self, batch: dict[str, Job]) -> None:
         """Run the latest frame of every camera that has one; cameras with equal image sizes share a network call."""
@@ -106,17 +111,24 @@ class Pipeline:
                 self._lost(frame.camera, error)
             return
         for frame, prediction in zip(frames, predictions, strict=True):
+            if self._abandoned:
+                frame.camera.counters.drop("deactivated")
+                continue
             try:
                 wanted = self._publish(frame, prediction, settings)
             except Exception as error:
                 self._lost(frame.camera, error)
                 continue
-            self._account(frame, wanted)
+            frame.camera.counters.use()
+            try:
+                self._publish_stats(frame, wanted)
+            except Exception as error:  # the frame itself is out, and counted
+                frame.camera.conditions.report("error", ERROR, f"no stats, {type(error).__name__}: {error}")
 
-    @staticmethod
-    def _lost(camera: Camera, error: Exception) -> None:
-        camera.counters.drop("error")
-        camera.conditions.report("error", ERROR, f"frame lost to {type(error).__name__}: {error}")
+    def _lost(self, camera: Camera, error: Exception) -> None:
+        camera.counters.drop("deactivated" if self._abandoned else "error")
+        if not self._abandoned:
+            camera.conditions.report("error", ERROR, f"frame lost to {type(error).__name__}: {error}")
 
     def _prepare(self, camera: Camera, job: Job, settings: Settings) -> Frame | None:
         """Decode and rectify; None where the frame is dropped, which is then counted with its reason."""
@@ -124,6 +136,7 @@ class Pipeline:
         try:
             self._refuse_old(job, settings)
             image = self._decode(job.message)
+            self._refuse_small(image)
             decoded = time.perf_counter()
             model = self._camera_model(camera, job, image.shape[1], image.shape[0], settings)
         except ConversionError as error:
@@ -144,8 +157,14 @@ class Pipeline:
         level = WARN if error.reason == "stale" else ERROR
         camera.conditions.report(error.reason, level, str(error))
 
+    @staticmethod
+    def _refuse_small(image: Array) -> None:
+        if min(image.shape[:2]) < MIN_NETWORK_SIDE:
+            needed = f"the network needs {MIN_NETWORK_SIDE} pixels a side; raise the camera's resolution"
+            raise ConversionError("size", f"image is {image.shape[1]}x{image.shape[0]}: {needed}")
+
     def _refuse_old(self, job: Job, settings: Settings) -> None:
-        if settings.max_stamp_age <= 0:
+        if settings.max_stamp_age <= 0 or stamp_of(job.message) == 0:  # which is no time at all
             return
         age = self._clock.now().nanoseconds * 1e-9 - stamp_of(job.message) * 1e-9
         if age > settings.max_stamp_age:
@@ -161,8 +180,8 @@ class Pipeline:
         """Model for this image; None where there is no valid calibration and the frame is used without."""
         info = camera.input.camera_info(stamp_of(job.message))
         if info is None:
-            camera.first_received = camera.first_received or job.received
-            if job.received - camera.first_received < settings.camera_info_timeout:
+            camera.waiting_since = camera.waiting_since or job.received
+            if job.received - camera.waiting_since < settings.camera_info_timeout:
                 raise ConversionError(
                     WAITING,
                     f"images wait up to camera_info_timeout = {settings.camera_info_timeout:g} s for a first "
@@ -170,6 +189,7 @@ class Pipeline:
                 )
             self._report_uncalibrated(camera, f"no camera_info on {camera.input.info_topic}", settings)
             return None
+        camera.waiting_since = None
         try:
             model = camera.models.get(info, width, height, camera.rectified)
         except ConversionError as error:
@@ -220,9 +240,7 @@ class Pipeline:
             frame.seconds[stage] = frame.seconds.get(stage, 0.0) + seconds
         return wanted
 
-    def _account(self, frame: Frame, wanted: frozenset[str]) -> None:
-        """Count a published frame and publish its statistics."""
-        frame.camera.counters.use()
+    def _publish_stats(self, frame: Frame, wanted: frozenset[str]) -> None:
         latency = self._latency(frame.camera, frame.job.message.header)
         if "stats" in wanted:
             frame.camera.outputs.publish_stats(self._stats(frame, latency))
@@ -260,16 +278,16 @@ class Pipeline:
         return math.nan
 
     def _stats(self, frame: Frame, latency: float) -> PerceptionStats:
-        counters, predictor = frame.camera.counters, self._predictor
-        rate_in, rate_out = counters.rates()
+        counts, predictor = frame.camera.counters.now(), self._predictor
+        rate_in, rate_out = frame.camera.counters.rates()
         return PerceptionStats(
             header=frame.job.message.header,
             latency=latency,
             receive_latency=time.monotonic() - frame.job.received,
             stages=[StageTime(stage=stage, seconds=seconds) for stage, seconds in frame.seconds.items()],
-            frames_received=counters.received,
-            frames_used=counters.used,
-            frames_dropped=counters.dropped,
+            frames_received=counts.received,
+            frames_used=counts.used,
+            frames_dropped=counts.dropped,
             rate_in=rate_in,
             rate_out=rate_out,
             backend=predictor.backend_name,

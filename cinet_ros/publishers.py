@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -108,8 +109,9 @@ class CameraOutputs:
             self._latched.append(self._latch(type(label_info), f"{prefix}semantic/label_info", label_info))
 
     def _publisher(self, kind: type, topic: str, qos: QoSProfile) -> Any:
+        # A copy: rclpy writes the overrides of this topic into the profile that it is given.
         return self._node.create_publisher(
-            kind, topic, qos, qos_overriding_options=QoSOverridingOptions.with_default_policies()
+            kind, topic, copy.copy(qos), qos_overriding_options=QoSOverridingOptions.with_default_policies()
         )
 
     def _latch(self, kind: type, topic: str, message: Any) -> Any:

@@ -55,8 +55,7 @@ class LatestWorker(Generic[Item]):
     def stop(self, timeout: float = 10.0) -> dict[str, Item]:
         """End the thread after the batch it works on; return the items that were still waiting.
 
-        Raises:
-            TimeoutError: the batch did not end within ``timeout`` seconds (the thread is a daemon and is left behind).
+        A batch that does not end within ``timeout`` seconds is left to itself: see `running`.
         """
         with self._wake:
             self._stopping = True
@@ -64,9 +63,12 @@ class LatestWorker(Generic[Item]):
             self._wake.notify()
         if threading.current_thread() is not self._thread:
             self._thread.join(timeout)
-            if self._thread.is_alive():
-                raise TimeoutError(f"the frame in work did not end within {timeout:g} s")
         return left
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread is there still; after `stop`: with a batch that did not end in time."""
+        return self._thread.is_alive()
 
     def _run(self) -> None:
         while True:

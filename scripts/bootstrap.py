@@ -68,7 +68,9 @@ def run(*command: str | Path, env: dict[str, str] | None = None, log: Path | Non
 
 
 def check_platform() -> None:
-    """Refuse machines for which no ROS 2 wheels are published, naming the way that works there."""
+    """Refuse machines without ROS 2 wheels, naming the way that works there, and paths with a blank."""
+    if any(character.isspace() for character in str(ROOT)):
+        raise SetupError(f"colcon's setup.sh cannot read a path with a blank: move this checkout from {ROOT}")
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise SetupError(
             f"no ROS 2 wheels are published for {platform.system()} {platform.machine()} (x86-64 Linux only); "
@@ -128,9 +130,10 @@ def mark_current(step: str, value: str) -> None:
 def install_packages(extras: str, torch_backend: str) -> None:
     """Create .venv and install the project and its dependencies, pinned."""
     value = digest([ROOT / "setup.py", ROOT / "pyproject.toml", CONSTRAINTS], f"{extras}|{torch_backend}")
-    if is_current("packages", value) and PYTHON.exists():
+    usable = is_usable(VENV)
+    if usable and is_current("packages", value):
         return
-    if not PYTHON.exists():
+    if not usable:
         say(f"creating a virtual environment in {VENV.name} with Python {platform.python_version()}")
         run(sys.executable, "-m", "venv", "--clear", VENV)
         # colcon crawls below the package: keep it out of the environment's own package.xml files
@@ -138,9 +141,10 @@ def install_packages(extras: str, torch_backend: str) -> None:
     say("installing uv, which downloads in parallel and hard-links from its cache")
     run(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", CONSTRAINTS, "uv")
     backend = ["--torch-backend", torch_backend] if torch_backend else []
+    cache = [] if is_writable(uv_cache()) else ["--no-cache"]
     say("installing torch, ROS 2 and the rest (5 GB the first time; a minute or more, by your network)")
     run(
-        PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS, *backend,
+        PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS, *backend, *cache,
         # once here, or every process that imports torch pays 10 s where PYTHONDONTWRITEBYTECODE is set
         "--compile-bytecode", "--editable", f"{ROOT}[{extras}]",
     )  # fmt: skip
@@ -148,11 +152,35 @@ def install_packages(extras: str, torch_backend: str) -> None:
     mark_current("packages", value)
 
 
+def is_usable(venv: Path) -> bool:
+    """Tell whether an environment is complete, of this Python, and where it was made: its scripts name that place."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    pip, activate = venv / "lib" / version / "site-packages" / "pip" / "__main__.py", venv / "bin" / "activate"
+    complete = all(path.exists() for path in (venv / "bin" / "python", pip, activate))
+    return complete and str(venv) in activate.read_text(encoding="utf-8")
+
+
+def uv_cache() -> Path:
+    """Where uv keeps what it downloads."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return Path(os.environ.get("UV_CACHE_DIR") or home / "uv")
+
+
+def is_writable(folder: Path) -> bool:
+    """Tell whether a folder can be written to, or made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def rewrite_cmake_paths() -> None:
     """Point the ROS wheels' CMake files at this interpreter.
 
     They name the Python of the machine that built them, /opt/python/cp311-cp311/..., which exists on no other. Each
-    file is replaced, not edited in place: uv hard-links it from a cache that other environments share.
+    file is replaced, not edited in place: uv hard-links it from a cache that other environments share. In one step,
+    because uv would not bring back a file that an interruption left missing.
     """
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -168,8 +196,9 @@ def rewrite_cmake_paths() -> None:
         for old, value in replacements.items():
             new = new.replace(old, value)
         if new != text:
-            path.unlink()
-            path.write_text(new, encoding="utf-8")
+            written = path.with_name(f"{path.name}.new")
+            written.write_text(new, encoding="utf-8")
+            written.replace(path)
 
 
 def lay_out_source() -> Path:
@@ -192,6 +221,12 @@ def lay_out_source() -> Path:
     ):
         link = source / name
         if not link.is_symlink():
+            link.symlink_to(ROOT / name)
+        elif link.readlink() != ROOT / name:
+            # the checkout was moved or copied: CMake's caches name the old place, too
+            for built in ("build", "install"):
+                shutil.rmtree(WORKSPACE / built, ignore_errors=True)
+            link.unlink()
             link.symlink_to(ROOT / name)
     return source
 
@@ -251,9 +286,12 @@ def main() -> int:
         install_system_packages()
         install_packages(arguments.extras, arguments.torch_backend)
         build_workspace()
-    except SetupError as error:
+    except (SetupError, OSError) as error:
         print(f"[setup] failed: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("[setup] interrupted; run it again to go on", file=sys.stderr)
+        return 130
     say(f"ready ({time.monotonic() - started:.0f} s)")
     return 0
 

@@ -25,10 +25,13 @@ import numpy.typing as npt
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from PIL import Image as PillowImage
+from rclpy.signals import SignalHandlerOptions
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sensor_msgs.msg import Image
 
+from cinet_core.checkpoint import CheckpointError, read_metadata
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics
 from cinet_core.visualize.panel import panel
@@ -90,10 +93,22 @@ def pixels(message: Image, dtype: str, channels: int = 1) -> npt.NDArray[Any]:
     return np.frombuffer(bytes(message.data), dtype).reshape(shape)
 
 
+def checked_weights(given: str) -> str:
+    """The node's parameter; raise DemoError where it could not be loaded, for which the node would wait."""
+    if given == "random":
+        return given
+    path = Path(given).resolve()
+    try:
+        read_metadata(path)
+    except CheckpointError as error:
+        raise DemoError(str(error)) from error
+    return str(path)
+
+
 def listen(options: argparse.Namespace, folder: Path) -> Listener:
     """Run player and node until enough was seen."""
+    weights = checked_weights(options.weights)
     listener = Listener()
-    weights = options.weights if options.weights == "random" else str(Path(options.weights).resolve())
     node_parameters = {"weights": weights, "model_config": options.config, "device": options.device}
     player_parameters: dict[str, Any] = {"source": options.source, "rate": options.rate, "wait_for_subscribers": 1}
     if options.intrinsics:
@@ -106,7 +121,9 @@ def listen(options: argparse.Namespace, folder: Path) -> Listener:
         node = Process("perception_node", node_parameters, folder)
         processes.append(node)
         wait(listener, processes, lambda: listener.classes is not None, START_TIMEOUT, "the node is not up")
-        console.print(f"playing {options.source} at {options.rate:g} Hz; listening to {len(OUTPUTS)} topics")
+        console.print(
+            f"playing {escape(str(options.source))} at {options.rate:g} Hz; listening to {len(OUTPUTS)} topics"
+        )
         processes.append(Process("player_node", player_parameters, folder))
         wait(
             listener,
@@ -162,7 +179,10 @@ def write_pictures(listener: Listener, folder: Path) -> None:
 
 def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
     """Figures of the run, for stats.json."""
+    if not listener.stats:
+        raise DemoError(f"no frame was finished in {options.seconds:g} s: give more --seconds, or a smaller --config")
     latency = np.array([item.latency for item in listener.stats])
+    latency = latency[np.isfinite(latency)]  # it is NaN where stamps are of another clock
     last = listener.stats[-1]
     stages: dict[str, list[float]] = defaultdict(list)
     for item in listener.stats:
@@ -177,8 +197,7 @@ def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
         "device": last.device,
         "frames_per_second": listener.seen["stats"].rate,
         "stamp_to_publish_ms": {
-            "p50": float(np.nanpercentile(latency, 50)) * 1e3,
-            "p99": float(np.nanpercentile(latency, 99)) * 1e3,
+            f"p{share}": float(np.percentile(latency, share)) * 1e3 if latency.size else None for share in (50, 99)
         },
         "stage_ms_median": {stage: float(np.median(values)) * 1e3 for stage, values in stages.items()},
         "frames": {"received": last.frames_received, "used": last.frames_used, "dropped": last.frames_dropped},
@@ -191,7 +210,7 @@ def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
 
 def show(figures: dict[str, Any]) -> None:
     """Print the figures as a table."""
-    table = Table(title=f"CI-Net on {figures['source']}")
+    table = Table(title=f"CI-Net on {escape(figures['source'])}")
     table.add_column("topic", no_wrap=True)
     table.add_column("encoding / fields, size", overflow="fold")
     for column in ("messages", "Hz", "kB"):
@@ -201,10 +220,11 @@ def show(figures: dict[str, Any]) -> None:
         table.add_row(topic, row["form"], str(row["messages"]), f"{row['hz']:.1f}", kilobytes)
     console.print(table)
     frames, latency = figures["frames"], figures["stamp_to_publish_ms"]
+    delays = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items() if value is not None) or "unknown"
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in figures["stage_ms_median"].items())
     console.print(
         f"{figures['frames_per_second']:.1f} FPS with all topics subscribed; "
-        f"stamp to publish p50 {latency['p50']:.0f} ms, p99 {latency['p99']:.0f} ms; frames received "
+        f"stamp to publish {delays}; frames received "
         f"{frames['received']}, used {frames['used']}, dropped {frames['dropped']} (only the latest is worked on)\n"
         f"median ms by stage: {stages}"
     )
@@ -229,15 +249,20 @@ def main() -> int:
         options.source = str(Path(options.source).resolve())
     options.output.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("ROS_DOMAIN_ID", str(1 + os.getpid() % 100))  # undisturbed by other nodes on this machine
-    rclpy.init()
+    # Ctrl-C and SIGTERM as exceptions: rclpy's own handlers would end the context under the listener instead.
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         listener = listen(options, options.output)
         figures = report(listener, options)
         (options.output / "stats.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
         write_pictures(listener, options.output)
     except DemoError as error:
-        console.print(f"[bold red]demo failed:[/] {error}")
+        console.print(f"[bold red]demo failed:[/] {escape(str(error))}")
         return 1
+    except KeyboardInterrupt:
+        console.print("interrupted: the processes were ended, nothing was written")
+        return 130
     finally:
         rclpy.try_shutdown()
     show(figures)

@@ -42,7 +42,7 @@ def run_predict(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace, console: Console) -> int:
     try:
-        source = open_source(options.source)
+        source = open_source(options.source, depth=False)
         checkpoint = _checkpoint(options)
         predictor = Predictor(checkpoint, device=options.device)
         options.output.mkdir(parents=True, exist_ok=True)
@@ -157,7 +157,9 @@ class _Run:
             _write_png(Path(f"{stem}_labels.png"), prediction.labels)
         if "cloud" in write and prediction.intrinsics is not None:
             points = unproject(prediction.depth, prediction.intrinsics)
-            write_ply(Path(f"{stem}_cloud.ply"), points, frame.image, prediction.labels, prediction.confidence)
+            path = Path(f"{stem}_cloud.ply")
+            if not write_ply(path, points, frame.image, prediction.labels, prediction.confidence):
+                _log.warning("%s is not written: no pixel of %s has a valid depth", path, frame.name)
 
 
 def depth_millimetres(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:

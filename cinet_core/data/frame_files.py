@@ -102,7 +102,10 @@ def read_image(path: Path) -> npt.NDArray[np.uint8]:
                 grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
                 return np.repeat(grey[..., None], 3, axis=2)
             return np.array(picture.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
+    # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.
+    except Exception as error:
         reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
         raise SourceError(path, reason, "replace or remove the file") from error
 
@@ -113,7 +116,10 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         SourceError: the file is missing, or is no one-channel 16-bit image.
     """
-    raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    try:
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # for example more pixels than OpenCV's limit
+        raw = None
     if raw is None:
         raise SourceError(path, "the depth image is missing or cannot be decoded", "restore or remove it")
     if raw.ndim != 2 or raw.dtype != np.uint16:
@@ -193,7 +199,11 @@ def _frames_jsonl(folder: Path) -> list[FrameFiles]:
 def _open3d(folder: Path) -> list[FrameFiles]:
     """Depth is registered to colour in this layout; K is a column-major list of nine values."""
     calibration = None
-    for path in sorted(folder.glob("camera*.json")):
+    paths = sorted(folder.glob("camera*.json"))
+    if len(paths) > 1:
+        names = ", ".join(path.name for path in paths)
+        raise SourceError(folder, f"which camera took these images: {names}?", "leave only the right file there")
+    for path in paths:
         try:
             camera = json.loads(_text(path))
             k = np.array(camera["intrinsic_matrix"], dtype=np.float64).reshape(3, 3, order="F")

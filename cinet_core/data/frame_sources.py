@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -84,19 +84,21 @@ class FrameSource(Protocol):
         ...
 
 
-def open_source(path_or_name: str, intrinsics: Intrinsics | None = None) -> FrameSource:
+def open_source(path_or_name: str, intrinsics: Intrinsics | None = None, depth: bool = True) -> FrameSource:
     """The source of frames behind a path.
 
     Args:
         path_or_name: an image file, a folder (frame_files.py lists the layouts), a video file, or "synthetic".
         intrinsics: of the colour camera, in place of what the source says; scaled where the image has another size of
             the same aspect. A depth image keeps the source's own.
+        depth: False leaves depth images unread: the frames carry none.
 
     Raises:
-        SourceError: there is no such source, or it holds nothing to read.
+        SourceError: there is no such source, it holds nothing to read, or it is a video of another aspect than
+            `intrinsics`.
     """
     if path_or_name == SYNTHETIC:
-        return SyntheticSource(intrinsics)
+        return SyntheticSource(intrinsics, depth=depth)
     path = Path(path_or_name).expanduser()
     if not path.exists():
         raise SourceError(
@@ -105,7 +107,10 @@ def open_source(path_or_name: str, intrinsics: Intrinsics | None = None) -> Fram
     if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
         raise SourceError(path, "this is a ROS bag", "play it with the player node (source:=...), not with this")
     if path.is_dir():
-        return FilesSource(path.resolve().name, list_frames(path), intrinsics)
+        frames = list_frames(path)
+        if not depth:
+            frames = [replace(frame, depth=None) for frame in frames]
+        return FilesSource(path.resolve().name, frames, intrinsics)
     if path.stat().st_size == 0:
         raise SourceError(path, "the file is empty", "replace the file")
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -160,22 +165,24 @@ class VideoSource:
     """A video file, decoded by OpenCV."""
 
     def __init__(self, path: Path, intrinsics: Intrinsics | None = None) -> None:
-        """Look at the header.
+        """Look at the header and the first frame.
 
         Raises:
-            SourceError: OpenCV cannot open the file or finds no frame in it.
+            SourceError: OpenCV cannot open the file or finds no frame in it, or `intrinsics` are for another aspect.
         """
         self.name = path.stem
         self.failures: list[SourceError] = []
         self._path = path
-        self._intrinsics = intrinsics
         capture = self._open()
         try:
             rate = float(capture.get(cv2.CAP_PROP_FPS))
             self.rate: float | None = rate if 0.0 < rate < 1000.0 else None
             self._count = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-            if not capture.grab():
+            found, first = capture.read()
+            if not found:
                 raise self._unreadable("it holds no frame that can be decoded")
+            height, width = first.shape[:2]
+            self._intrinsics = None if intrinsics is None else scaled_to(intrinsics, width, height, path)
         finally:
             capture.release()
 
@@ -194,10 +201,8 @@ class VideoSource:
                 if not found:
                     break
                 image = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-                height, width = image.shape[:2]
-                intrinsics = self._intrinsics and scaled_to(self._intrinsics, width, height, self._path)
                 stamp = number / self.rate if self.rate else None
-                yield Frame(f"{self.name}_{number:06d}", image, stamp, intrinsics)
+                yield Frame(f"{self.name}_{number:06d}", image, stamp, self._intrinsics)
                 number += 1
         finally:
             capture.release()
@@ -217,14 +222,15 @@ class VideoSource:
 
 
 class SyntheticSource:
-    """The synthetic room, once around; with exact depth."""
+    """The synthetic room, once around; with exact depth unless told otherwise."""
 
     name = SYNTHETIC
     rate: float | None = SYNTHETIC_RATE
 
-    def __init__(self, intrinsics: Intrinsics | None = None, seed: int = 0) -> None:
+    def __init__(self, intrinsics: Intrinsics | None = None, seed: int = 0, depth: bool = True) -> None:
         """Furnish the room; ``intrinsics`` choose the image size and the lens."""
         self.failures: list[SourceError] = []
+        self._depth = depth
         self._room = SyntheticRoom(seed, intrinsics=intrinsics)
 
     def __len__(self) -> int:
@@ -236,4 +242,5 @@ class SyntheticSource:
         for index in range(SYNTHETIC_FRAMES):
             view = self._room.render(index, SYNTHETIC_FRAMES)
             k = self._room.intrinsics
-            yield Frame(f"{SYNTHETIC}_{index:06d}", view.image, index / SYNTHETIC_RATE, k, view.depth, k)
+            depth = (view.depth, k) if self._depth else (None, None)
+            yield Frame(f"{SYNTHETIC}_{index:06d}", view.image, index / SYNTHETIC_RATE, k, *depth)

@@ -51,7 +51,11 @@ class Grouping:
     unknown: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse members of no group."""
+        """Refuse groups that 8 bits cannot number, and ids of no group."""
+        if not 1 <= len(self.names) <= UNLABELLED:
+            raise ValueError(f"grouping {self.name!r} has {len(self.names)} groups: 1 to {UNLABELLED} fit in 8 bits")
+        if self.unknown is not None and not 0 <= self.unknown < len(self.names):
+            raise ValueError(f"grouping {self.name!r} has no group {self.unknown}, its unknown one: give a group's id")
         wrong = [group for group in self.members if not 0 <= group < len(self.names)]
         if wrong:
             raise ValueError(f"grouping {self.name!r} has group ids {wrong} but only {len(self.names)} groups")
@@ -119,10 +123,10 @@ class LabelSet:
         Raises:
             ValueError: a name is not a class; the message names the nearest ones.
         """
-        by_name = {name.casefold(): index for index, name in enumerate(self.classes)}
+        by_name = {_plain(name): index for index, name in enumerate(self.classes)}
         found = []
         for name in names:
-            key = name.casefold().replace("_", " ").strip()
+            key = _plain(name)
             if key not in by_name:
                 close = difflib.get_close_matches(key, by_name, n=3, cutoff=0.5)
                 hint = (
@@ -161,7 +165,7 @@ class LabelSet:
                 for key, group in values.get("groupings", {}).items()
             }
             return cls(str(values["name"]), tuple(str(name) for name in values["classes"]), groupings)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"not a label set: {type(error).__name__} {error}") from error
 
 
@@ -175,6 +179,11 @@ def get_label_set(name: str) -> LabelSet:
         return LABEL_SETS[name]
     except KeyError:
         raise ValueError(f"no label set is called {name!r}: choose one of {', '.join(LABEL_SETS)}") from None
+
+
+def _plain(name: str) -> str:
+    """A class name as it is compared: without case, and with blanks for underscores."""
+    return name.casefold().replace("_", " ").strip()
 
 
 def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,8 +70,8 @@ class Predictor:
             raise ValueError(f"network_size is {network_size}: both sides must be at least {MIN_IMAGE_SIZE}")
         if output_size is not None and min(output_size) < 1:
             raise ValueError(f"output_size is {output_size}: both sides must be at least 1")
-        if depth_range is not None and not 0 < depth_range[0] < depth_range[1]:
-            raise ValueError(f"depth_range is {depth_range}: it must be two rising depths above 0 metres")
+        if depth_range is not None and not 0 < depth_range[0] < depth_range[1] < math.inf:
+            raise ValueError(f"depth_range is {depth_range}: it must be two finite, rising depths above 0 metres")
         self.metadata: ModelMetadata = checkpoint.metadata
         self.model_hash: str = checkpoint.sha256
         self.device: str = str(resolved)
@@ -150,9 +151,10 @@ class Predictor:
     def close(self) -> None:
         """Free the device memory. May be called again; predicting afterwards raises RuntimeError."""
         self._closed = True
+        # First, so that the weights are gone when the last backend empties torch's cache.
+        self.__dict__.pop("_model", None)
         while self._backends:
             self._backends.popitem()[1].close()
-        self.__dict__.pop("_model", None)
 
     def _backend(self, height: int, width: int) -> Backend:
         """The backend for this image size; the least recently used one is closed when there are too many."""

@@ -7,14 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from cinet_core.geometry import MIN_NETWORK_SIDE
 from cinet_core.model.config import ModelConfig
 from cinet_core.model.convolution import conv_block
 from cinet_core.model.decoder import DepthHead, SegmentationHead, TaskDecoders
 from cinet_core.model.encoder import Encoder
 from cinet_core.model.scene_understanding import SceneUnderstanding
 
-# Below this the deepest features of a stride-16 encoder are smaller than one position.
-MIN_IMAGE_SIZE = 16
+MIN_IMAGE_SIZE = MIN_NETWORK_SIDE
 
 
 class CINetOutput(NamedTuple):
@@ -122,5 +122,6 @@ def build_model(config: ModelConfig, pretrained_encoder: bool = False, seed: int
     if seed is None:
         return CINet(config, pretrained_encoder)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        # Not torch.manual_seed: it also seeds the generators of every GPU, which are not put back.
+        torch.default_generator.manual_seed(seed)
         return CINet(config, pretrained_encoder)

@@ -14,6 +14,8 @@ AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]
 
 ENCODER_STRIDES = (8, 16, 32)
+# A sigmoid is 0 or 1 to the last bit of float32 well before this.
+MAX_ATTENTION_LOGIT = 50.0
 # Class ids are published as uint8 with 255 for "unlabelled".
 MAX_CLASSES = 255
 
@@ -76,8 +78,11 @@ class ModelConfig:
         _check_choice("attention_divisor", self.attention_divisor, get_args(AttentionDivisor))
         for field in ("separable", "channels_last", "scene_understanding"):
             _check_choice(field, getattr(self, field), (True, False))
-        if not _is_finite(self.attention_logit_init):
-            raise ValueError(f"attention_logit_init is {self.attention_logit_init!r}: it must be a finite number")
+        if not _is_finite(self.attention_logit_init) or abs(self.attention_logit_init) > MAX_ATTENTION_LOGIT:
+            raise ValueError(
+                f"attention_logit_init is {self.attention_logit_init!r}: it must lie in "
+                f"[-{MAX_ATTENTION_LOGIT:g}, {MAX_ATTENTION_LOGIT:g}]"
+            )
         if not _is_finite(self.initial_depth) or not 0 < self.initial_depth <= 100:
             raise ValueError(f"initial_depth is {self.initial_depth!r}: it must lie in (0, 100] metres")
 

@@ -12,8 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cinet_core.model.config import AttentionDivisor, AttentionScale
 
-# Rows of the attention map that exist at any one time: at 480x640 (N = 4800) 20 MB an image instead of 92. Measured on
-# two cores, N = 4800, Cf = 128: 107 ms at 1024 rows, 142 at 512, 145 at 128; at N = 1200 9, 12 and 15 ms.
+# Rows of the attention map that exist at any one time. At 480x640 (N = 4800) they take 20 MB an image, the whole
+# map 92 MB; what is left grows with N and not with its square.
 ATTENTION_BLOCK_ROWS = 1024
 # Spread of the first attention logits around their initial value, in terms of unit-variance input.
 INITIAL_PROJECTION_STD = 0.1
@@ -132,7 +132,7 @@ def attend(
     def attend_block(rows: Tensor, key: Tensor, value: Tensor) -> Tensor:
         return _apply_attention((rows @ key.mT).sigmoid_(), value, divisor)
 
-    recording = torch.is_grad_enabled() and (query.requires_grad or value.requires_grad)
+    recording = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (query, key, value))
     blocks = []
     for rows in query.split(block_rows, dim=1):
         if recording:

@@ -48,7 +48,7 @@ def write_ply(
         confidence: (...) uint8, 0 to 255; in the file a float from 0 to 1.
 
     Returns:
-        The number of points written.
+        The number of points written; 0 means that there is no file, since Open3D refuses to write an empty cloud.
 
     Raises:
         Open3DError: see load_open3d.
@@ -57,6 +57,8 @@ def write_ply(
     o3d = load_open3d()
     points = xyz.reshape(-1, 3)
     known = np.isfinite(points).all(axis=1)
+    if not known.any():
+        return 0
     cloud = o3d.t.geometry.PointCloud(o3d.core.Tensor(np.ascontiguousarray(points[known], dtype=np.float32)))
     cloud.point.colors = o3d.core.Tensor(np.ascontiguousarray(rgb.reshape(-1, 3)[known]))
     cloud.point.label = o3d.core.Tensor(labels.reshape(-1, 1)[known])

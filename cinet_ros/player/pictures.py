@@ -156,7 +156,7 @@ def open_pictures(settings: PlayerSettings) -> Pictures:
     if is_bag(settings.source):
         bag = BagSource(settings.source, settings.image_topic, settings.camera_info_topic)
         return BagPictures(bag, settings)
-    return FramePictures(open_source(settings.source), settings)
+    return FramePictures(open_source(settings.source, depth=False), settings)
 
 
 def chosen_intrinsics(settings: PlayerSettings, width: int, height: int) -> Intrinsics | None:

@@ -16,7 +16,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from cinet_ros.msg import PerceptionStats
+from cinet_ros.msg import PerceptionStats, SemanticClasses
 
 WIDTH, HEIGHT = 160, 120
 
@@ -234,6 +234,8 @@ class TestLifecycle:
         for _ in range(2):
             assert change(Transition.TRANSITION_CONFIGURE)
             assert state() == State.PRIMARY_STATE_INACTIVE
+            wire.subscribe("semantic/classes", SemanticClasses, latched=True)
+            wire.spin_until(lambda: wire.messages["semantic/classes"], "classes, latched anew")
             for _ in range(2):
                 assert change(Transition.TRANSITION_ACTIVATE)
                 assert state() == State.PRIMARY_STATE_ACTIVE
@@ -245,6 +247,13 @@ class TestLifecycle:
             assert change(Transition.TRANSITION_CLEANUP)
             wire.unsubscribe_all()
             wire.spin_until(lambda: wire.node.count_publishers("semantic/image_raw") == 0, "end of the outputs")
+
+
+def test_arguments_that_ros_cannot_read_are_told_in_a_line(start: Callable[..., Any]) -> None:
+    node = start("perception_node", {"weights": "random", "a b": 1})
+    assert node.process.wait(60) == 2
+    assert "a b" in node.output()
+    assert "Traceback" not in node.output()
 
 
 def test_without_weights_the_node_refuses_to_start_and_says_what_to_do(start: Callable[..., Any]) -> None:

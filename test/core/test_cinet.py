@@ -103,8 +103,7 @@ def test_depth_stays_positive_where_softplus_underflows() -> None:
         assert (model(torch.zeros(1, 3, 32, 32)).depth > 0).all()
 
 
-@pytest.mark.parametrize("sharing", ["fsm", "lsu", "none"])
-@pytest.mark.parametrize("scene_understanding", [True, False])
+@pytest.mark.parametrize(("sharing", "scene_understanding"), [("fsm", True), ("lsu", True), ("none", False)])
 def test_gradients_reach_every_parameter(sharing: str, scene_understanding: bool) -> None:
     model = build_model(tiny_config(sharing=sharing, scene_understanding=scene_understanding), seed=0).train()
     output = model(torch.randn(2, 3, 64, 80, generator=torch.Generator().manual_seed(0)))
@@ -188,11 +187,15 @@ def test_kept_attention_is_the_one_that_was_applied() -> None:
     torch.testing.assert_close(kept.depth, blocked.depth)
 
 
-def test_seed_decides_the_weights_and_leaves_the_generator_alone() -> None:
+def test_seed_decides_the_weights_and_leaves_the_generators_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeded: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeded.append)
     torch.manual_seed(5)
     state = torch.random.get_rng_state()
+    seeded.clear()
     first, again, other = (build_model(tiny_config(), seed=seed).state_dict() for seed in (1, 1, 2))
     assert torch.equal(torch.random.get_rng_state(), state)
+    assert not seeded
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["depth_head.conv.weight"], other["depth_head.conv.weight"])
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cinet_core import __version__
-from cinet_core.checkpoint import random_checkpoint, save_checkpoint
+from cinet_core.checkpoint import TrainingCamera, random_checkpoint, read_metadata, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.cli.predict import depth_millimetres
 from cinet_core.data.synthetic_room import SyntheticRoom
@@ -25,6 +26,22 @@ def folder(tmp_path: Path) -> Path:
     for index in range(4):
         Image.fromarray(room.render(index).image).save(path / f"view_{index}.png")
     return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file with a network that takes milliseconds; its weights are random and say so."""
+    tiny = {
+        "encoder": "test_efficientnet",
+        "feature_channels": 24,
+        "query_channels": 8,
+        "decoder_channels": [16, 12, 8],
+    }
+    checkpoint = random_checkpoint("lite", seed=3, **tiny)
+    camera = TrainingCamera(64, 48, 52.5, (42.0, 84.0))
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera))
+    return str(path)
 
 
 def files_in(path: Path) -> list[str]:
@@ -60,22 +77,34 @@ def test_predict_writes_everything_for_each_frame(
 
 
 def test_unknown_intrinsics_are_said_once_and_give_no_cloud(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    arguments = ["predict", str(folder), "--weights", "random", "--output", str(out), "--limit", "2"]
+    arguments = ["predict", str(folder), "--weights", weights, "--output", str(out), "--limit", "2"]
     assert main([*arguments, "--write", "cloud", "depth"]) == 0
     assert files_in(out) == [f"view_{index}_depth.png" for index in range(2)]
     assert capsys.readouterr().err.count("--fov or --intrinsics") == 1
 
 
+def test_a_frame_without_valid_depth_is_said_and_is_no_failure(
+    folder: Path, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("open3d", exc_type=ImportError)
+    out = tmp_path / "out"
+    arguments = ["predict", str(folder), "--weights", weights, "--output", str(out), "--limit", "1"]
+    # So long a lens puts everything beyond the depth range.
+    assert main([*arguments, "--intrinsics", "1e5", "1e5", "32", "24", "--write", "cloud", "depth"]) == 0
+    assert files_in(out) == ["view_0_depth.png"]
+    assert "no pixel of view_0 has a valid depth" in capsys.readouterr().err
+
+
 def test_bad_frames_are_named_and_the_run_goes_on(
-    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "view_1.png").write_bytes(b"broken")
     Image.new("RGB", (8, 8)).save(folder / "view_2.png")  # below the network's least size
     out = tmp_path / "out"
-    arguments = ["predict", str(folder), "--weights", "random", "--output", str(out), "--write", "labels"]
+    arguments = ["predict", str(folder), "--weights", weights, "--output", str(out), "--write", "labels"]
     assert main([*arguments, "--intrinsics", "50", "50", "32", "24"]) == 1
     assert files_in(out) == ["view_0_labels.png", "view_3_labels.png"]
     said = capsys.readouterr()
@@ -84,27 +113,24 @@ def test_bad_frames_are_named_and_the_run_goes_on(
     assert "2 FAILED" in said.out
 
 
-def test_a_video_and_a_checkpoint_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_video_and_a_checkpoint_file(weights: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     writer = cv2.VideoWriter(str(tmp_path / "clip.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (64, 48))
     for value in (10, 90, 200):
         writer.write(np.full((48, 64, 3), value, dtype=np.uint8))
     writer.release()
-    checkpoint = random_checkpoint("lite", seed=3)
-    weights = tmp_path / "weights.safetensors"
-    save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
     out = tmp_path / "out"
-    arguments = ["predict", str(tmp_path / "clip.avi"), "--weights", str(weights), "--output", str(out)]
+    arguments = ["predict", str(tmp_path / "clip.avi"), "--weights", weights, "--output", str(out)]
     assert main([*arguments, "--write", "depth"]) == 0
     assert files_in(out) == [f"clip_{index:06d}_depth.png" for index in range(3)]
 
     capsys.readouterr()
-    assert main(["info", str(weights)]) == 0
+    assert main(["info", weights]) == 0
     told = capsys.readouterr().out
     assert "lite" in told
     assert "nyu40, 40 classes" in told
     assert "RANDOM" in told
-    assert main(["info", str(weights), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(checkpoint.metadata.to_dict()))
+    assert main(["info", weights, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(read_metadata(weights).to_dict()))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +140,9 @@ def test_a_video_and_a_checkpoint_file(tmp_path: Path, capsys: pytest.CaptureFix
         (["--weights", "x.safetensors", "--config", "lite"], "a checkpoint knows its own"),
         (["--weights", "random", "--fov", "180"], "between 0 and 180"),
         (["--weights", "random", "--intrinsics", "0", "1", "1", "1"], "must be above 0"),
+        (["--weights", "random", "--intrinsics", "1", "nan", "1", "1"], "must be finite"),
         (["--weights", "random", "--every", "0"], "0 is below 1"),
+        (["--weights", "random", "--every", "two"], "'two' is no whole number"),
         (["--weights", "random", "--fov", "60", "--intrinsics", "1", "1", "1", "1"], "not allowed with"),
         (["--weights", "random", "--write", "mesh"], "invalid choice"),
         (["--weights", "random", "--output", __file__], "is a file"),

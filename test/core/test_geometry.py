@@ -25,7 +25,7 @@ CAMERA = Intrinsics(500.0, 510.0, 315.0, 243.0, 640, 480)
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("fx", 0.0), ("fy", -1.0), ("fx", math.nan), ("cx", math.inf), ("width", 0), ("height", -3)],
+    [("fx", 0.0), ("fy", -1.0), ("fx", math.nan), ("cx", math.inf), ("width", math.nan), ("width", 0), ("height", -3)],
 )
 def test_values_that_no_camera_has_are_refused_by_name(field: str, value: float) -> None:
     values = {"fx": 500.0, "fy": 500.0, "cx": 1.0, "cy": 1.0, "width": 4, "height": 3} | {field: value}

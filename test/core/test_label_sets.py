@@ -75,6 +75,9 @@ def test_plain_data_round_trip(label_set: LabelSet) -> None:
         {"name": "x", "classes": ["a"], "groupings": []},
         {"name": "x", "classes": ["a"], "groupings": {"g": {"names": ["b"], "members": [1]}}},
         {"name": "x", "classes": ["a"], "groupings": {"g": {"names": ["b"], "members": []}}},
+        {"name": "x", "classes": ["a"], "groupings": {"g": {"names": ["b"], "members": [float("inf")]}}},
+        {"name": "x", "classes": ["a"], "groupings": {"g": {"names": ["b"] * 256, "members": [0]}}},
+        {"name": "x", "classes": ["a"], "groupings": {"g": {"names": ["b"], "members": [0], "unknown": 1}}},
     ],
 )
 def test_foreign_data_is_refused(values: dict[str, object]) -> None:
@@ -85,6 +88,7 @@ def test_foreign_data_is_refused(values: dict[str, object]) -> None:
 def test_ids_by_name() -> None:
     assert NYU40.ids(["wall", "Floor_Mat", "otherprop"]) == [0, 19, 39]
     assert NYU40.ids([]) == []
+    assert LabelSet("x", ("traffic_light", "Sky")).ids(["traffic_light", "traffic light", "sky"]) == [0, 0, 1]
     with pytest.raises(ValueError, match=r"no class 'fridge': did you mean 'refridgerator'"):
         NYU40.ids(["wall", "fridge"])
     with pytest.raises(ValueError, match=r"no class 'zzz': it has bed, books"):

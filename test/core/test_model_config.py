@@ -53,6 +53,7 @@ def test_defaults_are_the_methods_decisions(name: str) -> None:
         ("attention_divisor", "column"),
         ("separable", 1),
         ("attention_logit_init", float("nan")),
+        ("attention_logit_init", -51.0),
         ("initial_depth", 0.0),
         ("initial_depth", float("inf")),
         ("initial_depth", "2"),

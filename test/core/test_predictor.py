@@ -176,6 +176,7 @@ def test_unusable_batch_is_named(predictor: Predictor) -> None:
         {"output_size": (0, 5)},
         {"depth_range": (5.0, 1.0)},
         {"depth_range": (math.nan, 1.0)},
+        {"depth_range": (0.1, math.inf)},
     ],
 )
 def test_unusable_settings_are_named(checkpoint: Checkpoint, settings: dict[str, object]) -> None:
@@ -192,6 +193,19 @@ def test_auto_takes_the_fastest_kind_of_device(checkpoint: Checkpoint) -> None:
     assert Predictor(checkpoint, "auto").device == ("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
+def test_weights_are_gone_before_the_last_backend_empties_the_cache(checkpoint: Checkpoint) -> None:
+    predictor = Predictor(checkpoint, "cpu", network_size=(16, 16))
+    found: list[bool] = []
+
+    class Watching:
+        def close(self) -> None:
+            found.append(hasattr(predictor, "_model"))
+
+    predictor._backends[(1, 1)] = Watching()  # type: ignore[assignment]
+    predictor.close()
+    assert found == [False]
+
+
 def test_closed_predictor_refuses(checkpoint: Checkpoint) -> None:
     predictor = Predictor(checkpoint, "cpu", network_size=(16, 16))
     predictor.predict(make_image(32, 32))
@@ -202,10 +216,16 @@ def test_closed_predictor_refuses(checkpoint: Checkpoint) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-def test_cuda_gives_the_cpus_answer_and_frees_its_memory(checkpoint: Checkpoint, predictor: Predictor) -> None:
-    before = torch.cuda.memory_allocated()
-    on_gpu = Predictor(checkpoint, "cuda", network_size=(48, 64))
+def test_cuda_gives_the_cpus_answer_and_frees_its_memory(
+    checkpoint: Checkpoint, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     images, cameras = [make_image(60, 80, seed) for seed in range(2)], [Intrinsics.from_fov(80, 60, 70), None]
+    first = Predictor(checkpoint, "cuda", network_size=(48, 64))
+    first.predict_batch(images, cameras)
+    first.close()
+    before = torch.cuda.memory_allocated()  # cuBLAS keeps the workspace of its first call
+    on_gpu = Predictor(checkpoint, "cuda", network_size=(48, 64))
     for _ in range(3):
         results = on_gpu.predict_batch(images, cameras)
     for ours, expected in zip(results, predictor.predict_batch(images, cameras), strict=True):

@@ -167,6 +167,16 @@ def test_gradients_in_row_blocks_equal_those_of_the_whole_map() -> None:
         torch.testing.assert_close(whole, blocked)
 
 
+@pytest.mark.parametrize("trained", [0, 1, 2])
+def test_blocks_are_recomputed_whichever_input_is_trained(trained: int) -> None:
+    """In the backward pass each block is made anew: nothing of the map's size is kept from the forward one."""
+    inputs = [torch.randn(1, 35, 4, requires_grad=number == trained) for number in range(3)]
+    kept: list[tuple[int, ...]] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tuple(tensor.shape)), lambda _: None):
+        attend(*inputs, "row", block_rows=8)
+    assert not [shape for shape in kept if shape[-1] == 35]
+
+
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("logit_init", [-1.1, 0.5, 0.0])
 def test_attention_logits_start_at_their_initial_value(scale: str, logit_init: float) -> None:

@@ -251,6 +251,13 @@ def test_a_missing_open3d_is_named_with_the_remedy(monkeypatch: pytest.MonkeyPat
         write_ply(tmp_path / "x.ply", nothing.astype(np.float32), nothing, nothing[:, 0], nothing[:, 0])
 
 
+def test_a_cloud_without_points_is_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("open3d", exc_type=ImportError)
+    bytes_ = np.zeros((2, 3), np.uint8)
+    assert write_ply(tmp_path / "x.ply", np.full((2, 3, 3), np.nan), np.zeros((2, 3, 3), np.uint8), bytes_, bytes_) == 0
+    assert not list(tmp_path.iterdir())
+
+
 def test_ply_round_trip(tmp_path: Path, room: SyntheticRoom, view: SyntheticFrame) -> None:
     o3d = pytest.importorskip("open3d", exc_type=ImportError)
     depth = view.depth.copy()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from cinet_ros.parameter_fields import markdown_table
+from cinet_ros.parameter_fields import declare, markdown_table
 from cinet_ros.parameters import Settings, changed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -28,6 +30,9 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         ({"cameras": ("front", "front")}, ["each once"]),
         ({"cameras": ("front", "")}, ["single camera"]),
         ({"cameras": ()}, ["at least one"]),
+        ({"cameras": ("front cam",)}, ["'front cam'", "topic name"]),
+        ({"cameras": ("/front",)}, ["'/front'", "relative"]),
+        ({"cameras": ("front", "2nd")}, ["'2nd'", "a letter first"]),
         ({"autostart": 1}, ["autostart = 1", "true or false"]),
         ({"mask_classes": ("wall", 3)}, ["mask_classes", "a list"]),
     ],
@@ -54,6 +59,23 @@ def test_changes_replace_only_what_they_name_and_skip_parameters_that_are_not_ou
         before, overlay_opacity=1.0, mask_classes=("wall", "floor"), input_rectified="true"
     )
     assert before.overlay_opacity == 0.5
+
+
+@pytest.mark.parametrize("given", ["[]", "['']"])
+def test_an_empty_list_from_the_command_line_is_one(make_node: Callable[..., Node], given: str) -> None:
+    node = make_node("lists", cli_args=["--ros-args", "-p", f"mask_classes:={given}"])
+    assert not any(declare(node, Settings).mask_classes)
+
+
+def test_an_empty_list_is_no_number(make_node: Callable[..., Node]) -> None:
+    node = make_node("lists", cli_args=["--ros-args", "-p", "overlay_opacity:=[]"])
+    with pytest.raises(ValueError, match="overlay_opacity"):
+        declare(node, Settings)
+
+
+def test_the_shipped_file_can_be_loaded_by_name(make_node: Callable[..., Node]) -> None:
+    path = REPOSITORY / "config" / "perception.yaml"
+    assert declare(make_node("any", cli_args=["--ros-args", "--params-file", str(path)]), Settings) == Settings()
 
 
 def test_the_shipped_file_holds_every_parameter_at_its_default() -> None:

@@ -1,0 +1,33 @@
+"""ROS in the test's own process: nodes in a context of their own, which tests of a node's main() leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+
+
+@pytest.fixture
+def context() -> Iterator[Context]:
+    context = Context()
+    rclpy.init(context=context)
+    yield context
+    context.try_shutdown()
+
+
+@pytest.fixture
+def make_node(context: Context) -> Iterator[Callable[..., Node]]:
+    """Create nodes by name; further arguments are rclpy.create_node's."""
+    nodes: list[Node] = []
+
+    def build(name: str, **arguments: Any) -> Node:
+        nodes.append(rclpy.create_node(name, context=context, **arguments))
+        return nodes[-1]
+
+    yield build
+    for node in nodes:
+        node.destroy_node()

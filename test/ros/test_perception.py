@@ -1,0 +1,179 @@
+"""The node in the test's own process: a frame that hangs, a configure that fails, requests that rclpy throws at it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import Image
+
+from cinet_ros import perception
+from cinet_ros.camera import Camera
+from cinet_ros.perception import PerceptionNode
+from cinet_ros.perception_node import spin
+
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+WAIT = 20.0
+
+
+@pytest.fixture
+def make_perception(context: Context) -> Iterator[Callable[..., PerceptionNode]]:
+    nodes: list[PerceptionNode] = []
+
+    def build(**parameters: Any) -> PerceptionNode:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        nodes.append(PerceptionNode(context=context, parameter_overrides=overrides))
+        return nodes[-1]
+
+    yield build
+    for node in nodes:
+        node.close()
+        node.destroy_node()
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(0.01)
+
+
+def errors(camera: Camera) -> list[str]:
+    """What diagnostics call an error of a camera."""
+    return [item.text for item in camera.conditions.current() if item.level == DiagnosticStatus.ERROR]
+
+
+class HangingFrame:
+    """Holds the network of a node inside the frame that it was given, until `release`."""
+
+    def __init__(self, node: PerceptionNode, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert node._predictor is not None
+        self.predictor = node._predictor
+        self._entered, self._gate = threading.Event(), threading.Event()
+        self._predict = self.predictor.predict_batch
+        monkeypatch.setattr(self.predictor, "predict_batch", self._hang)
+        monkeypatch.setattr(perception, "STOP_TIMEOUT", 0.05)
+        self.camera = node._cameras[""]
+        for _ in range(2):  # one in work, one that waits for it
+            node._on_image("", Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24)))
+            assert self._entered.wait(WAIT)
+
+    def _hang(self, *arguments: Any) -> Any:
+        self._entered.set()
+        assert self._gate.wait(WAIT)
+        return self._predict(*arguments)
+
+    def release(self) -> None:
+        """Let it go on, and wait until it is accounted for."""
+        self._gate.set()
+        wait_until(lambda: self.camera.counters.now().dropped == 2, "end of the frame")
+
+
+def test_a_frame_that_hangs_delays_the_next_activation_only(
+    make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = make_perception(weights="random", device="cpu", camera_info_timeout=0.0)
+    assert node.autostart()
+    frame = HangingFrame(node, monkeypatch)
+    assert node.trigger_deactivate() == SUCCESS
+    assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 1})
+    assert node.trigger_activate() == FAILURE
+    frame.release()
+    assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 2})
+    assert not errors(frame.camera), "no error is reported for what the user asked for"
+    assert node._left_behind is not None
+    wait_until(lambda: not node._left_behind.running, "end of the thread")
+    assert node.trigger_activate() == SUCCESS
+    assert frame.camera.counters.now().received == 0
+
+
+def test_cleaning_up_under_a_frame_that_hangs_takes_nothing_from_it(
+    make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = make_perception(weights="random", device="cpu", camera_info_timeout=0.0)
+    assert node.autostart()
+    frame = HangingFrame(node, monkeypatch)
+    assert node.trigger_deactivate() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    assert node.autostart(), "a new model and new outputs do not wait for the old ones"
+    frame.release()
+    assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 2})
+    assert not errors(frame.camera)
+    assert node._cameras[""].counters.now().received == 0
+
+
+def test_an_image_taken_just_before_the_cleanup_is_left_alone(
+    make_perception: Callable[..., PerceptionNode],
+) -> None:
+    node = make_perception(weights="random", device="cpu")
+    assert node.trigger_configure() == SUCCESS
+    assert node.trigger_cleanup() == SUCCESS
+    node._on_image("", Image())
+
+
+def test_why_the_node_is_not_configured_stands_in_diagnostics(
+    make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def exhausted(*arguments: Any) -> Any:
+        raise RuntimeError("CUDA out of memory")
+
+    node = make_perception(weights="random", device="cpu")
+    monkeypatch.setattr(perception, "random_checkpoint", exhausted)
+    assert node.trigger_configure() == FAILURE
+    status = node._model_status("model")
+    assert status.level == DiagnosticStatus.ERROR
+    assert "RuntimeError: CUDA out of memory" in status.message
+    monkeypatch.undo()
+    assert node.trigger_configure() == SUCCESS
+    assert node._model_status("model").level == DiagnosticStatus.WARN  # random weights
+    assert "out of memory" not in node._model_status("model").message
+
+
+def test_an_absent_file_is_named_without_python_s_words(
+    make_perception: Callable[..., PerceptionNode],
+) -> None:
+    node = make_perception(weights="/nowhere/model.safetensors", device="cpu")
+    assert node.trigger_configure() == FAILURE
+    message = node._model_status("model").message
+    assert "/nowhere/model.safetensors" in message
+    assert "Error:" not in message
+
+
+def test_a_request_that_rclpy_refuses_does_not_end_the_node(make_node: Callable[..., Node], context: Context) -> None:
+    """Up to Jazzy, a transition that is not possible raises out of spin_once."""
+    node, calls = make_node("spun"), []
+
+    def refuse() -> None:
+        calls.append(1)
+        raise rclpy_implementation.RCLError("Failed to trigger lifecycle state machine transition")
+
+    node.create_timer(0.01, refuse)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    spin(executor, lambda: len(calls) >= 3, node.get_logger())
+    executor.shutdown()
+    assert len(calls) >= 3
+
+
+def test_other_errors_are_not_hidden(make_node: Callable[..., Node], context: Context) -> None:
+    node = make_node("spun")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    node.create_timer(0.01, fail)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    with pytest.raises(ZeroDivisionError):
+        spin(executor, lambda: False, node.get_logger())
+    executor.shutdown()

@@ -1,0 +1,147 @@
+"""The pipeline without a wire: every frame is accounted for exactly once, under a reason that names the cause."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
+
+from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.inference.predictor import Predictor
+from cinet_ros.camera import Camera, Job
+from cinet_ros.camera_input import CameraInput
+from cinet_ros.conversions.images import decode_image
+from cinet_ros.diagnostics import Conditions
+from cinet_ros.parameters import Settings
+from cinet_ros.pipeline import Pipeline
+from cinet_ros.publishers import CameraOutputs
+
+SETTINGS = Settings(weights="random", assumed_fov=60.0, camera_info_timeout=0.0)
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return random_checkpoint("lite")
+
+
+class Rig:
+    """A pipeline with the cameras `front` and `rear`, and settings that a test may replace."""
+
+    def __init__(self, node: Node, predictor: Predictor) -> None:
+        self.settings = SETTINGS
+        self.predictor = predictor
+        self.cameras = {name: self._camera(node, name) for name in ("front", "rear")}
+        self.pipeline = Pipeline(predictor, self.cameras, decode_image, lambda: self.settings, node.get_clock())
+
+    def _camera(self, node: Node, name: str) -> Camera:
+        camera_input = CameraInput(node, f"{name}/", False, "auto", lambda message: None)
+        outputs = CameraOutputs(node, f"{name}/", self.predictor.label_set)
+        return Camera(name, camera_input, outputs, Conditions(node.get_logger()), rectified=False)
+
+    def process(self, *names: str, width: int = 32, height: int = 24, seconds: int = 0) -> None:
+        """One batch with a grey image of each of the cameras."""
+        batch = {}
+        for name in names:
+            message = Image(width=width, height=height, encoding="mono8", step=width)
+            message.data = np.full(width * height, 99, np.uint8).tobytes()
+            message.header.stamp.sec = seconds
+            batch[name] = Job(message, self.cameras[name].counters.receive(0))
+        self.pipeline.process(batch)
+
+    def counts(self, name: str) -> tuple[int, int, dict[str, int]]:
+        """Frames received, used, and dropped by reason."""
+        counts = self.cameras[name].counters.now()
+        assert counts.received == counts.used + counts.dropped
+        return counts.received, counts.used, dict(counts.drops)
+
+
+@pytest.fixture
+def rig(make_node: Callable[..., Node], checkpoint: Checkpoint) -> Rig:
+    return Rig(make_node("rig"), Predictor(checkpoint, device="cpu"))
+
+
+@pytest.mark.parametrize(("width", "height"), [(15, 24), (32, 8), (1, 1)])
+def test_an_image_too_small_for_the_network_is_dropped_by_name(rig: Rig, width: int, height: int) -> None:
+    rig.process("front", width=width, height=height)
+    assert rig.counts("front") == (1, 0, {"size": 1})
+    (condition,) = [item for item in rig.cameras["front"].conditions.current() if "16 pixels" in item.text]
+    assert f"{width}x{height}" in condition.text
+
+
+def test_the_smallest_image_is_used(rig: Rig) -> None:
+    rig.process("front", width=16, height=16)
+    assert rig.counts("front") == (1, 1, {})
+
+
+def test_failing_stats_cost_no_frame_of_any_camera_of_the_batch(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(stats: Any) -> None:
+        raise RuntimeError("no stats today")
+
+    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda: frozenset({"stats"}))
+    monkeypatch.setattr(rig.cameras["front"].outputs, "publish_stats", broken)
+    rig.process("front", "rear")
+    assert rig.counts("front") == (1, 1, {})
+    assert rig.counts("rear") == (1, 1, {})
+    assert any("no stats today" in item.text for item in rig.cameras["front"].conditions.current())
+
+
+def test_a_failing_network_loses_every_frame_of_the_batch_once(rig: Rig) -> None:
+    rig.predictor.close()
+    rig.process("front", "rear")
+    assert rig.counts("front") == rig.counts("rear") == (1, 0, {"error": 1})
+
+
+def test_cameras_of_different_sizes_share_a_batch(rig: Rig) -> None:
+    small, large = (
+        {"width": 32, "height": 24, "encoding": "mono8", "step": 32},
+        {"width": 48, "height": 36, "encoding": "mono8", "step": 48},
+    )
+    batch = {}
+    for name, fields in (("front", small), ("rear", large)):
+        message = Image(**fields, data=bytes(fields["width"] * fields["height"]))
+        batch[name] = Job(message, rig.cameras[name].counters.receive(0))
+    rig.pipeline.process(batch)
+    assert rig.counts("front") == rig.counts("rear") == (1, 1, {})
+
+
+def test_after_abandoning_nothing_is_published_and_frames_count_as_deactivated(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(*arguments: Any) -> Any:
+        raise AssertionError("published")
+
+    for camera in rig.cameras.values():
+        monkeypatch.setattr(camera.outputs, "publish", publish)
+    rig.pipeline.abandon()
+    rig.process("front", "rear")
+    assert rig.counts("front") == rig.counts("rear") == (1, 0, {"deactivated": 1})
+    assert all("lost" not in item.text for item in rig.cameras["front"].conditions.current())
+
+
+def test_images_wait_anew_when_the_camera_info_is_forgotten(rig: Rig) -> None:
+    camera = rig.cameras["front"]
+    rig.settings = Settings(weights="random", camera_info_timeout=0.2)
+    rig.process("front")
+    assert rig.counts("front") == (1, 0, {"waiting_for_camera_info": 1})
+    info = CameraInfo(width=32, height=24, distortion_model="plumb_bob")
+    info.k = [30.0, 0.0, 16.0, 0.0, 30.0, 12.0, 0.0, 0.0, 1.0]
+    camera.input._remember_info(info)
+    time.sleep(0.3)
+    rig.process("front")
+    assert rig.counts("front") == (2, 1, {"waiting_for_camera_info": 1})
+    camera.input.close()  # the last subscriber left, another will come
+    rig.process("front")
+    assert rig.counts("front") == (3, 1, {"waiting_for_camera_info": 2})
+
+
+def test_a_stamp_age_limit_drops_old_stamps_and_leaves_those_without_a_time(rig: Rig) -> None:
+    rig.settings = Settings(weights="random", assumed_fov=60.0, camera_info_timeout=0.0, max_stamp_age=1.0)
+    rig.process("front", seconds=1000)
+    assert rig.counts("front") == (1, 0, {"stale": 1})
+    rig.process("front", seconds=0)
+    assert rig.counts("front") == (2, 1, {"stale": 1})
