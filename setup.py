@@ -7,6 +7,8 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
+DATA = ["h5py>=3.5", "scipy"]
 # Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests.
 ROS_RUNTIME = [
     "ros-rclpy[fastrtps]",
@@ -86,7 +88,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["cinet_core", "cinet_core.*"]),
-    package_data={"cinet_core": ["py.typed"]},
+    package_data={"cinet_core": ["py.typed", "data/*.json"]},
     install_requires=[
         "torch>=2.1",
         "torchvision>=0.16",
@@ -100,12 +102,13 @@ setup(
         "rich>=13",
     ],
     extras_require={
-        "train": ["lightning>=2.4", "torchmetrics>=1.4", "tensorboard", "h5py", "jsonargparse[signatures]"],
+        "train": ["lightning>=2.4", "torchmetrics>=1.4", "tensorboard", "jsonargparse[signatures]", *DATA],
         "onnx": ["onnx", "onnxscript", "onnxruntime"],
         "openvino": ["openvino"],
         "ros": ROS_RUNTIME,
         "ros-build": ROS_BUILD,
-        "dev": ["pytest>=8", "hypothesis", "ruff", "mypy", "psutil"],
+        "data": DATA,
+        "dev": ["pytest>=8", "hypothesis", "ruff", "mypy", "psutil", *DATA],
     },
     entry_points={"console_scripts": ["cinet = cinet_core.cli:main"]},
 )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from cinet_core import __version__
+from cinet_core.cli.data import add_data, run_data
+
+_Number = TypeVar("_Number", int, float)
 
 KINDS = ("panel", "depth", "labels", "cloud")
 """What ``cinet predict`` can write for a frame."""
@@ -30,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from cinet_core.cli.info import run_info
 
             return run_info(options)
+        if options.command == "data":
+            return run_data(options)
         _check_predict(parser, options)
         from cinet_core.cli.predict import run_predict
 
@@ -48,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="show what a checkpoint holds")
     info.add_argument("checkpoint", type=Path, metavar="FILE", help="a .safetensors checkpoint")
     info.add_argument("--json", action="store_true", help="everything, as JSON")
+    add_data(commands.add_parser("data", help="look at data sets"))
     return parser
 
 
@@ -82,21 +90,30 @@ def _check_predict(parser: argparse.ArgumentParser, options: argparse.Namespace)
         parser.error(NO_WEIGHTS)
     if options.config and options.weights != "random":
         parser.error("--config chooses the network of --weights random; a checkpoint knows its own")
+    if options.intrinsics and not all(map(math.isfinite, options.intrinsics)):
+        parser.error("--intrinsics: FX, FY, CX and CY must be finite")
     if options.intrinsics and not min(options.intrinsics[:2]) > 0:
         parser.error("--intrinsics: the focal lengths FX and FY must be above 0 pixels")
     if options.output.exists() and not options.output.is_dir():
         parser.error(f"--output {options.output} is a file: give a folder")
 
 
+def _number(kind: Callable[[str], _Number], text: str) -> _Number:
+    try:
+        return kind(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
+
+
 def _positive(text: str) -> int:
-    value = int(text)
+    value = _number(int, text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
     return value
 
 
 def _fov(text: str) -> float:
-    value = float(text)
+    value = _number(float, text)
     if not 0.0 < value < 180.0:
         raise argparse.ArgumentTypeError(f"{value:g} is not between 0 and 180 degrees")
     return value

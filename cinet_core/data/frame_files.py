@@ -147,7 +147,7 @@ def list_frames(folder: Path) -> list[FrameFiles]:
 def _layout(folder: Path) -> list[FrameFiles]:
     if (folder / "frames.jsonl").is_file():
         return _frames_jsonl(folder)
-    if (folder / "color").is_dir() and (folder / "depth").is_dir():
+    if (folder / "color").is_dir():
         return _open3d(folder)
     if (folder / "camera-intrinsics.txt").is_file():
         return _camera_intrinsics_txt(folder)

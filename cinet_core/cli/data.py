@@ -1,0 +1,41 @@
+"""Arguments of ``cinet data``; what it takes to run is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add the commands about data sets."""
+    commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
+    check = commands.add_parser("check", help="read a data set, count what is in it, name every broken file")
+    check.description = (
+        "Reads every frame; prints counts of frames, classes and valid depth and every fault found; writes a contact "
+        "sheet. Exit status: 0 all is well, 1 some files are broken, 2 the data set cannot be opened."
+    )
+    check.add_argument("root", type=Path, help="nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, or one of frames")
+    check.add_argument(
+        "--kind", default="auto", help="nyu_depth_v2, sun_rgbd or folder; auto goes by what is there (%(default)s)"
+    )
+    check.add_argument("--split", default="all", help="train, validation, trainval, test or all (%(default)s)")
+    check.add_argument("--limit", type=_positive, metavar="N", help="read only N frames, evenly spread")
+    check.add_argument(
+        "--output", type=Path, default=Path("contact_sheet.png"), metavar="FILE", help="the contact sheet (%(default)s)"
+    )
+    check.add_argument("--frames", type=_positive, default=18, metavar="N", help="frames on the sheet (%(default)s)")
+    check.add_argument("--json", action="store_true", help="print everything as JSON")
+
+
+def run_data(options: argparse.Namespace) -> int:
+    """Run ``cinet data``; returns the exit status."""
+    from cinet_core.cli.data_check import run_data_check
+
+    return run_data_check(options)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value

@@ -1,0 +1,179 @@
+"""A folder of one's own frames: colour, depth and labels, of which the last two may be missing for some frames.
+
+The layouts are frame_files.py's; where depth and labels lie in each (``NAME`` is the frame's):
+
+============================  =======================  ===============================================
+layout                        depth, 16-bit PNG in mm  labels, 8-bit PNG
+============================  =======================  ===============================================
+``frames.jsonl`` + NAME.jpg   NAME_depth.png           NAME_label.png
+``color/`` and ``depth/``     depth/NAME.png           labels/NAME.png
+``camera-intrinsics.txt``     NAME.depth.png           NAME.label.png
+images alone, or with         NAME_depth.png           NAME_label.png
+``camera_info.yaml``
+============================  =======================  ===============================================
+
+Depth and labels have the colour image's size and view. Label value 0 is "none" and 1 is the first class, as in the
+published data sets; a file ``classes.txt`` (one name a line) gives the classes where they are not NYU40's. The
+camera's K is a frame's (frames.jsonl) or the folder's, or may be unknown.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.data.frame_files import FrameFiles, SourceError, list_frames, read_depth, read_image
+from cinet_core.data.label_sets import NYU40, UNLABELLED, LabelSet
+from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
+from cinet_core.geometry import Intrinsics
+
+ROOM_PATTERN = r"(.+)_[^_]*"
+"""Rooms are told apart by what comes before the last underscore of a frame's name: 05000 in 05000_03."""
+
+DEPTH_RANGE = (0.001, 65.534)
+"""Metres that a 16-bit image in millimetres can hold."""
+
+
+class FolderDataset(SceneDataset):
+    """A split, by rooms, of a folder of frames.
+
+    Args:
+        root: the folder.
+        split: all frames of a room are on the same side of it.
+        source_label_set: what the label images mean; None for ``classes.txt``, and NYU40 where there is none.
+        label_set: to map these to; None keeps them.
+        first_class: value of the first class in the label images: 1 (then 0 is "none") or 0. 255 is always "none".
+        room_pattern: regular expression whose first group, matched with a frame's whole name, is its room; a frame
+            that it does not match is a room of its own. ``"(.*)"`` splits by frame.
+        validation_fraction: part of the training frames that becomes the validation split.
+        test_fraction: part of all frames that becomes the test split.
+        seed: of the validation split. The test split does not depend on it.
+
+    Raises:
+        SourceError: the folder holds no frames, or its calibration or classes cannot be read.
+        ValueError: the split does not exist or is empty, or rooms cannot be told apart.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        split: Split = "train",
+        *,
+        source_label_set: LabelSet | None = None,
+        label_set: LabelSet | None = None,
+        first_class: Literal[0, 1] = 1,
+        room_pattern: str = ROOM_PATTERN,
+        validation_fraction: float = 0.1,
+        test_fraction: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        if first_class not in (0, 1):
+            raise ValueError(f"first_class is {first_class}: the first class has value 0 or 1")
+        self._root = Path(root).expanduser()
+        if not self._root.is_dir():
+            raise SourceError(self._root, "there is no such folder", "give the folder that holds the frames")
+        self._frames = list_frames(self._root)
+        self._labels = [_label_path(self._root, frame) for frame in self._frames]
+        self._depths = [_depth_path(frame) for frame in self._frames]
+        self._first_class = first_class
+        rooms = [_room(room_pattern, frame.name) for frame in self._frames]
+        test: set[int] = set()
+        if split != "all":
+            test_rooms = held_out(rooms, test_fraction, "test")
+            test = {frame for frame, room in enumerate(rooms) if room in test_rooms}
+        members = choose_members(split, rooms, test, validation_fraction, seed)
+        own = source_label_set or read_classes(self._root / "classes.txt") or NYU40
+        super().__init__(DatasetMeta(self._root.resolve().name, own, DEPTH_RANGE), split, members, label_set)
+
+    def _name(self, member: int) -> str:
+        return self._frames[member].name
+
+    def _place(self, member: int, part: Part) -> str:
+        if part == "image":
+            return str(self._frames[member].image)
+        return str((self._depths if part == "depth" else self._labels)[member])
+
+    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+        return read_image(self._frames[member].image)
+
+    def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
+        path = self._depths[member]
+        return None if path is None else read_depth(path)
+
+    def _own_labels(self, member: int) -> npt.NDArray[np.uint8] | None:
+        path = self._labels[member]
+        return None if path is None else read_labels(path, self.meta.label_set, self._first_class)
+
+    def _intrinsics(self, member: int, width: int, height: int) -> Intrinsics | None:
+        calibration = self._frames[member].calibration
+        return None if calibration is None else calibration.at(width, height)
+
+
+def read_labels(path: Path, label_set: LabelSet, first_class: int = 1) -> npt.NDArray[np.uint8]:
+    """A label image as (H, W) uint8 class ids, 255 where there is no label.
+
+    Raises:
+        SourceError: the file is missing or damaged, is no one-channel 8-bit image, or holds a value of no class.
+    """
+    try:
+        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # for example more pixels than OpenCV's limit
+        stored = None
+    if stored is None:
+        raise SourceError(path, "the label image is missing or cannot be decoded", "restore or remove it")
+    if stored.ndim != 2 or stored.dtype != np.uint8:
+        reason = f"labels have type {stored.dtype} and shape {stored.shape}"
+        raise SourceError(path, reason, "labels must be an 8-bit grey PNG whose values are class numbers, not colours")
+    ids = stored - np.uint8(first_class)  # 0 wraps to 255, "no label"
+    if first_class == 1:
+        ids[stored == UNLABELLED] = UNLABELLED
+    wrong = stored[(ids >= len(label_set.classes)) & (ids != UNLABELLED)]
+    if wrong.size:
+        last = len(label_set.classes) - 1 + first_class
+        reason = f"{wrong.size} pixels have the value {wrong[0]}, {label_set.name!r} has {first_class} to {last}"
+        raise SourceError(path, reason, "correct the labels, or name the classes in classes.txt")
+    return ids
+
+
+def read_classes(path: Path) -> LabelSet | None:
+    """The label set of a file with one class name a line, called like its folder; None where there is no such file.
+
+    Raises:
+        SourceError: the file is no text, or names no class or one class twice.
+    """
+    if not path.is_file():
+        return None
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+        return LabelSet(path.resolve().parent.name, tuple(name for name in names if name))
+    except ValueError as error:
+        raise SourceError(path, str(error), "write one class name a line, the first class first") from error
+
+
+def _depth_path(frame: FrameFiles) -> Path | None:
+    if frame.depth is not None:
+        return frame.depth
+    beside = frame.image.with_name(f"{frame.image.stem}_depth.png")
+    return beside if beside.is_file() else None
+
+
+def _label_path(root: Path, frame: FrameFiles) -> Path | None:
+    candidates = (
+        frame.image.with_name(f"{frame.image.stem}_label.png"),
+        frame.image.with_name(f"{frame.name}.label.png"),
+        root / "labels" / f"{frame.image.stem}.png",
+    )
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _room(pattern: str, name: str) -> str:
+    try:
+        found = re.fullmatch(pattern, name)
+        return name if found is None else found.group(1)
+    except (re.error, IndexError) as error:
+        raise ValueError(f"room_pattern {pattern!r}: {error}; it needs one group, the room's name") from error

@@ -1,0 +1,148 @@
+"""What a data set serves, what the network is trained on, and how samples become a batch.
+
+One convention for what is unknown, everywhere: depth 0 and label 255. (Zero, not NaN: NaN survives multiplication
+with a mask and poisons a loss.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+
+from cinet_core.geometry import Intrinsics
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One frame of a data set, as it is on disk.
+
+    Attributes:
+        name: unique in its data set; fit for a file name.
+        image: (3, H, W) uint8 RGB.
+        depth: (H, W) float32 metres along z, in the colour camera; 0 where unknown; all 0 where there is none.
+        labels: (H, W) uint8 class ids; 255 where unknown; all 255 where there are none.
+        intrinsics: of the image, at its size; None where the camera is unknown.
+        has_depth: the frame comes with a depth image.
+        has_labels: the frame comes with labels.
+
+    Raises:
+        ValueError: a tensor has another type or size than stated here.
+    """
+
+    name: str
+    image: torch.Tensor
+    depth: torch.Tensor
+    labels: torch.Tensor
+    intrinsics: Intrinsics | None = None
+    has_depth: bool = True
+    has_labels: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what the rest of the pipeline would misread."""
+        size = tuple(self.image.shape[1:])
+        _check(self.name, "image", self.image, torch.uint8, (3, *size))
+        _check(self.name, "depth", self.depth, torch.float32, size)
+        _check(self.name, "labels", self.labels, torch.uint8, size)
+        k = self.intrinsics
+        if k is not None and (k.height, k.width) != size:
+            raise ValueError(f"{self.name}: the intrinsics are for {k.width}x{k.height}, the image is {size}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[2], self.image.shape[1]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSample:
+    """A sample after augmentation: network input and targets.
+
+    Attributes:
+        name: of the sample it was made from.
+        image: (3, h, w) uint8 RGB.
+        depth: (h, w) float32, *canonical* metres (``metric * f_c / f_net``), 0 where unknown.
+        labels: (h, w) uint8 class ids, 255 where unknown.
+        focal: f_net, the focal length of this input in pixels; f_c where the camera is unknown. Metric depth is
+            ``depth * focal / f_c``.
+        random_seed: of what else this sample needs random numbers for (pairs of pixels): 0 to 2^63 - 1, a function of
+            (seed, epoch, sample).
+        has_depth: see Sample.
+        has_labels: see Sample.
+    """
+
+    name: str
+    image: torch.Tensor
+    depth: torch.Tensor
+    labels: torch.Tensor
+    focal: float
+    random_seed: int
+    has_depth: bool = True
+    has_labels: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Training samples, stacked.
+
+    Lightning and DataLoader move it by its ``to`` and ``pin_memory``.
+
+    Attributes:
+        names: of the B samples.
+        images: (B, 3, h, w) uint8 RGB.
+        depth: (B, h, w) float32 canonical metres, 0 where unknown.
+        labels: (B, h, w) uint8 class ids, 255 where unknown: convert to int64 on the device, not before.
+        focal: (B,) float32 pixels, f_net.
+        random_seeds: (B,) int64.
+        has_depth: (B,) bool.
+        has_labels: (B,) bool.
+    """
+
+    names: tuple[str, ...]
+    images: torch.Tensor
+    depth: torch.Tensor
+    labels: torch.Tensor
+    focal: torch.Tensor
+    random_seeds: torch.Tensor
+    has_depth: torch.Tensor
+    has_labels: torch.Tensor
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.names)
+
+    def to(self, *arguments: Any, **options: Any) -> Batch:
+        """The same batch on another device; arguments as for ``torch.Tensor.to``."""
+        return self._with({name: value.to(*arguments, **options) for name, value in self._tensors().items()})
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory."""
+        return self._with({name: value.pin_memory() for name, value in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
+    def _with(self, tensors: dict[str, Any]) -> Batch:
+        return replace(self, **tensors)
+
+
+def collate(samples: Sequence[TrainingSample]) -> Batch:
+    """Stack samples of one size: the ``collate_fn`` of a DataLoader."""
+    return Batch(
+        names=tuple(sample.name for sample in samples),
+        images=torch.stack([sample.image for sample in samples]),
+        depth=torch.stack([sample.depth for sample in samples]),
+        labels=torch.stack([sample.labels for sample in samples]),
+        focal=torch.tensor([sample.focal for sample in samples], dtype=torch.float32),
+        random_seeds=torch.tensor([sample.random_seed for sample in samples], dtype=torch.int64),
+        has_depth=torch.tensor([sample.has_depth for sample in samples]),
+        has_labels=torch.tensor([sample.has_labels for sample in samples]),
+    )
+
+
+def _check(name: str, what: str, value: torch.Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    if value.dtype != dtype or tuple(value.shape) != shape:
+        raise ValueError(f"{name}: {what} is {value.dtype} {tuple(value.shape)}: it must be {dtype} {shape}")

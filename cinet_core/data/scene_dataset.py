@@ -1,0 +1,239 @@
+"""What every data set has in common: its facts, its splits, and how parts in files become a Sample."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.label_mapping import label_lookup
+from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.data.sample import Sample
+from cinet_core.geometry import Intrinsics
+
+Split = Literal["train", "validation", "trainval", "test", "all"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "trainval", "test", "all")
+"""``trainval`` is the whole training set: ``train`` and ``validation`` are carved from it. ``all`` is for checks."""
+
+Part = Literal["image", "depth", "labels"]
+
+
+@dataclass(frozen=True)
+class DatasetMeta:
+    """Facts about a data set.
+
+    Attributes:
+        name: for messages and configurations, for example "nyu_depth_v2".
+        label_set: of its labels; their names and colours.
+        depth_range: metres between which its sensor can measure; what lies outside is suspect.
+        image_size: (width, height) where all images have the same, else None.
+        splits: what can be asked for.
+    """
+
+    name: str
+    label_set: LabelSet
+    depth_range: tuple[float, float]
+    image_size: tuple[int, int] | None = None
+    splits: tuple[Split, ...] = SPLITS
+
+
+class SceneDataset(Dataset[Sample], abc.ABC):
+    """A split of a data set; samples are read from disk when asked for.
+
+    Holds no open file, so that it can be pickled and forked into DataLoader workers at any time.
+
+    Attributes:
+        meta: facts about the whole data set.
+        split: the part of it that this is.
+        label_set: of the labels served, to which the data set's own are mapped when read.
+    """
+
+    def __init__(self, meta: DatasetMeta, split: Split, members: Sequence[int], label_set: LabelSet | None) -> None:
+        """Serve these members of the data set's own numbering, in this order."""
+        self.meta = meta
+        self.split = split
+        self.label_set = label_set or meta.label_set
+        self._members = tuple(members)
+        self._lookup = label_lookup(meta.label_set, self.label_set)
+
+    def __len__(self) -> int:
+        """Number of samples in this split."""
+        return len(self._members)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Read one sample.
+
+        Raises:
+            IndexError: there is no such sample.
+            SourceError: a file of it is missing, damaged or of the wrong kind.
+        """
+        member = self._members[index]
+        image = self._image(member)
+        height, width = image.shape[:2]
+        depth = self._sized("depth", member, (height, width), self._depth)
+        labels = self._sized("labels", member, (height, width), self._own_labels)
+        return Sample(
+            name=self._name(member),
+            image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            depth=torch.zeros(height, width) if depth is None else torch.from_numpy(_known(depth)),
+            labels=torch.full((height, width), UNLABELLED, dtype=torch.uint8)
+            if labels is None
+            else torch.from_numpy(self._lookup[labels]),
+            intrinsics=self._intrinsics(member, width, height),
+            has_depth=depth is not None,
+            has_labels=labels is not None,
+        )
+
+    def name(self, index: int) -> str:
+        """Name of a sample, without reading it."""
+        return self._name(self._members[index])
+
+    def problems(self, index: int) -> list[SourceError]:
+        """Everything that is wrong with a sample, not only the first thing; empty if it can be read."""
+        member = self._members[index]
+        found: list[SourceError] = []
+        size: tuple[int, int] | None = None
+        try:
+            image = self._image(member)
+            size = image.shape[0], image.shape[1]
+            self._intrinsics(member, size[1], size[0])
+        except SourceError as error:
+            found.append(error)
+        parts: tuple[tuple[Part, Callable[[int], npt.NDArray | None]], ...]
+        parts = (("depth", self._depth), ("labels", self._own_labels))
+        for part, read in parts:
+            try:
+                if size is None:
+                    read(member)
+                else:
+                    self._sized(part, member, size, read)
+            except SourceError as error:
+                found.append(error)
+        return found
+
+    def _sized(
+        self, part: Part, member: int, size: tuple[int, int], read: Callable[[int], npt.NDArray | None]
+    ) -> npt.NDArray | None:
+        """A part of a sample, which must have the image's size: a pixel of one is the same pixel of the other."""
+        value = read(member)
+        if value is not None and value.shape != size:
+            raise SourceError(
+                self._place(member, part),
+                f"the {part} image is {value.shape[1]}x{value.shape[0]}, the colour image {size[1]}x{size[0]}",
+                "register it to the colour image and save it at that size",
+            )
+        return value
+
+    @abc.abstractmethod
+    def _name(self, member: int) -> str:
+        """Name of a frame."""
+
+    @abc.abstractmethod
+    def _place(self, member: int, part: Part) -> str:
+        """Where a part of a frame lies, for messages."""
+
+    @abc.abstractmethod
+    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+
+    @abc.abstractmethod
+    def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
+        """(H, W) metres; 0, negative, NaN or infinite where unknown; None where the frame has none."""
+
+    @abc.abstractmethod
+    def _own_labels(self, member: int) -> npt.NDArray[np.uint8] | None:
+        """(H, W) ids of the data set's own label set, 255 where unknown; None where the frame has none."""
+
+    @abc.abstractmethod
+    def _intrinsics(self, member: int, width: int, height: int) -> Intrinsics | None:
+        """Of the image, which has this size."""
+
+
+def choose_members(
+    split: Split, groups: Sequence[str], test: AbstractSet[int], validation_fraction: float, seed: int
+) -> list[int]:
+    """Frames of a split.
+
+    Frames of one group (views of one room) go to one side, since neighbouring views show the same things: a
+    validation score over frames would measure memory.
+
+    Args:
+        split: which part.
+        groups: of each frame.
+        test: frames of the test set. The validation split is never taken from it.
+        validation_fraction: part of the training set's frames that becomes the validation split.
+        seed: of that choice.
+
+    Returns:
+        Frame numbers, ascending.
+
+    Raises:
+        ValueError: the split is unknown, or nothing is left in it.
+    """
+    if split not in SPLITS:
+        raise ValueError(f"there is no split {split!r}: choose one of {', '.join(SPLITS)}")
+    training = [frame for frame in range(len(groups)) if frame not in test]
+    if split == "all":
+        chosen = list(range(len(groups)))
+    elif split == "test":
+        chosen = sorted(test)
+    elif split == "trainval":
+        chosen = training
+    else:
+        validation = held_out([groups[frame] for frame in training], validation_fraction, f"validation:{seed}")
+        chosen = [frame for frame in training if (groups[frame] in validation) == (split == "validation")]
+    if not chosen:
+        raise ValueError(f"split {split!r} is empty: raise its fraction, or ask for another split")
+    return chosen
+
+
+def held_out(groups: Iterable[str], fraction: float, key: str) -> set[str]:
+    """Groups to hold out: whole groups, with about ``fraction`` of all frames, at least one and never all.
+
+    The order in which groups are taken is that of a hash of key and name, so that it depends on no library's random
+    generator, and adding a group moves few others.
+
+    Args:
+        groups: group of each frame, one entry a frame.
+        fraction: of the frames, from 0 (nothing) to below 1.
+        key: another key, another choice.
+
+    Raises:
+        ValueError: the fraction is out of range, or there is only one group to divide.
+    """
+    if not 0.0 <= fraction < 1.0:
+        raise ValueError(f"fraction to hold out is {fraction}: it must be from 0 to below 1")
+    frames: dict[str, int] = {}
+    for group in groups:
+        frames[group] = frames.get(group, 0) + 1
+    if fraction == 0.0 or not frames:
+        return set()
+    if len(frames) == 1:
+        only = next(iter(frames))
+        raise ValueError(
+            f"all {frames[only]} frames belong to one room, {only!r}, and cannot be divided into training and held-out "
+            "rooms: add rooms, tell rooms apart by another pattern, or hold out a fraction of 0"
+        )
+    wanted = math.ceil(fraction * sum(frames.values()))
+    order = sorted(frames, key=lambda group: hashlib.sha256(f"{key}:{group}".encode()).digest())
+    chosen: set[str] = set()
+    for group in order[:-1]:
+        if sum(frames[name] for name in chosen) >= wanted:
+            break
+        chosen.add(group)
+    return chosen
+
+
+def _known(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """A copy with 0 wherever the depth is not positive and finite."""
+    return np.where((depth > 0) & (depth < np.inf), depth, 0).astype(np.float32)

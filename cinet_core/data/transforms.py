@@ -1,0 +1,177 @@
+"""From a sample to a training sample: image, depth, labels and camera are turned, zoomed, cropped and flipped as one.
+
+Zooming the picture is a change of the focal length and leaves depth alone; the training target is depth as the
+canonical camera would see it, ``metric * f_c / f_net`` (spec/method.md, "The canonical camera"). Where the camera is
+unknown, depth is divided by the zoom and f_net = f_c instead. Never both: that would count the zoom twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch.utils.data import Dataset
+from torchvision import tv_tensors
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
+
+from cinet_core.data.augmentation import Augmentation, Variation, draw
+from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.data.sample import Sample, TrainingSample
+from cinet_core.geometry import Intrinsics, to_canonical
+
+
+class DepthMap(tv_tensors.Mask):
+    """Depth for torchvision: (H, W) metres, never interpolated, so that no value arises between two surfaces."""
+
+
+class LabelMap(tv_tensors.Mask):
+    """Class ids for torchvision: (H, W), never interpolated."""
+
+
+@TF.register_kernel(functional=TF.resize, tv_tensor_cls=DepthMap)
+@TF.register_kernel(functional=TF.resize, tv_tensor_cls=LabelMap)
+def _resize_nearest(values: tv_tensors.Mask, size: list[int], **_: Any) -> tv_tensors.Mask:
+    """Nearest-exact: torchvision's own resize of masks is off by up to half a pixel against that of images."""
+    resized = F.interpolate(values.as_subclass(torch.Tensor)[None, None], size=tuple(size), mode="nearest-exact")
+    return tv_tensors.wrap(resized[0, 0], like=values)
+
+
+class TrainingTransform:
+    """Augments a sample and makes it a training sample of fixed size.
+
+    Args:
+        width: of the network input, pixels.
+        height: of the network input, pixels.
+        canonical_focal: f_c, pixels.
+        augmentation: limits; NO_AUGMENTATION for validation.
+        seed: of all random numbers, together with epoch and sample.
+
+    Raises:
+        ValueError: a size or the focal length is not positive.
+    """
+
+    def __init__(
+        self,
+        width: int = 320,
+        height: int = 240,
+        canonical_focal: float = 262.5,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
+    ) -> None:
+        if min(width, height) < 1 or not 0 < canonical_focal < math.inf:
+            raise ValueError(f"training size {width}x{height} and f_c {canonical_focal} must be above 0")
+        self.width, self.height, self.canonical_focal = width, height, canonical_focal
+        self.augmentation = augmentation or Augmentation()
+        self.seed = seed
+
+    def __call__(self, sample: Sample, epoch: int = 0, index: int = 0) -> TrainingSample:
+        """The training sample that (seed, epoch, index) stand for."""
+        return self.apply(sample, draw(self.augmentation, self.seed, epoch, index))
+
+    def apply(self, sample: Sample, variation: Variation) -> TrainingSample:
+        """The training sample of a given variation."""
+        left, top, width, height = self.window(sample.size, variation)
+        views = []
+        for view, fill in (
+            (tv_tensors.Image(sample.image), 0),
+            (DepthMap(sample.depth), 0),
+            (LabelMap(sample.labels), UNLABELLED),
+        ):
+            if variation.angle:
+                view = TF.rotate(view, variation.angle, InterpolationMode.BILINEAR, fill=fill)
+            view = TF.crop(view, top, left, height, width)
+            view = TF.resize(view, [self.height, self.width], antialias=True)
+            views.append((TF.horizontal_flip(view) if variation.flip else view).as_subclass(torch.Tensor))
+        image, depth, labels = views
+        focal = self.canonical_focal
+        if sample.intrinsics is not None:
+            focal = self.camera(sample.intrinsics, variation).focal
+            depth = to_canonical(depth, focal, self.canonical_focal)
+        else:
+            depth = depth / self._zoom(sample.size, (width, height))
+        return TrainingSample(
+            name=sample.name,
+            image=_jittered(image, variation).contiguous(),
+            depth=depth.contiguous(),
+            labels=labels.contiguous(),
+            focal=focal,
+            random_seed=variation.random_seed,
+            has_depth=sample.has_depth,
+            has_labels=sample.has_labels,
+        )
+
+    def window(self, size: tuple[int, int], variation: Variation) -> tuple[int, int, int, int]:
+        """Left, top, width and height, in pixels of an image of this (width, height), of what is cut out.
+
+        At zoom 1 it is the largest window of the training size's aspect.
+        """
+        scale = self._cover(size) * variation.zoom
+        width = min(size[0], max(1, round(self.width / scale)))
+        height = min(size[1], max(1, round(self.height / scale)))
+        return round(variation.left * (size[0] - width)), round(variation.top * (size[1] - height)), width, height
+
+    def camera(self, intrinsics: Intrinsics, variation: Variation) -> Intrinsics:
+        """The camera that would have taken the augmented image."""
+        rotated = _rotated(intrinsics, variation.angle)
+        window = self.window((intrinsics.width, intrinsics.height), variation)
+        resized = rotated.cropped(*window).resized(self.width, self.height)
+        return resized.flipped() if variation.flip else resized
+
+    def _cover(self, size: tuple[int, int]) -> float:
+        """Factor at which an image just covers the training size."""
+        return max(self.width / size[0], self.height / size[1])
+
+    def _zoom(self, size: tuple[int, int], window: tuple[int, int]) -> float:
+        """The zoom after rounding the window to pixels."""
+        return math.sqrt((self.width / window[0]) * (self.height / window[1])) / self._cover(size)
+
+
+class TransformedDataset(Dataset[TrainingSample]):
+    """A data set whose items are asked for by (epoch, index).
+
+    The epoch comes with the request, so that workers that live on from epoch to epoch need not be told of it.
+
+    Args:
+        source: Samples by index.
+        transform: what makes training samples of them.
+    """
+
+    def __init__(self, source: Dataset[Sample], transform: TrainingTransform) -> None:
+        self.source = source
+        self.transform = transform
+
+    def __len__(self) -> int:
+        """Number of samples in the source."""
+        return len(self.source)  # type: ignore[arg-type]  # torch's Dataset leaves __len__ to its subclasses
+
+    def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
+        """The sample ``key[1]`` as it is varied in epoch ``key[0]``."""
+        epoch, index = key
+        return self.transform(self.source[index], epoch, index)
+
+
+def _rotated(intrinsics: Intrinsics, angle: float) -> Intrinsics:
+    """The camera after turning its image counter-clockwise about its centre: a roll, which leaves depth as it is.
+
+    With fx != fy pixels would become slightly skewed, by the sine of the angle times their difference: neglected.
+    """
+    middle_x, middle_y = (intrinsics.width - 1) / 2.0, (intrinsics.height - 1) / 2.0
+    x, y = intrinsics.cx - middle_x, intrinsics.cy - middle_y
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return replace(intrinsics, cx=middle_x + cos * x + sin * y, cy=middle_y - sin * x + cos * y)
+
+
+def _jittered(image: torch.Tensor, variation: Variation) -> torch.Tensor:
+    adjust = {
+        "brightness": TF.adjust_brightness,
+        "contrast": TF.adjust_contrast,
+        "saturation": TF.adjust_saturation,
+        "hue": TF.adjust_hue,
+    }
+    for name, factor in variation.jitter:
+        image = adjust[name](image, factor)
+    return image
