@@ -1,0 +1,160 @@
+"""Depth losses (paper, Eq. 8 - 10): BerHu, pairs of pixels, surface normals. All in canonical metres."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cinet_core.losses.masks import full_precision, valid_depth
+from cinet_core.losses.reduction import LossTerm
+
+# Eq. 8: c is a fifth of the largest error. The floor, in metres, keeps the quadratic branch finite on a perfect batch.
+BERHU_FRACTION = 0.2
+BERHU_FLOOR = 1e-6
+# 4.2: pixels in the set Lambda of Eq. 9, of each image.
+PAIR_PIXELS = 500
+
+
+def berhu_threshold(prediction: Tensor, target: Tensor) -> Tensor:
+    """c of Eq. 8: 0.2 times the largest absolute error over the valid pixels, at least 1e-6 m; scalar, detached.
+
+    Under DDP `global_maximum` of it is the c of the whole batch.
+
+    Args:
+        prediction, target: as for `berhu_loss`.
+    """
+    error = _masked_error(prediction.detach(), target).abs()
+    return (BERHU_FRACTION * error.max()).clamp(min=BERHU_FLOOR)
+
+
+def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTerm:
+    """Eq. 8: |e| up to c and (e^2 + c^2) / 2c beyond, summed over the valid pixels.
+
+    Args:
+        prediction: (B, H, W) predicted depth, metres.
+        target: (B, H, W) true depth, metres; pixels at 0, NaN or inf are left out.
+        threshold: c, scalar > 0, from `berhu_threshold`.
+
+    Returns:
+        The sum in metres, and the number of valid pixels.
+
+    Raises:
+        ValueError: the shapes are not these.
+    """
+    error = _masked_error(prediction, target).abs()
+    losses = torch.where(error <= threshold, error, (error.square() + threshold.square()) / (2 * threshold))
+    # Pixels that are left out have error 0 and lie on the linear branch.
+    return LossTerm(losses.sum(), valid_depth(target).sum())
+
+
+def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor, pixels: int = PAIR_PIXELS) -> LossTerm:
+    """Eq. 9: |(d_p - d_q) - (d~_p - d~_q)| summed over the pairs p < q of random valid pixels of each image.
+
+    Args:
+        prediction, target: as for `berhu_loss`.
+        seeds: one integer an image, (B,): an image's pixels are decided by its seed and its valid pixels alone, not by
+            the batch or the process it is in. Give another one at every step. From one seed a CPU and a GPU draw
+            different pixels.
+        pixels: how many to draw from each image; one with fewer valid pixels uses all of them.
+
+    Returns:
+        The sum in metres, and the number of pairs.
+
+    Raises:
+        ValueError: the shapes are not these, or there is not one seed for each image.
+    """
+    error = _masked_error(prediction, target).flatten(1)
+    indices = sample_valid_pixels(valid_depth(target), seeds, pixels)
+    chosen = valid_depth(target).flatten(1).gather(1, indices)
+    error = error.gather(1, indices)
+    # (d_p - d_q) - (d~_p - d~_q) is the difference of the errors; the full square counts every pair twice.
+    differences = (error.unsqueeze(-1) - error.unsqueeze(-2)).abs()
+    both = chosen.unsqueeze(-1) & chosen.unsqueeze(-2)
+    count = chosen.sum(dim=1)
+    return LossTerm(0.5 * (differences * both).sum(), (count * (count - 1) // 2).sum())
+
+
+def sample_valid_pixels(valid: Tensor, seeds: Sequence[int] | Tensor, pixels: int = PAIR_PIXELS) -> Tensor:
+    """Flat indices (B, k) of `pixels` different random pixels of each image, k = min(pixels, H * W).
+
+    Args:
+        valid: (B, H, W) bool: these come first; others fill up the rows of images that have fewer than k.
+        seeds: as for `pair_loss`.
+        pixels: at least 1.
+
+    Raises:
+        ValueError: there is not one seed for each image.
+    """
+    numbers = [int(seed) for seed in seeds]
+    if len(numbers) != len(valid):
+        raise ValueError(f"{len(numbers)} seeds for {len(valid)} images: give one seed for each image")
+    valid = valid.flatten(1)
+    # The pixels with the largest of uniform keys are a uniform draw without repetition.
+    keys = torch.empty(valid.shape, device=valid.device)
+    generator = torch.Generator(device=valid.device)
+    for row, seed in zip(keys, numbers, strict=True):
+        generator.manual_seed(seed)
+        row.uniform_(generator=generator)
+    keys = torch.where(valid, keys, -1.0)
+    return keys.topk(min(pixels, valid.shape[1]), dim=1).indices
+
+
+def normal_loss(prediction: Tensor, target: Tensor) -> LossTerm:
+    """Eq. 10: 1 - cosine between the normals (-dx, -dy, 1) of predicted and true depth.
+
+    dx and dy are unnormalised Sobel gradients, 8 times metres per pixel: with plain differences the normals of any
+    indoor depth map differ so little that the loss vanishes.
+
+    Args:
+        prediction, target: as for `berhu_loss`.
+
+    Returns:
+        The sum, each element in 0..2, over the 3x3 windows inside the image whose pixels are all valid, and their
+        number.
+
+    Raises:
+        ValueError: the shapes are not these.
+    """
+    _check_shapes(prediction, target)
+    valid = valid_depth(target)
+    windows = _all_valid(valid)
+    # What stands in for an invalid depth reaches only windows that are dropped.
+    target = torch.where(valid, full_precision(target), 0.0)
+    cosine = F.cosine_similarity(_sobel_normals(full_precision(prediction)), _sobel_normals(target), dim=1)
+    return LossTerm(torch.where(windows, 1 - cosine, 0.0).sum(), windows.sum())
+
+
+def _sobel_normals(depth: Tensor) -> Tensor:
+    """(B, H, W) -> (B, 3, H - 2, W - 2): (-dx, -dy, 1) of the windows inside the image, not normalised."""
+    # Written as slices: a convolution may run in TF32, whose 10 bits are millimetres at indoor depths.
+    rows = depth[:, :-2] + 2 * depth[:, 1:-1] + depth[:, 2:]
+    columns = depth[..., :-2] + 2 * depth[..., 1:-1] + depth[..., 2:]
+    dx = rows[..., 2:] - rows[..., :-2]
+    dy = columns[:, 2:] - columns[:, :-2]
+    return torch.stack((-dx, -dy, torch.ones_like(dx)), dim=1)
+
+
+def _all_valid(valid: Tensor) -> Tensor:
+    """(B, H, W) bool -> (B, H - 2, W - 2): windows of 3x3 without an invalid pixel."""
+    rows = valid[:, :-2] & valid[:, 1:-1] & valid[:, 2:]
+    return rows[..., :-2] & rows[..., 1:-1] & rows[..., 2:]
+
+
+def _masked_error(prediction: Tensor, target: Tensor) -> Tensor:
+    """Prediction - target in metres, exactly 0 with gradient 0 where the target is invalid."""
+    _check_shapes(prediction, target)
+    # The mask goes around the inputs: NaN times a mask is NaN, and so is the gradient of inf - inf.
+    valid = valid_depth(target)
+    return torch.where(valid, full_precision(prediction), 0.0) - torch.where(valid, full_precision(target), 0.0)
+
+
+def _check_shapes(prediction: Tensor, target: Tensor) -> None:
+    """Refuse what would broadcast, or be taken along the wrong axes."""
+    if prediction.shape != target.shape or prediction.dim() != 3:
+        raise ValueError(
+            f"prediction {tuple(prediction.shape)} and target {tuple(target.shape)} must both be (B, H, W), without a "
+            "channel axis"
+        )

@@ -1,0 +1,167 @@
+"""The total loss (paper, Eq. 11 and 13) and the stages of the recipe (4.2) that decide which terms are active."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from cinet_core.losses.attention import attention_loss
+from cinet_core.losses.consistency import FeatureVariance, consistency_loss
+from cinet_core.losses.depth import PAIR_PIXELS, berhu_loss, berhu_threshold, normal_loss, pair_loss
+from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
+from cinet_core.losses.segmentation import segmentation_loss
+from cinet_core.model.cinet import CINetOutput
+from cinet_core.model.encoder import FEATURE_STRIDE
+from cinet_core.model.scene_understanding import ideal_attention_labels
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
+
+    Attributes:
+        depth: alpha, of the depth loss.
+        consistency: beta, of the consistency loss.
+        segmentation: gamma, of the segmentation loss.
+        pair: lambda, of the pair loss within the depth loss.
+        normal: mu, of the normal loss within the depth loss.
+    """
+
+    depth: float = 1.0
+    consistency: float = 5.0
+    segmentation: float = 0.3
+    pair: float = 1.0
+    normal: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the weight, unless every one is usable."""
+        for name, value in dataclasses.asdict(self).items():
+            if not math.isfinite(value) or value < 0:
+                raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """What a stage of the recipe trains with; the depth and the segmentation loss are always active.
+
+    Attributes:
+        number: 1 to 3, as the paper counts them.
+        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen.
+        attention: the attention loss is active.
+        consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
+    """
+
+    number: int
+    ideal_attention: bool = False
+    attention: bool = False
+    consistency: bool = False
+
+
+STAGES = (
+    Stage(1, ideal_attention=True),
+    Stage(2, attention=True),
+    Stage(3, attention=True, consistency=True),
+)
+
+
+class MultiTaskLoss(nn.Module):
+    """L = L_att + alpha (L_berhu + lambda L_pair + mu L_norm) + beta L_con + gamma L_seg, all of them means.
+
+    Every mean is taken over the valid elements of all processes (`global_means`). Each process must call it at the
+    same time and for the same stage; how much supervision its samples carry is free: a term without a valid element
+    anywhere is 0 and gives every parameter that it depends on a gradient of 0.
+
+    Args:
+        num_classes: C.
+        feature_channels: c2, channels of the features that the consistency loss compares.
+        class_weights: (C,) omega of Eq. 12, from `class_weights`; None weighs all classes 1.
+        weights: of the terms.
+        pair_pixels: pixels of each image that the pair loss draws, at least 2.
+
+    Attributes:
+        feature_variance: the learned sigma^2 of the consistency loss: parameters that belong to the optimiser, without
+            weight decay.
+
+    Raises:
+        ValueError: an argument is out of range, or the class weights are not (C,).
+    """
+
+    class_weights: Tensor
+
+    def __init__(
+        self,
+        num_classes: int,
+        feature_channels: int,
+        class_weights: Tensor | None = None,
+        weights: LossWeights | None = None,
+        pair_pixels: int = PAIR_PIXELS,
+    ) -> None:
+        super().__init__()
+        if class_weights is None:
+            class_weights = torch.ones(num_classes)
+        if class_weights.shape != (num_classes,):
+            raise ValueError(f"class_weights is {tuple(class_weights.shape)}: it must be ({num_classes},)")
+        if pair_pixels < 2:
+            raise ValueError(f"pair_pixels is {pair_pixels}: a pair needs at least 2")
+        self.num_classes = num_classes
+        self.weights = weights or LossWeights()
+        self.pair_pixels = pair_pixels
+        self.register_buffer("class_weights", class_weights.float())
+        self.feature_variance = FeatureVariance(feature_channels)
+
+    def forward(
+        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
+    ) -> dict[str, Tensor]:
+        """The losses of a batch by name, each before its weight, and their weighted `total`.
+
+        Args:
+            output: of the network for images (B, 3, H, W). One without a scene understanding module has no attention
+                loss.
+            depth: (B, H, W) true canonical depth, metres; 0, NaN and inf are invalid.
+            labels: (B, H, W) integer class ids; ids outside 0..C-1 (255) are void.
+            seeds: (B,) integers that decide the pixels of the pair loss, new ones at every step.
+            stage: decides which terms are active.
+
+        Returns:
+            Scalars, equal on all processes: "berhu", "pair", "normal", "depth" (Eq. 11), "segmentation", where active
+            "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
+
+        Raises:
+            ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
+        """
+        losses = global_means(self._terms(output, depth, labels, seeds, stage))
+        weights = self.weights
+        losses["depth"] = losses["berhu"] + weights.pair * losses["pair"] + weights.normal * losses["normal"]
+        total = weights.depth * losses["depth"] + weights.segmentation * losses["segmentation"]
+        if "attention" in losses:
+            total = total + losses["attention"]
+        if "consistency" in losses:
+            total = total + weights.consistency * losses["consistency"]
+        losses["total"] = total
+        return losses
+
+    def _terms(
+        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
+    ) -> dict[str, LossTerm]:
+        """The active terms of this process, not averaged; the same names in the same order on all of them."""
+        prediction = output.depth.squeeze(1)
+        threshold = global_maximum(berhu_threshold(prediction, depth))
+        terms = {
+            "berhu": berhu_loss(prediction, depth, threshold),
+            "pair": pair_loss(prediction, depth, seeds, self.pair_pixels),
+            "normal": normal_loss(prediction, depth),
+            "segmentation": segmentation_loss(output.logits, labels, self.class_weights),
+        }
+        if stage.attention and output.query is not None and output.key is not None:
+            height, width = (-(-size // FEATURE_STRIDE) for size in labels.shape[-2:])
+            small = ideal_attention_labels(labels, height, width)
+            terms["attention"] = attention_loss(output.query, output.key, small, self.num_classes)
+        if stage.consistency:
+            terms["consistency"] = consistency_loss(
+                output.depth_features, output.semantic_features, labels, self.feature_variance(), self.num_classes
+            )
+        return terms
