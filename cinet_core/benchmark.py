@@ -118,9 +118,15 @@ def _peak_of_forward(subject: str, size: tuple[int, int], keep_attention: bool) 
     else:
         module = SceneUnderstanding(config.feature_channels, config.query_channels, config.num_classes).eval()
         value = torch.zeros(1, config.feature_channels, *(-(-length // FEATURE_STRIDE) for length in size))
-    before = _resident_mb("VmRSS")
     with torch.inference_mode():
-        module(value, keep_attention=keep_attention)
+        return peak_increase(lambda: module(value, keep_attention=keep_attention))
+
+
+def peak_increase(function: Callable[[], object]) -> float:
+    """Memory in MB by which a call raises this process's peak above what it held before."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the kernel's way to forget an earlier peak
+    before = _resident_mb("VmRSS")
+    function()
     return _resident_mb("VmHWM") - before
 
 
