@@ -104,7 +104,9 @@ class Settings:
     label_min_confidence: float = parameter(
         0.0, "pixels below this confidence are unlabelled (255)", limits=(0.0, 1.0), run_time=True
     )
-    mask_classes: tuple[str, ...] = parameter(("person",), "classes that semantic/mask marks with 1", run_time=True)
+    mask_classes: tuple[str, ...] = parameter(
+        ("",), "classes that semantic/mask marks with 1, such as person; none by default", run_time=True
+    )
     overlay_opacity: float = parameter(
         0.5, "share of the class colour in semantic_overlay", limits=(0.0, 1.0), run_time=True
     )
