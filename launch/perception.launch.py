@@ -48,6 +48,11 @@ ARGUMENTS = {
     ),
     "rate": ("", "frames per second of the player; '': as in player_params_file, else the source's own"),
     "loop": ("", "whether the player starts again at the end, true or false; '': as in player_params_file, else true"),
+    "encoding": (
+        "",
+        "encoding of the player's images; '': as in player_params_file, without one rgb8, which a bag of compressed "
+        "images is decoded to; source: as recorded",
+    ),
     "player_params_file": ("", "parameters of the player, such as config/player.yaml"),
     "rviz": ("false", "show everything in RViz, true or false"),
     "rviz_frame": ("camera_optical_frame", "fixed frame of RViz: the frame_id of the camera's images"),
@@ -189,6 +194,7 @@ def player(values: Values) -> Node:
             source=values["source"],
             rate=values.number("rate"),
             loop=values.flag("loop"),
+            encoding=values["encoding"] or ("" if values["player_params_file"] else "rgb8"),
         ),
         remappings=input_remappings(values),
         ros_arguments=["--log-level", values["log_level"]],

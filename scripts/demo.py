@@ -110,7 +110,12 @@ def listen(options: argparse.Namespace, folder: Path) -> Listener:
     weights = checked_weights(options.weights)
     listener = Listener()
     node_parameters = {"weights": weights, "model_config": options.config, "device": options.device}
-    player_parameters: dict[str, Any] = {"source": options.source, "rate": options.rate, "wait_for_subscribers": 1}
+    player_parameters: dict[str, Any] = {
+        "source": options.source,
+        "rate": options.rate,
+        "encoding": "rgb8",  # a bag of compressed images is decoded for the node, which listens to raw ones here
+        "wait_for_subscribers": 1,
+    }
     if options.intrinsics:
         player_parameters["intrinsics"] = options.intrinsics
     elif options.fov:
