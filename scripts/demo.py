@@ -156,8 +156,8 @@ def wait(listener: Listener, processes: list[Process], done: Any, timeout: float
         listener.spin(0.1)
 
 
-def write_pictures(listener: Listener, folder: Path) -> None:
-    """Write panel.png and cloud.ply of the last complete frame."""
+def write_pictures(listener: Listener, folder: Path) -> list[str]:
+    """Write panel.png and cloud.ply of the last complete frame; return the names of what was written."""
     parts, classes = listener.complete, listener.classes
     assert parts is not None
     assert classes is not None
@@ -177,9 +177,13 @@ def write_pictures(listener: Listener, folder: Path) -> None:
     picture = panel(image, received, label_set, caption=caption, warning=stats.random_weights)
     PillowImage.fromarray(picture).save(folder / "panel.png")
     points = np.frombuffer(bytes(parts["points"].data), "<f4").reshape(info.height, info.width, 8)
-    write_ply(
-        folder / "cloud.ply", points[..., :3], label_set.palette[received.labels], received.labels, received.confidence
-    )
+    cloud = folder / "cloud.ply"
+    cloud.unlink(missing_ok=True)  # an earlier run's must not pass for this one's
+    colors = label_set.palette[received.labels]
+    if write_ply(cloud, points[..., :3], colors, received.labels, received.confidence) == 0:
+        console.print("no cloud.ply: no pixel of the last frame has a valid depth")
+        return ["panel.png"]
+    return ["panel.png", "cloud.ply"]
 
 
 def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
@@ -261,7 +265,7 @@ def main() -> int:
         listener = listen(options, options.output)
         figures = report(listener, options)
         (options.output / "stats.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        write_pictures(listener, options.output)
+        written = ["stats.json", *write_pictures(listener, options.output)]
     except DemoError as error:
         console.print(f"[bold red]demo failed:[/] {escape(str(error))}")
         return 1
@@ -271,7 +275,7 @@ def main() -> int:
     finally:
         rclpy.try_shutdown()
     show(figures)
-    console.print(f"wrote {', '.join(str(options.output / name) for name in ('panel.png', 'cloud.ply', 'stats.json'))}")
+    console.print(f"wrote {', '.join(str(options.output / name) for name in written)}")
     return 0
 
 

@@ -26,7 +26,7 @@ from cinet_core.geometry import Intrinsics
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 IMAGES = 1449
 WIDTH, HEIGHT = 640, 480
-INTRINSICS = Intrinsics(518.857901, 519.469611, 325.582450, 253.736166, WIDTH, HEIGHT)
+INTRINSICS = Intrinsics(518.857901, 519.469611, 325.582449, 253.736166, WIDTH, HEIGHT)
 """The colour camera's, from the data set's toolbox (camera_params.m); depth is registered to it."""
 
 META = DatasetMeta("nyu_depth_v2", NYU40, depth_range=(0.1, 10.0), image_size=(WIDTH, HEIGHT))
