@@ -14,9 +14,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "Reads every frame; prints counts of frames, classes and valid depth and every fault found; writes a contact "
         "sheet. Exit status: 0 all is well, 1 some files are broken, 2 the data set cannot be opened."
     )
-    check.add_argument("root", type=Path, help="nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, or one of frames")
+    check.add_argument("root", type=Path, help="NYU's .mat file, a folder, or synthetic")
     check.add_argument(
-        "--kind", default="auto", help="nyu_depth_v2, sun_rgbd or folder; auto goes by what is there (%(default)s)"
+        "--kind",
+        default="auto",
+        help="nyu_depth_v2, sun_rgbd, folder, synthetic_rooms or auto (%(default)s)",
     )
     check.add_argument("--split", default="all", help="train, validation, trainval, test or all (%(default)s)")
     check.add_argument("--limit", type=_positive, metavar="N", help="read only N frames, evenly spread")
