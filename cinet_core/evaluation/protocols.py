@@ -6,12 +6,13 @@ import dataclasses
 import math
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 Pooling = Literal["pixels", "images"]
-TruthSource = Literal["filled", "raw"]
+TruthSource = Literal["filled", "raw", "own"]
 LabelOrder = Literal["resize-argmax", "argmax-resize"]
 
 
@@ -37,7 +38,8 @@ class DepthProtocol:
 
     Attributes:
         name: what it is called in tables.
-        truth: which of a data set's depth maps it reads: "filled" (holes painted in) or "raw" (as the sensor gave it).
+        truth: which of a data set's depth maps it reads: "filled" (holes painted in), "raw" (as the sensor gave it) or
+            "own" (the only one that it has).
         size: (height, width) that the truth must have; None takes any.
         crop: (top, bottom, left, right), pixels of that size: rows top:bottom, columns left:right count.
         min_depth, max_depth: only pixels with min_depth < truth < max_depth count, metres.
@@ -99,7 +101,7 @@ class DepthProtocol:
                 f"the prediction is not finite and positive at {wrong} of {truth.numel()} pixels with a truth: score "
                 "the network's depth as it is, not one with a range limit that masks pixels"
             )
-        scale_ratio = float(_median(truth) / _median(prediction)) if truth.numel() else math.nan
+        scale_ratio = _median(truth) / _median(prediction) if truth.numel() else math.nan
         if align_median:
             prediction = prediction * scale_ratio
         if self.clamp_prediction:
@@ -128,6 +130,8 @@ EIGEN = DepthProtocol(
     clamp_prediction=True,
     pooling="images",
 )
+FULL = DepthProtocol("full", truth="own", size=None)
+"""For other data, which no published figure is for: every pixel with a depth. The farthest is the data set's to say."""
 PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, EIGEN)}
 
 
@@ -157,7 +161,6 @@ def _resize(depth: Tensor, size: torch.Size) -> Tensor:
     return F.interpolate(depth[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
 
 
-def _median(values: Tensor) -> Tensor:
+def _median(values: Tensor) -> float:
     """The mean of the two middle values where their number is even, unlike `torch.median`."""
-    ordered = values.sort().values
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    return float(np.median(values.numpy()))

@@ -1,0 +1,78 @@
+"""Arguments of ``cinet eval``; what it takes to run is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+
+def add_eval(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command that scores a checkpoint."""
+    parser.description = (
+        "Scores a checkpoint on a split of a data set: depth under every protocol that the data set has, labels, the "
+        "attention map; beside the published figures where there are any. Writes FILE.json and FILE.md. Exit status: "
+        "0 all is well, 1 some frames could not be read and are not scored, 2 it could not start."
+    )
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="a .safetensors file; or random, for plumbing only (says so loudly)"
+    )
+    parser.add_argument("--config", help="network of the checkpoint random: lite (default), resnet50, resnet101")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="ROOT",
+        help="nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or synthetic",
+    )
+    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
+    parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
+    parser.add_argument(
+        "--option",
+        type=_option,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="of the data set, for example test_fraction=0.2; may be given again",
+    )
+    parser.add_argument("--limit", type=_positive, metavar="N", help="score only N frames, evenly spread")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--batch", type=_positive, default=4, metavar="N", help="images at a time (%(default)s)")
+    parser.add_argument(
+        "--output", type=_json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
+    )
+
+
+def run_eval(options: argparse.Namespace) -> int:
+    """Run ``cinet eval``; returns the exit status."""
+    from cinet_core.cli.eval_run import run_evaluation
+
+    return run_evaluation(options)
+
+
+def _option(text: str) -> tuple[str, Any]:
+    """``key=value``; the value as JSON where it is JSON, else as it stands."""
+    key, separator, value = text.partition("=")
+    if not (separator and key.isidentifier()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _json_file(text: str) -> Path:
+    path = Path(text)
+    if path.suffix != ".json":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json (the table goes beside it, to .md)")
+    return path

@@ -1,0 +1,100 @@
+"""``cinet eval``: a checkpoint and a data set in, figures beside the published ones out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.data.nyu_depth_v2 import NyuDepthV2
+from cinet_core.data.registry import open_dataset
+from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluation import Evaluation
+from cinet_core.evaluation.report import Report
+from cinet_core.inference.torch_backend import resolve_device
+
+RANDOM = "random"
+
+
+def run_evaluation(options: argparse.Namespace) -> int:
+    """Score a checkpoint; returns the exit status (see the command's help)."""
+    try:
+        checkpoint = _checkpoint(options)
+        dataset, raw = _open(options, checkpoint.metadata.label_set)
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        evaluation = _evaluate(options, checkpoint, dataset, raw)
+        report = Report(evaluation, checkpoint.metadata, checkpoint.sha256)
+        table = options.output.with_suffix(".md")
+        options.output.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        table.write_text(report.markdown(), encoding="utf-8")
+    except (CheckpointError, ValueError, OSError) as error:
+        print(f"cinet eval: {error}", file=sys.stderr)
+        return 2
+    _print(report)
+    print(f"\nwritten: {options.output} and {table}")
+    for frame in evaluation.broken:
+        print(f"BROKEN {frame.name}: {frame.reason}", file=sys.stderr)
+    return 1 if evaluation.broken else 0
+
+
+def _checkpoint(options: argparse.Namespace) -> Checkpoint:
+    if options.checkpoint == RANDOM:
+        return random_checkpoint(options.config or "lite")
+    if options.config:
+        raise ValueError(f"--config chooses the network of the checkpoint {RANDOM!r}; a file knows its own")
+    return load_checkpoint(Path(options.checkpoint))
+
+
+def _open(options: argparse.Namespace, label_set: LabelSet) -> tuple[SceneDataset, SceneDataset | None]:
+    """The data set with the network's classes, and once more with raw depth where a protocol needs it."""
+    given: dict[str, Any] = dict(options.option)
+    if "label_set" in given:
+        raise ValueError(f"--option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
+    dataset = open_dataset(options.data, options.split, options.kind, **given, label_set=label_set)
+    if not isinstance(dataset, NyuDepthV2):
+        return dataset, None
+    if "depth" in given:
+        raise ValueError("--option depth: the protocols decide it, 'paper' reads filled and 'eigen' raw; leave it out")
+    return dataset, open_dataset(options.data, options.split, options.kind, **given, label_set=label_set, depth="raw")
+
+
+def _evaluate(
+    options: argparse.Namespace, checkpoint: Checkpoint, dataset: SceneDataset, raw: SceneDataset | None
+) -> Evaluation:
+    """Score the frames under a progress bar."""
+    device = resolve_device(options.device)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        total = min(len(dataset), options.limit or len(dataset))
+        task = progress.add_task(f"{dataset.meta.name}, {dataset.split}", total=total)
+        return evaluate(
+            checkpoint.model,
+            checkpoint.metadata.camera,
+            dataset,
+            raw=raw,
+            device=device,
+            batch=options.batch,
+            limit=options.limit,
+            progress=lambda: progress.advance(task),
+        )
+
+
+def _print(report: Report) -> None:
+    console = Console()
+    console.print(report.heading(), style="bold", markup=False, highlight=False)
+    for warning in report.warnings():
+        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
+    for fact in report.facts():
+        console.print(f"  {fact}", markup=False, highlight=False, soft_wrap=True)
+    for table in report.tables():
+        console.print(table.rich())
+    for note in report.notes():
+        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)

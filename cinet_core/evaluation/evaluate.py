@@ -1,0 +1,249 @@
+"""Scores a network on a split of a data set, through the graph that is deployed."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from cinet_core.checkpoint import TrainingCamera
+from cinet_core.data.check import spread
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.nyu_depth_v2 import META as NYU
+from cinet_core.data.sample import Sample
+from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.evaluation.attention import AttentionMetrics
+from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
+from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
+from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol, LabelOrder, predicted_labels
+from cinet_core.geometry import Intrinsics, fit_network_size
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.model.cinet import CINet, CINetOutput
+from cinet_core.model.encoder import FEATURE_STRIDE
+from cinet_core.model.scene_understanding import ideal_attention_labels
+
+LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", "argmax-resize")
+
+
+def protocols_for(dataset: SceneDataset) -> tuple[DepthProtocol, ...]:
+    """The protocols that a data set is scored under.
+
+    NYU-Depth-v2 has two published ones. Any other set gets every pixel with a depth below what its sensor can measure.
+    """
+    if dataset.meta.name == NYU.name:
+        return PAPER, EIGEN
+    return (replace(FULL, max_depth=dataset.meta.depth_range[1]),)
+
+
+def evaluate(
+    model: CINet,
+    camera: TrainingCamera,
+    dataset: SceneDataset,
+    *,
+    raw: SceneDataset | None = None,
+    protocols: Sequence[DepthProtocol] | None = None,
+    device: torch.device | str = "cpu",
+    batch: int = 4,
+    limit: int | None = None,
+    progress: Callable[[], None] | None = None,
+) -> Evaluation:
+    """Run a network over full-resolution frames and score them at their own size.
+
+    Images are resized, and depth becomes metric, by the deployable graph; an unknown camera is taken to be the
+    canonical one, as the predictor does. A frame that cannot be read is passed over and named.
+
+    Args:
+        model: the network; it is moved to `device`, runs in evaluation mode, and is left in the mode it was in.
+        camera: of its training.
+        dataset: what to score, its labels mapped to the network's classes (its option `label_set`).
+        raw: the same frames with the sensor's own depth, for protocols whose truth is "raw"; may be `dataset`.
+        protocols: for depth; None for `protocols_for`.
+        device: to run on. All figures are summed up on the CPU in float64.
+        batch: images at a time, as far as consecutive ones have the same size.
+        limit: score only this many frames, spread evenly over the split.
+        progress: called after each frame.
+
+    Raises:
+        ValueError: the data set has other classes than the network, `raw` is missing or another set, a protocol does
+            not fit the frames, or the network's depth is not finite and positive.
+    """
+    protocols = protocols_for(dataset) if protocols is None else tuple(protocols)
+    _check(model, dataset, raw, protocols)
+    scores = _Scores(model, camera, dataset, protocols)
+    numbers = spread(len(dataset), limit)
+    with _evaluating(model.to(device)), torch.inference_mode():
+        waiting: list[_Frame] = []
+        for number in numbers:
+            try:
+                frame = _read(dataset, raw, number)
+            except SourceError as error:
+                scores.broken.append(BrokenFrame(dataset.name(number), str(error)))
+            else:
+                if waiting and (len(waiting) == batch or waiting[0].sample.size != frame.sample.size):
+                    scores.add(waiting)
+                    waiting = []
+                waiting.append(frame)
+            if progress is not None:
+                progress()
+        if waiting:
+            scores.add(waiting)
+    return scores.evaluation()
+
+
+class EvaluationGraph(DeployableGraph):
+    """The deployable graph up to the network's own size, where nothing has been decided or masked yet.
+
+    Args:
+        model, camera: see DeployableGraph.
+        image_size: (H, W) of the images that come in.
+    """
+
+    def __init__(self, model: CINet, camera: TrainingCamera, image_size: tuple[int, int]) -> None:
+        height, width = image_size
+        size = fit_network_size(width, height, camera.width, camera.height)
+        super().__init__(model, camera, image_size, size, output_size=size, depth_range=(0.0, math.inf))
+
+    def predict(self, images: Tensor, cameras: Sequence[Intrinsics | None]) -> tuple[CINetOutput, Tensor]:
+        """The network's output, and its metric depth.
+
+        Args:
+            images: (B, 3, H, W) uint8 RGB, on the model's device.
+            cameras: of the B images; None = the one that has f_net = f_c.
+
+        Returns:
+            The output, and (B, h, w) float32 metres, both at `network_size`.
+        """
+        known = [camera or self._canonical_camera() for camera in cameras]
+        intrinsics = torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in known], dtype=torch.float32)
+        output = self.model(self._network_input(images.permute(0, 2, 3, 1)))
+        return output, self._metric_depth(output.depth, intrinsics.to(images.device))
+
+    def _canonical_camera(self) -> Intrinsics:
+        height, width = self.network_size
+        focal = self.canonical_focal
+        camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
+        return camera.resized(self.image_size[1], self.image_size[0])
+
+
+class _Frame:
+    """A sample, and its other depth map where it has one."""
+
+    def __init__(self, sample: Sample, raw: Sample | None) -> None:
+        self.sample = sample
+        self._raw = raw
+
+    def truth(self, protocol: DepthProtocol) -> Tensor:
+        """(H, W) metres, 0 where unknown."""
+        return self._raw.depth if protocol.truth == "raw" and self._raw is not None else self.sample.depth
+
+
+class _Scores:
+    """Everything that is summed up over the frames."""
+
+    def __init__(
+        self, model: CINet, camera: TrainingCamera, dataset: SceneDataset, protocols: Sequence[DepthProtocol]
+    ) -> None:
+        self.model, self.camera, self.dataset = model, camera, dataset
+        classes = model.config.num_classes
+        self.depth = [DepthMetrics(protocol, aligned) for protocol in protocols for aligned in (False, True)]
+        self.labels = {order: SegmentationMetrics(classes) for order in LABEL_ORDERS}
+        self.attention = AttentionMetrics(classes) if model.config.scene_understanding else None
+        self.counts: defaultdict[str, int] = defaultdict(int)
+        self.graphs: dict[tuple[int, int], EvaluationGraph] = {}
+        self.broken: list[BrokenFrame] = []
+
+    def add(self, frames: Sequence[_Frame]) -> None:
+        """Predict and score frames of one size."""
+        width, height = frames[0].sample.size
+        if (height, width) not in self.graphs:
+            self.graphs[height, width] = EvaluationGraph(self.model, self.camera, (height, width))
+        images = torch.stack([frame.sample.image for frame in frames]).to(self.model.image_mean.device)
+        output, depth = self.graphs[height, width].predict(images, [frame.sample.intrinsics for frame in frames])
+        depth = depth.cpu()
+        for index, frame in enumerate(frames):
+            sample = frame.sample
+            self.counts["frames"] += 1
+            self.counts["with_camera"] += sample.intrinsics is not None
+            if sample.has_depth:
+                self.counts["with_depth"] += 1
+                for metric in self.depth:
+                    metric.update(depth[index, None], frame.truth(metric.protocol)[None])
+            if sample.has_labels:
+                self.counts["with_labels"] += 1
+                self._add_labels(output, index, sample.labels)
+
+    def _add_labels(self, output: CINetOutput, index: int, truth: Tensor) -> None:
+        chosen = slice(index, index + 1)
+        height, width = truth.shape
+        for order, metric in self.labels.items():
+            metric.update(predicted_labels(output.logits[chosen], height, width, order)[0], truth)
+        if self.attention is not None and output.query is not None and output.key is not None:
+            height, width = (-(-size // FEATURE_STRIDE) for size in output.logits.shape[-2:])
+            small = ideal_attention_labels(truth[None], height, width)
+            self.attention.update(output.query[chosen], output.key[chosen], small)
+
+    def evaluation(self) -> Evaluation:
+        """The figures."""
+        counts = ("frames", "with_depth", "with_labels", "with_camera")
+        attention = self.attention
+        return Evaluation(
+            dataset=self.dataset.meta.name,
+            split=self.dataset.split,
+            label_set=self.dataset.label_set.name,
+            own_label_set=self.dataset.meta.label_set.name,
+            counts=Counts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
+            network_sizes=tuple(sorted({graph.network_size[::-1] for graph in self.graphs.values()})),
+            depth=tuple(_depth_score(metric) for metric in self.depth if metric.images),
+            labels=tuple(self._label_score(order) for order in LABEL_ORDERS if self.labels[order].sums.any()),
+            attention=attention.compute() if attention is not None and attention.positions else None,
+            broken=tuple(self.broken),
+        )
+
+    def _label_score(self, order: LabelOrder) -> LabelScore:
+        metric = self.labels[order]
+        iou = [None if math.isnan(value) else value for value in metric.class_iou().tolist()]
+        return LabelScore(order, metric.compute(), dict(zip(self.dataset.label_set.classes, iou, strict=True)))
+
+
+def _depth_score(metric: DepthMetrics) -> DepthScore:
+    protocol = metric.protocol
+    return DepthScore(protocol.name, str(protocol), metric.align_median, metric.images, metric.compute())
+
+
+def _read(dataset: SceneDataset, raw: SceneDataset | None, number: int) -> _Frame:
+    sample = dataset[number]
+    return _Frame(sample, sample if raw is dataset else raw[number] if raw is not None else None)
+
+
+def _check(model: CINet, dataset: SceneDataset, raw: SceneDataset | None, protocols: Sequence[DepthProtocol]) -> None:
+    classes = len(dataset.label_set.classes)
+    if classes != model.config.num_classes:
+        raise ValueError(
+            f"{dataset.meta.name} serves the {classes} classes of {dataset.label_set.name!r}, the network predicts "
+            f"{model.config.num_classes}: open the data set with the network's label_set"
+        )
+    needing = [protocol.name for protocol in protocols if protocol.truth == "raw"]
+    if needing and raw is None:
+        raise ValueError(f"protocol {needing[0]!r} needs raw depth: open {dataset.meta.name} with it too, as `raw`")
+    if raw is not None and (len(raw) != len(dataset) or raw.split != dataset.split):
+        raise ValueError(
+            f"raw depth has {len(raw)} frames of split {raw.split!r}, the data set {len(dataset)} of "
+            f"{dataset.split!r}: open both in the same way"
+        )
+
+
+@contextlib.contextmanager
+def _evaluating(model: CINet) -> Iterator[None]:
+    """Evaluation mode, and back to training mode where the model came from there."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        if training:
+            model.train()

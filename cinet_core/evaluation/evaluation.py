@@ -1,0 +1,134 @@
+"""What an evaluation found: plain values, for JSON and tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cinet_core.evaluation.protocols import LabelOrder
+
+
+@dataclass(frozen=True)
+class BrokenFrame:
+    """A frame that could not be read and was passed over: its name, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was scored.
+
+    Attributes:
+        frames: read and predicted.
+        with_depth, with_labels, with_camera: of these, those that come with a depth map, labels, intrinsics. The
+            others are passed over for the metric in question; an unknown camera is taken to be the canonical one.
+        available: frames of the split, scored or not.
+    """
+
+    frames: int
+    with_depth: int
+    with_labels: int
+    with_camera: int
+    available: int
+
+
+@dataclass(frozen=True)
+class DepthScore:
+    """Depth under one protocol.
+
+    Attributes:
+        protocol: name of the protocol.
+        rules: its line, to be printed with the figures.
+        aligned: every image was given the true median first: the scale is not judged.
+        images: with at least one pixel that counts.
+        figures: see `DepthMetrics.compute`.
+    """
+
+    protocol: str
+    rules: str
+    aligned: bool
+    images: int
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class LabelScore:
+    """Labels, from one confusion matrix over the set, at the size of the truth.
+
+    Attributes:
+        order: "resize-argmax", as figures are reported, or "argmax-resize", as deployed.
+        figures: see `SegmentationMetrics.compute`.
+        class_iou: by class name; None for classes that do not occur in the truth.
+    """
+
+    order: LabelOrder
+    figures: Mapping[str, float]
+    class_iou: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of a network on a split of a data set.
+
+    Attributes:
+        dataset, split: what was scored; the data set by its `DatasetMeta.name`.
+        label_set: name of the network's label set, whose classes the figures are over.
+        own_label_set: name of the data set's, from which its labels were mapped where it is another.
+        counts: how much of it.
+        network_sizes: (width, height) that the network ran at, all that occurred.
+        depth: one entry a protocol and alignment; none where no frame has depth.
+        labels: the reported order first; none where no frame has labels.
+        attention: see `AttentionMetrics.compute`; None where the network has no SUM or no frame has labels.
+        broken: frames that could not be read.
+    """
+
+    dataset: str
+    split: str
+    label_set: str
+    own_label_set: str
+    counts: Counts
+    network_sizes: tuple[tuple[int, int], ...]
+    depth: tuple[DepthScore, ...]
+    labels: tuple[LabelScore, ...]
+    attention: Mapping[str, float] | None
+    broken: tuple[BrokenFrame, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Every frame of the split was scored."""
+        return self.counts.frames == self.counts.available
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types; a figure that is not defined is None."""
+        return _plain(dataclasses.asdict(self)) | {"complete": self.complete}
+
+    def figures(self) -> dict[str, float]:
+        """The reported figures by name: depth with its metric scale, labels, attention.
+
+        Depth figures are called "<protocol>/<metric>" and attention figures "attention/<metric>".
+        """
+        found: dict[str, float] = {}
+        for score in self.depth:
+            if not score.aligned:
+                found |= {f"{score.protocol}/{name}": value for name, value in score.figures.items()}
+        if self.labels:
+            found |= self.labels[0].figures
+        if self.attention is not None:
+            found |= {f"attention/{name}": value for name, value in self.attention.items()}
+        return found
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, and None for what JSON has no number for."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

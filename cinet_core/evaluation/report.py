@@ -1,0 +1,219 @@
+"""The report of an evaluation: JSON with every figure, and tables with ours beside the published ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cinet_core import __version__
+from cinet_core.checkpoint import ModelMetadata
+from cinet_core.evaluation.evaluation import Evaluation
+from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_rows
+from cinet_core.evaluation.tables import TextTable, number, percent
+
+SCHEMA_VERSION = 1
+RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these figures mean nothing"
+
+_NUMBERS = {
+    "delta1": "δ1",
+    "delta2": "δ2",
+    "delta3": "δ3",
+    "rms": "rms",
+    "rms_log": "rms log",
+    "abs_rel": "abs rel",
+    "sq_rel": "sq rel",
+}
+_PERCENTS = {"pixel_accuracy": "pAcc %", "mean_iou": "mIoU %"}
+_ATTENTION = {
+    "average_precision": "average precision, class-balanced (higher is better)",
+    "chance_precision": "the same of a map that knows nothing",
+    "bce": "binary cross entropy, nats (lower is better)",
+    "constant_bce": "the same of the best constant map",
+}
+_ORDERS = {
+    "resize-argmax": "logits resized to the labels' size, then argmax",
+    "argmax-resize": "argmax at the network's size, then nearest, as deployed",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was scored, and what came out.
+
+    Attributes:
+        evaluation: the figures.
+        metadata: of the checkpoint.
+        sha256: of the checkpoint's file.
+    """
+
+    evaluation: Evaluation
+    metadata: ModelMetadata
+    sha256: str
+
+    def warnings(self) -> list[str]:
+        """What a reader of the figures has to know first."""
+        found = [RANDOM_WARNING] if self.metadata.random_weights else []
+        counts = self.evaluation.counts
+        if not self.evaluation.complete:
+            found.append(f"only {counts.frames} of the split's {counts.available} frames are scored")
+        if self.evaluation.broken:
+            found.append(f"{len(self.evaluation.broken)} frames could not be read and are not scored")
+        unknown = counts.frames - counts.with_camera
+        if unknown:
+            found.append(
+                f"the camera of {unknown} frames is unknown: their depth is scaled as if it were the canonical"
+            )
+        return found
+
+    def published(self) -> tuple[PublishedRow, ...]:
+        """Published rows for the same data set; their labels only where the classes are the same too."""
+        rows = published_rows(self.evaluation.dataset)
+        if not rows or LABEL_SETS[rows[0].dataset] == self.evaluation.label_set:
+            return rows
+        return tuple(_only(row, _NUMBERS) for row in rows if _has(row, _NUMBERS))
+
+    def notes(self) -> list[str]:
+        """What the tables do not say: the protocol of every figure, and whether it may be compared."""
+        evaluation = self.evaluation
+        rules = dict.fromkeys(score.rules for score in evaluation.depth)
+        found = [f"Depth, protocol {rule}." for rule in rules]
+        found += ["Depth, aligned: every image was first given the true median."] if evaluation.depth else []
+        found += [
+            f"Labels, {score.order}: {_ORDERS[score.order]}; one confusion matrix over the set, classes that occur."
+            for score in evaluation.labels
+        ]
+        rows = self.published()
+        if not rows:
+            return [*found, f"No published figures exist for {evaluation.dataset}."]
+        if evaluation.split != "test" or not evaluation.complete:
+            found.append("NOT COMPARABLE with the published figures, which are of the whole test set.")
+        found += [f"Published, {table}: {protocol}." for table, protocol in _protocols(rows)]
+        return found
+
+    def tables(self) -> list[TextTable]:
+        """All tables, those with published figures in them first."""
+        tables = [self._depth(), self._scale()] if self.evaluation.depth else []
+        tables += [self._labels()] if self.evaluation.labels else []
+        if self.evaluation.attention is not None:
+            attention = self.evaluation.attention
+            rows = tuple((text, number(attention[name])) for name, text in _ATTENTION.items())
+            tables.append(TextTable("Attention against the ideal map", ("figure", "value"), rows))
+        if self.evaluation.labels:
+            tables.append(self._classes())
+        return tables
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "software": f"cinet {__version__}",
+            "checkpoint": {
+                "sha256": self.sha256,
+                "random_weights": self.metadata.random_weights,
+                "config": self.metadata.config.to_dict(),
+                "camera": dataclasses.asdict(self.metadata.camera),
+            },
+            "warnings": self.warnings(),
+            "notes": self.notes(),
+            "evaluation": self.evaluation.to_dict(),
+            "published": [dataclasses.asdict(row) for row in self.published()],
+        }
+
+    def heading(self) -> str:
+        """What was scored, in one line."""
+        evaluation = self.evaluation
+        return f"{self.metadata.config.name} on {evaluation.dataset}, split {evaluation.split}"
+
+    def facts(self) -> list[str]:
+        """The checkpoint and the counts, a line each."""
+        counts = self.evaluation.counts
+        label_set, own = self.evaluation.label_set, self.evaluation.own_label_set
+        sizes = ", ".join(f"{width}x{height}" for width, height in self.evaluation.network_sizes) or "none"
+        return [
+            f"checkpoint: sha256 {self.sha256}",
+            f"frames: {counts.frames} scored of {counts.available}; {counts.with_depth} with depth, "
+            f"{counts.with_labels} with labels, {counts.with_camera} with a known camera",
+            f"classes: {label_set}" + ("" if own == label_set else f", to which those of {own} were mapped"),
+            f"network input: {sizes}",
+        ]
+
+    def markdown(self) -> str:
+        """The report to read."""
+        parts = [f"# {self.heading()}", ""]
+        parts += [f"> **{warning}**\n" for warning in self.warnings()]
+        parts += [f"- {fact}" for fact in self.facts()]
+        parts += ["", *(table.markdown() for table in self.tables()), "## Protocols", ""]
+        parts += [f"- {note}" for note in self.notes()]
+        if self.evaluation.broken:
+            parts += ["", "## Frames that could not be read", ""]
+            parts += [f"- {frame.name}: {frame.reason}" for frame in self.evaluation.broken]
+        return "\n".join(parts) + "\n"
+
+    def _depth(self) -> TextTable:
+        """One row for each way that we were measured in, then the published ones."""
+        rows = [
+            (f"{self._ours()}, {score.protocol}{', aligned' if score.aligned else ''}", *_numbers(score.figures))
+            for score in self.evaluation.depth
+        ]
+        rows += [(_source(row), *_numbers(row.figures)) for row in self.published() if _has(row, _NUMBERS)]
+        return TextTable("Depth", ("method, protocol", *_NUMBERS.values()), tuple(rows))
+
+    def _labels(self) -> TextTable:
+        """The same for labels."""
+        rows = [(f"{self._ours()}, {score.order}", *_percents(score.figures)) for score in self.evaluation.labels]
+        rows += [(_source(row), *_percents(row.figures)) for row in self.published() if _has(row, _PERCENTS)]
+        return TextTable("Labels", ("method, protocol", *_PERCENTS.values()), tuple(rows))
+
+    def _ours(self) -> str:
+        return "RANDOM WEIGHTS" if self.metadata.random_weights else "ours"
+
+    def _scale(self) -> TextTable:
+        rows = tuple(
+            (
+                score.protocol,
+                str(score.images),
+                number(score.figures["scale_ratio"]),
+                number(score.figures["scale_spread"]),
+            )
+            for score in self.evaluation.depth
+            if not score.aligned
+        )
+        columns = ("protocol", "images", "median(truth) / median(prediction)", "spread of its logarithm")
+        return TextTable("Metric scale", columns, rows)
+
+    def _classes(self) -> TextTable:
+        orders = self.evaluation.labels
+        rows = [(name, *(percent(score.class_iou[name]) for score in orders)) for name in orders[0].class_iou]
+        rows.append(("mean", *(percent(score.figures["mean_iou"]) for score in orders)))
+        return TextTable("IoU of each class, %", ("class", *(score.order for score in orders)), tuple(rows))
+
+
+def _numbers(figures: Mapping[str, float]) -> list[str]:
+    return [number(figures.get(name)) for name in _NUMBERS]
+
+
+def _percents(figures: Mapping[str, float]) -> list[str]:
+    return [percent(figures.get(name)) for name in _PERCENTS]
+
+
+def _has(row: PublishedRow, names: Iterable[str]) -> bool:
+    return any(name in row.figures for name in names)
+
+
+def _source(row: PublishedRow) -> str:
+    return f"{row.method}{f' ({row.data})' if row.data else ''}, {row.table}"
+
+
+def _only(row: PublishedRow, names: Mapping[str, str]) -> PublishedRow:
+    return dataclasses.replace(row, figures={name: value for name, value in row.figures.items() if name in names})
+
+
+def _protocols(rows: tuple[PublishedRow, ...]) -> list[tuple[str, str]]:
+    """Each protocol once, with the tables that it holds for."""
+    tables: dict[str, dict[str, None]] = {}
+    for row in rows:
+        whose = "CI-Net and baselines" if row.protocol.startswith("CI-Net paper") else "other methods"
+        tables.setdefault(row.protocol, {})[f"{row.table} ({whose})"] = None
+    return [("; ".join(names), protocol) for protocol, names in tables.items()]

@@ -1,0 +1,137 @@
+"""``cinet eval`` from its arguments to its files."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from cinet_core.checkpoint import random_checkpoint, save_checkpoint
+from cinet_core.cli.eval import add_eval, run_eval
+from cinet_core.data.synthetic_room import SyntheticRoom
+
+
+@pytest.fixture
+def rooms(tmp_path: Path) -> Path:
+    root = tmp_path / "rooms"
+    root.mkdir()
+    lines = []
+    for index in range(3):
+        room = SyntheticRoom(seed=index, width=64, height=48)
+        frame, k, name = room.render(0), room.intrinsics, f"{index:05d}_00"
+        Image.fromarray(frame.image).save(root / f"{name}.jpg")
+        cv2.imwrite(str(root / f"{name}_depth.png"), (frame.depth * 1000).astype(np.uint16))
+        cv2.imwrite(str(root / f"{name}_label.png"), frame.labels + np.uint8(1))
+        lines.append(json.dumps({"frame": name, "fx": k.fx, "fy": k.fy, "cx": k.cx, "cy": k.cy}))
+    (root / "frames.jsonl").write_text("\n".join(lines))
+    return root
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that call themselves trained, at a size that takes no time."""
+    checkpoint = random_checkpoint("lite")
+    camera = dataclasses.replace(checkpoint.metadata.camera, width=64, height=48)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_checkpoint(
+        path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera, random_weights=False)
+    )
+    return path
+
+
+def run(*arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    add_eval(parser)
+    return run_eval(parser.parse_args(["--device", "cpu", *map(str, arguments)]))
+
+
+def test_writes_and_prints(weights: Path, rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = rooms / "new" / "figures.json"
+    assert run(weights, "--data", rooms, "--split", "all", "--output", output, "--batch", 2) == 0
+    values = json.loads(output.read_text())
+    assert values["evaluation"]["counts"]["frames"] == 3
+    assert values["evaluation"]["complete"] is True
+    assert len(values["checkpoint"]["sha256"]) == 64
+    assert values["warnings"] == []
+    table = output.with_suffix(".md").read_text()
+    assert "## Depth" in table
+    assert "No published figures exist for rooms." in table
+    printed = capsys.readouterr().out
+    assert "full: own depth, any size" in printed
+    assert str(output) in printed
+    assert "RANDOM" not in printed
+
+
+def test_options_reach_the_data_set(weights: Path, rooms: Path) -> None:
+    output = rooms / "figures.json"
+    assert run(weights, "--data", rooms, "--option", "test_fraction=0.5", "--output", output) == 0
+    assert json.loads(output.read_text())["evaluation"]["counts"]["available"] == 2
+    assert run(weights, "--data", rooms, "--option", "room_pattern=(.*)", "--output", output, "--limit", 1) == 0
+
+
+def test_broken_frames(weights: Path, rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (rooms / "00001_00.jpg").write_bytes(b"no image")
+    assert run(weights, "--data", rooms, "--split", "all", "--output", rooms / "figures.json") == 1
+    assert "BROKEN 00001_00: " in capsys.readouterr().err
+    assert "00001_00.jpg" in (rooms / "figures.md").read_text()
+
+
+def test_random_weights_are_marked(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = rooms / "figures.json"
+    assert run("random", "--data", rooms, "--split", "all", "--limit", 1, "--output", output) == 0
+    assert "WARNING: RANDOM WEIGHTS" in capsys.readouterr().out
+    assert json.loads(output.read_text())["checkpoint"]["random_weights"] is True
+    assert "RANDOM WEIGHTS" in (rooms / "figures.md").read_text()
+
+
+def test_the_embedded_rooms(weights: Path, tmp_path: Path) -> None:
+    output = tmp_path / "figures.json"
+    options = ("--option", "test_length=2", "--option", "width=48", "--option", "height=36")
+    assert run(weights, "--data", "synthetic", *options, "--output", output) == 0
+    counts = json.loads(output.read_text())["evaluation"]["counts"]
+    assert (counts["with_depth"], counts["with_labels"], counts["available"]) == (2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        (("--kind", "nyu"), "there is no data set 'nyu'"),
+        (("--split", "val"), "there is no split 'val'"),
+        (("--option", "seeds=1"), "has no option 'seeds'"),
+        (("--option", "label_set=nyu13"), "the checkpoint decides it, 'nyu40'"),
+        (("--config", "lite"), "a file knows its own"),
+        (("--device", "tpu"), "device 'tpu' does not exist"),
+    ],
+)
+def test_what_cannot_start(
+    weights: Path, rooms: Path, changes: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(weights, "--data", rooms, *changes, "--output", rooms / "figures.json") == 2
+    assert complaint in capsys.readouterr().err
+    assert not (rooms / "figures.json").exists()
+
+
+def test_a_checkpoint_that_is_none(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(rooms / "frames.jsonl", "--data", rooms, "--output", rooms / "figures.json") == 2
+    assert "frames.jsonl" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--option", "seed"), "'seed' is not of the form KEY=VALUE"),
+        (("--limit", "0"), "0 is below 1"),
+        (("--batch", "two"), "'two' is no whole number"),
+        (("--output", "table.md"), "does not end in .json"),
+    ],
+)
+def test_arguments(arguments: tuple[str, ...], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run("random", "--data", "rooms", *arguments)
+    assert complaint in capsys.readouterr().err
