@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.visualize.depth import ENOUGH, round_ticks
+from cinet_core.visualize.depth import ENOUGH
+from cinet_core.visualize.scale import round_ticks
 from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank
 
 View = Literal["above", "side"]

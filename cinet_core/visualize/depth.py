@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import math
-
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank
+from cinet_core.visualize.scale import BAR_WIDTH as BAR_WIDTH
+from cinet_core.visualize.scale import INVALID_COLOR, color_map, scale_bar
+from cinet_core.visualize.scale import MARGIN as MARGIN
+from cinet_core.visualize.scale import SCALE_WIDTH as SCALE_WIDTH
+from cinet_core.visualize.scale import round_ticks as round_ticks
+from cinet_core.visualize.text import Picture
 
-INVALID_COLOR = (64, 64, 64)
 ENOUGH = 20_000
 """Pixels, evenly taken, to find percentiles from: sorting them all takes longer and changes nothing to be seen."""
-
-BAR_WIDTH = 14
-SCALE_WIDTH = 64
-MARGIN = 10
-"""Pixels above and below the bar, so that the labels at its ends are not cut off."""
 
 
 def depth_range(depth: npt.NDArray[np.floating]) -> tuple[float, float]:
@@ -50,7 +46,7 @@ def colorize_depth(depth: npt.NDArray[np.floating], near: float | None = None, f
     near, far = _limits(depth, near, far)
     valid = _valid(depth)
     nearness = (far - np.where(valid, depth, far)) / (far - near)
-    picture = _viridis(nearness)
+    picture = color_map(nearness, "viridis")
     picture[~valid] = INVALID_COLOR
     return picture
 
@@ -63,29 +59,7 @@ def depth_scale_bar(near: float, far: float, height: int) -> Picture:
     """
     if not near < far:
         raise ValueError(f"near {near} m is not below far {far} m")
-    if height < 4 * MARGIN:
-        raise ValueError(f"height is {height} pixels: a scale needs at least {4 * MARGIN}")
-    picture = blank(height, SCALE_WIDTH)
-    length = height - 2 * MARGIN
-    nearness = np.linspace(0.0, 1.0, length)[:, None].repeat(BAR_WIDTH, axis=1)
-    picture[MARGIN : MARGIN + length, :BAR_WIDTH] = _viridis(nearness)
-    with Pen(picture) as pen:
-        for metres in round_ticks(near, far, most=max(2, length // 36)):
-            y = MARGIN + (length - 1) * (far - metres) / (far - near)
-            pen.line([(BAR_WIDTH, y), (BAR_WIDTH + 4, y)], FAINT)
-            pen.text((BAR_WIDTH + 8, y), f"{metres:g} m", 13, INK, "lm")
-    return picture
-
-
-def round_ticks(low: float, high: float, most: int) -> list[float]:
-    """At most ``most`` round values from low to high, 1, 2 or 5 times a power of ten apart."""
-    exact = (high - low) / max(most, 1)
-    magnitude = 10.0 ** math.floor(math.log10(exact))
-    step = next(
-        m * magnitude for m in (1, 2, 5, 10, 20) if (high - low) / (m * magnitude) <= most - 1 + 1e-9 or m == 20
-    )
-    first = math.ceil(low / step - 1e-9)
-    return [round(i * step, 9) for i in range(first, math.floor(high / step + 1e-9) + 1)]
+    return scale_bar(far, near, height, "viridis", "m")
 
 
 def _limits(depth: npt.NDArray[np.floating], near: float | None, far: float | None) -> tuple[float, float]:
@@ -99,9 +73,3 @@ def _limits(depth: npt.NDArray[np.floating], near: float | None, far: float | No
 
 def _valid(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     return (depth > 0) & (depth < np.inf)
-
-
-def _viridis(share: npt.NDArray[np.floating]) -> Picture:
-    """(H, W, 3) colours of values 0 (violet) to 1 (yellow)."""
-    index = (np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened
+from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened, text_width
 
 ROW = 19
 SWATCH = 13
@@ -67,6 +67,36 @@ def legend(
             percent = "< 1 %" if share < 0.005 else f"{share:.0%}".replace("%", " %")
             pen.text((SWATCH + 7, middle), shortened(name, 13, width - SWATCH - 60), 13, INK, "lm")
             pen.text((width - 6, middle), percent, 13, FAINT, "rm")
+    return picture
+
+
+def wide_legend(labels: npt.NDArray[np.integer], label_set: LabelSet, width: int) -> Picture:
+    """The classes present, largest first, with their colours, in as many lines as they take.
+
+    Args:
+        labels: class ids, of any shape.
+        label_set: what they mean.
+        width: of the legend, in pixels.
+
+    Returns:
+        (lines * 19, width, 3) uint8 RGB.
+    """
+    places: list[tuple[int, int, str, tuple[int, int, int] | None]] = []
+    left, line = 0, 0
+    for name, color, _ in _shares(labels.reshape(1, -1), label_set):
+        name = shortened(name, 13, width - SWATCH - 7)
+        needed = SWATCH + 7 + text_width(name, 13)
+        if left and left + needed > width:
+            left, line = 0, line + 1
+        places.append((left, line, name, color))
+        left += needed + SWATCH + 7
+    picture = blank(ROW * (line + 1), width)
+    with Pen(picture) as pen:
+        for left, line, name, color in places:
+            top = line * ROW + (ROW - SWATCH) // 2
+            pen.rectangle((left, top, left + SWATCH, top + SWATCH), FAINT)
+            pen.rectangle((left + 1, top + 1, left + SWATCH - 1, top + SWATCH - 1), color or (0, 0, 0))
+            pen.text((left + SWATCH + 7, line * ROW + ROW / 2), name, 13, INK, "lm")
     return picture
 
 

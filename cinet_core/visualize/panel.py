@@ -11,8 +11,9 @@ import numpy.typing as npt
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.visualize.cloud import View, render_cloud
-from cinet_core.visualize.depth import SCALE_WIDTH, colorize_depth, depth_range, depth_scale_bar
+from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 from cinet_core.visualize.labels import colorize_labels, legend, overlay
+from cinet_core.visualize.scale import SCALE_WIDTH
 from cinet_core.visualize.text import BACKGROUND, FAINT, INK, Color, Pen, Picture, blank, shortened, wrapped
 
 TILE = 480
@@ -120,7 +121,7 @@ def panel(
     ]
     body = _joined([_joined(first_row, axis=1), _joined(second_row, axis=1)], axis=0)
     body = cv2.copyMakeBorder(body, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=BACKGROUND)
-    return np.vstack([_caption(caption, body.shape[1], warning), body]) if caption else body
+    return np.vstack([caption_bar(caption, body.shape[1], warning), body]) if caption else body
 
 
 def _fit(width: int, height: int) -> tuple[int, int]:
@@ -162,7 +163,8 @@ def _joined(pictures: list[Picture], axis: Literal[0, 1]) -> Picture:
     return np.concatenate(parts, axis=axis)
 
 
-def _caption(text: str, width: int, warning: bool) -> Picture:
+def caption_bar(text: str, width: int, warning: bool = False) -> Picture:
+    """A caption of as many lines as it takes, ``width`` pixels wide; as a warning it stands on red."""
     lines = wrapped(text, CAPTION_SIZE, width - 2 * GAP)
     line_height = round(CAPTION_SIZE * 1.5)
     picture = blank(line_height * len(lines) + GAP, width, WARNING if warning else BACKGROUND)

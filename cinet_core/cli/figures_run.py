@@ -1,0 +1,127 @@
+"""``cinet figures``: checkpoints and frames of a data set in, PNG files out."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+
+from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.check import spread
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.data.registry import open_dataset
+from cinet_core.data.sample import Sample
+from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.figures import Observer, draw_attention, draw_features, draw_panels
+from cinet_core.figures import attention as attention_figures
+from cinet_core.figures import features as feature_figures
+from cinet_core.figures import panels as panel_figures
+from cinet_core.visualize.text import Picture
+
+
+def draw_figures(options: argparse.Namespace) -> int:
+    """Draw and write; returns the exit status (see the command's help)."""
+    try:
+        observers = named_observers(options.checkpoints)
+        dataset = open_dataset(options.data, options.split, options.kind, label_set=observers[0].metadata.label_set)
+        numbers = chosen_frames(dataset, options.frames)
+        options.output.mkdir(parents=True, exist_ok=True)
+        samples, broken = _read(dataset, numbers)
+        for path, picture in _figures(options, observers, dataset, samples):
+            Image.fromarray(picture).save(path)
+            print(path)
+    except (CheckpointError, ValueError, OSError) as error:
+        print(f"cinet figures {options.figure}: {error}", file=sys.stderr)
+        return 2
+    return 1 if broken else 0
+
+
+def named_observers(texts: Sequence[str]) -> list[Observer]:
+    """The checkpoints of ``[NAME=]PATH``; a path without a name is called like its file.
+
+    Raises:
+        CheckpointError: one cannot be read.
+        ValueError: two have the same name, or they predict different label sets.
+    """
+    observers: list[Observer] = []
+    for text in texts:
+        name, equals, path = text.partition("=")
+        if not equals or Path(text).exists():
+            name, path = Path(text).stem, text
+        if name in {observer.name for observer in observers}:
+            raise ValueError(f"two checkpoints are called {name!r}: name them, as in NAME={path}")
+        observers.append(Observer(name, _checkpoint(path)))
+    sets = {observer.name: observer.metadata.label_set for observer in observers}
+    if len({label_set.classes for label_set in sets.values()}) > 1:
+        told = ", ".join(f"{name}: {label_set.name}" for name, label_set in sets.items())
+        raise ValueError(f"the checkpoints predict different classes ({told}): compare those of one label set")
+    return observers
+
+
+def chosen_frames(dataset: SceneDataset, wanted: Sequence[str]) -> list[int]:
+    """Numbers of the frames: N of them, evenly spread, where one whole number is given, else those of these names.
+
+    Raises:
+        ValueError: N is 0, or the split has no frame of a name.
+    """
+    if len(wanted) == 1 and wanted[0].isdecimal():
+        if int(wanted[0]) < 1:
+            raise ValueError(f"--frames {wanted[0]}: at least 1 frame is needed")
+        return spread(len(dataset), int(wanted[0]))
+    numbers = {dataset.name(number): number for number in range(len(dataset))}
+    for name in wanted:
+        if name not in numbers:
+            close = difflib.get_close_matches(name, numbers, n=3)
+            hint = f"did you mean {' or '.join(close)}?" if close else f"the first is {next(iter(numbers))}"
+            raise ValueError(f"split {dataset.split!r} of {dataset.meta.name} has no frame {name!r}: {hint}")
+    return [numbers[name] for name in wanted]
+
+
+def _checkpoint(path: str) -> Checkpoint:
+    return random_checkpoint("lite") if path == "random" else load_checkpoint(path)
+
+
+def _read(dataset: SceneDataset, numbers: Sequence[int]) -> tuple[list[Sample], int]:
+    """The samples that can be read, and how many cannot; these are named on the way.
+
+    Raises:
+        ValueError: none can.
+    """
+    samples: list[Sample] = []
+    for number in numbers:
+        try:
+            samples.append(dataset[number])
+        except SourceError as error:
+            print(f"BROKEN {error}", file=sys.stderr)
+    if not samples:
+        raise ValueError(f"none of the {len(numbers)} frames can be read: cinet data check names every broken file")
+    return samples, len(numbers) - len(samples)
+
+
+def _figures(
+    options: argparse.Namespace, observers: Sequence[Observer], dataset: SceneDataset, samples: Sequence[Sample]
+) -> list[tuple[Path, Picture]]:
+    """The pictures and where they go."""
+    label_set: LabelSet = observers[0].metadata.label_set
+    caption = f"{dataset.meta.name}, split {dataset.split}"
+    folder: Path = options.output
+    if options.figure == "panels":
+        tile = options.tile or panel_figures.TILE
+        return [(folder / "panels.png", draw_panels(observers, samples, label_set, caption, tile))]
+    if options.figure == "attention":
+        tile = options.tile or attention_figures.TILE
+        picture = draw_attention(observers, samples, label_set, caption, options.pixels, options.marks, tile)
+        return [(folder / "attention.png", picture)]
+    tile = options.tile or feature_figures.TILE
+    return [
+        (
+            folder / f"features_{sample.name}.png",
+            draw_features(observers, sample, f"{caption}, {sample.name}", options.reduction, tile),
+        )
+        for sample in samples
+    ]

@@ -1,0 +1,107 @@
+"""Numbers as colours, and the scale that says which colour is which number."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank
+
+INVALID_COLOR = (64, 64, 64)
+BAR_WIDTH = 14
+SCALE_WIDTH = 64
+MARGIN = 10
+"""Pixels above and below the bar, so that the labels at its ends are not cut off."""
+
+ColorMap = Literal["viridis", "inferno"]
+COLOR_MAPS: dict[ColorMap, int] = {"viridis": cv2.COLORMAP_VIRIDIS, "inferno": cv2.COLORMAP_INFERNO}
+"""Viridis is depth's; inferno, black at its lower end, is for what may be nothing: errors, attention, features."""
+
+
+def color_map(share: npt.NDArray[np.floating], name: ColorMap) -> Picture:
+    """(H, W, 3) uint8 RGB colours of (H, W) values from 0 (dark) to 1 (bright); what lies outside is clamped."""
+    index = (np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(index, COLOR_MAPS[name]), cv2.COLOR_BGR2RGB)
+
+
+def colorize_amount(amount: npt.NDArray[np.floating], most: float = 1.0) -> Picture:
+    """Amounts that start at nothing, such as errors and attention, as colours.
+
+    Args:
+        amount: (H, W); NaN and infinite are drawn dark grey.
+        most: the amount drawn brightest, as is all above it; 0 is black.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: most is not above 0.
+    """
+    if not most > 0:
+        raise ValueError(f"most is {most}: the brightest colour must stand for more than 0")
+    known = np.isfinite(amount)
+    picture = color_map(np.where(known, amount, 0.0) / most, "inferno")
+    picture[~known] = INVALID_COLOR
+    return picture
+
+
+def amount_scale_bar(most: float, height: int, unit: str = "") -> Picture:
+    """The scale of `colorize_amount`: (height, 64, 3), 0 below, with ticks at round values of this unit.
+
+    Raises:
+        ValueError: most is not above 0, or the height leaves no room for the bar.
+    """
+    return scale_bar(0.0, most, height, "inferno", unit)
+
+
+def scale_bar(dark: float, bright: float, height: int, colors: ColorMap, unit: str = "") -> Picture:
+    """A bar of colours with ticks at round values: (height, 64, 3), the brightest below where it is the lesser value.
+
+    Args:
+        dark: value of the darkest colour.
+        bright: value of the brightest.
+        height: of the picture, in pixels.
+        colors: of the bar.
+        unit: behind each number.
+
+    Raises:
+        ValueError: the two values are equal, or the height leaves no room for the bar.
+    """
+    low, high = min(dark, bright), max(dark, bright)
+    if not low < high:
+        raise ValueError(f"the darkest and the brightest colour both stand for {dark:g}: a scale needs two values")
+    if height < 4 * MARGIN:
+        raise ValueError(f"height is {height} pixels: a scale needs at least {4 * MARGIN}")
+    picture = blank(height, SCALE_WIDTH)
+    length = height - 2 * MARGIN
+    share = np.linspace(high - dark, low - dark, length) / (bright - dark)
+    picture[MARGIN : MARGIN + length, :BAR_WIDTH] = color_map(share[:, None].repeat(BAR_WIDTH, axis=1), colors)
+    with Pen(picture) as pen:
+        for value in _ticks(low, high, length):
+            y = MARGIN + (length - 1) * (high - value) / (high - low)
+            pen.line([(BAR_WIDTH, y), (BAR_WIDTH + 4, y)], FAINT)
+            pen.text((BAR_WIDTH + 8, y), f"{value:g} {unit}".rstrip(), 13, INK, "lm")
+    return picture
+
+
+def _ticks(low: float, high: float, length: int) -> list[float]:
+    """Round values about 36 pixels apart; nearer where that would leave fewer than two: one number is no scale."""
+    most = max(2, length // 36)
+    while len(ticks := round_ticks(low, high, most)) < 2:
+        most += 1
+    return ticks
+
+
+def round_ticks(low: float, high: float, most: int) -> list[float]:
+    """At most ``most`` round values from low to high, 1, 2 or 5 times a power of ten apart."""
+    exact = (high - low) / max(most, 1)
+    magnitude = 10.0 ** math.floor(math.log10(exact))
+    step = next(
+        m * magnitude for m in (1, 2, 5, 10, 20) if (high - low) / (m * magnitude) <= most - 1 + 1e-9 or m == 20
+    )
+    first = math.ceil(low / step - 1e-9)
+    return [round(i * step, 9) for i in range(first, math.floor(high / step + 1e-9) + 1)]
