@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from cinet_core import __version__
 from cinet_core.cli.data import add_data, run_data
+from cinet_core.cli.eval import add_eval, run_eval
+from cinet_core.cli.figures import add_figures, run_figures
 
 _Number = TypeVar("_Number", int, float)
 
@@ -28,7 +31,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0: all went well; 1: some frames could not be read, predicted or written; 2: the command could not start;
     130: interrupted. Argument errors leave through SystemExit with 2, as argparse has it.
     """
+    arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
+    if arguments[:1] == ["train"]:  # has a parser of its own, of the recipe's dataclasses
+        from cinet_core.cli.train import run_train
+
+        return run_train(arguments[1:])
+    if arguments[:1] == ["ablate"]:
+        from cinet_core.cli.ablate import run_ablate
+
+        return run_ablate(arguments[1:])
     options = parser.parse_args(arguments)
     try:
         if options.command == "info":
@@ -37,6 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_info(options)
         if options.command == "data":
             return run_data(options)
+        if options.command == "eval":
+            return run_eval(options)
+        if options.command == "figures":
+            return run_figures(options)
         _check_predict(parser, options)
         from cinet_core.cli.predict import run_predict
 
@@ -56,6 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("checkpoint", type=Path, metavar="FILE", help="a .safetensors checkpoint")
     info.add_argument("--json", action="store_true", help="everything, as JSON")
     add_data(commands.add_parser("data", help="look at data sets"))
+    add_eval(commands.add_parser("eval", help="score a checkpoint on a data set, beside the published figures"))
+    add_figures(commands.add_parser("figures", help="draw the paper's figures from checkpoints and a data set"))
+    commands.add_parser("train", help="train a network (cinet train --help)", add_help=False)
+    commands.add_parser("ablate", help="train and tabulate the paper's ablation (cinet ablate --help)", add_help=False)
     return parser
 
 

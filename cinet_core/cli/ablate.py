@@ -1,0 +1,69 @@
+"""``cinet ablate``: the paper's ablation table under one budget, over seeds."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.data.frame_files import SourceError
+
+DESCRIPTION = (
+    "Trains the rows of the paper's Tables 1 and 3 (baseline, +FSM, +LSU, +SUM, both, full, and full without the "
+    "attention loss) by one recipe, with the same seeds, and tabulates them on the test split. Finished runs are not "
+    "run again, interrupted ones go on: give the same command once more. Takes a recipe as cinet train does."
+)
+
+
+def run_ablate(arguments: Sequence[str]) -> int:
+    """Run ``cinet ablate``; returns the exit status: 0 done, 1 a training failed, 2 it could not start."""
+    from cinet_core.cli.train import explain_missing, read_recipe
+
+    try:
+        from cinet_core.training.module import TrainingDivergedError
+    except ModuleNotFoundError as error:
+        return explain_missing("ablate", error)
+    try:
+        recipe, options = read_recipe(arguments, "cinet ablate", DESCRIPTION, _add_options)
+        return _run(recipe, options)
+    except (CheckpointError, SourceError, ValueError, RuntimeError) as error:
+        print(f"cinet ablate: {error}", file=sys.stderr)
+        return 1 if isinstance(error, TrainingDivergedError) else 2
+
+
+def _add_options(parser: Any) -> None:
+    parser.add_argument("--rows", nargs="+", type=str, help="some of them: baseline fsm lsu sum sum_fsm full ...")
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="each row is trained with each (0 1 2)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each a process of its own (1)")
+    parser.add_argument("--limit", type=int, help="score on at most so many frames of the test split")
+
+
+def _run(recipe: Any, options: dict[str, Any]) -> int:
+    from rich.console import Console
+
+    from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.training.ablation import run_ablation, variants_named
+
+    console = Console()
+    output = Path(recipe.run.output)
+    figures = run_ablation(
+        recipe,
+        variants_named(options["rows"]),
+        options["seeds"],
+        output,
+        options["jobs"],
+        options["limit"],
+        lambda name: console.print(f"done: {name}", soft_wrap=True, highlight=False),
+    )
+    data = recipe.data
+    report = AblationReport(f"{recipe.name}, {data.width}x{data.height}, test split", figures)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "ablation.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
+    (output / "ablation.md").write_text(report.markdown(), encoding="utf-8")
+    for table in report.tables():
+        console.print(table.rich())
+    console.print(f"written: {output / 'ablation.json'} and {output / 'ablation.md'}", soft_wrap=True)
+    return 0

@@ -1,0 +1,199 @@
+"""Tables of an ablation: every row's figures over its seeds, and which differences between rows are beyond doubt."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cinet_core.evaluation.published import PUBLISHED
+from cinet_core.evaluation.tables import MISSING, TextTable
+
+Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""By row and seed: see `Evaluation.figures`."""
+
+_METRICS = (
+    ("delta1", "δ1", 1, 1.0),
+    ("rms", "rms, m", -1, 1.0),
+    ("abs_rel", "abs rel", -1, 1.0),
+    ("pixel_accuracy", "pAcc %", 1, 100.0),
+    ("mean_iou", "mIoU %", 1, 100.0),
+    ("attention/average_precision", "attention AP %", 1, 100.0),
+)
+"""Name, heading, direction of better, and factor for print."""
+
+ORDER = (
+    ("+FSM", "Baseline"),
+    ("+LSU", "Baseline"),
+    ("+FSM", "+LSU"),
+    ("+SUM", "Baseline"),
+    ("+SUM", "+FSM"),
+    ("+SUM+FSM", "+SUM"),
+    ("Full", "+SUM+FSM"),
+    ("Full", "Baseline"),
+    ("Full", "Full without attention loss"),
+)
+"""What the paper found: the first of each pair is the better."""
+
+_PUBLISHED_ROWS = {
+    "Baseline": ("Table 1", "baseline"),
+    "+FSM": ("Table 1", "baseline + FSM"),
+    "+LSU": ("Table 3", "baseline + LSU"),
+    "+SUM": ("Table 1", "baseline + SUM"),
+    "+SUM+FSM": ("Table 1", "baseline + FSM + SUM"),
+    "Full": ("Table 1", "CI-Net (FSM + SUM + L_con)"),
+}
+STANDARD_ERRORS = 2.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two rows, seed by seed.
+
+    Attributes:
+        better, worse: names of the rows, as the paper ranks them.
+        metric: name of the figure.
+        difference: mean over the common seeds of how much better the first is, in the metric's unit; negative where it
+            is worse.
+        standard_error: of that mean; NaN for fewer than two seeds.
+        seeds: how many.
+    """
+
+    better: str
+    worse: str
+    metric: str
+    difference: float
+    standard_error: float
+    seeds: int
+
+    @property
+    def verdict(self) -> str:
+        """ "as published", "reversed", or "undecided" within two standard errors."""
+        if math.isnan(self.standard_error) or abs(self.difference) <= STANDARD_ERRORS * self.standard_error:
+            return "undecided"
+        return "as published" if self.difference > 0 else "reversed"
+
+
+@dataclass(frozen=True)
+class AblationReport:
+    """An ablation's figures and what they say.
+
+    Attributes:
+        title: what was trained and scored, for headings.
+        figures: by row and seed.
+    """
+
+    title: str
+    figures: Figures
+
+    def values(self, row: str, metric: str) -> dict[int, float]:
+        """A figure of a row by seed; depth figures under whichever protocol the set was scored with first."""
+        found = {}
+        for seed, own in self.figures.get(row, {}).items():
+            name = next((name for name in own if name == metric or name.endswith(f"/{metric}")), None)
+            if name is not None:
+                found[seed] = own[name]
+        return found
+
+    def comparisons(self) -> list[Comparison]:
+        """Every pair of `ORDER` that was run, under every metric that both rows have."""
+        return [
+            compare(better, worse, name, self.values(better, name), self.values(worse, name), sign)
+            for better, worse in ORDER
+            for name, _, sign, _ in _METRICS
+            if self.values(better, name).keys() & self.values(worse, name).keys()
+        ]
+
+    def tables(self) -> list[TextTable]:
+        """Ours with standard errors, the paper's, and the comparison."""
+        headings = tuple(heading for _, heading, _, _ in _METRICS)
+        ours = [
+            (row, *(self._cell(self.values(row, name), factor) for name, _, _, factor in _METRICS))
+            for row in self.figures
+        ]
+        seeds = sorted({seed for own in self.figures.values() for seed in own})
+        return [
+            TextTable(f"{self.title}: mean ± standard error over seeds {seeds}", ("row", *headings), tuple(ours)),
+            TextTable(
+                "Published on NYU-Depth-v2, ResNet-101",
+                ("row", *headings),
+                tuple((row, *_published(row)) for row in self.figures if row in _PUBLISHED_ROWS),
+            ),
+            self._verdicts(),
+        ]
+
+    def markdown(self) -> str:
+        """All tables."""
+        return "\n".join(table.markdown() for table in self.tables())
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        return {
+            "title": self.title,
+            "figures": {
+                row: {str(seed): dict(own) for seed, own in runs.items()} for row, runs in self.figures.items()
+            },
+            "comparisons": [
+                {
+                    "better": pair.better,
+                    "worse": pair.worse,
+                    "metric": pair.metric,
+                    "difference": pair.difference,
+                    "standard_error": None if math.isnan(pair.standard_error) else pair.standard_error,
+                    "seeds": pair.seeds,
+                    "verdict": pair.verdict,
+                }
+                for pair in self.comparisons()
+            ],
+        }
+
+    def _verdicts(self) -> TextTable:
+        rows = []
+        factors = {name: (heading, factor) for name, heading, _, factor in _METRICS}
+        for pair in self.comparisons():
+            heading, factor = factors[pair.metric]
+            gain = f"{factor * pair.difference:+.3f} ± {factor * pair.standard_error:.3f}"
+            rows.append((f"{pair.better} over {pair.worse}", heading, gain, pair.verdict))
+        title = f"Paired gains (+ is better) ± standard error; decided beyond {STANDARD_ERRORS:g} standard errors"
+        return TextTable(title, ("paper's order", "metric", "gain", "here"), tuple(rows))
+
+    @staticmethod
+    def _cell(values: Mapping[int, float], factor: float) -> str:
+        if not values:
+            return MISSING
+        mean, error = mean_and_error([factor * value for value in values.values()])
+        digits = 1 if factor > 1 else 3
+        return f"{mean:.{digits}f} ± {error:.{digits}f}" if not math.isnan(error) else f"{mean:.{digits}f}"
+
+
+def compare(
+    better: str, worse: str, metric: str, first: Mapping[int, float], second: Mapping[int, float], sign: int
+) -> Comparison:
+    """Compare two rows over their common seeds, in pairs: what a seed does to both cancels out.
+
+    Args:
+        better, worse: names of the rows.
+        metric: name of the figure.
+        first, second: values of the better and of the worse row by seed; at least one seed in common.
+        sign: 1 where more is better, -1 where less is.
+    """
+    gains = [sign * (first[seed] - second[seed]) for seed in sorted(first.keys() & second.keys())]
+    mean, error = mean_and_error(gains)
+    return Comparison(better, worse, metric, mean, error, len(gains))
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and its standard error; the latter NaN for a single value."""
+    mean = statistics.fmean(values)
+    return mean, statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+
+
+def _published(row: str) -> list[str]:
+    table, method = _PUBLISHED_ROWS[row]
+    found = next(entry.figures for entry in PUBLISHED if entry.table == table and entry.method == method)
+    cells = []
+    for name, _, _, factor in _METRICS:
+        cells.append(MISSING if name not in found else f"{factor * found[name]:.{1 if factor > 1 else 3}f}")
+    return cells

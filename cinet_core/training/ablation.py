@@ -1,0 +1,165 @@
+"""The paper's ablation (Tables 1 and 3): the same recipe with parts of the network left out, over several seeds."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cinet_core.data.registry import open_dataset
+from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.training.checkpoints import FINAL_FILE
+from cinet_core.training.settings import Recipe
+
+EVALUATION_FILE = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of the table.
+
+    Attributes:
+        name: as the paper calls it.
+        scene_understanding, sharing: see ModelConfig.
+        consistency: the consistency loss is active in stage 3.
+        supervise_attention: see LossSettings.
+    """
+
+    name: str
+    scene_understanding: bool
+    sharing: str
+    consistency: bool = False
+    supervise_attention: bool = True
+
+    @property
+    def slug(self) -> str:
+        """The name, fit for a folder."""
+        return self.name.lower().replace("+", "_").replace(" ", "_").strip("_")
+
+    def applied(self, recipe: Recipe, seed: int, output: Path) -> Recipe:
+        """The recipe of one run of this row: same data, steps and learning rates, same seed as the other rows'."""
+        overrides = {"scene_understanding": self.scene_understanding, "sharing": self.sharing}
+        return replace(
+            recipe,
+            name=f"{recipe.name}: {self.name}, seed {seed}",
+            model=replace(recipe.model, overrides={**recipe.model.overrides, **overrides}),
+            losses=replace(recipe.losses, consistency=self.consistency, supervise_attention=self.supervise_attention),
+            run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}")),
+        )
+
+
+BASELINE = Variant("Baseline", False, "none")
+VARIANTS = (
+    BASELINE,
+    Variant("+FSM", False, "fsm"),
+    Variant("+LSU", False, "lsu"),
+    Variant("+SUM", True, "none"),
+    Variant("+SUM+FSM", True, "fsm"),
+    Variant("Full", True, "fsm", consistency=True),
+    Variant("Full without attention loss", True, "fsm", consistency=True, supervise_attention=False),
+)
+"""Table 1, the LSU row of Table 3, and the network whose attention is left to find itself (Fig. 6)."""
+
+
+def variants_named(names: Sequence[str] | None) -> tuple[Variant, ...]:
+    """The rows with these names or slugs; all of them for None.
+
+    Raises:
+        ValueError: there is no such row.
+    """
+    if names is None:
+        return VARIANTS
+    known = {variant.slug: variant for variant in VARIANTS} | {variant.name: variant for variant in VARIANTS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"there is no row {unknown[0]!r}: choose of {', '.join(variant.slug for variant in VARIANTS)}")
+    return tuple(known[name] for name in names)
+
+
+def run_ablation(
+    recipe: Recipe,
+    variants: Sequence[Variant],
+    seeds: Sequence[int],
+    output: Path,
+    jobs: int = 1,
+    limit: int | None = None,
+    finished: Callable[[str], None] | None = None,
+) -> dict[str, dict[int, dict[str, float]]]:
+    """Train and score every row with every seed; what was finished before is not run again.
+
+    Args:
+        recipe: of all rows.
+        variants: the rows.
+        seeds: each row is trained with each of them, so that rows can be compared in pairs.
+        output: folder; each run has its own in it, and is resumed there.
+        jobs: runs at a time, each in a process of its own.
+        limit: score on at most so many frames of the test split, evenly spread.
+        finished: called with the name of each run.
+
+    Returns:
+        Figures of the last weights on the test split, by row and seed: see `Evaluation.figures`.
+
+    Raises:
+        SourceError, ValueError: a run could not start.
+        TrainingDivergedError: a loss is no longer finite.
+    """
+    figures: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
+    # Seed by seed, so that an interrupted ablation has whole sets of rows.
+    planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(_in_fresh_process, own, limit): (variant, seed, own) for variant, seed, own in planned}
+        try:
+            for future in as_completed(waiting):
+                variant, seed, own = waiting[future]
+                figures[variant.name][seed] = future.result()
+                if finished is not None:
+                    finished(own.name)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return figures
+
+
+def _in_fresh_process(recipe: Recipe, limit: int | None) -> dict[str, float]:
+    """Memory is given back after each run, and no state of one can reach another."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(train_and_score, recipe, limit).result()
+
+
+def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float]:
+    """One run: trained, or gone on with, and scored with its last weights on the test split.
+
+    The last weights, not the best: all rows get the same number of steps, and none a choice.
+    """
+    from cinet_core.checkpoint import load_checkpoint
+    from cinet_core.training.preparation import prepare
+    from cinet_core.training.run import check_output, train
+
+    folder = Path(recipe.run.output)
+    stored = _stored(folder / EVALUATION_FILE, recipe, limit)
+    if stored is not None:
+        return stored
+    train(prepare(recipe), check_output(recipe.run, resume=True))
+    checkpoint = load_checkpoint(folder / FINAL_FILE)
+    data = recipe.data
+    options = {**data.options, "label_set": checkpoint.metadata.label_set}
+    dataset = open_dataset(data.root, "test", data.kind, **options)
+    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, dataset, limit=limit)
+    found = evaluation.figures()
+    entry = {"learning": recipe.learning(), "limit": limit, "figures": found, "evaluation": evaluation.to_dict()}
+    (folder / EVALUATION_FILE).write_text(json.dumps(entry, indent=1), encoding="utf-8")
+    return found
+
+
+def _stored(path: Path, recipe: Recipe, limit: int | None) -> dict[str, float] | None:
+    """Figures of a run that was finished before, if it was this one."""
+    try:
+        entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    same = entry["learning"] == recipe.learning() and entry["limit"] == limit
+    return entry["figures"] if same else None

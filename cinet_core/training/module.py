@@ -1,0 +1,187 @@
+"""The Lightning module: one training step, one validation, and the change from stage to stage."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from cinet_core.data.sample import Batch
+from cinet_core.evaluation import AttentionMetrics, BatchMetrics
+from cinet_core.losses import MultiTaskLoss, Stage
+from cinet_core.model import CINet, CINetOutput
+from cinet_core.model.encoder import FEATURE_STRIDE
+from cinet_core.model.scene_understanding import ideal_attention_labels
+from cinet_core.training.batch_norm import freeze_statistics, synchronise
+from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
+from cinet_core.training.settings import OptimizerSettings, PlannedStage
+
+STAGE_KEY = "cinet_stage"
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss is no longer finite: going on would only spoil the weights."""
+
+
+class CINetModule(lightning.LightningModule):
+    """Trains a CI-Net through the planned stages; weights carry over, the optimiser starts fresh with each.
+
+    Args:
+        model: the network.
+        loss: its losses, with their learned sigma.
+        plan: the stages, in order.
+        settings: of the optimiser.
+        canonical_focal: f_c in pixels of the network's input: metric depth = canonical * f_net / f_c.
+
+    Attributes:
+        average: exponential average of the network's weights: what is validated and exported.
+        figures: of the last validation, by name; empty before the first.
+    """
+
+    def __init__(
+        self,
+        model: CINet,
+        loss: MultiTaskLoss,
+        plan: Sequence[PlannedStage],
+        settings: OptimizerSettings,
+        canonical_focal: float,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.plan = tuple(plan)
+        self.settings = settings
+        self.average = ExponentialAverage(model, settings.average_decay)
+        self.figures: dict[str, float] = {}
+        self._stage_index = 0
+        self._frozen: Sequence[Tensor] = []
+        self._task_metrics = BatchMetrics(model.config.num_classes, canonical_focal)
+        self._attention_metrics = AttentionMetrics(model.config.num_classes)
+
+    @property
+    def stage(self) -> PlannedStage:
+        """The stage that the present epoch belongs to."""
+        return self.plan[self._stage_index]
+
+    @property
+    def is_oracle(self) -> bool:
+        """The figures of this stage are made with the help of the labels: never a result."""
+        return self.stage.losses.ideal_attention
+
+    def setup(self, stage: str) -> None:
+        """Make N processes equal one with N times the batch, as far as normalisation is concerned."""
+        if self.settings.batch_size * self.trainer.world_size < self.settings.frozen_statistics_below:
+            freeze_statistics(self.model.encoder)
+        if self.trainer.world_size > 1:
+            synchronise(self.model, self.trainer.strategy.root_device)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Fresh optimiser and schedule of the present stage."""
+        stage, settings = self.stage, self.settings
+        optimizer = make_optimizer(
+            self.model,
+            self.loss,
+            stage.losses,
+            stage.settings.learning_rate,
+            settings.weight_decay,
+            settings.encoder_factor,
+            settings.momentum,
+        )
+        self._frozen = untouched(self.model, self.loss, stage.losses)
+        batches: int = self.trainer.datamodule.steps_per_epoch(self.trainer.world_size)  # type: ignore[attr-defined]
+        steps = stage.settings.epochs * -(-batches // settings.accumulate)
+        schedule = make_schedule(optimizer, stage.settings.schedule, steps, settings.poly_power)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_train_epoch_start(self) -> None:
+        """Enter the stage of this epoch."""
+        epoch = self.current_epoch
+        index = next(place for place, stage in enumerate(self.plan) if epoch < stage.end_epoch)
+        if index != self._stage_index:
+            self._stage_index = index
+            self.trainer.strategy.setup_optimizers(self.trainer)
+
+    def predict(self, network: torch.nn.Module, batch: Batch, ideal_attention: bool) -> CINetOutput:
+        """Run a network on a batch; with the labels' ideal attention map where asked."""
+        images = (batch.images.float() / 255 - self.model.image_mean) / self.model.image_std
+        return network(images, teacher_labels=batch.labels.long() if ideal_attention else None)
+
+    def batch_loss(self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None) -> dict[str, Tensor]:
+        """The losses of a batch by name, with their `total`; the losses themselves in float32.
+
+        Args:
+            batch: on this module's device.
+            stage: decides which terms are active.
+            autocast: half precision of the network where Lightning does not set it.
+        """
+        device = batch.images.device.type
+        with torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext():
+            output = self.predict(self.model, batch, stage.ideal_attention)
+        with torch.autocast(device, enabled=False):
+            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """The total loss; every term is logged by name.
+
+        Raises:
+            TrainingDivergedError: it is NaN or infinite.
+        """
+        stage = self.stage.losses
+        losses = self.batch_loss(batch, stage)
+        total = losses["total"]
+        if not torch.isfinite(total):
+            terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
+            raise TrainingDivergedError(
+                f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; lower the "
+                "learning rate, set optimizer.gradient_clip, or use 32-true or bf16-mixed precision, and resume"
+            )
+        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
+        self.log("stage", float(stage.number), batch_size=len(batch))
+        # DistributedDataParallel waits for a gradient of every parameter, also of those that this stage leaves alone.
+        return total + sum((0.0 * parameter.sum() for parameter in self._frozen), torch.zeros_like(total))
+
+    def optimizer_step(self, *arguments: Any, **options: Any) -> None:
+        """Step, then follow with the average: here, so that a checkpoint never holds the one without the other."""
+        super().optimizer_step(*arguments, **options)
+        self.average.update_parameters(self.model)
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self._task_metrics.reset()
+        self._attention_metrics.reset()
+
+    def validation_step(self, batch: Batch, batch_index: int) -> CINetOutput:  # type: ignore[override]
+        """Score the averaged weights on a batch."""
+        output = self.predict(self.average.module, batch, self.is_oracle)
+        self._task_metrics.update(output, batch)
+        if output.query is not None and output.key is not None and self.stage.losses.attention:
+            height, width = (-(-size // FEATURE_STRIDE) for size in batch.labels.shape[-2:])
+            small = ideal_attention_labels(batch.labels.long(), height, width)
+            self._attention_metrics.update(output.query, output.key, small)
+        return output
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the figures of the whole validation split, as "oracle" where the labels helped."""
+        figures = self._task_metrics.all_reduced(self.device).compute()
+        # Every process reduces, whether it has seen labels or not: the others would wait for it.
+        attention = self._attention_metrics.all_reduced(self.device)
+        if attention.positions:
+            figures |= {f"attention_{name}": value for name, value in attention.compute().items()}
+        self.figures = figures
+        kind = "oracle" if self.is_oracle else "validation"
+        # Equal on all processes already.
+        self.log_dict({f"{kind}/{name}": value for name, value in figures.items()}, sync_dist=False)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what Lightning does not know of: the stage, and torch's random state."""
+        checkpoint[STAGE_KEY] = {"index": self._stage_index, "random_state": torch.get_rng_state()}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go back into the stage before the optimiser is built, so that its state fits."""
+        self._stage_index = checkpoint[STAGE_KEY]["index"]
+        torch.set_rng_state(checkpoint[STAGE_KEY]["random_state"])

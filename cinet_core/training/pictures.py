@@ -1,0 +1,43 @@
+"""Pictures of the validation split for TensorBoard: predictions beside the truth, attention beside the ideal map."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback
+
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.training.module import CINetModule
+from cinet_core.visualize.training import training_pictures
+
+
+class ValidationPictures(Callback):
+    """Adds pictures of the first validation images after each validation.
+
+    Args:
+        label_set: for colours and names.
+        canonical_focal: f_c, pixels: depth is shown in metres.
+        images: how many.
+    """
+
+    def __init__(self, label_set: LabelSet, canonical_focal: float, images: int) -> None:
+        self._label_set, self._canonical_focal, self._images = label_set, canonical_focal, images
+
+    def on_validation_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Draw the first batch."""
+        if batch_idx or not self._images or not trainer.is_global_zero or trainer.logger is None:
+            return
+        assert isinstance(pl_module, CINetModule)
+        pictures = training_pictures(outputs, batch, self._canonical_focal, self._label_set, self._images)
+        kind = "oracle" if pl_module.is_oracle else "validation"
+        for name, picture in pictures.items():
+            trainer.logger.experiment.add_image(f"{kind}/{name}", picture, trainer.global_step, dataformats="HWC")  # type: ignore[attr-defined]

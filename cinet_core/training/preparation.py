@@ -1,0 +1,130 @@
+"""From a recipe to what Lightning runs: data, network, losses, stages."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint, save_checkpoint
+from cinet_core.data.statistics import DatasetStatistics
+from cinet_core.losses import MultiTaskLoss, class_weights
+from cinet_core.model import CINet, ModelConfig, build_model, get_config
+from cinet_core.training.data import TrainingData
+from cinet_core.training.initialise import InitialisationReport, initialise_from
+from cinet_core.training.module import CINetModule
+from cinet_core.training.settings import PlannedStage, Recipe
+
+STATISTICS_FILE = "statistics.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """A run that can begin.
+
+    Attributes:
+        recipe: it was made from.
+        data: what it learns from.
+        statistics: of the training set.
+        module: network, losses and stages.
+        initialisation: what the checkpoint that the run starts from gave, where there is one.
+    """
+
+    recipe: Recipe
+    data: TrainingData
+    statistics: DatasetStatistics
+    module: CINetModule
+    initialisation: InitialisationReport | None
+
+    @property
+    def plan(self) -> tuple[PlannedStage, ...]:
+        """The stages that are run."""
+        return self.module.plan
+
+    @property
+    def camera(self) -> TrainingCamera:
+        """The canonical camera that the run trains in."""
+        data = self.recipe.data
+        return TrainingCamera(data.width, data.height, data.focal, self.statistics.focal_range)
+
+    def export(self, path: Path, module: CINetModule, figures: dict[str, Any]) -> None:
+        """Write the averaged weights as a deployable checkpoint."""
+        model = cast(CINet, module.average.module)
+        metadata = ModelMetadata(
+            config=model.config,
+            label_set=self.data.label_set,
+            camera=self.camera,
+            recipe=self.recipe.to_dict(),
+            figures={"training": figures},
+            licence=self.recipe.licence,
+            attribution=self.recipe.attribution,
+        )
+        save_checkpoint(path, model, metadata)
+
+
+def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> Preparation:
+    """Open the data, measure them, build the network.
+
+    Args:
+        recipe: of the run.
+        progress: called with (samples read, samples to read) while the training set is measured.
+
+    Raises:
+        SourceError: the data cannot be read.
+        CheckpointError: the checkpoint to start from cannot be read.
+        ValueError: a setting does not fit another.
+    """
+    data = TrainingData(recipe.data, recipe.optimizer.batch_size, recipe.run.seed)
+    data.setup("fit")
+    statistics = _statistics(recipe, data, progress)
+    model, initialisation = _network(recipe, data, statistics)
+    loss = MultiTaskLoss(
+        model.config.num_classes,
+        model.config.decoder_channels[-1],
+        class_weights(torch.tensor(statistics.class_pixels)),
+        recipe.losses.weights,
+    )
+    module = CINetModule(model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal)
+    return Preparation(recipe, data, statistics, module, initialisation)
+
+
+def _network(
+    recipe: Recipe, data: TrainingData, statistics: DatasetStatistics
+) -> tuple[CINet, InitialisationReport | None]:
+    settings = recipe.model
+    own: dict[str, Any] = {"num_classes": len(data.label_set.classes)}
+    depth = settings.initial_depth or statistics.median_depth
+    if depth is not None:
+        own["initial_depth"] = depth
+    if settings.checkpoint is None:
+        config = get_config(settings.config, **{**own, **settings.overrides})
+        return build_model(config, settings.pretrained_encoder, recipe.run.seed), None
+    start = load_checkpoint(settings.checkpoint)
+    # The head's bias comes with the checkpoint's weights: its own initial depth stays on record.
+    own.pop("initial_depth", None)
+    config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
+    model = build_model(config, pretrained_encoder=False, seed=recipe.run.seed)
+    camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.focal)
+    return model, initialise_from(model, data.label_set, camera, start)
+
+
+def _statistics(recipe: Recipe, data: TrainingData, progress: Callable[[int, int], None] | None) -> DatasetStatistics:
+    """Measured once for a run: kept beside its checkpoints, so that a resumed run weighs the classes as before."""
+    path = Path(recipe.run.output) / STATISTICS_FILE
+    key = hashlib.sha256(json.dumps(recipe.learning()["data"], sort_keys=True).encode()).hexdigest()
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if stored["key"] == key:
+            return DatasetStatistics.from_dict(stored["statistics"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # none yet, or of other data: measured now
+    statistics = data.statistics(progress=progress)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"key": key, "statistics": dataclasses.asdict(statistics)}, indent=1), encoding="utf-8")
+    return statistics

@@ -1,0 +1,273 @@
+"""What a training run is made from: plain frozen dataclasses, read from ``config/train/*.yaml`` and the command line.
+
+Every decision that the paper leaves open (spec: "[D]") is a named value here, in `ModelConfig` or in `LossWeights`,
+so that it can be ablated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from cinet_core.losses import STAGES, LossWeights, Stage
+from cinet_core.model import ModelConfig
+from cinet_core.training.settings_data import DataSettings
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Schedule = Literal["constant", "poly"]
+Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The network, and what its weights start from.
+
+    Attributes:
+        config: name of a configuration: resnet101, resnet50 or lite.
+        overrides: fields of it to replace, for example {sharing: lsu}.
+        pretrained_encoder: start the encoder from ImageNet weights.
+        checkpoint: start from this .safetensors checkpoint (fine-tuning): its configuration is taken, `config` and
+            `pretrained_encoder` are then ignored. What does not fit, such as heads of another class count, is
+            re-initialised, and said.
+        initial_depth: canonical depth in metres at which the depth head starts; None: the median of the training set.
+    """
+
+    config: str = "lite"
+    overrides: dict[str, Any] = field(default_factory=dict)
+    pretrained_encoder: bool = True
+    checkpoint: str | None = None
+    initial_depth: float | None = None
+
+
+@dataclass(frozen=True)
+class StageSettings:
+    """How long and how fast a stage learns.
+
+    Attributes:
+        epochs: passes through the training set; 0 leaves the stage out.
+        learning_rate: of everything but the encoder, which gets `OptimizerSettings.encoder_factor` of it.
+        schedule: "constant", or "poly": (1 - step / steps) ^ 0.9, per iteration, over the stage.
+    """
+
+    epochs: int
+    learning_rate: float
+    schedule: Schedule = "constant"
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the value, unless it can be trained with."""
+        if self.epochs < 0:
+            raise ValueError(f"epochs is {self.epochs}: a stage has 0 (left out) or more")
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"learning_rate is {self.learning_rate}: it must be above 0")
+
+
+@dataclass(frozen=True)
+class StagesSettings:
+    """The three stages of the recipe (paper 4.2), by what is new in each; the defaults are the paper's for NYU.
+
+    Attributes:
+        ideal: stage 1, with the labels' ideal attention map in place of the predicted one.
+        attention: stage 2, with the predicted map and its loss.
+        consistency: stage 3, with all losses.
+    """
+
+    ideal: StageSettings = StageSettings(300, 6e-4)
+    attention: StageSettings = StageSettings(200, 2e-4)
+    consistency: StageSettings = StageSettings(200, 2e-4, "poly")
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where there is nothing to do."""
+        if not self.ideal.epochs + self.attention.epochs + self.consistency.epochs:
+            raise ValueError("all three stages have 0 epochs: give at least one of them some")
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Which losses there are, and how they weigh.
+
+    Attributes:
+        weights: of the terms.
+        supervise_attention: the labels teach the attention map, by its loss and by taking its place in stage 1. Without
+            it the map is learnt from the tasks alone (paper, Fig. 6).
+        consistency: the consistency loss is active in stage 3.
+    """
+
+    weights: LossWeights = field(default_factory=LossWeights)
+    supervise_attention: bool = True
+    consistency: bool = True
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Stochastic gradient descent (paper 4.2).
+
+    Attributes:
+        batch_size: images a process takes at once.
+        accumulate: batches whose gradients are averaged for one step. Losses are means over a batch.
+        momentum: of SGD.
+        weight_decay: of all weights but the log-sigma of the consistency loss.
+        encoder_factor: learning rate of the encoder, relative.
+        poly_power: of the "poly" schedule.
+        gradient_clip: limit of the gradient's norm; 0 sets none.
+        average_decay: of the exponential average of the weights, which is what is evaluated and exported.
+        frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
+            normalised together (all processes counted).
+    """
+
+    batch_size: int = 8
+    accumulate: int = 1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    encoder_factor: float = 0.1
+    poly_power: float = 0.9
+    gradient_clip: float = 0.0
+    average_decay: float = 0.999
+    frozen_statistics_below: int = 16
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        for name in ("batch_size", "accumulate"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        for name in ("momentum", "average_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be from 0 to below 1")
+        if not 0 < self.encoder_factor < math.inf:
+            raise ValueError(f"encoder_factor is {self.encoder_factor}: it must be above 0")
+        for name in ("weight_decay", "poly_power", "gradient_clip", "frozen_statistics_below"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or above")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Where and how a run is computed; but for seed and precision nothing of this changes what is learnt.
+
+    Attributes:
+        output: folder for checkpoints, figures and TensorBoard's files.
+        seed: of weights, order, augmentation and pixel pairs.
+        accelerator: "auto", "cpu" or "gpu".
+        devices: how many (or "auto"): each gets `batch_size` images.
+        nodes: machines of a multi-node run.
+        precision: "32-true", "bf16-mixed" or "16-mixed" (in which the attention can overflow above 240x320).
+        deterministic: use deterministic algorithms only, on a GPU too, where it costs speed.
+        checkpoint_minutes: time between two `last.ckpt`; each stage's end writes one as well.
+        validate_every: epochs between two validations; the end of each stage is always validated.
+        score: what the best checkpoint is best at: "joint" (the geometric mean of delta1 and mean IoU, or the one that
+            can be measured), delta1, mean_iou or abs_rel, on the validation split of the training set.
+        pictures: validation images shown in TensorBoard.
+        log_every: steps between two entries of the loss curves.
+    """
+
+    output: str = "runs/cinet"
+    seed: int = 0
+    accelerator: str = "auto"
+    devices: int | Literal["auto"] = "auto"
+    nodes: int = 1
+    precision: Precision = "32-true"
+    deterministic: bool = False
+    checkpoint_minutes: float = 3.0
+    validate_every: int = 1
+    score: Score = "joint"
+    pictures: int = 4
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        for name, least in (("seed", 0), ("nodes", 1), ("validate_every", 1), ("pictures", 0), ("log_every", 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        if not 0 <= self.checkpoint_minutes < math.inf:
+            raise ValueError(f"checkpoint_minutes is {self.checkpoint_minutes}: it must be 0 (each step) or above")
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """A stage as it is run.
+
+    Attributes:
+        losses: which terms are active, and whether the ideal map is in place.
+        settings: its length and speed.
+        first_epoch: epochs of the run before it.
+    """
+
+    losses: Stage
+    settings: StageSettings
+    first_epoch: int
+
+    @property
+    def end_epoch(self) -> int:
+        """First epoch after it."""
+        return self.first_epoch + self.settings.epochs
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run.
+
+    Attributes:
+        name: of the run, for logs and tables.
+        data: what it learns from.
+        model: what learns.
+        stages: the three stages.
+        losses: what is minimised.
+        optimizer: how.
+        run: where.
+        licence: of the weights, as the training data demand it.
+        attribution: likewise; both travel in the exported checkpoints.
+    """
+
+    name: str
+    data: DataSettings
+    model: ModelSettings = field(default_factory=ModelSettings)
+    stages: StagesSettings = field(default_factory=StagesSettings)
+    losses: LossSettings = field(default_factory=LossSettings)
+    optimizer: OptimizerSettings = field(default_factory=OptimizerSettings)
+    run: RunSettings = field(default_factory=RunSettings)
+    licence: str = ""
+    attribution: str = ""
+
+    def plan(self, config: ModelConfig) -> tuple[PlannedStage, ...]:
+        """The stages that are run, in order. What a network has no part for is switched off, not ignored silently."""
+        supervised = self.losses.supervise_attention and config.scene_understanding
+        planned: list[PlannedStage] = []
+        epoch = 0
+        settings = (self.stages.ideal, self.stages.attention, self.stages.consistency)
+        for stage, length in zip(STAGES, settings, strict=True):
+            active = replace(
+                stage,
+                ideal_attention=stage.ideal_attention and supervised,
+                attention=stage.attention and supervised,
+                consistency=stage.consistency and self.losses.consistency,
+            )
+            if length.epochs:
+                planned.append(PlannedStage(active, length, epoch))
+            epoch += length.epochs
+        return tuple(planned)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        return _plain(asdict(self))
+
+    def learning(self) -> dict[str, Any]:
+        """What decides the result, as JSON types: all but `run` (of which seed and precision count) and workers.
+
+        Two runs that agree in it and in the number of processes learn the same.
+        """
+        values = self.to_dict()
+        run = values.pop("run")
+        values["run"] = {name: run[name] for name in ("seed", "precision")}
+        for name in ("workers", "cache"):
+            values["data"].pop(name, None)
+        return values
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, so that a round trip through JSON or YAML compares equal."""
+    if isinstance(value, Mapping):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value

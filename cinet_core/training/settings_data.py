@@ -1,0 +1,108 @@
+"""What a training run learns from: data sets, their mixture and its variation, as read from a configuration file."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from cinet_core.data.augmentation import Augmentation
+
+CANONICAL_FOCAL = 525.0
+CANONICAL_WIDTH = 640
+"""The canonical camera has this focal length at this width, both in pixels (spec: the canonical camera)."""
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """A further data set to learn from.
+
+    Attributes:
+        root: its file or folder; "synthetic" for synthetic rooms.
+        kind: nyu_depth_v2, sun_rgbd, folder or synthetic_rooms; auto goes by what is there.
+        options: of the data set's class, for example {depth: raw}.
+        probability: with which a sample comes from this set, above 0 and below 1.
+    """
+
+    root: str = ""
+    kind: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming the value, unless it can be drawn from."""
+        if not 0.0 < self.probability < 1.0:
+            raise ValueError(
+                f"probability of {self.root or self.kind!r} is {self.probability}: it must be above 0 and below 1; the "
+                "main set takes the rest"
+            )
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """What is learnt from. The validation split is carved from the training part of the main set, never its test set.
+
+    Attributes:
+        root: file or folder of the main set; "synthetic" for synthetic rooms.
+        kind: nyu_depth_v2, sun_rgbd, folder or synthetic_rooms; auto goes by what is there.
+        options: of the data set's class, for example {depth: raw, validation_fraction: 0.05}.
+        mix: further sets, each with its probability; the main set takes the rest.
+        label_set: that all labels are mapped to (nyu40, nyu13, sun37); None: that of the main set.
+        width: of the network's input, pixels.
+        height: of the network's input, pixels.
+        canonical_focal: f_c, pixels at that width; None: 525 at a width of 640, in proportion.
+        augmentation: limits of the variation.
+        samples_per_epoch: samples drawn in an epoch; None: as many as make one pass of the main set.
+        validation_limit: validate on at most so many samples, evenly spread; None: on all; 0: do not validate. With
+            {validation_fraction: 0} among the options, which leaves all samples to training, there is none either.
+        workers: processes that read and augment samples; 0: the training process does it.
+        cache: keep samples in memory once they were read or rendered.
+        cache_limit: most memory that these may take, GiB, of each training process.
+    """
+
+    root: str = ""
+    kind: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+    mix: tuple[DatasetSettings, ...] = ()
+    label_set: str | None = None
+    width: int = 320
+    height: int = 240
+    canonical_focal: float | None = None
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    samples_per_epoch: int | None = None
+    validation_limit: int | None = None
+    workers: int = 2
+    cache: bool = False
+    cache_limit: float = 8.0
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        for name, least in (("width", 16), ("height", 16), ("workers", 0), ("samples_per_epoch", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"{name} is {value}: it must be at least {least}")
+        if self.validation_limit is not None and self.validation_limit < 0:
+            raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
+        for name in ("canonical_focal", "cache_limit"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < math.inf:
+                raise ValueError(f"{name} is {value}: it must be above 0")
+        mixed = sum(other.probability for other in self.mix)
+        if mixed >= 1.0:
+            raise ValueError(f"probabilities of the sets in mix add up to {mixed:g}: leave some for the main set")
+
+    @property
+    def focal(self) -> float:
+        """f_c in pixels at the network's width."""
+        return CANONICAL_FOCAL * self.width / CANONICAL_WIDTH if self.canonical_focal is None else self.canonical_focal
+
+    @property
+    def validates(self) -> bool:
+        """There is to be a validation split."""
+        return self.validation_limit != 0 and self.options.get("validation_fraction") != 0
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Probability of each set, the main one first; they add up to 1."""
+        others = tuple(other.probability for other in self.mix)
+        return (1.0 - sum(others), *others)
