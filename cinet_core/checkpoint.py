@@ -67,7 +67,8 @@ class TrainingCamera:
                 raise ValueError(f"camera {name} is {value!r}: it must be an integer from 16 to 8192 pixels")
         if not (math.isfinite(self.canonical_focal) and self.canonical_focal > 0):
             raise ValueError(f"canonical_focal is {self.canonical_focal!r}: it must be finite and above 0 pixels")
-        _check_range("focal_range", self.focal_range)
+        # One camera, one zoom: both ends may be the same.
+        _check_range("focal_range", self.focal_range, may_be_equal=True)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -287,8 +288,9 @@ def _check_tensors(path: Path, header: WeightsHeader, expected: Mapping[str, Ten
             )
 
 
-def _check_range(name: str, limits: tuple[float, float]) -> None:
-    if len(limits) != 2 or not all(map(math.isfinite, limits)) or not 0 < limits[0] < limits[1]:
+def _check_range(name: str, limits: tuple[float, float], may_be_equal: bool = False) -> None:
+    usable = len(limits) == 2 and all(map(math.isfinite, limits)) and 0 < limits[0] <= limits[1]
+    if not usable or (limits[0] == limits[1] and not may_be_equal):
         raise ValueError(f"{name} is {limits!r}: it must be two finite, rising numbers above 0")
 
 

@@ -6,19 +6,16 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
-from cinet_core.data.label_sets import LabelSet
-from cinet_core.data.nyu_depth_v2 import NyuDepthV2
-from cinet_core.data.registry import open_dataset
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.evaluate import evaluate
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.evaluation.report import Report
+from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
 
 RANDOM = "random"
@@ -28,7 +25,8 @@ def run_evaluation(options: argparse.Namespace) -> int:
     """Score a checkpoint; returns the exit status (see the command's help)."""
     try:
         checkpoint = _checkpoint(options)
-        dataset, raw = _open(options, checkpoint.metadata.label_set)
+        given = dict(options.option)
+        dataset, raw = open_scored(options.data, options.split, options.kind, given, checkpoint.metadata.label_set)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         evaluation = _evaluate(options, checkpoint, dataset, raw)
         report = Report(evaluation, checkpoint.metadata, checkpoint.sha256)
@@ -51,19 +49,6 @@ def _checkpoint(options: argparse.Namespace) -> Checkpoint:
     if options.config:
         raise ValueError(f"--config chooses the network of the checkpoint {RANDOM!r}; a file knows its own")
     return load_checkpoint(Path(options.checkpoint))
-
-
-def _open(options: argparse.Namespace, label_set: LabelSet) -> tuple[SceneDataset, SceneDataset | None]:
-    """The data set with the network's classes, and once more with raw depth where a protocol needs it."""
-    given: dict[str, Any] = dict(options.option)
-    if "label_set" in given:
-        raise ValueError(f"--option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
-    dataset = open_dataset(options.data, options.split, options.kind, **given, label_set=label_set)
-    if not isinstance(dataset, NyuDepthV2):
-        return dataset, None
-    if "depth" in given:
-        raise ValueError("--option depth: the protocols decide it, 'paper' reads filled and 'eigen' raw; leave it out")
-    return dataset, open_dataset(options.data, options.split, options.kind, **given, label_set=label_set, depth="raw")
 
 
 def _evaluate(

@@ -71,7 +71,7 @@ def read_recipe(
     parser.add_argument("--config", action="config", help="a YAML file; several are laid over each other")
     (add_options or _add_options)(parser)
     parser.add_class_arguments(Recipe)
-    values = vars(parser.instantiate_classes(parser.parse_args(as_options(arguments))))
+    values = vars(parser.instantiate(parser.parse_args(as_options(arguments))))
     own = {field.name for field in fields(Recipe)}
     options = {name: value for name, value in values.items() if name not in own and name != "config"}
     return Recipe(**{name: value for name, value in values.items() if name in own}), options

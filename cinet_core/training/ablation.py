@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.settings import Recipe
 
@@ -146,9 +146,10 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     train(prepare(recipe), check_output(recipe.run, resume=True))
     checkpoint = load_checkpoint(folder / FINAL_FILE)
     data = recipe.data
-    options = {**data.options, "label_set": checkpoint.metadata.label_set}
-    dataset = open_dataset(data.root, "test", data.kind, **options)
-    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, dataset, limit=limit)
+    # The split of a data set is scored as its protocols say, not as training read it.
+    options = {name: value for name, value in data.options.items() if name not in ("depth", "label_set")}
+    dataset, raw = open_scored(data.root, "test", data.kind, options, checkpoint.metadata.label_set)
+    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, dataset, raw=raw, limit=limit)
     found = evaluation.figures()
     entry = {"learning": recipe.learning(), "limit": limit, "figures": found, "evaluation": evaluation.to_dict()}
     (folder / EVALUATION_FILE).write_text(json.dumps(entry, indent=1), encoding="utf-8")

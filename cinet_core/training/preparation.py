@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
@@ -53,11 +54,10 @@ class Preparation:
         data = self.recipe.data
         return TrainingCamera(data.width, data.height, data.focal, self.statistics.focal_range)
 
-    def export(self, path: Path, module: CINetModule, figures: dict[str, Any]) -> None:
-        """Write the averaged weights as a deployable checkpoint."""
-        model = cast(CINet, module.average.module)
-        metadata = ModelMetadata(
-            config=model.config,
+    def metadata(self, figures: dict[str, Any]) -> ModelMetadata:
+        """What travels with the weights."""
+        return ModelMetadata(
+            config=self.module.model.config,
             label_set=self.data.label_set,
             camera=self.camera,
             recipe=self.recipe.to_dict(),
@@ -65,7 +65,11 @@ class Preparation:
             licence=self.recipe.licence,
             attribution=self.recipe.attribution,
         )
-        save_checkpoint(path, model, metadata)
+
+    def export(self, path: Path, module: CINetModule, figures: dict[str, Any]) -> None:
+        """Write the averaged weights as a deployable checkpoint."""
+        model = copy.deepcopy(cast(CINet, module.average.module)).float()
+        save_checkpoint(path, model, self.metadata(figures))
 
 
 def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> Preparation:
@@ -91,7 +95,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         recipe.losses.weights,
     )
     module = CINetModule(model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal)
-    return Preparation(recipe, data, statistics, module, initialisation)
+    preparation = Preparation(recipe, data, statistics, module, initialisation)
+    preparation.metadata({})  # what could not be exported is refused before the first step, not after the last
+    return preparation
 
 
 def _network(

@@ -1,4 +1,4 @@
-"""One line for each validation: what a log file shows of a run that nobody watches."""
+"""One line for each epoch: what a log file shows of a run that nobody watches."""
 
 from __future__ import annotations
 
@@ -13,26 +13,33 @@ SHOWN = ("abs_rel", "delta1", "rms", "pixel_accuracy", "mean_iou", "attention_av
 
 
 class ProgressLines(Callback):
-    """Prints epoch, stage, losses, figures and the time that is left."""
+    """Prints epoch, stage, loss, the figures of a validation, and the time that is left."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
         self._first_step = 0
+        self._validated = False
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Begin to measure."""
         self._started, self._first_step = time.monotonic(), trainer.global_step
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """There are new figures."""
+        self._validated = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Print the line."""
         assert isinstance(pl_module, CINetModule)
+        validated, self._validated = self._validated, False
         if not trainer.is_global_zero:
             return
-        figures = "  ".join(f"{name} {pl_module.figures[name]:.4f}" for name in SHOWN if name in pl_module.figures)
+        found = pl_module.figures if validated else {}
+        figures = "  ".join(f"{name} {found[name]:.4f}" for name in SHOWN if name in found)
         loss = trainer.callback_metrics.get("train/total")
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         stage = pl_module.stage.losses.number
-        oracle = " (oracle: with the labels' help, no result)" if pl_module.is_oracle else ""
+        oracle = " (oracle: with the labels' help, no result)" if pl_module.is_oracle and found else ""
         pl_module.print(
             f"epoch {epoch}/{epochs}  stage {stage}  step {trainer.global_step}  "
             f"loss {float('nan') if loss is None else float(loss):.4f}  {figures}{oracle}  {self._left(trainer)}"

@@ -80,6 +80,8 @@ def train(preparation: Preparation, resume_from: Path | None = None) -> RunResul
     folder = Path(recipe.run.output)
     folder.mkdir(parents=True, exist_ok=True)
     _quiet()
+    if recipe.run.precision == "64-true":
+        module.double()
     lightning.seed_everything(recipe.run.seed, workers=False, verbose=False)
     trainer = _trainer(preparation, _step_of(resume_from))
     if trainer.is_global_zero:
@@ -109,7 +111,8 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
         devices=run.devices,
         num_nodes=run.nodes,
         strategy=_strategy(run),
-        precision=run.precision,
+        # In double precision it is the module that is double: Lightning's plugin would convert the batches as well.
+        precision="32-true" if run.precision == "64-true" else run.precision,
         # Some CUDA kernels, such as that of the bilinear upsampling's gradient, have no deterministic form.
         deterministic="warn" if run.deterministic else None,
         max_epochs=preparation.plan[-1].end_epoch,
@@ -129,13 +132,15 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
 
 def _quiet() -> None:
     """Silence the notes of Lightning that do not hold here; `print_plan` and `ProgressLines` say what is to be said."""
-    logging.getLogger("lightning").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for text in (
         ".*module\\(s\\) in eval mode.*",  # the averaged weights, and frozen statistics
         ".*dataloader is not resumable.*",  # TrainingData.resume_at
         ".*does not have many workers.*",
         ".*checkpoint directory .* exists and is not empty.*",
         ".*smaller than the logging interval.*",
+        ".*Total length of `list` across ranks is zero.*",  # no validation was asked for
         ".*isinstance\\(treespec, LeafSpec\\).*",
     ):
         warnings.filterwarnings("ignore", text)

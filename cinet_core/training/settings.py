@@ -15,7 +15,7 @@ from cinet_core.losses import STAGES, LossWeights, Stage
 from cinet_core.model import ModelConfig
 from cinet_core.training.settings_data import DataSettings
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 Schedule = Literal["constant", "poly"]
 Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
 
@@ -151,7 +151,8 @@ class RunSettings:
         accelerator: "auto", "cpu" or "gpu".
         devices: how many (or "auto"): each gets `batch_size` images.
         nodes: machines of a multi-node run.
-        precision: "32-true", "bf16-mixed" or "16-mixed" (in which the attention can overflow above 240x320).
+        precision: "32-true", "bf16-mixed" or "16-mixed" (in which the attention can overflow above 240x320); "64-true"
+            to check that two runs are the same, whose rounding training otherwise magnifies without limit.
         deterministic: use deterministic algorithms only, on a GPU too, where it costs speed.
         checkpoint_minutes: time between two `last.ckpt`; each stage's end writes one as well.
         validate_every: epochs between two validations; the end of each stage is always validated.

@@ -1,0 +1,35 @@
+"""Opens what is scored: a split with the network's classes, and once more with raw depth where a protocol needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.data.nyu_depth_v2 import NyuDepthV2
+from cinet_core.data.registry import open_dataset
+from cinet_core.data.scene_dataset import SceneDataset, Split
+
+
+def open_scored(
+    root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
+) -> tuple[SceneDataset, SceneDataset | None]:
+    """A split for `evaluate`, and the same frames with raw depth, its `raw`, for NYU-Depth-v2 (None for other sets).
+
+    Args:
+        root, split, kind: see `open_dataset`.
+        options: of the data set's class.
+        label_set: of the network.
+
+    Raises:
+        SourceError, ValueError: as `open_dataset`; or the options decide what the network or the protocols decide.
+    """
+    if "label_set" in options:
+        raise ValueError(f"option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
+    dataset = open_dataset(root, split, kind, **options, label_set=label_set)
+    if not isinstance(dataset, NyuDepthV2):
+        return dataset, None
+    if "depth" in options:
+        raise ValueError("option depth: the protocols decide it, 'paper' reads filled and 'eigen' raw; leave it out")
+    return dataset, open_dataset(root, split, kind, **options, label_set=label_set, depth="raw")

@@ -1,0 +1,247 @@
+"""Training runs in this process: what each kind of recipe leaves behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
+
+from cinet_core.checkpoint import load_checkpoint, random_checkpoint, read_metadata, save_checkpoint
+from cinet_core.cli import main
+from cinet_core.data.registry import open_dataset
+from cinet_core.evaluation.ablation_report import AblationReport
+from cinet_core.losses import MultiTaskLoss
+from cinet_core.training.ablation import BASELINE, VARIANTS, run_ablation, variants_named
+from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE
+from cinet_core.training.preparation import Preparation, prepare
+from cinet_core.training.run import RunResult, train
+from cinet_core.training.settings import (
+    LossSettings,
+    ModelSettings,
+    OptimizerSettings,
+    Recipe,
+    RunSettings,
+    StageSettings,
+    StagesSettings,
+)
+from cinet_core.training.settings_data import DataSettings
+
+SMALL = {
+    "encoder": "tf_mobilenetv3_small_minimal_100",
+    "feature_channels": 16,
+    "query_channels": 4,
+    "decoder_channels": [8, 8, 8],
+}
+ROOMS = {"length": 8, "validation_length": 2, "test_length": 2, "width": 64, "height": 48, "shadows": False}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **changes: Any) -> Recipe:
+    values: dict[str, Any] = {
+        "data": DataSettings("synthetic", options=ROOMS, label_set="nyu13", width=64, height=48, workers=0, cache=True),
+        "model": ModelSettings(overrides=SMALL, pretrained_encoder=False),
+        "optimizer": OptimizerSettings(batch_size=4),
+        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=2),
+    }
+    stages = StagesSettings(*(StageSettings(count, 1e-2) for count in epochs))
+    return Recipe("small", **{"stages": stages, **values, **changes})
+
+
+def run(recipe: Recipe) -> tuple[Preparation, RunResult]:
+    preparation = prepare(recipe)
+    return preparation, train(preparation)
+
+
+def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
+    preparation = prepare(small_recipe(tmp_path, (1, 0, 0)))
+    module = preparation.module
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    result = train(preparation)
+    after = module.state_dict()
+    changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
+    frozen = {name for name in after if "scene_understanding.query" in name or "scene_understanding.key" in name}
+    assert len(frozen) == 8  # weight and bias of both, in the network and in its average
+    assert not changed & (frozen | {"loss.feature_variance.log_sigma"})
+    assert "model.scene_understanding.value.weight" in changed
+    assert "average.module.segmentation_head.conv.weight" in changed
+    statistics = {name for name in after if name.startswith("model.encoder") and "running" in name}
+    assert statistics
+    assert not changed & statistics  # fewer than 16 images at a time
+    # Figures that the labels helped with choose nothing.
+    assert result.best is None
+    assert not (tmp_path / BEST_FILE).exists()
+    assert read_metadata(result.last).figures["training"]["oracle"] is True
+
+
+def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    preparation, result = run(small_recipe(tmp_path, licence="CC0-1.0"))
+    assert result.best is not None
+    checkpoint = load_checkpoint(result.best)
+    assert checkpoint.metadata.label_set.name == "nyu13"
+    assert checkpoint.metadata.licence == "CC0-1.0"
+    assert checkpoint.metadata.camera == preparation.camera
+    assert checkpoint.metadata.camera.canonical_focal == 52.5
+    assert checkpoint.metadata.recipe["optimizer"]["batch_size"] == 4
+    average = preparation.module.average.module.state_dict()
+    last = load_checkpoint(result.last).model.state_dict()
+    assert all(torch.equal(value, last[name]) for name, value in average.items())
+    events = EventAccumulator(str(tmp_path), size_guidance={"images": 0})
+    events.Reload()
+    assert {"oracle/predictions", "validation/predictions", "validation/attention"} <= set(events.Tags()["images"])
+    assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.figures.keys()
+
+
+def test_the_median_depth_and_the_class_counts_are_the_training_sets(tmp_path: Path) -> None:
+    preparation = prepare(small_recipe(tmp_path))
+    dataset = open_dataset("synthetic", "train", label_set="nyu13", **ROOMS)
+    transform = preparation.data.transform
+    counts = np.zeros(13)
+    depths = []
+    for sample in (dataset[index] for index in range(len(dataset))):
+        counts += np.bincount(sample.labels[sample.labels < 13].numpy(), minlength=13)
+        assert sample.intrinsics is not None
+        depths.append(sample.depth.numpy().ravel() * transform.canonical_focal / sample.intrinsics.focal)
+    config = preparation.module.model.config
+    assert config.initial_depth == pytest.approx(np.median(np.concatenate(depths)), abs=0.02)
+    assert config.num_classes == 13
+    weights = preparation.module.loss.class_weights.numpy()
+    np.testing.assert_allclose(weights, 1 - counts / counts.sum(), atol=1e-6)
+
+
+def test_gradients_of_several_batches_make_one_step(tmp_path: Path) -> None:
+    optimizer = OptimizerSettings(batch_size=2, accumulate=3)
+    _, result = run(small_recipe(tmp_path, optimizer=optimizer))
+    # 4 batches an epoch: after the third, and after the last.
+    assert read_metadata(result.last).figures["training"]["step"] == 3 * 2
+
+
+def test_half_precision_trains(tmp_path: Path) -> None:
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", pictures=0)
+    _, result = run(small_recipe(tmp_path, run=settings))
+    assert result.figures["rms"] < 5
+
+
+def test_a_diverged_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = small_recipe(tmp_path, stages=StagesSettings(*(StageSettings(4, 1e9),) * 3))
+    config = tmp_path / "recipe.json"
+    config.write_text(_json(recipe), encoding="utf-8")
+    assert main(["train", "--config", str(config)]) == 1
+    message = capsys.readouterr().err
+    assert "not finite at step" in message
+    assert "learning rate" in message
+
+
+def test_a_dry_run_tells_plan_and_memory_and_trains_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = small_recipe(tmp_path / "run")
+    config = tmp_path / "recipe.json"
+    config.write_text(_json(recipe), encoding="utf-8")
+    assert main(["train", "--config", str(config), "--dry-run"]) == 0
+    printed = capsys.readouterr().out
+    assert "8 samples" in printed
+    assert printed.count(" MB") == 3
+    assert not list((tmp_path / "run").glob("*.safetensors")) + list((tmp_path / "run").glob("*.ckpt"))
+
+
+def write_frames(folder: Path) -> None:
+    """Two frames of each of four rooms; of some the depth, of others the labels are missing."""
+    rooms = open_dataset("synthetic", "train", **{**ROOMS, "length": 8})
+    folder.mkdir()
+    (folder / "classes.txt").write_text("chair\nwall\nrobot dock\n", encoding="utf-8")
+    for index in range(8):
+        sample = rooms[index]
+        name = f"room{index // 2}_{index % 2}"
+        cv2.imwrite(str(folder / f"{name}.jpg"), sample.image.permute(1, 2, 0).numpy()[..., ::-1])
+        if index != 0:
+            cv2.imwrite(str(folder / f"{name}_depth.png"), (1000 * sample.depth.numpy()).astype(np.uint16))
+        if index not in (1, 2, 3):
+            cv2.imwrite(str(folder / f"{name}_label.png"), sample.labels.numpy() % 3 + 1)
+
+
+def test_fine_tuning_on_own_frames_with_other_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_frames(tmp_path / "frames")
+    start = random_checkpoint("lite", seed=1)
+    save_checkpoint(tmp_path / "start.safetensors", start.model, start.metadata)
+    output = tmp_path / "run"
+    arguments = [
+        *("train", "--config", str(Path(__file__).parents[2] / "config" / "train" / "fine_tune.yaml")),
+        *(f"data.root={tmp_path / 'frames'}", f"model.checkpoint={tmp_path / 'start.safetensors'}"),
+        *(f"run.output={output}", "run.accelerator=cpu", "run.devices=1", "data.workers=0"),
+        *("data.width=64", "data.height=48", "optimizer.batch_size=2", "data.options={test_fraction: 0.0}"),
+        *("stages.ideal.epochs=1", "stages.attention.epochs=1", "stages.consistency.epochs=1"),
+    ]
+    assert main(arguments) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "classes carried over by name (2): chair, wall" in printed
+    assert "classes that start anew (1): robot dock" in printed
+    tuned = load_checkpoint(output / FINAL_FILE)
+    assert tuned.metadata.label_set.classes == ("chair", "wall", "robot dock")
+    assert not tuned.metadata.random_weights
+
+
+def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    recipe = small_recipe(tmp_path, (1, 1, 0))
+    rows = variants_named(["baseline", "Full"])
+    done: list[str] = []
+    figures = run_ablation(recipe, rows, [3], tmp_path / "ablation", jobs=2, finished=done.append)
+    assert {row: list(own) for row, own in figures.items()} == {"Baseline": [3], "Full": [3]}
+    assert sorted(done) == ["small: Baseline, seed 3", "small: Full, seed 3"]
+    assert "attention/average_precision" in figures["Full"][3]
+    assert "attention/average_precision" not in figures["Baseline"][3]
+    baseline = load_checkpoint(tmp_path / "ablation" / "baseline-seed3" / FINAL_FILE).model.config
+    assert (baseline.scene_understanding, baseline.sharing) == (False, "none")
+    written = (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns
+    assert run_ablation(recipe, rows, [3], tmp_path / "ablation") == figures
+    assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
+    tables = AblationReport("small", figures).markdown()
+    assert "0.563" in tables  # the paper's baseline
+
+
+def test_rows_differ_in_what_they_are_called_after_only(tmp_path: Path) -> None:
+    recipe = small_recipe(tmp_path)
+    applied = {variant.name: variant.applied(recipe, 1, tmp_path) for variant in VARIANTS}
+    assert len({own.run.output for own in applied.values()}) == len(VARIANTS)
+    for own in applied.values():
+        assert (own.data, own.stages, own.optimizer) == (recipe.data, recipe.stages, recipe.optimizer)
+        assert own.model.overrides.items() >= SMALL.items()
+    assert applied["Full"].losses == LossSettings()
+    assert applied["+SUM+FSM"].losses == LossSettings(consistency=False)
+    assert applied["Full without attention loss"].losses == LossSettings(supervise_attention=False)
+    with pytest.raises(ValueError, match="no row 'everything'"):
+        variants_named(["everything"])
+    assert variants_named(["baseline"]) == (BASELINE,)
+
+
+def test_every_loss_moves_every_part_it_should(tmp_path: Path) -> None:
+    """The gradient at the start of each stage: none dead, none exploding, in any part of the network."""
+    preparation = prepare(small_recipe(tmp_path))
+    module, batch = preparation.module, next(iter(preparation.data.train_dataloader()))
+    assert isinstance(module.loss, MultiTaskLoss)
+    for stage in preparation.plan:
+        module.zero_grad()
+        module.batch_loss(batch, stage.losses)["total"].backward()
+        for name, part in module.model.named_children():
+            norm = torch.cat([p.grad.ravel() for p in part.parameters() if p.grad is not None]).norm().item()
+            assert 1e-4 < norm < 1e3, (stage.losses.number, name, norm)
+
+
+def _json(recipe: Recipe) -> str:
+    import json
+
+    return json.dumps(recipe.to_dict())
