@@ -194,6 +194,22 @@ def test_fine_tuning_on_own_frames_with_other_classes(tmp_path: Path, capsys: py
     assert not tuned.metadata.random_weights
 
 
+def test_a_broken_frame_is_named_by_training_workers_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_frames(tmp_path / "frames")
+    options = {"test_fraction": 0.0, "validation_fraction": 0.0}
+    data = DataSettings(str(tmp_path / "frames"), "folder", options, width=64, height=48, workers=1)
+    recipe = small_recipe(tmp_path / "run", data=data)
+    config = tmp_path / "recipe.json"
+    config.write_text(_json(recipe), encoding="utf-8")
+    assert main(["train", "--config", str(config), "--dry-run"]) == 0  # and the statistics are known
+    broken = tmp_path / "frames" / "room3_1_depth.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    assert main(["train", "--config", str(config)]) == 1
+    message = capsys.readouterr().err
+    assert str(broken) in message
+    assert "Traceback" not in message
+
+
 def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe = small_recipe(tmp_path, (1, 1, 0))
