@@ -38,6 +38,10 @@ def _add_options(parser: Any) -> None:
     parser.add_argument("--rows", nargs="+", type=str, help="some of them: baseline fsm lsu sum sum_fsm full ...")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="each row is trained with each (0 1 2)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, each a process of its own (1)")
+    parser.add_argument(
+        "--common-epochs", type=int, default=0, help="train the baseline so long first; all start from it"
+    )
+    parser.add_argument("--common-rate", type=float, default=0.1, help="learning rate of that common start (0.1), poly")
     parser.add_argument("--limit", type=int, help="score on at most so many frames of the test split")
 
 
@@ -46,9 +50,11 @@ def _run(recipe: Any, options: dict[str, Any]) -> int:
 
     from cinet_core.evaluation.ablation_report import AblationReport
     from cinet_core.training.ablation import run_ablation, variants_named
+    from cinet_core.training.settings import StageSettings
 
     console = Console()
     output = Path(recipe.run.output)
+    epochs = options["common_epochs"]
     figures = run_ablation(
         recipe,
         variants_named(options["rows"]),
@@ -56,6 +62,7 @@ def _run(recipe: Any, options: dict[str, Any]) -> int:
         output,
         options["jobs"],
         options["limit"],
+        StageSettings(epochs, options["common_rate"], "poly") if epochs else None,
         lambda name: console.print(f"done: {name}", soft_wrap=True, highlight=False),
     )
     data = recipe.data

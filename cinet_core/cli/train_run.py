@@ -67,7 +67,7 @@ def explained(error: RuntimeError) -> str | None:
     if isinstance(error, torch.OutOfMemoryError):
         return (
             f"{error}\nThe GPU's memory is full: lower optimizer.batch_size (and raise optimizer.accumulate as much), "
-            "use run.precision=bf16-mixed, or a smaller data.width and data.height; --dry-run measures what a step needs"
+            "use run.precision=bf16-mixed, or a smaller data.width and data.height; --dry-run tells what a step takes"
         )
     # A worker's exception arrives as the text of its traceback, whose last line is the message.
     last = str(error).strip().splitlines()[-1] if str(error).strip() else ""

@@ -13,9 +13,10 @@ from typing import Any
 from cinet_core.evaluation.evaluate import evaluate
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.training.checkpoints import FINAL_FILE
-from cinet_core.training.settings import Recipe
+from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
 
 EVALUATION_FILE = "evaluation.json"
+COMMON_FOLDER = "common-start"
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,13 @@ def run_ablation(
     output: Path,
     jobs: int = 1,
     limit: int | None = None,
+    common: StageSettings | None = None,
     finished: Callable[[str], None] | None = None,
 ) -> dict[str, dict[int, dict[str, float]]]:
     """Train and score every row with every seed; what was finished before is not run again.
+
+    With a `common` start the baseline is trained first, once, and all rows and seeds start from its weights: the part
+    that they share is paid for once, and what they differ in is not drowned in how far each happened to get.
 
     Args:
         recipe: of all rows.
@@ -98,6 +103,7 @@ def run_ablation(
         output: folder; each run has its own in it, and is resumed there.
         jobs: runs at a time, each in a process of its own.
         limit: score on at most so many frames of the test split, evenly spread.
+        common: length and speed of the common start; None: every run starts as the recipe says.
         finished: called with the name of each run.
 
     Returns:
@@ -107,6 +113,11 @@ def run_ablation(
         SourceError, ValueError: a run could not start.
         TrainingDivergedError: a loss is no longer finite.
     """
+    if common is not None:
+        start = _common_start(recipe, common, output)
+        _in_fresh_process(start, limit)
+        model = replace(recipe.model, checkpoint=str(Path(start.run.output) / FINAL_FILE))
+        recipe = replace(recipe, model=model)
     figures: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
     # Seed by seed, so that an interrupted ablation has whole sets of rows.
     planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
@@ -122,6 +133,15 @@ def run_ablation(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return figures
+
+
+def _common_start(recipe: Recipe, length: StageSettings, output: Path) -> Recipe:
+    """The baseline, trained for so long in one stage."""
+    none = replace(length, epochs=0)
+    start = BASELINE.applied(replace(recipe, stages=StagesSettings(none, none, length)), recipe.run.seed, output)
+    return replace(
+        start, name=f"{recipe.name}: common start", run=replace(start.run, output=str(output / COMMON_FOLDER))
+    )
 
 
 def _in_fresh_process(recipe: Recipe, limit: int | None) -> dict[str, float]:
