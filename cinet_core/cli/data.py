@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cinet_core.cli.data_render import add_data_render, run_data_render
+
 
 def add_data(parser: argparse.ArgumentParser) -> None:
     """Add the commands about data sets."""
@@ -29,8 +31,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
+    add_data_render(commands.add_parser("render", help="render furnished rooms as training data, with Blender"))
+
+
 def run_data(options: argparse.Namespace) -> int:
     """Run ``cinet data``; returns the exit status."""
+    if options.data_command == "render":
+        return run_data_render(options)
     from cinet_core.cli.data_check import run_data_check
 
     return run_data_check(options)

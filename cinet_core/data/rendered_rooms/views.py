@@ -1,0 +1,99 @@
+"""Which of many views of a room to render: worth looking at, dissimilar, and often near."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+NEAR = (0.7, 2.0)
+"""Metres of median depth of a near view."""
+
+MEDIAN_DEPTH = (0.6, 5.5)
+NEAREST = 0.12
+"""Metres to the nearest thing in view, at least."""
+
+LARGEST_SHARE = 0.6
+"""Of the image that one class may take."""
+
+STRUCTURE = (1, 2, 22)
+"""Wall, floor, ceiling: a view of which a view should not show much more than 40 %."""
+
+VOXEL = 0.3
+"""Metres: two views overlap where they see the same cells of this size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Glance:
+    """What a coarse grid of rays of a view hits.
+
+    Attributes:
+        depth: (N,) metres along the camera's z; 0 where a ray leaves the room.
+        points: (N, 3) world.
+        labels: (N,) as on disk.
+        things: (N,) a number for each thing, 0 and up.
+    """
+
+    depth: npt.NDArray[np.float64]
+    points: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+    things: npt.NDArray[np.int64]
+
+    @property
+    def median(self) -> float:
+        """Median depth of what was hit, metres; 0 if nothing was."""
+        hit = self.depth[self.depth > 0]
+        return float(np.median(hit)) if hit.size else 0.0
+
+    def worth(self) -> float:
+        """How much there is to see: higher is better; negative for a view that shows too little."""
+        hit = self.depth > 0
+        if hit.mean() < 0.97 or self.depth[hit].min() < NEAREST or not _within(self.median, MEDIAN_DEPTH):
+            return -1.0
+        shares = np.bincount(self.labels[hit]) / hit.sum()
+        if shares.max() > LARGEST_SHARE:
+            return -1.0
+        bare = shares[[label for label in STRUCTURE if label < len(shares)]].sum()
+        variety = _entropy(shares) + 0.5 * _entropy(np.bincount(self.things[hit]) / hit.sum())
+        return max(0.0, variety - 2.0 * max(0.0, float(bare) - 0.4))
+
+    def cells(self) -> set[tuple[int, ...]]:
+        """Cells of space that it shows."""
+        return set(map(tuple, np.floor(self.points[self.depth > 0] / VOXEL).astype(int)))
+
+
+def choose_views(glances: Sequence[Glance], count: int) -> list[int]:
+    """Numbers of up to ``count`` of the views, best first.
+
+    Greedy: each next view has the most worth, less what an earlier one shows too; half of them are near ones, as far
+    as there are any.
+    """
+    worth = [glance.worth() for glance in glances]
+    cells = [glance.cells() for glance in glances]
+    chosen: list[int] = []
+    seen: set[tuple[int, ...]] = set()
+    while len(chosen) < count:
+        near_wanted = len(chosen) % 2 == 0
+        scores = {}
+        for number, glance in enumerate(glances):
+            if number in chosen or worth[number] < 0:
+                continue
+            again = len(cells[number] & seen) / max(1, len(cells[number]))
+            scores[number] = worth[number] - 2.5 * again + (1.0 if near_wanted == _within(glance.median, NEAR) else 0.0)
+        if not scores:
+            break
+        best = max(scores, key=lambda number: scores[number])
+        chosen.append(best)
+        seen |= cells[best]
+    return chosen
+
+
+def _entropy(shares: npt.NDArray[np.float64]) -> float:
+    present = shares[shares > 0]
+    return float(-(present * np.log(present)).sum())
+
+
+def _within(value: float, limits: tuple[float, float]) -> bool:
+    return limits[0] <= value <= limits[1]

@@ -1,0 +1,215 @@
+"""Rooms as they are planned, from a catalogue of boxes: no Blender, no real models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cinet_core.data.rendered_rooms.artwork import Artwork, draw
+from cinet_core.data.rendered_rooms.catalogue import PLUGIN, Catalogue, CatalogueError
+from cinet_core.data.rendered_rooms.furnish import Furnishing, furnished_room
+from cinet_core.data.rendered_rooms.group import Group
+from cinet_core.data.rendered_rooms.looks import Looks
+from cinet_core.data.rendered_rooms.meshes import mesh_of
+from cinet_core.data.rendered_rooms.plan import Finish, RoomPlan
+from cinet_core.data.rendered_rooms.program import KINDS, RoomKind, Wish
+from cinet_core.data.rendered_rooms.roles import ROLES
+from cinet_core.data.rendered_rooms.supports import board_heights
+from cinet_core.data.synthetic_rooms.shell import Shell
+
+# fmt: off
+MODELS = (
+    ("Bed", "Bedroom", 141, 208, 96), ("Bunk bed", "Bedroom", 113, 205, 160),
+    ("Bedside table", "Bedroom", 49, 48, 45), ("Chest", "Bedroom", 144, 54, 82),
+    ("Cupboard", "Bedroom", 100, 39, 150), ("Couch", "Living room", 207, 88, 86),
+    ("Corner sofa", "Living room", 234, 144, 80), ("Armchair", "Living room", 95, 83, 78),
+    ("Chair", "Living room", 50, 63, 98), ("Armchair", "Office", 59, 63, 105),
+    ("Piano bench", "Living room", 62, 36, 52), ("Oak table", "Living room", 124, 124, 74),
+    ("Coffee table", "Living room", 120, 70, 45), ("Desk", "Office", 139, 54, 105),
+    ("Bookcase", "Living room", 92, 36, 147), ("Shelves", "Living room", 79, 39, 79), ("Safe", "Office", 50, 55, 50),
+    ("Television cabinet", "Living room", 135, 69, 160), ("TV stand", "Living room", 135, 46, 53),
+    ("TV", "Living room", 78, 14, 51), ("Laptop", "Office", 34, 25, 27), ("Desk lamp", "Lights", 24, 24, 40),
+    ("Lamp", "Lights", 40, 58, 143), ("Hanging light", "Lights", 44, 44, 86),
+    ("Decorative plant", "Living room", 56, 60, 103), ("Cactus", "Living room", 15, 13, 22),
+    ("Upright piano", "Living room", 141, 54, 138), ("Fireplace", "Living room", 115, 35, 105),
+    ("Large fridge", "Kitchen", 92, 81, 184), ("Washing machine", "Kitchen", 60, 62, 74),
+    ("Large stove", "Kitchen", 104, 72, 85), ("Range hood", "Kitchen", 60, 32, 43),
+    ("Microwave", "Kitchen", 40, 36, 25), ("Bidet", "Bathroom", 40, 54, 51), ("Washbasin", "Bathroom", 56, 46, 93),
+    ("Bath", "Bathroom", 180, 70, 65), ("Shower stall", "Bathroom", 93, 112, 200),
+    ("Towel rack", "Bathroom", 60, 8, 48), ("Radiator", "Miscellaneous", 140, 25, 73),
+    ("Female", "Characters", 48, 37, 170), ("Briefcase", "Bedroom", 40, 10, 33),
+    ("Box", "Miscellaneous", 90, 66, 31), ("Slippers", "Bedroom", 24, 28, 6),
+    ("Hanging clothes", "Bedroom", 32, 59, 142), ("Dustbin", "Office", 23, 23, 35),
+    ("Basketball", "Miscellaneous", 24, 24, 24), ("Beer glass", "Kitchen", 15, 10, 16),
+    ("Coffee cup", "Kitchen", 10, 10, 4), ("Comb", "Bathroom", 12, 4, 1),
+    ("Cuckoo clock", "Miscellaneous", 27, 18, 74), ("Frame Chambord", "Miscellaneous", 14, 14, 20),
+)
+# fmt: on
+"""Name, category, width, depth and height in centimetres of models that together can be everything in ROLES."""
+
+BOX = "\n".join(
+    [
+        *(f"v {x} {y} {z}" for x in (-1, 1) for y in (0, 2) for z in (-1, 1)),
+        *("f 1 2 4 3", "f 5 7 8 6", "f 1 5 6 2", "f 3 4 8 7", "f 1 3 7 5", "f -7 -5 -1 -3"),
+        # a board half way up
+        *(f"v {x} 1 {z}" for x in (-1, 1) for z in (-1, 1)),
+        "f 9/1/1 10/1/1 12/1/1 11/1/1",
+    ]
+)
+"""What every model looks like; y is up."""
+
+ROOMS = range(16)
+
+
+@pytest.fixture(scope="module")
+def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
+    root = tmp_path_factory.mktemp("models")
+    folder = root / "Library"
+    textures = root / "textures" / "com/eteks/sweethome3d/io"
+    folder.mkdir()
+    textures.mkdir(parents=True)
+    (folder / "thing.obj").write_text(BOX)
+    lines = ["license=Creative Commons Attribution 3.0"]
+    for number, (name, category, *size) in enumerate(MODELS, 1):
+        lines += [f"id#{number}=Test#{number}", f"name#{number}={name}", f"category#{number}={category}"]
+        lines += [f"model#{number}=/thing.obj", f"creator#{number}=Scopia"]
+        lines += [f"{key}#{number}={value}" for key, value in zip(("width", "depth", "height"), size, strict=True)]
+    (folder / PLUGIN).write_text("\n".join(lines), "latin-1")
+    images = (
+        "woodenFloor oldWoodenFloor stoneTiles greyTile beigeTile redTiles roughcast smallWhiteBricks smallRedBricks "
+        "marbleWall stone3Wall"
+    )
+    lines = [f"image#{n}=/{name}.jpg\nwidth#{n}=40" for n, name in enumerate(images.split())]
+    (textures / "DefaultTexturesCatalog.properties").write_text("\n".join(lines))
+    return Catalogue(root)
+
+
+@pytest.fixture(scope="module")
+def artwork(tmp_path_factory: pytest.TempPathFactory) -> Artwork:
+    return Artwork(tmp_path_factory.mktemp("artwork"))
+
+
+@pytest.fixture(scope="module")
+def plans(catalogue: Catalogue, artwork: Artwork) -> list[RoomPlan]:
+    return [furnished_room(room, 5, catalogue, artwork, 4) for room in ROOMS]
+
+
+def test_a_room_depends_on_seed_and_number_alone(plans: list[RoomPlan], catalogue: Catalogue, artwork: Artwork) -> None:
+    assert furnished_room(7, 5, catalogue, artwork, 4) == plans[7]
+    assert furnished_room(7, 6, catalogue, artwork, 4) != plans[7]
+    assert len({plan.to_json() for plan in plans}) == len(plans)
+
+
+def test_a_plan_survives_being_written(plans: list[RoomPlan]) -> None:
+    for plan in plans:
+        text = plan.to_json()
+        assert "\n" not in text
+        assert RoomPlan.from_json(text) == plan
+
+
+def test_rooms_are_of_every_kind_and_furnished(plans: list[RoomPlan]) -> None:
+    assert {plan.kind for plan in plans} >= set(KINDS) - {"corridor", "bath"}
+    assert np.median([len({item.label for item in plan.pieces + plan.models}) for plan in plans]) >= 10
+    for plan in plans:
+        labels = [item.label for item in plan.pieces + plan.models]
+        assert {1, 2, 22} <= set(labels)  # wall, floor, ceiling
+        assert min(labels) >= 0
+        assert max(labels) <= 40
+        assert plan.lights
+        assert max(piece.finish for piece in plan.pieces) < len(plan.finishes)
+
+
+def test_models_stand_within_the_walls(plans: list[RoomPlan]) -> None:
+    for plan in plans:
+        # the room's own floor begins at the origin, but for the walls; a second room's behind a door does not
+        floors = [(np.array(piece.center), np.array(piece.half)) for piece in plan.pieces if piece.label == 2]
+        (high,) = [center + half for center, half in floors if np.abs(center - half)[:2].max() < 0.2]
+        for model in plan.models:
+            assert -0.3 < model.position[0] < high[0] + 0.3
+            assert -0.3 < model.position[1] < high[1] + 0.3
+            assert model.position[2] > -0.01
+            assert min(model.size) > 0
+
+
+def test_every_piece_has_a_mesh(plans: list[RoomPlan]) -> None:
+    for plan in plans[:4]:
+        for piece in plan.pieces:
+            mesh = mesh_of(piece)
+            assert np.isfinite(mesh.vertices).all()
+            turn = np.array(piece.rotation)
+            assert np.allclose(turn @ turn.T, np.eye(3), atol=1e-4)
+            assert np.linalg.det(turn) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_cameras_are_held_as_robots_and_hands_do(plans: list[RoomPlan]) -> None:
+    counts = [len(plan.views) for plan in plans]
+    assert np.median(counts) >= 24
+    for plan in plans:
+        for view in plan.views:
+            pose = np.array(view.pose)
+            forward, down = pose[:3, 2], pose[:3, 1]
+            assert 0.25 <= pose[2, 3] <= 1.8
+            assert -45.5 < np.degrees(np.arcsin(forward[2])) < 10.5
+            assert down[2] < 0  # y of the image points to the floor
+            assert np.allclose(pose[:3, :3].T @ pose[:3, :3], np.eye(3), atol=1e-4)
+            assert 40 < np.degrees(2 * np.arctan(plan.width / 2 / view.fx)) < 80
+
+
+def test_what_is_placed_does_not_meet(catalogue: Catalogue, artwork: Artwork) -> None:
+    """A room filled with cubes: they lie within it, and apart from each other."""
+
+    def cube(looks: Looks) -> Group:
+        group = Group()
+        group.box((-0.3, 0.0, 0.0), (0.3, 0.6, 0.6), 38, Finish("paint"))
+        return group
+
+    wishes = tuple(Wish(cube, 1.0, where) for where in ("wall", "corner", "free", "hung:1.0") for _ in range(12))
+    looks = Looks(np.random.default_rng(1), catalogue, artwork)
+    size = (3.0, 3.0, 2.5)
+    filled = Furnishing(Shell(looks.style, size, False, windows=1), looks, size)
+    filled.complete(RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), wishes))
+    boxes = [item for item in filled.group.items if item.label == 38]
+    assert 6 <= len(boxes) < 48
+    for number, a in enumerate(boxes):
+        low, high = a.center - a.half, a.center + a.half
+        assert (low > -0.15).all()  # a turned cube's box is larger than it is
+        assert (high < np.array(size) + 0.15).all()
+        for b in boxes[:number]:
+            apart = np.linalg.norm((a.center - b.center)[:2])
+            assert apart > 0.55 or abs(a.center[2] - b.center[2]) > 0.55
+
+
+def test_catalogue_reads_sizes_and_owners(catalogue: Catalogue) -> None:
+    bed = catalogue.role("bed")[0]
+    assert bed.size == (1.41, 2.08, 0.96)
+    assert bed.creator.startswith("Scopia Visual")
+    assert bed.licence == "Creative Commons Attribution 3.0"
+    assert {name for name in ROLES if not catalogue.role(name)} == set()
+
+
+def test_missing_models_are_told_with_the_remedy(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="cinet data render --setup"):
+        Catalogue(tmp_path / "nothing")
+
+
+def test_a_catalogue_without_beds_is_told(tmp_path: Path) -> None:
+    (tmp_path / "A").mkdir()
+    (tmp_path / "A" / "x.obj").write_text("")
+    lines = (
+        "id#1=a\nname#1=Sofa\ncategory#1=Living room\nmodel#1=x.obj\nwidth#1=200\ndepth#1=90\nheight#1=80\ncreator#1=b"
+    )
+    (tmp_path / "A" / PLUGIN).write_text(lines)
+    with pytest.raises(CatalogueError, match="lacks models of: bed"):
+        Catalogue(tmp_path)
+
+
+def test_boards_are_found_in_the_mesh(catalogue: Catalogue) -> None:
+    model = catalogue.role("bookcase")[0]
+    assert board_heights(model) == pytest.approx((0.0, model.size[2] / 2, model.size[2]), abs=0.01)
+
+
+def test_drawings_do_not_change() -> None:
+    assert (draw("cover", 3) == draw("cover", 3)).all()
+    assert (draw("cover", 3) != draw("cover", 4)).any()
