@@ -6,8 +6,6 @@ import dataclasses
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from cinet_core.atomic_file import replacing
 from cinet_core.data.label_sets import LabelSet, get_label_set
 from cinet_core.model.cinet import CINet, build_model
 from cinet_core.model.config import ModelConfig, get_config
@@ -177,18 +176,8 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
     except TypeError as error:
         raise ValueError(f"{path} is not written: recipe or figures are not JSON: {error}") from error
     content = safetensors.torch.save(tensors, {_VERSION_KEY: str(FORMAT_VERSION), _METADATA_KEY: text})
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-        try:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+    with replacing(path) as file:
+        file.write(content)
 
 
 def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> Checkpoint:

@@ -10,6 +10,7 @@ from typing import Any
 
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.data.frame_files import SourceError
+from cinet_core.model.imagenet import ImageNetWeightsError
 
 DESCRIPTION = (
     "Trains the rows of the paper's Tables 1 and 3 (baseline, +FSM, +LSU, +SUM, both, full, and full without the "
@@ -23,15 +24,22 @@ def run_ablate(arguments: Sequence[str]) -> int:
     from cinet_core.cli.train import explain_missing, read_recipe
 
     try:
-        from cinet_core.training.module import TrainingDivergedError
+        from cinet_core.cli.train_run import explained
+        from cinet_core.training.checkpoints import ResumeError
     except ModuleNotFoundError as error:
         return explain_missing("ablate", error)
     try:
         recipe, options = read_recipe(arguments, "cinet ablate", DESCRIPTION, _add_options)
         return _run(recipe, options)
-    except (CheckpointError, SourceError, ValueError, RuntimeError) as error:
+    except (CheckpointError, SourceError, ValueError, OSError, ImageNetWeightsError, ResumeError) as error:
         print(f"cinet ablate: {error}", file=sys.stderr)
-        return 1 if isinstance(error, TrainingDivergedError) else 2
+        return 2
+    except RuntimeError as error:
+        reason = explained(error)
+        if reason is None:
+            raise
+        print(f"cinet ablate: {reason}", file=sys.stderr)
+        return 1
 
 
 def _add_options(parser: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cinet_core.cli.arguments import add_option, positive
 from cinet_core.cli.data_render import add_data_render, run_data_render
 
 
@@ -23,14 +24,13 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         help="nyu_depth_v2, sun_rgbd, folder, synthetic_rooms or auto (%(default)s)",
     )
     check.add_argument("--split", default="all", help="train, validation, trainval, test or all (%(default)s)")
-    check.add_argument("--limit", type=_positive, metavar="N", help="read only N frames, evenly spread")
+    add_option(check)
+    check.add_argument("--limit", type=positive, metavar="N", help="read only N frames, evenly spread")
     check.add_argument(
         "--output", type=Path, default=Path("contact_sheet.png"), metavar="FILE", help="the contact sheet (%(default)s)"
     )
-    check.add_argument("--frames", type=_positive, default=18, metavar="N", help="frames on the sheet (%(default)s)")
+    check.add_argument("--frames", type=positive, default=18, metavar="N", help="frames on the sheet (%(default)s)")
     check.add_argument("--json", action="store_true", help="print everything as JSON")
-
-
     add_data_render(commands.add_parser("render", help="render furnished rooms as training data, with Blender"))
 
 
@@ -41,10 +41,3 @@ def run_data(options: argparse.Namespace) -> int:
     from cinet_core.cli.data_check import run_data_check
 
     return run_data_check(options)
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value

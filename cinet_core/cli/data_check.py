@@ -21,7 +21,7 @@ from cinet_core.data.scene_dataset import SceneDataset
 def run_data_check(options: argparse.Namespace) -> int:
     """Check a data set; returns the exit status (see the command's help)."""
     try:
-        dataset = open_dataset(options.root, options.split, options.kind)
+        dataset = open_dataset(options.root, options.split, options.kind, **dict(options.option))
         options.output.parent.mkdir(parents=True, exist_ok=True)
         report = _check(dataset, options)
     except (ValueError, OSError) as error:

@@ -17,7 +17,8 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
         "Renders furnished rooms with exact depth and NYU40 labels into a folder that --kind folder reads. Rooms that "
         "it holds already are kept, so that a killed run goes on where it was. --setup first fetches Blender (as the "
         "Python module bpy, in an environment of its own) and the models of Sweet Home 3D; 1.3 GB. "
-        "Exit status: 0 all is well, 1 some rooms failed, 2 the command could not start."
+        "Exit status: 0 all is well, 1 some rooms failed (the next run tries them again), 2 the command could not "
+        "start or go on."
     )
     parser.add_argument(
         "output", type=Path, nargs="?", help="folder for the frames; needed unless only --setup is wanted"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
+
+from cinet_core.cli.arguments import add_option, positive
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +27,10 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
     parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
-    parser.add_argument(
-        "--option",
-        type=_option,
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="of the data set, for example test_fraction=0.2; may be given again",
-    )
-    parser.add_argument("--limit", type=_positive, metavar="N", help="score only N frames, evenly spread")
+    add_option(parser)
+    parser.add_argument("--limit", type=positive, metavar="N", help="score only N frames, evenly spread")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument("--batch", type=_positive, default=4, metavar="N", help="images at a time (%(default)s)")
+    parser.add_argument("--batch", type=positive, default=4, metavar="N", help="images at a time (%(default)s)")
     parser.add_argument(
         "--output", type=_json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
     )
@@ -48,27 +41,6 @@ def run_eval(options: argparse.Namespace) -> int:
     from cinet_core.cli.eval_run import run_evaluation
 
     return run_evaluation(options)
-
-
-def _option(text: str) -> tuple[str, Any]:
-    """``key=value``; the value as JSON where it is JSON, else as it stands."""
-    key, separator, value = text.partition("=")
-    if not (separator and key.isidentifier()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
-
-
-def _positive(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
 
 
 def _json_file(text: str) -> Path:

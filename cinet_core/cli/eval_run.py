@@ -7,14 +7,16 @@ import json
 import sys
 from pathlib import Path
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.evaluate import evaluate
 from cinet_core.evaluation.evaluation import Evaluation
-from cinet_core.evaluation.report import Report
+from cinet_core.evaluation.report import DataOrigin, Report
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
 
@@ -29,12 +31,17 @@ def run_evaluation(options: argparse.Namespace) -> int:
         dataset, raw = open_scored(options.data, options.split, options.kind, given, checkpoint.metadata.label_set)
         options.output.parent.mkdir(parents=True, exist_ok=True)
         evaluation = _evaluate(options, checkpoint, dataset, raw)
-        report = Report(evaluation, checkpoint.metadata, checkpoint.sha256)
+        origin = DataOrigin(options.data, resolved_kind(options.data, options.kind), given)
+        report = Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256)
         table = options.output.with_suffix(".md")
         options.output.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
         table.write_text(report.markdown(), encoding="utf-8")
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet eval: {error}", file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError as error:
+        remedy = f"lower --batch (now {options.batch})" if options.batch > 1 else "use another --device"
+        print(f"cinet eval: {error}\nThe GPU's memory is full: {remedy}", file=sys.stderr)
         return 2
     _print(report)
     print(f"\nwritten: {options.output} and {table}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cinet_core.cli.arguments import add_option, positive
+
 
 def add_figures(parser: argparse.ArgumentParser) -> None:
     """Add the commands that draw figures."""
@@ -23,7 +25,7 @@ def add_figures(parser: argparse.ArgumentParser) -> None:
         "--pixels", nargs="+", type=_pixel, default=[], metavar="U,V", help="column and row of pixels to mark"
     )
     chosen.add_argument(
-        "--marks", type=_positive, default=3, metavar="N", help="mark one pixel in each of the N largest classes (3)"
+        "--marks", type=positive, default=3, metavar="N", help="mark one pixel in each of the N largest classes (3)"
     )
     features.add_argument(
         "--reduction",
@@ -50,17 +52,16 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, metavar="ROOT", help="the data set's folder or file; or synthetic")
     parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
     parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
+    add_option(parser)
     parser.add_argument(
-        "--frames", nargs="+", default=["4"], metavar="N|NAME", help="a number, evenly spread, or names (4)"
+        "--frames",
+        nargs="+",
+        default=[],
+        metavar="N|NAME",
+        help="names; or a number that is no frame's name, for that many, evenly spread (4)",
     )
-    parser.add_argument("--tile", type=_positive, metavar="PIXELS", help="width of each picture in the figure")
+    parser.add_argument("--tile", type=positive, metavar="PIXELS", help="width of each picture in the figure")
     parser.add_argument("--output", type=Path, default=Path("figures"), metavar="DIR", help="(%(default)s)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
-    return int(text)
 
 
 def _pixel(text: str) -> tuple[int, int]:

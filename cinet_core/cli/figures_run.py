@@ -14,21 +14,25 @@ from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, 
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import LabelSet
-from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.evaluation.scored_data import open_for_network
 from cinet_core.figures import Observer, draw_attention, draw_features, draw_panels
 from cinet_core.figures import attention as attention_figures
 from cinet_core.figures import features as feature_figures
 from cinet_core.figures import panels as panel_figures
 from cinet_core.visualize.text import Picture
 
+FRAMES = 4
+"""Drawn where nothing else is asked for."""
+
 
 def draw_figures(options: argparse.Namespace) -> int:
     """Draw and write; returns the exit status (see the command's help)."""
     try:
         observers = named_observers(options.checkpoints)
-        dataset = open_dataset(options.data, options.split, options.kind, label_set=observers[0].metadata.label_set)
+        label_set, given = observers[0].metadata.label_set, dict(options.option)
+        dataset = open_for_network(options.data, options.split, options.kind, given, label_set)
         numbers = chosen_frames(dataset, options.frames)
         options.output.mkdir(parents=True, exist_ok=True)
         samples, broken = _read(dataset, numbers)
@@ -64,16 +68,21 @@ def named_observers(texts: Sequence[str]) -> list[Observer]:
 
 
 def chosen_frames(dataset: SceneDataset, wanted: Sequence[str]) -> list[int]:
-    """Numbers of the frames: N of them, evenly spread, where one whole number is given, else those of these names.
+    """Numbers of the frames of these names; or N of them, evenly spread, for one whole number that is no name.
+
+    A number with zeros before it is the name of a frame. Nothing stands for `FRAMES` frames.
 
     Raises:
         ValueError: N is 0, or the split has no frame of a name.
     """
-    if len(wanted) == 1 and wanted[0].isdecimal():
-        if int(wanted[0]) < 1:
-            raise ValueError(f"--frames {wanted[0]}: at least 1 frame is needed")
-        return spread(len(dataset), int(wanted[0]))
+    if not wanted:
+        return spread(len(dataset), FRAMES)
     numbers = {dataset.name(number): number for number in range(len(dataset))}
+    first = wanted[0]
+    if len(wanted) == 1 and first not in numbers and first.isdecimal() and first == str(int(first)):
+        if first == "0":
+            raise ValueError(f"--frames {first}: at least 1 frame is needed")
+        return spread(len(dataset), int(first))
     for name in wanted:
         if name not in numbers:
             close = difflib.get_close_matches(name, numbers, n=3)

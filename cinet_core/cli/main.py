@@ -33,16 +33,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     parser = _parser()
-    if arguments[:1] == ["train"]:  # has a parser of its own, of the recipe's dataclasses
-        from cinet_core.cli.train import run_train
-
-        return run_train(arguments[1:])
-    if arguments[:1] == ["ablate"]:
-        from cinet_core.cli.ablate import run_ablate
-
-        return run_ablate(arguments[1:])
-    options = parser.parse_args(arguments)
     try:
+        if arguments[:1] == ["train"]:  # both have a parser of their own, made of the recipe's dataclasses
+            from cinet_core.cli.train import run_train
+
+            return run_train(arguments[1:])
+        if arguments[:1] == ["ablate"]:
+            from cinet_core.cli.ablate import run_ablate
+
+            return run_ablate(arguments[1:])
+        options = parser.parse_args(arguments)
         if options.command == "info":
             from cinet_core.cli.info import run_info
 

@@ -30,7 +30,7 @@ def run_train(arguments: Sequence[str]) -> int:
     try:
         recipe, options = read_recipe(arguments)
         return run_recipe(recipe, resume=options["resume"], dry_run=options["dry_run"])
-    except (CheckpointError, SourceError, ValueError) as error:
+    except (CheckpointError, SourceError, ValueError, OSError) as error:
         print(f"cinet train: {error}", file=sys.stderr)
         return 2
 

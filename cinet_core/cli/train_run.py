@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -16,7 +17,7 @@ from cinet_core.training.checkpoints import ResumeError
 from cinet_core.training.module import TrainingDivergedError
 from cinet_core.training.plan import print_plan
 from cinet_core.training.preparation import Preparation, prepare
-from cinet_core.training.run import RunResult, check_output, train
+from cinet_core.training.run import ResumeFrom, RunResult, check_run, train
 
 if TYPE_CHECKING:
     from cinet_core.training.settings import Recipe
@@ -28,15 +29,15 @@ def run_recipe(recipe: Recipe, *, resume: bool, dry_run: bool) -> int:
     Raises:
         CheckpointError, SourceError, ValueError: it could not start.
     """
-    console = Console()
+    console = Console(quiet=getattr(rank_zero_only, "rank", 0) != 0)
     try:
-        resume_from = None if dry_run else check_output(recipe.run, resume)
+        resume_from = None if dry_run else check_run(recipe, resume)
         preparation = _prepared(recipe, console)
         print_plan(preparation, console, measure=dry_run)
         if dry_run:
             return 0
         result = _trained(preparation, resume_from)
-    except (ResumeError, ImageNetWeightsError) as error:
+    except (ResumeError, ImageNetWeightsError, MisconfigurationException) as error:
         print(f"cinet train: {error}", file=sys.stderr)
         return 2
     except RuntimeError as error:
@@ -53,7 +54,7 @@ def run_recipe(recipe: Recipe, *, resume: bool, dry_run: bool) -> int:
     return 0
 
 
-def _trained(preparation: Preparation, resume_from: Path | None) -> RunResult:
+def _trained(preparation: Preparation, resume_from: ResumeFrom | None) -> RunResult:
     try:
         return train(preparation, resume_from)
     except SourceError as error:  # a frame broke since the start: no reason to say that it could not start

@@ -39,6 +39,10 @@ class SourceError(ValueError):
         super().__init__(f"{path}: {reason}; {remedy}")
         self.path, self.reason, self.remedy = str(path), reason, remedy
 
+    def __reduce__(self) -> tuple[type[SourceError], tuple[str, str, str]]:
+        """Pickle the parts, so that it reaches another process as what it is."""
+        return type(self), (self.path, self.reason, self.remedy)
+
 
 @dataclass(frozen=True)
 class Calibration:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import accumulate, pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -28,6 +30,9 @@ an epoch, pass and epoch are the same.
 
 _ORDER, _PASS = 1, 2
 """Of the random numbers: the order of an epoch's sets, and the order within a pass."""
+
+_DENOMINATOR = 10**9
+"""Shares are taken as the fractions that they stand for, 0.1 as 1/10, so that no rounding error moves a sample."""
 
 
 class SceneMixture(ConcatDataset[Sample]):
@@ -66,10 +71,10 @@ class SceneMixture(ConcatDataset[Sample]):
 class MixtureOrder:
     """What is drawn in an epoch, and in what order.
 
-    In each epoch a set gets its share of the samples, exact to one (what a share leaves over is made up for in later
-    epochs), at random places. Each set is gone through in a random order, without repetition, and that goes on from
-    epoch to epoch until the set is used up; then it is shuffled anew. A single set with as many samples an epoch as it
-    has is thus permuted anew in each epoch.
+    A set gets its share of the samples, at random places: of an epoch to within two samples, of all epochs so far to
+    within one, since what an epoch leaves over is made up for in later ones. Each set is gone through in a random
+    order, without repetition, and that goes on from epoch to epoch until the set is used up; then it is shuffled anew.
+    A single set with as many samples an epoch as it has is thus permuted anew in each epoch.
 
     Args:
         lengths: samples of each set.
@@ -93,7 +98,9 @@ class MixtureOrder:
             raise ValueError(f"seed of the order is {seed}: it must be 0 or more")
         self.lengths, self.shares, self.seed = tuple(lengths), shares, seed
         self.samples = round(lengths[0] / shares[0]) if samples is None else samples
-        if self.samples * min(shares) < 1.0:
+        parts = [Fraction(share).limit_denominator(_DENOMINATOR) for share in shares]
+        self._bounds = tuple(bound / sum(parts) for bound in accumulate(parts, initial=Fraction()))
+        if self.samples * min(parts) < sum(parts):
             raise ValueError(
                 f"an epoch of {self.samples} samples has none for a share of {min(shares):g}: raise the share, or "
                 f"samples_per_epoch to {math.ceil(1.0 / min(shares))} or more"
@@ -118,10 +125,14 @@ class MixtureOrder:
         return list(zip(passes.tolist(), numbers.tolist(), strict=True))
 
     def _drawn(self, epochs: int) -> list[int]:
-        """Samples drawn from each set in the first epochs; the first set gets what rounding down leaves."""
-        total = self.samples * epochs
-        others = [math.floor(share * total) for share in self.shares[1:]]
-        return [total - sum(others), *others]
+        """Samples drawn from each set in the first epochs.
+
+        Sums of shares are rounded, not shares: a set's samples lie between two rounded bounds, and so are less than 1
+        off its share. An epoch is the difference of two of these, less than 2 off a share of at least 1 sample: whole
+        numbers above -1, of which none is negative.
+        """
+        bounds = [math.floor(bound * self.samples * epochs + Fraction(1, 2)) for bound in self._bounds]
+        return [last - first for first, last in pairwise(bounds)]
 
     def _stretch(self, place: int, first: int, last: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Passes and indices of draws number ``first`` to before ``last`` from a set."""

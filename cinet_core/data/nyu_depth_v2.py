@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 640, 480
 INTRINSICS = Intrinsics(518.857901, 519.469611, 325.582449, 253.736166, WIDTH, HEIGHT)
 """The colour camera's, from the data set's toolbox (camera_params.m); depth is registered to it."""
 
-META = DatasetMeta("nyu_depth_v2", NYU40, depth_range=(0.1, 10.0), image_size=(WIDTH, HEIGHT))
+META = DatasetMeta("nyu_depth_v2", NYU40, depth_range=(0.1, 10.0), image_size=(WIDTH, HEIGHT), benchmark="nyu_depth_v2")
 REMEDY = f"download {FILE_NAME} (2.8 GB, the labelled data set) again from the NYU Depth V2 page"
 
 DepthKind = Literal["filled", "raw"]
@@ -75,6 +75,7 @@ class NyuDepthV2(SceneDataset):
             raise ValueError(f"there is no {depth!r} depth: choose one of {', '.join(DEPTH_KINDS)}")
         path = Path(root).expanduser()
         self._path = path / FILE_NAME if path.is_dir() else path
+        self.depth_source = depth
         self._depth_variable = _DEPTH_VARIABLES[depth]
         rooms = self._look()
         members = choose_members(split, rooms, official_test_images(), validation_fraction, seed)

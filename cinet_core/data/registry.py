@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import numbers
+import types
+import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,11 +44,7 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
         SourceError: there is nothing that can be read.
         ValueError: the kind, the split, an option or its value does not exist.
     """
-    path = Path(root).expanduser()
-    if kind == "auto":
-        kind = "synthetic_rooms" if str(root) == SYNTHETIC else kind_at(path)
-    if kind not in DATASETS:
-        raise ValueError(f"there is no data set {kind!r}: choose one of auto, {', '.join(DATASETS)}")
+    kind = resolved_kind(root, kind)
     known = [name for name in inspect.signature(DATASETS[kind]).parameters if name not in ("root", "split")]
     for name in options:
         if name not in known:
@@ -53,7 +52,22 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
     for name in _LABEL_SET_OPTIONS:
         if isinstance(options.get(name), str):
             options[name] = get_label_set(options[name])
-    return DATASETS[kind](path, split, **options)
+    _check_types(kind, options)
+    return DATASETS[kind](Path(root).expanduser(), split, **options)
+
+
+def resolved_kind(root: Path | str, kind: str = "auto") -> str:
+    """Name in DATASETS of what `open_dataset` opens, given the same.
+
+    Raises:
+        SourceError: there is nothing that can be read.
+        ValueError: the kind does not exist.
+    """
+    if kind == "auto":
+        return "synthetic_rooms" if str(root) == SYNTHETIC else kind_at(Path(root).expanduser())
+    if kind not in DATASETS:
+        raise ValueError(f"there is no data set {kind!r}: choose one of auto, {', '.join(DATASETS)}")
+    return kind
 
 
 def kind_at(path: Path) -> str:
@@ -69,3 +83,23 @@ def kind_at(path: Path) -> str:
     if path.is_file():
         raise SourceError(path, "this file is no data set", "give the data set's folder, or NYU's .mat file")
     return "sun_rgbd" if (path / "SUNRGBDtoolbox").is_dir() else "folder"
+
+
+def _check_types(kind: str, options: Mapping[str, Any]) -> None:
+    """Raise ValueError where a value, of a command line or a file, is of another type than the option."""
+    written, evaluated = (inspect.signature(DATASETS[kind], eval_str=eval_str).parameters for eval_str in (False, True))
+    for name, value in options.items():
+        if not _fits(value, evaluated[name].annotation):
+            raise ValueError(f"option {name} of {kind!r} is {value!r}: it must be of type {written[name].annotation}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """A value is of a type. What is a choice of values is for the data set itself to tell."""
+    origin = typing.get_origin(hint) or hint
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in typing.get_args(hint))
+    if origin is typing.Literal:
+        return True
+    if origin in (int, float):
+        return isinstance(value, numbers.Integral if origin is int else numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, origin)

@@ -27,6 +27,9 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "trainval", "test", "all")
 
 Part = Literal["image", "depth", "labels"]
 
+DepthSource = Literal["filled", "raw", "own"]
+"""Of a set that has two depth maps, with holes painted over and as the sensor gave it; "own": it has only one."""
+
 
 @dataclass(frozen=True)
 class DatasetMeta:
@@ -38,6 +41,7 @@ class DatasetMeta:
         depth_range: metres between which its sensor can measure; what lies outside is suspect.
         image_size: (width, height) where all images have the same, else None.
         splits: what can be asked for.
+        benchmark: the published benchmark that these are the frames of; None for every other set, whatever its name.
     """
 
     name: str
@@ -45,6 +49,7 @@ class DatasetMeta:
     depth_range: tuple[float, float]
     image_size: tuple[int, int] | None = None
     splits: tuple[Split, ...] = SPLITS
+    benchmark: str | None = None
 
 
 class SceneDataset(Dataset[Sample], abc.ABC):
@@ -56,7 +61,10 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         meta: facts about the whole data set.
         split: the part of it that this is.
         label_set: of the labels served, to which the data set's own are mapped when read.
+        depth_source: which of the data set's depth maps is served.
     """
+
+    depth_source: DepthSource = "own"
 
     def __init__(self, meta: DatasetMeta, split: Split, members: Sequence[int], label_set: LabelSet | None) -> None:
         """Serve these members of the data set's own numbering, in this order."""
@@ -71,7 +79,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         return len(self._members)
 
     def __getitem__(self, index: int) -> Sample:
-        """Read one sample.
+        """Read one sample, whose tensors are the caller's to change.
 
         Raises:
             IndexError: there is no such sample.
@@ -84,7 +92,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         labels = self._sized("labels", member, (height, width), self._own_labels)
         return Sample(
             name=self._name(member),
-            image=torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))),
+            image=torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
             depth=torch.zeros(height, width) if depth is None else torch.from_numpy(_known(depth)),
             labels=torch.full((height, width), UNLABELLED, dtype=torch.uint8)
             if labels is None

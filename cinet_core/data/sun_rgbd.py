@@ -29,7 +29,7 @@ from cinet_core.geometry import Intrinsics
 MAX_DEPTH = 8.0
 """Metres; the toolbox (read3dPoints.m) sets what is beyond to this."""
 
-META = DatasetMeta("sun_rgbd", SUN37, depth_range=(0.1, MAX_DEPTH))
+META = DatasetMeta("sun_rgbd", SUN37, depth_range=(0.1, MAX_DEPTH), benchmark="sun_rgbd")
 TOOLBOX_REMEDY = "unpack SUNRGBDtoolbox.zip, from the SUN RGB-D page, again"
 IMAGES_REMEDY = "unpack SUNRGBD.zip, from the SUN RGB-D page, again"
 
@@ -88,6 +88,7 @@ class SunRgbd(SceneDataset):
         self._root = Path(root).expanduser()
         toolbox = self._root / "SUNRGBDtoolbox"
         self._labels_path = toolbox / "Metadata" / "SUNRGBD2Dseg.mat"
+        self.depth_source = depth
         self._depth_folder = _DEPTH_FOLDERS[depth]
         self._entries = read_entries(toolbox / "Metadata" / "SUNRGBDMeta.mat")
         test = self._test(toolbox / "traintestSUNRGBD" / "allsplit.mat")

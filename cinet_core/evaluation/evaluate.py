@@ -33,11 +33,12 @@ LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", "argmax-resize")
 def protocols_for(dataset: SceneDataset) -> tuple[DepthProtocol, ...]:
     """The protocols that a data set is scored under.
 
-    NYU-Depth-v2 has two published ones. Any other set gets every pixel with a depth below what its sensor can measure.
+    NYU-Depth-v2 has two published ones. Any other set gets every pixel with a depth below what its sensor can measure,
+    of the depth maps that it was opened with.
     """
-    if dataset.meta.name == NYU.name:
+    if dataset.meta.benchmark == NYU.benchmark:
         return PAPER, EIGEN
-    return (replace(FULL, max_depth=dataset.meta.depth_range[1]),)
+    return (replace(FULL, truth=dataset.depth_source, max_depth=dataset.meta.depth_range[1]),)
 
 
 def evaluate(
@@ -138,7 +139,7 @@ class _Frame:
         self._raw = raw
 
     def truth(self, protocol: DepthProtocol) -> Tensor:
-        """(H, W) metres, 0 where unknown."""
+        """(H, W) metres, 0 where unknown; what the protocol reads, as `_check` has seen to."""
         return self._raw.depth if protocol.truth == "raw" and self._raw is not None else self.sample.depth
 
 
@@ -193,6 +194,7 @@ class _Scores:
         attention = self.attention
         return Evaluation(
             dataset=self.dataset.meta.name,
+            benchmark=self.dataset.meta.benchmark,
             split=self.dataset.split,
             label_set=self.dataset.label_set.name,
             own_label_set=self.dataset.meta.label_set.name,
@@ -227,9 +229,15 @@ def _check(model: CINet, dataset: SceneDataset, raw: SceneDataset | None, protoc
             f"{dataset.meta.name} serves the {classes} classes of {dataset.label_set.name!r}, the network predicts "
             f"{model.config.num_classes}: open the data set with the network's label_set"
         )
-    needing = [protocol.name for protocol in protocols if protocol.truth == "raw"]
-    if needing and raw is None:
-        raise ValueError(f"protocol {needing[0]!r} needs raw depth: open {dataset.meta.name} with it too, as `raw`")
+    for protocol in protocols:
+        if protocol.truth == "raw" and raw is None and dataset.depth_source != "raw":
+            raise ValueError(
+                f"protocol {protocol.name!r} needs raw depth: open {dataset.meta.name} with it too, as `raw`"
+            )
+        if protocol.truth == "filled" and dataset.depth_source == "raw":
+            raise ValueError(
+                f"protocol {protocol.name!r} needs filled depth: open {dataset.meta.name} with depth='filled'"
+            )
     if raw is not None and (len(raw) != len(dataset) or raw.split != dataset.split):
         raise ValueError(
             f"raw depth has {len(raw)} frames of split {raw.split!r}, the data set {len(dataset)} of "

@@ -77,6 +77,7 @@ class Evaluation:
 
     Attributes:
         dataset, split: what was scored; the data set by its `DatasetMeta.name`.
+        benchmark: the published benchmark that the data set is, see `DatasetMeta.benchmark`; None for other data.
         label_set: name of the network's label set, whose classes the figures are over.
         own_label_set: name of the data set's, from which its labels were mapped where it is another.
         counts: how much of it.
@@ -88,6 +89,7 @@ class Evaluation:
     """
 
     dataset: str
+    benchmark: str | None
     split: str
     label_set: str
     own_label_set: str

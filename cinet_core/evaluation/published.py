@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-DatasetName = Literal["nyu_depth_v2", "sun_rgbd"]
+BenchmarkName = Literal["nyu_depth_v2", "sun_rgbd"]
 
 PAPER_PROTOCOL = (
     "CI-Net paper: 654 test images (NYU-Depth-v2, 40 classes) or 5050 (SUN-RGBD, 37 classes), means over the valid "
@@ -19,7 +19,7 @@ PAPER_PROTOCOL = (
 OWN_PROTOCOL = "as its own paper measured it; the CI-Net paper quotes the figure without a protocol"
 LATER_PROTOCOL = "as its own paper measured it; gathered for this project without a protocol"
 
-LABEL_SETS: Mapping[DatasetName, str] = {"nyu_depth_v2": "nyu40", "sun_rgbd": "sun37"}
+LABEL_SETS: Mapping[BenchmarkName, str] = {"nyu_depth_v2": "nyu40", "sun_rgbd": "sun37"}
 """The classes that the segmentation figures are over."""
 
 
@@ -28,7 +28,7 @@ class PublishedRow:
     """A row of a published table.
 
     Attributes:
-        dataset: that it was measured on, by its `DatasetMeta.name`.
+        dataset: that it was measured on, by its `DatasetMeta.benchmark`.
         table: of the paper that it is printed in, or "later joint model".
         method: as printed; with the number of the reference only where the name is not unique.
         data: training images or input, as printed; empty where the table has no such column.
@@ -36,7 +36,7 @@ class PublishedRow:
         figures: by the names of `DepthMetrics` and `SegmentationMetrics`; what is not printed is absent.
     """
 
-    dataset: DatasetName
+    dataset: BenchmarkName
     table: str
     method: str
     data: str
@@ -115,7 +115,7 @@ M2H          | 61.54 .4196
 
 
 def _rows(
-    dataset: DatasetName, table: str, text: str, names: tuple[str, ...], protocol: str = OWN_PROTOCOL
+    dataset: BenchmarkName, table: str, text: str, names: tuple[str, ...], protocol: str = OWN_PROTOCOL
 ) -> Iterator[PublishedRow]:
     """The rows of a table above."""
     for line in text.strip().splitlines():
@@ -140,13 +140,13 @@ PUBLISHED: tuple[PublishedRow, ...] = (
 """All rows, in the order of the paper. Rows that two tables share are in both."""
 
 
-def published_rows(dataset: str) -> tuple[PublishedRow, ...]:
-    """The rows for a data set, each method's figures once; none where nobody has published any."""
+def published_rows(benchmark: str | None) -> tuple[PublishedRow, ...]:
+    """The rows for a benchmark, each method's figures once; none where nobody has published any."""
     rows: list[PublishedRow] = []
     for row in PUBLISHED:
         # CI-Net's own row closes Tables 2 and 4 and is part of Table 1; Table 3 repeats two rows of Table 1.
         known = {name for other in rows if _method(other) == _method(row) for name in other.figures}
-        if row.dataset == dataset and not set(row.figures) <= known:
+        if row.dataset == benchmark and not set(row.figures) <= known:
             rows.append(row)
     return tuple(rows)
 

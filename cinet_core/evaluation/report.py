@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,16 +40,38 @@ _ORDERS = {
 
 
 @dataclass(frozen=True)
+class DataOrigin:
+    """Where the frames came from: with it and the split they can be opened again.
+
+    Attributes:
+        root: as it was given.
+        kind: of data set, a name in `registry.DATASETS`.
+        options: of the data set's class that were given; JSON types.
+    """
+
+    root: str
+    kind: str
+    options: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        """One line."""
+        options = "".join(f", {name}={json.dumps(value)}" for name, value in self.options.items())
+        return f"{self.root}, read as {self.kind}{options}"
+
+
+@dataclass(frozen=True)
 class Report:
     """What was scored, and what came out.
 
     Attributes:
         evaluation: the figures.
+        origin: of the frames.
         metadata: of the checkpoint.
         sha256: of the checkpoint's file.
     """
 
     evaluation: Evaluation
+    origin: DataOrigin
     metadata: ModelMetadata
     sha256: str
 
@@ -69,7 +92,7 @@ class Report:
 
     def published(self) -> tuple[PublishedRow, ...]:
         """Published rows for the same data set; their labels only where the classes are the same too."""
-        rows = published_rows(self.evaluation.dataset)
+        rows = published_rows(self.evaluation.benchmark)
         if not rows or LABEL_SETS[rows[0].dataset] == self.evaluation.label_set:
             return rows
         return tuple(_only(row, _NUMBERS) for row in rows if _has(row, _NUMBERS))
@@ -86,7 +109,7 @@ class Report:
         ]
         rows = self.published()
         if not rows:
-            return [*found, f"No published figures exist for {evaluation.dataset}."]
+            return [*found, f"No published figures exist for {evaluation.dataset}, read as {self.origin.kind}."]
         if evaluation.split != "test" or not evaluation.complete:
             found.append("NOT COMPARABLE with the published figures, which are of the whole test set.")
         found += [f"Published, {table}: {protocol}." for table, protocol in _protocols(rows)]
@@ -115,6 +138,7 @@ class Report:
                 "config": self.metadata.config.to_dict(),
                 "camera": dataclasses.asdict(self.metadata.camera),
             },
+            "data": dataclasses.asdict(self.origin),
             "warnings": self.warnings(),
             "notes": self.notes(),
             "evaluation": self.evaluation.to_dict(),
@@ -127,12 +151,13 @@ class Report:
         return f"{self.metadata.config.name} on {evaluation.dataset}, split {evaluation.split}"
 
     def facts(self) -> list[str]:
-        """The checkpoint and the counts, a line each."""
+        """The checkpoint, the data and the counts, a line each."""
         counts = self.evaluation.counts
         label_set, own = self.evaluation.label_set, self.evaluation.own_label_set
         sizes = ", ".join(f"{width}x{height}" for width, height in self.evaluation.network_sizes) or "none"
         return [
             f"checkpoint: sha256 {self.sha256}",
+            f"data: {self.origin}",
             f"frames: {counts.frames} scored of {counts.available}; {counts.with_depth} with depth, "
             f"{counts.with_labels} with labels, {counts.with_camera} with a known camera",
             f"classes: {label_set}" + ("" if own == label_set else f", to which those of {own} were mapped"),

@@ -1,4 +1,4 @@
-"""Opens what is scored: a split with the network's classes, and once more with raw depth where a protocol needs it."""
+"""Opens what a network is held against: a split with its classes, and raw depth where a protocol needs it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,27 @@ def open_scored(
     Raises:
         SourceError, ValueError: as `open_dataset`; or the options decide what the network or the protocols decide.
     """
-    if "label_set" in options:
-        raise ValueError(f"option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
-    dataset = open_dataset(root, split, kind, **options, label_set=label_set)
+    dataset = open_for_network(root, split, kind, options, label_set)
     if not isinstance(dataset, NyuDepthV2):
         return dataset, None
     if "depth" in options:
         raise ValueError("option depth: the protocols decide it, 'paper' reads filled and 'eigen' raw; leave it out")
-    return dataset, open_dataset(root, split, kind, **options, label_set=label_set, depth="raw")
+    return dataset, open_for_network(root, split, kind, {**options, "depth": "raw"}, label_set)
+
+
+def open_for_network(
+    root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
+) -> SceneDataset:
+    """A split with the labels of a network.
+
+    Args:
+        root, split, kind: see `open_dataset`.
+        options: of the data set's class.
+        label_set: of the network.
+
+    Raises:
+        SourceError, ValueError: as `open_dataset`; or the options decide what the network decides.
+    """
+    if "label_set" in options:
+        raise ValueError(f"option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
+    return open_dataset(root, split, kind, **options, label_set=label_set)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 from collections.abc import Callable, Sequence
@@ -10,9 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from cinet_core.atomic_file import replacing
 from cinet_core.evaluation.evaluate import evaluate
 from cinet_core.evaluation.scored_data import open_scored
+from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.training.checkpoints import FINAL_FILE
+from cinet_core.training.data import TrainingData
 from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
 
 EVALUATION_FILE = "evaluation.json"
@@ -49,7 +53,8 @@ class Variant:
             name=f"{recipe.name}: {self.name}, seed {seed}",
             model=replace(recipe.model, overrides={**recipe.model.overrides, **overrides}),
             losses=replace(recipe.losses, consistency=self.consistency, supervise_attention=self.supervise_attention),
-            run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}")),
+            # One process a run: Lightning would start the others by repeating this whole command.
+            run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}"), devices=1, nodes=1),
         )
 
 
@@ -110,9 +115,15 @@ def run_ablation(
         Figures of the last weights on the test split, by row and seed: see `Evaluation.figures`.
 
     Raises:
-        SourceError, ValueError: a run could not start.
+        SourceError, CheckpointError, ImageNetWeightsError, ValueError: a run could not start.
         TrainingDivergedError: a loss is no longer finite.
     """
+    if recipe.run.devices not in ("auto", 1) or recipe.run.nodes != 1:
+        raise ValueError(
+            f"run.devices is {recipe.run.devices}, run.nodes {recipe.run.nodes}: the runs of an ablation have one "
+            "process each; start it once for each GPU (CUDA_VISIBLE_DEVICES), with other --seeds"
+        )
+    TrainingData(recipe.data, recipe.optimizer.batch_size, recipe.run.seed).setup()  # before the first process
     if common is not None:
         start = _common_start(recipe, common, output)
         _in_fresh_process(start, limit)
@@ -157,30 +168,39 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     """
     from cinet_core.checkpoint import load_checkpoint
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.run import check_output, train
+    from cinet_core.training.run import check_run, train
 
     folder = Path(recipe.run.output)
-    stored = _stored(folder / EVALUATION_FILE, recipe, limit)
+    identity = {"learning": recipe.learning(), "start": _digest(recipe.model.checkpoint), "limit": limit}
+    stored = _stored(folder / EVALUATION_FILE, identity)
     if stored is not None:
         return stored
-    train(prepare(recipe), check_output(recipe.run, resume=True))
+    resume_from = check_run(recipe, resume=True)
+    train(prepare(recipe), resume_from)
     checkpoint = load_checkpoint(folder / FINAL_FILE)
     data = recipe.data
     # The split of a data set is scored as its protocols say, not as training read it.
     options = {name: value for name, value in data.options.items() if name not in ("depth", "label_set")}
     dataset, raw = open_scored(data.root, "test", data.kind, options, checkpoint.metadata.label_set)
-    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, dataset, raw=raw, limit=limit)
+    device = resolve_device("cpu" if recipe.run.accelerator == "cpu" else "auto")
+    camera = checkpoint.metadata.camera
+    evaluation = evaluate(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)
     found = evaluation.figures()
-    entry = {"learning": recipe.learning(), "limit": limit, "figures": found, "evaluation": evaluation.to_dict()}
-    (folder / EVALUATION_FILE).write_text(json.dumps(entry, indent=1), encoding="utf-8")
+    entry = {**identity, "figures": found, "evaluation": evaluation.to_dict()}
+    with replacing(folder / EVALUATION_FILE) as file:
+        file.write(json.dumps(entry, indent=1).encode())
     return found
 
 
-def _stored(path: Path, recipe: Recipe, limit: int | None) -> dict[str, float] | None:
+def _stored(path: Path, identity: dict[str, Any]) -> dict[str, float] | None:
     """Figures of a run that was finished before, if it was this one."""
     try:
         entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
-    same = entry["learning"] == recipe.learning() and entry["limit"] == limit
-    return entry["figures"] if same else None
+    return entry["figures"] if identity.items() <= entry.items() else None
+
+
+def _digest(checkpoint: str | None) -> str | None:
+    """Of the file that a run starts from: another one under the same name is another start."""
+    return None if checkpoint is None else hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()

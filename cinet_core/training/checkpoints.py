@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from cinet_core.atomic_file import replacing
 from cinet_core.training.module import CINetModule
 from cinet_core.training.score import score
 
@@ -35,18 +34,9 @@ class AtomicCheckpointIO(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Write beside the old file, then take its place."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            try:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            torch.save(checkpoint, file)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = "cpu", weights_only: bool | None = True
@@ -75,13 +65,14 @@ class ResumePoint(Checkpoint):
     Args:
         folder: of the run.
         minutes: between two of them; 0 writes one after each step.
-        learning: `Recipe.learning` of the run, which a resumed one must agree with.
+        learning: `Recipe.learning` of the run, which a resumed one must agree with (`check_position`).
+        samples: of each training set, likewise.
     """
 
-    def __init__(self, folder: Path, minutes: float, learning: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, minutes: float, learning: dict[str, Any], samples: Sequence[int]) -> None:
         self.path = folder / RESUME_FILE
         self._seconds = 60 * minutes
-        self._learning = learning
+        self._learning, self._samples = learning, list(samples)
         self._written = time.monotonic()
         self._position = (0, 0)
 
@@ -112,6 +103,7 @@ class ResumePoint(Checkpoint):
             "batch": self._position[1],
             "processes": trainer.world_size,
             "learning": self._learning,
+            "samples": self._samples,
         }
 
     def on_load_checkpoint(
@@ -120,14 +112,13 @@ class ResumePoint(Checkpoint):
         """Let the data go on where they were.
 
         Raises:
-            ResumeError: the run that wrote it learnt something else, or was divided differently.
+            ResumeError: the run that wrote it was divided differently, or its data have changed.
         """
         position = checkpoint[POSITION_KEY]
-        changed = _differences(position["learning"], self._learning)
-        if changed:
+        if position["samples"] != self._samples:
             raise ResumeError(
-                f"{self.path} belongs to another recipe: {'; '.join(changed)}. Put these back to go on, or choose "
-                "another run.output to start anew"
+                f"the training sets had {position['samples']} samples when {self.path} was written, now they have "
+                f"{self._samples}: put the data back to go on, or choose another run.output to start anew"
             )
         if position["processes"] != trainer.world_size:
             raise ResumeError(
@@ -142,6 +133,8 @@ class ResumePoint(Checkpoint):
         return trainer.strategy.broadcast(due)
 
     def _write(self, trainer: lightning.Trainer, position: tuple[int, int]) -> None:
+        assert isinstance(trainer.lightning_module, CINetModule)
+        trainer.lightning_module.check_weights()  # nobody wants to go on from NaN
         self._position = position
         trainer.save_checkpoint(self.path)
         self._written = time.monotonic()
@@ -164,18 +157,18 @@ class WeightsExport(Checkpoint):
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run must remember."""
-        return {"best": self.best}
+        return {"best": self.best, "kind": self._kind}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Inverse of `state_dict`."""
-        self.best = state_dict["best"]
+        """Inverse of `state_dict`. Another kind of score than before starts anew: the two cannot be compared."""
+        self.best = state_dict["best"] if state_dict["kind"] == self._kind else None
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Keep the weights if they are the best so far; figures made with the labels' help are never results."""
         assert isinstance(pl_module, CINetModule)
         if pl_module.is_oracle or trainer.sanity_checking:
             return
-        value = score(pl_module.figures, self._kind)
+        value = score(pl_module.validated, self._kind)
         if value is None or (self.best is not None and value <= self.best):
             return
         self.best = value
@@ -190,12 +183,29 @@ class WeightsExport(Checkpoint):
 
     def _described(self, trainer: lightning.Trainer, module: CINetModule) -> dict[str, Any]:
         return {
-            "split": "validation, carved from the training set, at the network's size",
-            "oracle": module.is_oracle,
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
-            **module.figures,
+            "split": "validation, carved from the training set, at the network's size",
+            "validation": dict(module.validated),
         }
+
+
+def check_position(path: Path, learning: dict[str, Any]) -> int:
+    """See that a run can go on from its checkpoint; returns the steps that it had done.
+
+    Raises:
+        ResumeError: the file is damaged, or the run that wrote it learnt something else.
+    """
+    checkpoint = AtomicCheckpointIO().load_checkpoint(path)
+    if POSITION_KEY not in checkpoint:
+        raise ResumeError(f"{path} was not written by cinet train: choose another run.output")
+    changed = _differences(checkpoint[POSITION_KEY]["learning"], learning)
+    if changed:
+        raise ResumeError(
+            f"{path} belongs to another recipe: {'; '.join(changed)}. Put these back to go on, or choose another "
+            "run.output to start anew"
+        )
+    return int(checkpoint["global_step"])
 
 
 def _differences(before: Any, now: Any, name: str = "") -> list[str]:

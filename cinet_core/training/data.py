@@ -21,8 +21,6 @@ from cinet_core.data.statistics import DatasetStatistics, measure
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
 
-STATISTICS_SAMPLES = 500
-
 
 class TrainingData(lightning.LightningDataModule):
     """What a run learns from, and the validation split of its main set.
@@ -92,11 +90,9 @@ class TrainingData(lightning.LightningDataModule):
         """
         return len(self._batches(0, world_size))
 
-    def statistics(
-        self, max_samples: int = STATISTICS_SAMPLES, progress: Callable[[int, int], None] | None = None
-    ) -> DatasetStatistics:
-        """Figures of the training sets, mixed as they are in training, from at most so many samples."""
-        lengths = self.training.lengths
+    def statistics(self, progress: Callable[[int, int], None] | None = None) -> DatasetStatistics:
+        """Figures of the training sets, mixed as they are in training."""
+        lengths, max_samples = self.training.lengths, self.settings.statistics_samples
         if len(lengths) == 1:
             indices = spread(lengths[0], max_samples)
         else:

@@ -24,6 +24,12 @@ from cinet_core.training.settings import OptimizerSettings, PlannedStage
 STAGE_KEY = "cinet_stage"
 
 
+DIVERGED_REMEDY = (
+    "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
+    "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"
+)
+
+
 class TrainingDivergedError(RuntimeError):
     """The loss is no longer finite: going on would only spoil the weights."""
 
@@ -37,10 +43,12 @@ class CINetModule(lightning.LightningModule):
         plan: the stages, in order.
         settings: of the optimiser.
         canonical_focal: f_c in pixels of the network's input: metric depth = canonical * f_net / f_c.
+        validate_every: epochs between two validations; the last epoch of each stage is always validated.
 
     Attributes:
         average: exponential average of the network's weights: what is validated and exported.
-        figures: of the last validation, by name; empty before the first.
+        validated: the last validation: "stage", "oracle" (the labels helped), "epoch", "step" and its figures by name;
+            empty before the first.
     """
 
     def __init__(
@@ -50,14 +58,16 @@ class CINetModule(lightning.LightningModule):
         plan: Sequence[PlannedStage],
         settings: OptimizerSettings,
         canonical_focal: float,
+        validate_every: int = 1,
     ) -> None:
         super().__init__()
         self.model = model
         self.loss = loss
         self.plan = tuple(plan)
         self.settings = settings
+        self.validate_every = validate_every
         self.average = ExponentialAverage(model, settings.average_decay)
-        self.figures: dict[str, float] = {}
+        self.validated: dict[str, Any] = {}
         self._stage_index = 0
         self._frozen: Sequence[Tensor] = []
         self._task_metrics = BatchMetrics(model.config.num_classes, canonical_focal)
@@ -94,17 +104,26 @@ class CINetModule(lightning.LightningModule):
         )
         self._frozen = untouched(self.model, self.loss, stage.losses)
         batches: int = self.trainer.datamodule.steps_per_epoch(self.trainer.world_size)  # type: ignore[attr-defined]
-        steps = stage.settings.epochs * -(-batches // settings.accumulate)
+        steps = stage.settings.epochs * (batches // settings.accumulate)
         schedule = make_schedule(optimizer, stage.settings.schedule, steps, settings.poly_power)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_train_start(self) -> None:
+        """Enter the stage of the first epoch, or of the one that a resumed run is in the middle of."""
+        self._enter(self.current_epoch)
+
     def on_train_epoch_start(self) -> None:
         """Enter the stage of this epoch."""
-        epoch = self.current_epoch
+        self._enter(self.current_epoch)
+
+    def _enter(self, epoch: int) -> None:
         index = next(place for place, stage in enumerate(self.plan) if epoch < stage.end_epoch)
         if index != self._stage_index:
             self._stage_index = index
             self.trainer.strategy.setup_optimizers(self.trainer)
+        # Lightning knows no stages: the last epoch of each is validated, whatever the interval.
+        last = epoch + 1 == self.stage.end_epoch
+        self.trainer.check_val_every_n_epoch = 1 if last else self.validate_every
 
     def predict(self, network: torch.nn.Module, batch: Batch, ideal_attention: bool) -> CINetOutput:
         """Run a network on a batch; with the labels' ideal attention map where asked."""
@@ -137,8 +156,7 @@ class CINetModule(lightning.LightningModule):
         if not torch.isfinite(total):
             terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
             raise TrainingDivergedError(
-                f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; lower the "
-                "learning rate, set optimizer.gradient_clip, or use 32-true or bf16-mixed precision, and resume"
+                f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; {DIVERGED_REMEDY}"
             )
         self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
         self.log("stage", float(stage.number), batch_size=len(batch))
@@ -150,8 +168,26 @@ class CINetModule(lightning.LightningModule):
         super().optimizer_step(*arguments, **options)
         self.average.update_parameters(self.model)
 
+    def check_weights(self) -> None:
+        """See that no weight has become NaN or infinite.
+
+        Raises:
+            TrainingDivergedError: one has.
+        """
+        for name, parameter in self.model.named_parameters():
+            if not torch.isfinite(parameter).all():
+                raise TrainingDivergedError(
+                    f"weights of {name} are not finite at step {self.global_step} (stage {self.stage.losses.number}): "
+                    f"{DIVERGED_REMEDY}"
+                )
+
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
+        """Forget the last validation.
+
+        Raises:
+            TrainingDivergedError: a weight is not finite.
+        """
+        self.check_weights()
         self._task_metrics.reset()
         self._attention_metrics.reset()
 
@@ -172,16 +208,27 @@ class CINetModule(lightning.LightningModule):
         attention = self._attention_metrics.all_reduced(self.device)
         if attention.positions:
             figures |= {f"attention_{name}": value for name, value in attention.compute().items()}
-        self.figures = figures
+        self.validated = {
+            "stage": self.stage.losses.number,
+            "oracle": self.is_oracle,
+            "epoch": self.current_epoch + 1,
+            "step": self.global_step,
+            **figures,
+        }
         kind = "oracle" if self.is_oracle else "validation"
         # Equal on all processes already.
         self.log_dict({f"{kind}/{name}": value for name, value in figures.items()}, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning does not know of: the stage, and torch's random state."""
-        checkpoint[STAGE_KEY] = {"index": self._stage_index, "random_state": torch.get_rng_state()}
+        """Add what Lightning does not know of: the stage, its last validation, and torch's random state."""
+        checkpoint[STAGE_KEY] = {
+            "index": self._stage_index,
+            "validated": self.validated,
+            "random_state": torch.get_rng_state(),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go back into the stage before the optimiser is built, so that its state fits."""
         self._stage_index = checkpoint[STAGE_KEY]["index"]
+        self.validated = checkpoint[STAGE_KEY]["validated"]
         torch.set_rng_state(checkpoint[STAGE_KEY]["random_state"])

@@ -17,6 +17,7 @@ from cinet_core.data.sample import Batch
 from cinet_core.training.batch_norm import freeze_statistics
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.preparation import Preparation
+from cinet_core.training.run import processes
 from cinet_core.training.settings import PlannedStage
 
 MEASURED_STEPS = 3
@@ -46,7 +47,7 @@ def print_plan(preparation: Preparation, console: Console, measure: bool) -> Non
     config = module.model.config
     classes = sum(count > 0 for count in seen.class_pixels)
     millions = sum(parameter.numel() for parameter in module.model.parameters()) / 1e6
-    settings, optimizer = recipe.data, recipe.optimizer
+    settings, optimizer, count = recipe.data, recipe.optimizer, processes(recipe.run)
     console.rule(f"[bold]{recipe.name}")
     console.print(
         f"data     {data.describe()}\n"
@@ -55,15 +56,16 @@ def print_plan(preparation: Preparation, console: Console, measure: bool) -> Non
         f"of {data.label_set.name!r} occur; median depth {_metres(seen.median_depth)} (from {seen.samples} samples)\n"
         f"network  {config.name} ({config.encoder}), {millions:.1f} M parameters, scene understanding "
         f"{'on' if config.scene_understanding else 'off'}, sharing {config.sharing}\n"
-        f"steps    {optimizer.batch_size} images a process, {optimizer.accumulate} batches a step, SGD "
-        f"{optimizer.momentum}, weight decay {optimizer.weight_decay:g}, encoder x{optimizer.encoder_factor:g}, "
+        f"steps    {optimizer.batch_size} images a process, {count} process{'es' * (count > 1)}, "
+        f"{optimizer.accumulate} batch{'es' * (optimizer.accumulate > 1)} a step, SGD {optimizer.momentum}, "
+        f"weight decay {optimizer.weight_decay:g}, encoder x{optimizer.encoder_factor:g}, "
         f"{recipe.run.precision}, seed {recipe.run.seed}\noutput   {recipe.run.output}",
         soft_wrap=True,
         highlight=False,
     )
     if preparation.initialisation is not None:
         console.print(str(preparation.initialisation), soft_wrap=True, highlight=False)
-    steps = -(-data.steps_per_epoch(1) // optimizer.accumulate)
+    steps = data.steps_per_epoch(count) // optimizer.accumulate
     table = Table("stage", "epochs", "steps", "learning rate", "attention map", "losses")
     costs: list[StepCost] = []
     if measure:
@@ -92,7 +94,7 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     """
     recipe, module, device = preparation.recipe, preparation.module, _device(preparation)
     module.to(device).train()
-    if recipe.optimizer.batch_size < recipe.optimizer.frozen_statistics_below:
+    if recipe.optimizer.batch_size * processes(recipe.run) < recipe.optimizer.frozen_statistics_below:
         freeze_statistics(module.model.encoder)
     batch: Batch = next(iter(preparation.data.train_dataloader())).to(device)
     optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import torch
 
+from cinet_core.atomic_file import replacing
 from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint, save_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
@@ -23,6 +24,7 @@ from cinet_core.training.module import CINetModule
 from cinet_core.training.settings import PlannedStage, Recipe
 
 STATISTICS_FILE = "statistics.json"
+_DEPTH_BIAS = "depth_head.conv.bias"
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +96,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         class_weights(torch.tensor(statistics.class_pixels)),
         recipe.losses.weights,
     )
-    module = CINetModule(model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal)
+    module = CINetModule(
+        model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal, recipe.run.validate_every
+    )
     preparation = Preparation(recipe, data, statistics, module, initialisation)
     preparation.metadata({})  # what could not be exported is refused before the first step, not after the last
     return preparation
@@ -112,18 +116,26 @@ def _network(
         config = get_config(settings.config, **{**own, **settings.overrides})
         return build_model(config, settings.pretrained_encoder, recipe.run.seed), None
     start = load_checkpoint(settings.checkpoint)
-    # The head's bias comes with the checkpoint's weights: its own initial depth stays on record.
-    own.pop("initial_depth", None)
     config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
     model = build_model(config, pretrained_encoder=False, seed=recipe.run.seed)
     camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.focal)
-    return model, initialise_from(model, data.label_set, camera, start)
+    report = initialise_from(model, data.label_set, camera, start)
+    if _DEPTH_BIAS in report.loaded:
+        if settings.initial_depth is not None:
+            raise ValueError(
+                f"model.initial_depth is {settings.initial_depth}, but the depth head comes from "
+                f"{settings.checkpoint}: leave it out"
+            )
+        # On record stays the depth that the loaded head started at.
+        model.config = dataclasses.replace(config, initial_depth=start.metadata.config.initial_depth)
+    return model, report
 
 
 def _statistics(recipe: Recipe, data: TrainingData, progress: Callable[[int, int], None] | None) -> DatasetStatistics:
     """Measured once for a run: kept beside its checkpoints, so that a resumed run weighs the classes as before."""
     path = Path(recipe.run.output) / STATISTICS_FILE
-    key = hashlib.sha256(json.dumps(recipe.learning()["data"], sort_keys=True).encode()).hexdigest()
+    measured = [recipe.learning()["data"], recipe.data.root, data.training.lengths]
+    key = hashlib.sha256(json.dumps(measured, sort_keys=True).encode()).hexdigest()
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         if stored["key"] == key:
@@ -132,5 +144,6 @@ def _statistics(recipe: Recipe, data: TrainingData, progress: Callable[[int, int
         pass  # none yet, or of other data: measured now
     statistics = data.statistics(progress=progress)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"key": key, "statistics": dataclasses.asdict(statistics)}, indent=1), encoding="utf-8")
+    with replacing(path) as file:
+        file.write(json.dumps({"key": key, "statistics": dataclasses.asdict(statistics)}, indent=1).encode())
     return statistics

@@ -34,7 +34,7 @@ class ProgressLines(Callback):
         validated, self._validated = self._validated, False
         if not trainer.is_global_zero:
             return
-        found = pl_module.figures if validated else {}
+        found = pl_module.validated if validated else {}
         figures = "  ".join(f"{name} {found[name]:.4f}" for name in SHOWN if name in found)
         loss = trainer.callback_metrics.get("train/total")
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
@@ -49,6 +49,6 @@ class ProgressLines(Callback):
         done = trainer.global_step - self._first_step
         if not done or not isinstance(trainer.num_training_batches, int):
             return ""
-        steps = (trainer.max_epochs or 0) * -(-trainer.num_training_batches // trainer.accumulate_grad_batches)
+        steps = (trainer.max_epochs or 0) * (trainer.num_training_batches // trainer.accumulate_grad_batches)
         minutes = (time.monotonic() - self._started) / done * (steps - trainer.global_step) / 60
         return f"about {minutes:.0f} min left"

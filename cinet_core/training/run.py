@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback, LearningRateMonitor, RichProgr
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
+from cinet_core.atomic_file import remove_unfinished, replacing
 from cinet_core.training.checkpoints import (
     BEST_FILE,
     FINAL_FILE,
@@ -24,11 +25,12 @@ from cinet_core.training.checkpoints import (
     ResumeError,
     ResumePoint,
     WeightsExport,
+    check_position,
 )
 from cinet_core.training.pictures import ValidationPictures
 from cinet_core.training.preparation import Preparation
 from cinet_core.training.progress import ProgressLines
-from cinet_core.training.settings import RunSettings
+from cinet_core.training.settings import Recipe, RunSettings
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -41,7 +43,7 @@ class RunResult:
         best: checkpoint that scored best on the validation split; None where no stage could be validated without the
             help of the labels.
         last: the last weights.
-        figures: of the last validation.
+        figures: of the last validation, see `CINetModule.validated`.
     """
 
     best: Path | None
@@ -49,32 +51,66 @@ class RunResult:
     figures: dict[str, float]
 
 
-def check_output(settings: RunSettings, resume: bool) -> Path | None:
-    """The checkpoint to go on from; None to start anew.
+@dataclass(frozen=True)
+class ResumeFrom:
+    """Where a run goes on.
+
+    Attributes:
+        path: of its checkpoint.
+        step: steps that it had done.
+    """
+
+    path: Path
+    step: int
+
+
+def check_run(recipe: Recipe, resume: bool) -> ResumeFrom | None:
+    """See that a run can start here, before anything is measured or built.
+
+    Returns:
+        What to go on from; None to start anew.
 
     Raises:
-        ResumeError: the folder holds a run, and it was not asked for going on with it.
+        ResumeError: the folder holds a run, and it was not asked for going on with it, or cannot be gone on with.
+        ValueError: this machine lacks the devices.
     """
-    path = Path(settings.output) / RESUME_FILE
+    _check_devices(recipe.run)
+    path = Path(recipe.run.output) / RESUME_FILE
     if not path.exists():
         return None
     if not resume:
         raise ResumeError(
             f"{path.parent} holds a run already: give --resume to go on with it, or another run.output to start anew"
         )
-    return path
+    return ResumeFrom(path, check_position(path, recipe.learning()))
 
 
-def train(preparation: Preparation, resume_from: Path | None = None) -> RunResult:
+def processes(run: RunSettings) -> int:
+    """How many processes a run has on all its machines."""
+    on_gpu = run.accelerator != "cpu" and torch.cuda.is_available()
+    devices = (torch.cuda.device_count() if on_gpu else 1) if run.devices == "auto" else run.devices
+    return devices * run.nodes
+
+
+def _check_devices(run: RunSettings) -> None:
+    there = torch.cuda.device_count()
+    if run.accelerator == "gpu" and not there:
+        raise ValueError("run.accelerator is gpu, and torch finds none: set it to cpu, or mend the CUDA installation")
+    if run.accelerator != "cpu" and there and run.devices != "auto" and run.devices > there:
+        raise ValueError(f"run.devices is {run.devices}: this machine has {there} GPUs")
+
+
+def train(preparation: Preparation, resume_from: ResumeFrom | None = None) -> RunResult:
     """Train through all stages.
 
     Args:
         preparation: of the run.
-        resume_from: of `check_output`.
+        resume_from: of `check_run`.
 
     Raises:
-        ResumeError: `resume_from` cannot be read, or belongs to another recipe.
+        ResumeError: the run was divided over other processes, or its data have changed.
         TrainingDivergedError: the loss is no longer finite.
+        KeyboardInterrupt: it was interrupted.
     """
     recipe, module = preparation.recipe, preparation.module
     folder = Path(recipe.run.output)
@@ -83,12 +119,25 @@ def train(preparation: Preparation, resume_from: Path | None = None) -> RunResul
     if recipe.run.precision == "64-true":
         module.double()
     lightning.seed_everything(recipe.run.seed, workers=False, verbose=False)
-    trainer = _trainer(preparation, _step_of(resume_from))
+    trainer = _trainer(preparation, resume_from.step if resume_from else 0)
     if trainer.is_global_zero:
-        (folder / RECIPE_FILE).write_text(yaml.safe_dump(recipe.to_dict(), sort_keys=False), encoding="utf-8")
-    trainer.fit(module, datamodule=preparation.data, ckpt_path=resume_from, weights_only=True)
+        for name in (RESUME_FILE, BEST_FILE, FINAL_FILE):
+            remove_unfinished(folder / name)
+        with replacing(folder / RECIPE_FILE) as file:
+            file.write(yaml.safe_dump(recipe.to_dict(), sort_keys=False).encode())
+    try:
+        trainer.fit(
+            module,
+            datamodule=preparation.data,
+            ckpt_path=resume_from.path if resume_from else None,
+            weights_only=True,
+        )
+    except SystemExit:
+        if trainer.interrupted:  # Lightning exits with the status of a failure
+            raise KeyboardInterrupt from None
+        raise
     best = folder / BEST_FILE
-    return RunResult(best if best.exists() else None, folder / FINAL_FILE, dict(module.figures))
+    return RunResult(best if best.exists() else None, folder / FINAL_FILE, dict(module.validated))
 
 
 def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
@@ -101,7 +150,7 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
         ProgressLines(),
         # The weights first: what is resumed from must know the best score that is on disk.
         WeightsExport(folder, run.score, preparation.export),
-        ResumePoint(folder, run.checkpoint_minutes, recipe.learning()),
+        ResumePoint(folder, run.checkpoint_minutes, recipe.learning(), preparation.data.training.lengths),
     ]
     interactive = sys.stdout.isatty()
     if interactive:
@@ -117,8 +166,9 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
         deterministic="warn" if run.deterministic else None,
         max_epochs=preparation.plan[-1].end_epoch,
         accumulate_grad_batches=optimizer.accumulate,
+        limit_train_batches=_whole_steps(preparation),
         gradient_clip_val=optimizer.gradient_clip or None,
-        logger=TensorBoardLogger(folder, name="", version="", purge_step=first_step or None),
+        logger=TensorBoardLogger(folder, name="", version="", purge_step=first_step),
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         check_val_every_n_epoch=run.validate_every,
@@ -146,14 +196,22 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", text)
 
 
+def _whole_steps(preparation: Preparation) -> int:
+    """Batches of an epoch that make whole steps: Lightning would weigh the last, shorter one less.
+
+    Raises:
+        ValueError: there is no whole step.
+    """
+    accumulate = preparation.recipe.optimizer.accumulate
+    batches = preparation.data.steps_per_epoch(processes(preparation.recipe.run))
+    if batches < accumulate:
+        raise ValueError(
+            f"an epoch has {batches} batches, a step takes {accumulate}: lower optimizer.accumulate or "
+            "optimizer.batch_size, or raise data.samples_per_epoch"
+        )
+    return batches - batches % accumulate
+
+
 def _strategy(run: RunSettings) -> Any:
-    several = run.nodes > 1 or (run.devices != 1 if run.devices != "auto" else torch.cuda.device_count() > 1)
     # Buffers are equal everywhere: BatchNorm's statistics are taken over all processes.
-    return DDPStrategy(broadcast_buffers=False) if several else "auto"
-
-
-def _step_of(checkpoint: Path | None) -> int:
-    """Steps done: TensorBoard drops what a killed run logged after it."""
-    if checkpoint is None:
-        return 0
-    return int(AtomicCheckpointIO().load_checkpoint(checkpoint)["global_step"])
+    return DDPStrategy(broadcast_buffers=False) if processes(run) > 1 else "auto"

@@ -31,7 +31,7 @@ class ModelSettings:
         checkpoint: start from this .safetensors checkpoint (fine-tuning): its configuration is taken, `config` and
             `pretrained_encoder` are then ignored. What does not fit, such as heads of another class count, is
             re-initialised, and said.
-        initial_depth: canonical depth in metres at which the depth head starts; None: the median of the training set.
+        initial_depth: canonical depth in metres at which a new depth head starts; None: the median of the training set.
     """
 
     config: str = "lite"
@@ -39,6 +39,11 @@ class ModelSettings:
     pretrained_encoder: bool = True
     checkpoint: str | None = None
     initial_depth: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on a depth that is none."""
+        if self.initial_depth is not None and not 0 < self.initial_depth < math.inf:
+            raise ValueError(f"initial_depth is {self.initial_depth}: it must be above 0 metres, or null")
 
 
 @dataclass(frozen=True)
@@ -105,7 +110,8 @@ class OptimizerSettings:
 
     Attributes:
         batch_size: images a process takes at once.
-        accumulate: batches whose gradients are averaged for one step. Losses are means over a batch.
+        accumulate: batches whose gradients are averaged for one step. Losses are means over a batch. What an epoch
+            leaves over for a step is left out.
         momentum: of SGD.
         weight_decay: of all weights but the log-sigma of the consistency loss.
         encoder_factor: learning rate of the encoder, relative.
@@ -143,14 +149,14 @@ class OptimizerSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Where and how a run is computed; but for seed and precision nothing of this changes what is learnt.
+    """Where and how a run is computed. Of this, seed, precision and the number of processes change what is learnt.
 
     Attributes:
         output: folder for checkpoints, figures and TensorBoard's files.
         seed: of weights, order, augmentation and pixel pairs.
         accelerator: "auto", "cpu" or "gpu".
-        devices: how many (or "auto"): each gets `batch_size` images.
-        nodes: machines of a multi-node run.
+        devices: how many, or "auto" for all: each gets `batch_size` images, so that N take steps of N times the batch.
+        nodes: machines of a multi-node run; they must share the folder `output`.
         precision: "32-true", "bf16-mixed" or "16-mixed" (in which the attention can overflow above 240x320); "64-true"
             to check that two runs are the same, whose rounding training otherwise magnifies without limit.
         deterministic: use deterministic algorithms only, on a GPU too, where it costs speed.
@@ -164,8 +170,8 @@ class RunSettings:
 
     output: str = "runs/cinet"
     seed: int = 0
-    accelerator: str = "auto"
-    devices: int | Literal["auto"] = "auto"
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    devices: int | Literal["auto"] = 1
     nodes: int = 1
     precision: Precision = "32-true"
     deterministic: bool = False
@@ -180,6 +186,8 @@ class RunSettings:
         for name, least in (("seed", 0), ("nodes", 1), ("validate_every", 1), ("pictures", 0), ("log_every", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        if self.devices != "auto" and self.devices < 1:
+            raise ValueError(f"devices is {self.devices}: it must be at least 1, or auto")
         if not 0 <= self.checkpoint_minutes < math.inf:
             raise ValueError(f"checkpoint_minutes is {self.checkpoint_minutes}: it must be 0 (each step) or above")
 
@@ -253,15 +261,19 @@ class Recipe:
         return _plain(asdict(self))
 
     def learning(self) -> dict[str, Any]:
-        """What decides the result, as JSON types: all but `run` (of which seed and precision count) and workers.
+        """What decides the result, as JSON types: all but names, places, and how fast it is computed.
 
-        Two runs that agree in it and in the number of processes learn the same.
+        Two runs that agree in it, in their data and in the number of processes learn the same.
         """
         values = self.to_dict()
         run = values.pop("run")
         values["run"] = {name: run[name] for name in ("seed", "precision")}
-        for name in ("workers", "cache"):
-            values["data"].pop(name, None)
+        for name in ("name", "licence", "attribution"):
+            del values[name]
+        for name in ("root", "workers", "cache", "cache_limit"):
+            values["data"].pop(name)
+        for other in values["data"]["mix"]:
+            other.pop("root")
         return values
 
 

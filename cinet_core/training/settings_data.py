@@ -55,6 +55,8 @@ class DataSettings:
         samples_per_epoch: samples drawn in an epoch; None: as many as make one pass of the main set.
         validation_limit: validate on at most so many samples, evenly spread; None: on all; 0: do not validate. With
             {validation_fraction: 0} among the options, which leaves all samples to training, there is none either.
+        statistics_samples: samples that class weights, median depth and range of cameras are measured on, evenly
+            spread; None: all.
         workers: processes that read and augment samples; 0: the training process does it.
         cache: keep samples in memory once they were read or rendered.
         cache_limit: most memory that these may take, GiB, of each training process.
@@ -71,13 +73,20 @@ class DataSettings:
     augmentation: Augmentation = field(default_factory=Augmentation)
     samples_per_epoch: int | None = None
     validation_limit: int | None = None
+    statistics_samples: int | None = None
     workers: int = 2
     cache: bool = False
     cache_limit: float = 8.0
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
-        for name, least in (("width", 16), ("height", 16), ("workers", 0), ("samples_per_epoch", 1)):
+        for name, least in (
+            ("width", 16),
+            ("height", 16),
+            ("workers", 0),
+            ("samples_per_epoch", 1),
+            ("statistics_samples", 1),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,13 +30,17 @@ def test_nothing_to_do_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--setup" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="needs dpkg-deb")
 def test_setup_uses_given_packages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    python = tmp_path / "cache" / "blender" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.touch()
-    (tmp_path / "empty").mkdir()
-    assert run("--setup", "--cache", str(tmp_path / "cache"), "--packages", str(tmp_path / "empty")) == 2
-    assert "sweethome3d" in capsys.readouterr().err
+    (tmp_path / "cache" / "blender").mkdir(parents=True)
+    (tmp_path / "cache" / "blender" / "ready").touch()
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    (packages / "sweethome3d_1_all.deb").write_text("no package")
+    assert run("--setup", "--cache", str(tmp_path / "cache"), "--packages", str(packages)) == 2
+    error = capsys.readouterr().err
+    # it got as far as opening the file that was given
+    assert f"dpkg-deb -x {packages / 'sweethome3d_1_all.deb'}" in error
     assert not (tmp_path / "cache" / "models").exists()
 
 

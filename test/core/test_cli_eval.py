@@ -10,9 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cinet_core.checkpoint import random_checkpoint, save_checkpoint
+from cinet_core.cli import eval_run
 from cinet_core.cli.eval import add_eval, run_eval
 from cinet_core.data.synthetic_room import SyntheticRoom
 
@@ -61,7 +63,7 @@ def test_writes_and_prints(weights: Path, rooms: Path, capsys: pytest.CaptureFix
     assert values["warnings"] == []
     table = output.with_suffix(".md").read_text()
     assert "## Depth" in table
-    assert "No published figures exist for rooms." in table
+    assert "No published figures exist for rooms, read as folder." in table
     printed = capsys.readouterr().out
     assert "full: own depth, any size" in printed
     assert str(output) in printed
@@ -71,7 +73,10 @@ def test_writes_and_prints(weights: Path, rooms: Path, capsys: pytest.CaptureFix
 def test_options_reach_the_data_set(weights: Path, rooms: Path) -> None:
     output = rooms / "figures.json"
     assert run(weights, "--data", rooms, "--option", "test_fraction=0.5", "--output", output) == 0
-    assert json.loads(output.read_text())["evaluation"]["counts"]["available"] == 2
+    values = json.loads(output.read_text())
+    assert values["evaluation"]["counts"]["available"] == 2
+    assert values["data"] == {"root": str(rooms), "kind": "folder", "options": {"test_fraction": 0.5}}
+    assert f"data: {rooms}, read as folder, test_fraction=0.5" in output.with_suffix(".md").read_text()
     assert run(weights, "--data", rooms, "--option", "room_pattern=(.*)", "--output", output, "--limit", 1) == 0
 
 
@@ -105,6 +110,7 @@ def test_the_embedded_rooms(weights: Path, tmp_path: Path) -> None:
         (("--split", "val"), "there is no split 'val'"),
         (("--option", "seeds=1"), "has no option 'seeds'"),
         (("--option", "label_set=nyu13"), "the checkpoint decides it, 'nyu40'"),
+        (("--option", "test_fraction=abc"), "test_fraction of 'folder' is 'abc': it must be of type float"),
         (("--config", "lite"), "a file knows its own"),
         (("--device", "tpu"), "device 'tpu' does not exist"),
     ],
@@ -117,6 +123,25 @@ def test_what_cannot_start(
     assert not (rooms / "figures.json").exists()
 
 
+@pytest.mark.parametrize(("batch", "remedy"), [(8, "lower --batch (now 8)"), (1, "use another --device")])
+def test_a_full_gpu_is_explained(
+    batch: int,
+    remedy: str,
+    weights: Path,
+    rooms: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")  # no CPU raises it
+
+    monkeypatch.setattr(eval_run, "evaluate", full)
+    assert run(weights, "--data", rooms, "--batch", batch, "--output", rooms / "figures.json") == 2
+    message = capsys.readouterr().err
+    assert "Tried to allocate 2 GiB" in message
+    assert remedy in message
+
+
 def test_a_checkpoint_that_is_none(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(rooms / "frames.jsonl", "--data", rooms, "--output", rooms / "figures.json") == 2
     assert "frames.jsonl" in capsys.readouterr().err
@@ -126,6 +151,7 @@ def test_a_checkpoint_that_is_none(rooms: Path, capsys: pytest.CaptureFixture[st
     ("arguments", "complaint"),
     [
         (("--option", "seed"), "'seed' is not of the form KEY=VALUE"),
+        (("--option", "split=all"), "split is no option: the command has an argument of its own for it"),
         (("--limit", "0"), "0 is below 1"),
         (("--batch", "two"), "'two' is no whole number"),
         (("--output", "table.md"), "does not end in .json"),

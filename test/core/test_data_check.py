@@ -12,7 +12,7 @@ from cinet_core.cli import main
 from cinet_core.data.check import Statistics, check_dataset, spread
 from cinet_core.data.contact_sheet import CELL, ContactSheet
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.label_sets import NYU40
+from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.visualize.depth import INVALID_COLOR
 
@@ -130,6 +130,17 @@ def test_command_on_a_sound_set(rooms: Path, tmp_path: Path, capsys: pytest.Capt
         assert expected in printed
     with Image.open(sheet) as picture:
         assert picture.size[0] > 3 * CELL
+
+
+def test_options_reach_the_data_set(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [f"--option={text}" for text in ("label_set=nyu13", "test_fraction=0.5")]
+    arguments = ["data", "check", str(rooms), "--output", str(tmp_path / "sheet.png"), "--json"]
+    assert main([*arguments, "--split", "test", *options]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["frames"] == 2
+    assert tuple(report["class_pixels"]) == NYU13.classes
+    assert main([*arguments, "--option", "first_class=2"]) == 2
+    assert "first_class is 2" in capsys.readouterr().err
 
 
 def test_command_on_a_broken_set(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ from PIL import Image
 
 from cinet_core.checkpoint import Checkpoint, TrainingCamera, random_checkpoint
 from cinet_core.data.augmentation import NO_AUGMENTATION
+from cinet_core.data.check import spread
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
@@ -24,7 +26,7 @@ from cinet_core.data.sample import Sample, collate
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.evaluation import EIGEN, PAPER, BatchMetrics
-from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate
+from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate, protocols_for
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
@@ -209,14 +211,43 @@ def test_broken_frames_are_named_and_passed_over(checkpoint: Checkpoint, rooms: 
 
 
 def test_labels_of_another_set_are_mapped_or_refused(checkpoint: Checkpoint, rooms: Path) -> None:
-    coarse = random_checkpoint("lite", label_set="nyu13")
-    result = evaluate(coarse.model, CAMERA, FolderDataset(rooms, "all", label_set=NYU13), limit=2)
+    coarse = random_checkpoint("lite", label_set="nyu13", seed=1)
+    coarse = dataclasses.replace(coarse, metadata=dataclasses.replace(coarse.metadata, camera=CAMERA))
+    result = run(coarse, FolderDataset(rooms, "all", label_set=NYU13), limit=2)
     assert (result.label_set, result.own_label_set) == ("nyu13", "nyu40")
     assert set(result.labels[0].class_iou) == set(NYU13.classes)
+    coarse_id = np.array([*NYU40.groupings["nyu13"].lookup[:40], *[255] * 216])
+    dataset, found, truth = FolderDataset(rooms, "all"), [], []
+    for index in spread(len(dataset), 2):
+        sample = dataset[index]
+        if sample.has_labels:
+            found.append(predicted(coarse, sample)[1].ravel())
+            truth.append(coarse_id[sample.labels.numpy().ravel()])
+    expected = label_figures(np.concatenate(found), np.concatenate(truth))
+    assert chosen(result.labels[1].figures, expected) == pytest.approx(expected, abs=2e-3)
+    assert expected["mean_iou"] > 0.02
     with pytest.raises(
         ValueError, match="serves the 40 classes of 'nyu40', the network predicts 13: open the data set"
     ):
         evaluate(coarse.model, CAMERA, FolderDataset(rooms, "all"))
+
+
+def test_a_folder_with_the_name_of_a_benchmark_is_none(checkpoint: Checkpoint, rooms: Path, tmp_path: Path) -> None:
+    root = tmp_path / "nyu_depth_v2"
+    shutil.copytree(rooms, root)
+    result = run(checkpoint, FolderDataset(root, "all"), limit=1)
+    assert (result.dataset, result.benchmark) == ("nyu_depth_v2", None)
+    assert [score.protocol for score in result.depth] == ["full", "full"]
+
+
+def test_protocols_read_the_depth_that_they_name(checkpoint: Checkpoint, rooms: Path) -> None:
+    dataset = FolderDataset(rooms, "all")
+    dataset.depth_source = "raw"  # as SUN RGB-D opened with depth="raw"
+    (protocol,) = protocols_for(dataset)
+    assert str(protocol).startswith("full: raw depth")
+    assert run(checkpoint, dataset, limit=1).depth[0].rules == str(protocol)
+    with pytest.raises(ValueError, match=r"protocol 'any' needs filled depth: open .* with depth='filled'"):
+        run(checkpoint, dataset, protocols=[dataclasses.replace(PAPER, name="any", size=None)])
 
 
 def test_without_truth_there_are_no_figures(checkpoint: Checkpoint, rooms: Path, tmp_path: Path) -> None:
@@ -273,6 +304,7 @@ def test_both_protocols_of_nyu(checkpoint: Checkpoint, tmp_path: Path) -> None:
         counted = (d > 1e-3) & (d < 10)
         per_image.append(depth_figures(np.clip(d_hat[counted], 1e-3, 10), d[counted]))
     expected = depth_figures(*(np.concatenate(part) for part in zip(*pooled, strict=True)))
+    assert result.benchmark == "nyu_depth_v2"
     paper, aligned, eigen, _ = result.depth
     assert (paper.rules, eigen.rules, aligned.aligned) == (str(PAPER), str(EIGEN), True)
     assert chosen(paper.figures, expected) == pytest.approx(expected, rel=1e-4)

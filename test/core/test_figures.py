@@ -13,6 +13,7 @@ from PIL import Image
 
 from cinet_core.checkpoint import Checkpoint, TrainingCamera, random_checkpoint, save_checkpoint
 from cinet_core.cli.figures import add_figures, run_figures
+from cinet_core.cli.figures_run import chosen_frames
 from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Batch, Sample
@@ -388,6 +389,7 @@ def test_a_broken_frame_is_named_and_the_others_drawn(
         (["panels", "{w}/none.safetensors"], "none.safetensors"),
         (["panels", "{w}/fsm.safetensors", "{w}/fsm.safetensors"], "two checkpoints are called 'fsm'"),
         (["panels", "{w}/fsm.safetensors", "--frames", "0"], "at least 1 frame"),
+        (["panels", "{w}/fsm.safetensors", "--option", "label_set=nyu13"], "the checkpoint decides it, 'nyu40'"),
         (["panels", "{w}/fsm.safetensors", "--frames", "rom1_0"], "did you mean room1_0"),
         (["attention", "nothing={w}/base.safetensors"], "nothing has no scene understanding module"),
         (["features", "nothing={w}/base.safetensors"], "nothing shares no features"),
@@ -399,6 +401,32 @@ def test_what_cannot_be_drawn_ends_with_2(
     filled = [argument.replace("{w}", str(weights)) for argument in arguments]
     assert run(*filled, "--data", folder, "--split", "all", "--output", tmp_path / "out") == 2
     assert message in capsys.readouterr().err
+
+
+def test_options_reach_the_data_set(folder: Path, weights: Path, tmp_path: Path) -> None:
+    arguments = ["features", weights / "fsm.safetensors", "--data", folder, "--split", "test"]
+    for fraction, frames in ((0.1, 1), (0.5, 2)):
+        output = tmp_path / str(fraction)
+        assert run(*arguments, "--option", f"test_fraction={fraction}", "--tile", TILE, "--output", output) == 0
+        assert len(list(output.iterdir())) == frames
+
+
+def test_frames_are_looked_up_before_they_are_counted(folder: Path, tmp_path: Path) -> None:
+    picture = (folder / "room0_0.png").read_bytes()
+    for name in ("00003", "00005", "1", "2", "7", "8"):
+        (tmp_path / f"{name}.png").write_bytes(picture)
+    dataset = open_dataset(tmp_path, "all")
+
+    def names(*wanted: str) -> list[str]:
+        return [dataset.name(number) for number in chosen_frames(dataset, wanted)]
+
+    assert names("00003") == ["00003"]
+    assert names("2") == ["2"]
+    assert names("8", "00005") == ["8", "00005"]
+    assert len(names("3")) == 3
+    assert len(names()) == 4
+    with pytest.raises(ValueError, match="no frame '00004': did you mean 0000"):
+        names("00004")
 
 
 def test_pixels_that_are_none_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

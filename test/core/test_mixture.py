@@ -69,6 +69,35 @@ def test_sets_get_their_shares_and_are_shuffled_together() -> None:
         assert abs(total[place] - share * 4 * 997) < len(SHARES)  # what an epoch leaves over is made up for
 
 
+def test_a_set_is_never_drawn_less_than_not_at_all() -> None:
+    order = MixtureOrder((4, 4, 4, 4), (0.25,) * 4, 5)  # rounding each share down left the first set with -1 of epoch 3
+    assert [len(order.keys(epoch)) for epoch in range(8)] == [5] * 8
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    weights=st.lists(st.integers(1, 30), min_size=1, max_size=6),
+    more=st.integers(0, 9),
+    epoch=st.integers(0, 10**4),
+)
+def test_every_set_is_near_its_share_at_all_times(weights: list[int], more: int, epoch: int) -> None:
+    shares = [weight / sum(weights) for weight in weights]
+    samples = -(-sum(weights) // min(weights)) + more  # one of the smallest share, the least that is allowed, and up
+    order = MixtureOrder([3] * len(weights), shares, samples)
+    counts = np.bincount([number // 3 for _, number in order.keys(epoch)], minlength=len(weights))
+    so_far = np.array(order._drawn(epoch + 1))
+    assert counts.sum() == samples
+    assert (abs(counts - samples * np.array(shares)) < 2).all()
+    assert (abs(so_far - samples * (epoch + 1) * np.array(shares)) < 1).all()
+    assert (so_far - order._drawn(epoch) == counts).all()
+
+
+def test_whole_shares_are_exact() -> None:
+    order = MixtureOrder((9, 9, 9), (0.7, 0.2, 0.1), 10)  # 0.7 + 0.2 is below 0.9 in floating point
+    for epoch in range(50):
+        assert np.bincount([number // 9 for _, number in order.keys(epoch)]).tolist() == [7, 2, 1]
+
+
 def test_each_set_is_used_up_before_it_repeats() -> None:
     order = MixtureOrder(LENGTHS, SHARES, 60)
     drawn: dict[int, list[Key]] = {0: [], 1: [], 2: []}

@@ -14,7 +14,7 @@ from cinet_core.checkpoint import ModelMetadata, random_checkpoint
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
 from cinet_core.evaluation.metrics import DEPTH_METRICS
 from cinet_core.evaluation.published import PUBLISHED, PublishedRow, published_rows
-from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, Report
+from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, Report
 from cinet_core.evaluation.tables import TextTable, number, percent
 
 PAPER_TEXT = Path(__file__).resolve().parents[3] / "shared" / "paper" / "ci-net.txt"
@@ -91,7 +91,7 @@ def test_each_method_once_for_a_data_set() -> None:
     assert len([entry for entry in nyu if entry.method == "baseline"]) == 1
     assert len(nyu) == 5 + 13 + 1 + 9 + 5
     assert len(sun) == 10
-    assert published_rows("my_kitchen") == ()
+    assert published_rows("my_kitchen") == published_rows(None) == ()
 
 
 def evaluation(**changes: object) -> Evaluation:
@@ -99,6 +99,7 @@ def evaluation(**changes: object) -> Evaluation:
     labels = {"pixel_accuracy": 0.5, "mean_recall": 0.4, "mean_iou": 0.3333}
     values: dict[str, object] = {
         "dataset": "nyu_depth_v2",
+        "benchmark": "nyu_depth_v2",
         "split": "test",
         "label_set": "nyu40",
         "own_label_set": "nyu40",
@@ -115,7 +116,8 @@ def evaluation(**changes: object) -> Evaluation:
 def report(random_weights: bool = False, **changes: object) -> Report:
     metadata: ModelMetadata = random_checkpoint("lite").metadata
     metadata = dataclasses.replace(metadata, random_weights=random_weights)
-    return Report(evaluation(**changes), metadata, "0123abcd")
+    origin = DataOrigin("data/nyu.mat", "nyu_depth_v2", {"seed": 3, "room_pattern": "(.*)"})
+    return Report(evaluation(**changes), origin, metadata, "0123abcd")
 
 
 def test_ours_stand_beside_the_published() -> None:
@@ -128,6 +130,7 @@ def test_ours_stand_beside_the_published() -> None:
     assert "| paper | 654 | 1.500 | 0.100 |" in text
     assert "- Depth, protocol paper: the rules." in text
     assert "checkpoint: sha256 0123abcd" in text
+    assert '- data: data/nyu.mat, read as nyu_depth_v2, seed=3, room_pattern="(.*)"\n' in text
     assert "NOT COMPARABLE" not in text
     assert "RANDOM" not in text
 
@@ -137,6 +140,11 @@ def test_json_holds_every_figure() -> None:
     assert values["schema_version"] == SCHEMA_VERSION
     assert values["checkpoint"]["sha256"] == "0123abcd"
     assert values["checkpoint"]["config"]["name"] == "lite"
+    assert values["data"] == {
+        "root": "data/nyu.mat",
+        "kind": "nyu_depth_v2",
+        "options": {"seed": 3, "room_pattern": "(.*)"},
+    }
     assert values["evaluation"]["depth"][0]["rules"] == "paper: the rules"
     assert values["evaluation"]["depth"][0]["figures"]["scale_ratio"] == 1.5
     assert values["evaluation"]["labels"][0]["class_iou"] == {"wall": 0.875, "box|crate": None}
@@ -158,9 +166,10 @@ def test_other_classes_are_not_compared() -> None:
 
 
 def test_other_data_has_no_published_figures() -> None:
-    text = report(dataset="my_kitchen").markdown()
-    assert "No published figures exist for my_kitchen." in text
-    assert "Table 1" not in text
+    for name in ("my_kitchen", "nyu_depth_v2"):  # a folder may have any name
+        text = report(dataset=name, benchmark=None).markdown()
+        assert f"No published figures exist for {name}, read as" in text
+        assert "Table 1" not in text
 
 
 def test_what_must_be_known_first() -> None:

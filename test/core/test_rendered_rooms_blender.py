@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cinet_core.data.rendered_rooms.installation import Installation, InstallationError, unpack_catalogues
+from cinet_core.data.rendered_rooms.catalogue import Catalogue
+from cinet_core.data.rendered_rooms.installation import Installation, InstallationError
 from cinet_core.data.rendered_rooms.plan import Finish, Light, Piece, RoomPlan, View
 from cinet_core.data.rendered_rooms.run import RenderSettings, Worker, render_rooms
 
@@ -93,17 +94,9 @@ def test_rooms_are_rendered_and_kept(installation: Installation, tmp_path: Path)
         image = cv2.imread(str(tmp_path / f"{line['frame']}.jpg"))
         assert image.shape == (36, 48, 3)
         assert image.std() > 5
-    assert (
-        "| Creative Commons" in (tmp_path / "ATTRIBUTION.md").read_text()
-        or "Blend Swap" in (tmp_path / "ATTRIBUTION.md").read_text()
-    )
-
-
-def test_what_is_missing_is_told_with_the_command_that_gets_it(tmp_path: Path) -> None:
-    with pytest.raises(InstallationError, match=r"bpy and the models.*cinet data render --setup"):
-        Installation(tmp_path).check()
-
-
-def test_packages_without_catalogues_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InstallationError, match="sweethome3d-furniture"):
-        unpack_catalogues(tmp_path, tmp_path / "models")
+    rooms = [json.loads(line) for line in (tmp_path / "rooms.jsonl").read_text().splitlines()]
+    used = {key for room in rooms for key in room["models"]}
+    assert used
+    models, table = Catalogue(installation.models).models, (tmp_path / "ATTRIBUTION.md").read_text()
+    for key in used:
+        assert f"| {key} | {models[key].name} | {models[key].creator} | {models[key].licence} |" in table

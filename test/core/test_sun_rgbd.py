@@ -13,6 +13,7 @@ from PIL import Image
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import NYU40, SUN37
 from cinet_core.data.sun_rgbd import SunRgbd, metres
+from cinet_core.evaluation.evaluate import protocols_for
 
 h5py = pytest.importorskip("h5py", reason="labels are HDF5: needs the extra `train`")
 scipy_io = pytest.importorskip("scipy.io", reason="metadata is MATLAB 5: needs the extra `train`")
@@ -142,6 +143,15 @@ def test_depth_with_holes(sun: Path) -> None:
     depth = SunRgbd(sun, "test", depth="raw")[0].depth
     assert (depth[8:] == 0).all()
     assert (depth[1:8] > 0).all()
+
+
+def test_scores_say_which_depth_they_are_of(sun: Path) -> None:
+    for depth in ("filled", "raw"):
+        dataset = SunRgbd(sun, "test", depth=depth)  # type: ignore[arg-type]
+        assert dataset.meta.benchmark == "sun_rgbd"
+        assert [str(protocol) for protocol in protocols_for(dataset)] == [
+            f"full: {depth} depth, any size, no crop, 0 < d < 8 m, pixel-pooled"
+        ]
 
 
 def test_bit_rotation_is_undone_for_every_value() -> None:

@@ -55,6 +55,16 @@ def test_samples_are_those_of_the_rooms() -> None:
         dataset[5]
 
 
+def test_what_is_handed_out_is_the_callers_own() -> None:
+    dataset = scenes()
+    first = dataset[0]
+    before = {part: getattr(first, part).clone() for part in ("image", "depth", "labels")}
+    for part in before:
+        getattr(first, part).zero_()
+    again = dataset[0]  # of the view that is kept
+    assert all(torch.equal(getattr(again, part), values) for part, values in before.items())
+
+
 def test_splits_are_disjoint_rooms_and_put_together() -> None:
     parts = {split: names(scenes(split)) for split in SPLITS}
     assert [len(parts[split]) for split in SPLITS] == [5, 3, 8, 2, 10]
@@ -116,6 +126,9 @@ def test_settings_from_a_file_are_understood() -> None:
         ({"cameras": {"hight": 1.0}}, r"hight.*the fields are height, pitch"),
         ({"lenght": 4}, r"no option 'lenght': it has length, validation_length"),
         ({"label_set": "nyu14"}, "nyu14"),
+        ({"label_set": 13}, "label_set of 'synthetic_rooms' is 13: it must be of type LabelSet"),
+        ({"length": "many"}, "length of 'synthetic_rooms' is 'many': it must be of type int"),
+        ({"cameras": 1.5}, "cameras of 'synthetic_rooms' is 1.5: it must be of type CameraRange"),
     ],
 )
 def test_bad_settings_are_refused(options: dict, text: str) -> None:

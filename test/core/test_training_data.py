@@ -243,7 +243,7 @@ def test_lightning_trains_without_validation(folder: Path, tmp_path: Path) -> No
 
 def test_sets_are_mixed_and_mapped_to_one_label_set(folder: Path) -> None:
     rooms = DatasetSettings("synthetic", options=dict(synthetic().options), probability=0.25)
-    mixed = settings(folder, mix=(rooms,), label_set="nyu13", samples_per_epoch=40, cache=True)
+    mixed = settings(folder, mix=(rooms,), label_set="nyu13", samples_per_epoch=40, statistics_samples=20, cache=True)
     data = TrainingData(mixed, 5)
     assert data.label_set == NYU13
     names = [name for batch in batches(data) for name in batch.names]
@@ -252,11 +252,11 @@ def test_sets_are_mixed_and_mapped_to_one_label_set(folder: Path) -> None:
     labels = joined(tuple(batches(data))).labels
     assert int(labels[labels != 255].max()) < 13
     assert data.describe().startswith(f"{folder.name} (32 samples, 75%) + synthetic_rooms (4 samples, 25%), 40 drawn")
-    figures = data.statistics(20)
+    figures = data.statistics()
     assert figures.samples == 20
     assert figures.of_samples == 36
     assert len(figures.class_pixels) == 13
-    assert figures == data.statistics(20)
+    assert figures == data.statistics()
     own = TrainingData(settings(folder, mix=(rooms,)), 5)
     assert own.label_set == NYU40  # that of the main set
 
@@ -264,7 +264,7 @@ def test_sets_are_mixed_and_mapped_to_one_label_set(folder: Path) -> None:
 def test_statistics_of_one_set_are_evenly_spread(folder: Path) -> None:
     data = TrainingData(settings(folder), 5)
     assert data.statistics().samples == data.statistics().of_samples == 32
-    assert data.statistics(7).samples == 7
+    assert TrainingData(settings(folder, statistics_samples=7), 5).statistics().samples == 7
     assert sum(data.statistics().class_pixels) == pytest.approx(32 * WIDTH * HEIGHT * 40 / 41, rel=0.01)
 
 

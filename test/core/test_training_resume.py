@@ -123,7 +123,7 @@ def test_every_term_is_logged_in_its_stage(reference: Path) -> None:
     assert {step // STEPS_A_STAGE + 1 == stage for step, stage in logged["stage"].items()} == {True}
     # What labels helped with is never called validation.
     assert max(logged["oracle/rms"]) < STEPS_A_STAGE <= min(logged["validation/rms"])
-    assert read_metadata(reference / BEST_FILE).figures["training"]["oracle"] is False
+    assert read_metadata(reference / BEST_FILE).figures["training"]["validation"]["oracle"] is False
 
 
 def test_learning_rates_follow_the_schedules(reference: Path) -> None:

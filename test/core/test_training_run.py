@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,14 @@ pytest.importorskip("lightning", reason="training is an extra: pip install 'cine
 
 from cinet_core.checkpoint import load_checkpoint, random_checkpoint, read_metadata, save_checkpoint
 from cinet_core.cli import main
+from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.ablation_report import AblationReport
 from cinet_core.losses import MultiTaskLoss
 from cinet_core.training.ablation import BASELINE, VARIANTS, run_ablation, variants_named
-from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE
+from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import Preparation, prepare
-from cinet_core.training.run import RunResult, train
+from cinet_core.training.run import RunResult, check_run, train
 from cinet_core.training.settings import (
     LossSettings,
     ModelSettings,
@@ -84,7 +86,7 @@ def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
     # Figures that the labels helped with choose nothing.
     assert result.best is None
     assert not (tmp_path / BEST_FILE).exists()
-    assert read_metadata(result.last).figures["training"]["oracle"] is True
+    assert read_metadata(result.last).figures["training"]["validation"]["oracle"] is True
 
 
 def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
@@ -127,8 +129,32 @@ def test_the_median_depth_and_the_class_counts_are_the_training_sets(tmp_path: P
 def test_gradients_of_several_batches_make_one_step(tmp_path: Path) -> None:
     optimizer = OptimizerSettings(batch_size=2, accumulate=3)
     _, result = run(small_recipe(tmp_path, optimizer=optimizer))
-    # 4 batches an epoch: after the third, and after the last.
-    assert read_metadata(result.last).figures["training"]["step"] == 3 * 2
+    # 4 batches an epoch: one whole step, and what is left over is left out.
+    assert read_metadata(result.last).figures["training"]["step"] == 3
+
+
+def test_the_end_of_each_stage_is_validated(tmp_path: Path) -> None:
+    run_settings = RunSettings(str(tmp_path), accelerator="cpu", pictures=0, validate_every=100)
+    preparation, result = run(small_recipe(tmp_path, (2, 1, 2), run=run_settings))
+    assert (result.figures["stage"], result.figures["epoch"], result.figures["oracle"]) == (3, 5, False)
+    assert result.best is not None
+    # Gone on with after its end, it has nothing to do, and remembers what it knew.
+    again = prepare(preparation.recipe)
+    resumed = train(again, check_run(preparation.recipe, resume=True))
+    assert resumed.figures == result.figures
+    assert read_metadata(resumed.last).figures["training"]["validation"] == result.figures
+
+
+def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
+    preparation, _ = run(small_recipe(tmp_path, (1, 1, 0)))
+    recipe = preparation.recipe
+    assert check_run(recipe, resume=True) is not None
+    path = tmp_path / RESUME_FILE
+    stored = torch.load(path, weights_only=True)
+    stored["cinet_position"]["samples"] = [9]
+    torch.save(stored, path)
+    with pytest.raises(ResumeError, match=r"had \[9\] samples"):
+        train(prepare(recipe), check_run(recipe, resume=True))
 
 
 def test_half_precision_trains(tmp_path: Path) -> None:
@@ -227,6 +253,22 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
     tables = AblationReport("small", figures).markdown()
     assert "0.563" in tables  # the paper's baseline
+
+
+def test_an_ablation_names_data_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = small_recipe(tmp_path / "run", data=DataSettings(str(tmp_path / "nowhere"), "folder", workers=0))
+    config = tmp_path / "recipe.json"
+    config.write_text(_json(recipe), encoding="utf-8")
+    assert main(["ablate", "--config", str(config), "--seeds", "0"]) == 2
+    assert f"{tmp_path / 'nowhere'}: there is no such folder" in capsys.readouterr().err
+    assert main(["ablate", "--config", str(config), "run.devices=2"]) == 2
+    assert "run.devices is 2" in capsys.readouterr().err
+
+
+def test_a_file_error_survives_the_way_to_another_process() -> None:
+    error = SourceError("frames/a.png", "it is cut off", "write it anew")
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.path) == (SourceError, str(error), "frames/a.png")
 
 
 def test_rows_differ_in_what_they_are_called_after_only(tmp_path: Path) -> None:

@@ -24,12 +24,15 @@ class Artwork:
 
     Args:
         root: for the folder.
+
+    Attributes:
+        folder: of the images.
     """
 
     def __init__(self, root: Path) -> None:
         """Draw what is not there yet."""
-        self._folder = root / f"artwork{VERSION}"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self.folder = root / f"artwork{VERSION}"
+        self.folder.mkdir(parents=True, exist_ok=True)
         self._files = {
             kind: tuple(self._file(kind, number) for number in range(count)) for kind, (count, _) in _KINDS.items()
         }
@@ -40,7 +43,7 @@ class Artwork:
         return str(files[int(rng.integers(len(files)))])
 
     def _file(self, kind: str, number: int) -> Path:
-        path = self._folder / f"{kind}_{number:02d}.png"
+        path = self.folder / f"{kind}_{number:02d}.png"
         if not path.is_file():
             image = draw(kind, number)
             part = path.with_suffix(".part.png")

@@ -28,7 +28,16 @@ CREATORS = {
 
 
 class CatalogueError(Exception):
-    """The models are not there or cannot be understood; the message says what to do."""
+    """The models are not there or cannot be understood; the message says what to do.
+
+    Attributes:
+        fault: what is wrong, without the remedy.
+    """
+
+    def __init__(self, root: Path, fault: str) -> None:
+        """Of the folder of models ``root``."""
+        super().__init__(f"{root} {fault}: delete {root} and run `cinet data render --setup`")
+        self.fault = fault
 
 
 @dataclass(frozen=True)
@@ -67,7 +76,7 @@ class Catalogue:
         root: holds a folder a catalogue.
 
     Raises:
-        CatalogueError: there are none, or a role has no model left.
+        CatalogueError: there are none, an entry is damaged, or a role has no model left.
     """
 
     def __init__(self, root: Path) -> None:
@@ -77,13 +86,13 @@ class Catalogue:
         for folder in sorted(root.iterdir()) if root.is_dir() else []:
             for name in (PLUGIN, DEFAULT):
                 if (folder / name).is_file():
-                    self.models.update({model.key: model for model in read_catalogue(folder, name)})
+                    self.models.update({model.key: model for model in self._read(folder, name)})
         if not self.models:
-            raise CatalogueError(f"{root} holds no models of Sweet Home 3D: get them with `cinet data render --setup`")
+            raise CatalogueError(root, "holds no models of Sweet Home 3D")
         self._roles = {name: tuple(self._of(name)) for name in ROLES}
         empty = [name for name, models in self._roles.items() if not models]
         if empty:
-            raise CatalogueError(f"{root} lacks models of: {', '.join(empty)}; run `cinet data render --setup` again")
+            raise CatalogueError(root, f"lacks models of: {', '.join(empty)}")
 
     def role(self, name: str) -> tuple[Model, ...]:
         """Models that can be this, in a fixed order."""
@@ -96,9 +105,21 @@ class Catalogue:
         for folder in sorted(self.root.iterdir()):
             if (folder / TEXTURES).is_file():
                 for entry in read_properties((folder / TEXTURES).read_text("latin-1")):
-                    path = folder / entry["image"].lstrip("/")
-                    found[path.stem] = (path, float(entry["width"]) / 100)
+                    try:
+                        path = folder / entry["image"].lstrip("/")
+                        found[path.stem] = (path, float(entry["width"]) / 100)
+                    except (KeyError, ValueError) as error:
+                        raise CatalogueError(self.root, _fault(folder / TEXTURES, entry, error)) from error
         return found
+
+    def _read(self, folder: Path, name: str) -> list[Model]:
+        models = []
+        for entry in read_properties((folder / name).read_text("latin-1")):
+            try:
+                models.append(_model(folder, entry))
+            except (KeyError, ValueError) as error:
+                raise CatalogueError(self.root, _fault(folder / name, entry, error)) from error
+        return [model for model in models if model is not None]
 
     def _of(self, role: str) -> list[Model]:
         rule = ROLES[role]
@@ -118,30 +139,31 @@ def read_properties(text: str) -> list[dict[str, str]]:
     return [{**shared, **entries[number]} for number in sorted(entries)]
 
 
-def read_catalogue(folder: Path, name: str) -> list[Model]:
-    """The models of one catalogue whose files are there."""
-    models = []
-    for entry in read_properties((folder / name).read_text("latin-1")):
-        path = folder / entry["model"].lstrip("/")
-        if path.suffix.lower() != ".obj" or not path.is_file():
-            continue
-        width, depth, height = (float(entry[key]) / 100 for key in ("width", "depth", "height"))
-        top = float(entry.get("dropOnTopElevation", height * 100)) / 100
-        models.append(
-            Model(
-                key=entry["id"],
-                name=entry["name"],
-                category=entry["category"],
-                path=path,
-                size=(width, depth, height),
-                turn=_matrix(entry.get("modelRotation")),
-                elevation=float(entry.get("elevation", 0)) / 100,
-                top=top if top >= 0 else None,
-                creator=CREATORS.get(entry["creator"], entry["creator"]),
-                licence=entry.get("library license", ""),
-            )
-        )
-    return models
+def _model(folder: Path, entry: dict[str, str]) -> Model | None:
+    """The model of an entry; None where its file is not there or no OBJ."""
+    path = folder / entry["model"].lstrip("/")
+    if path.suffix.lower() != ".obj" or not path.is_file():
+        return None
+    width, depth, height = (float(entry[key]) / 100 for key in ("width", "depth", "height"))
+    top = float(entry.get("dropOnTopElevation", height * 100)) / 100
+    return Model(
+        key=entry["id"],
+        name=entry["name"],
+        category=entry["category"],
+        path=path,
+        size=(width, depth, height),
+        turn=_matrix(entry.get("modelRotation")),
+        elevation=float(entry.get("elevation", 0)) / 100,
+        top=top if top >= 0 else None,
+        creator=CREATORS.get(entry["creator"], entry["creator"]),
+        licence=entry.get("library license", ""),
+    )
+
+
+def _fault(path: Path, entry: dict[str, str], error: KeyError | ValueError) -> str:
+    what = f"no {error}" if isinstance(error, KeyError) else f"a wrong value ({error})"
+    known = ", ".join(f"{key}={value}" for key, value in entry.items() if not key.startswith("library"))
+    return f"has a damaged {path.parent.name}/{path.name}: an entry ({known[:80]}) has {what}"
 
 
 def _plain(text: str) -> str:

@@ -2,26 +2,33 @@
 
 For each frame NAME: NAME.jpg, NAME_depth.png (uint16 millimetres along the camera's z, 0 = none), NAME_label.png (0 =
 void, then NYU40 ids + 1) and a line of frames.jsonl: K and an OpenGL camera-to-world pose. A frame counts once its line
-is there; a room's lines are written at once, after its images. rooms.jsonl has a line a room, also of those
-without a frame.
+is there; a room's lines are written at once, after its images. rooms.jsonl has a line a room, also of those without a
+frame and of those that failed, with their error.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.atomic_file import replacing
 from cinet_core.data.rendered_rooms.catalogue import Model
 from cinet_core.data.rendered_rooms.plan import RoomPlan, View
 
 FRAMES, ROOMS, SETTINGS, ATTRIBUTION = "frames.jsonl", "rooms.jsonl", "settings.json", "ATTRIBUTION.md"
+LOCK = "render.lock"
+"""Held by the one process that adds to the folder."""
+
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 """Turns camera axes x right, y down, z forward into x right, y up, z backward."""
 
@@ -29,7 +36,7 @@ JPEG_QUALITY = 93
 
 
 class FolderError(Exception):
-    """The folder holds other frames or cannot be written; the message says which."""
+    """The folder holds other frames, is damaged or cannot be written; the message says which."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +57,58 @@ class Frame:
 
 
 class FrameFolder:
-    """A folder that rooms are added to; a run that was killed can go on.
+    """A folder that rooms are added to, by one process at a time; a run that was killed can go on.
 
     Args:
         root: the folder; made if it is not there.
         settings: what its frames depend on.
+        models: of the catalogue, by their keys: whom the frames are owed to.
+
+    Attributes:
+        frames: number of frames.
+        done: rooms that are whole; not those that failed, and not those that a killed run left without all its frames.
 
     Raises:
-        FolderError: it holds frames of other settings.
+        FolderError: another process adds to it, it holds frames of other settings or models, or it is damaged.
     """
 
-    def __init__(self, root: Path, settings: Mapping[str, Any]) -> None:
-        """Read what is there; cut off lines that a killed run left unfinished."""
-        self.root = root
+    def __init__(self, root: Path, settings: Mapping[str, Any], models: Mapping[str, Model]) -> None:
+        """Read what is there; cut off lines that a killed run left unfinished; write whom it is owed to."""
+        self.root, self._models = root, models
         root.mkdir(parents=True, exist_ok=True)
-        self._check(dict(settings))
+        self._lock = (root / LOCK).open("a")
+        try:
+            self._open(dict(settings))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, settings: dict[str, Any]) -> None:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise FolderError(f"another process adds to {self.root}: wait for it, or give another folder") from error
+        self._check(settings)
+        root = self.root
         frames = _lines(root / FRAMES)
         rooms = _lines(root / ROOMS)
         self.frames = len(frames)
         self._room_lines = {int(line["room"]): line for line in rooms}
-        with_frames = {int(line["frame"].partition("_")[0]) for line in frames}
-        self.done = with_frames | {number for number, line in self._room_lines.items() if not line["frames"]}
+        self._frame_count = Counter(_room_of(line) for line in frames)
+        self.done = {
+            number
+            for number, line in self._room_lines.items()
+            if not line.get("error") and self._frame_count[number] == line["frames"]
+        }
+        self._attribute()
 
-    def add(self, plan: RoomPlan, frames: Sequence[Frame], error: str = "") -> None:
-        """Write a room's frames and lines; with an error or without frames, only that it is done."""
+    def add(self, plan: RoomPlan, frames: Sequence[Frame]) -> None:
+        """Write a room's frames and lines; without frames, only that it is done.
+
+        Raises:
+            FolderError: a file cannot be written, or a model is not of the catalogue.
+        """
+        self._drop(plan.room)
         lines = []
         for number, frame in enumerate(frames):
             name = f"{plan.room:05d}_{number:02d}"
@@ -83,33 +118,71 @@ class FrameFolder:
             self._write(f"{name}.jpg", frame.image[..., ::-1])
             lines.append(_line(name, plan.kind, frame.view))
         models = sorted({placement.model for placement in plan.models}) if frames else []
-        room = {"room": plan.room, "kind": plan.kind, "frames": len(frames), "models": models}
-        if error:
-            room["error"] = error
         # first whom the frames are owed to, then the frames
-        self._room_lines[plan.room] = room
-        _append(self.root / ROOMS, [room])
+        self._note(plan.room, {"room": plan.room, "kind": plan.kind, "frames": len(frames), "models": models})
+        self._attribute()
         if lines:
             _append(self.root / FRAMES, lines)
         self.frames += len(lines)
+        self._frame_count[plan.room] = len(lines)
         self.done.add(plan.room)
 
-    def attribute(self, models: Mapping[str, Model]) -> None:
+    def fail(self, room: int, error: str) -> None:
+        """Note why a room has no frames; the next run tries it again."""
+        self._drop(room)
+        self._note(room, {"room": room, "frames": 0, "models": [], "error": error})
+
+    def close(self) -> None:
+        """Let another process add to the folder."""
+        self._lock.close()
+
+    def __enter__(self) -> FrameFolder:
+        """Nothing more to do."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def _note(self, room: int, line: dict[str, Any]) -> None:
+        self._room_lines[room] = line
+        _append(self.root / ROOMS, [line])
+
+    def _drop(self, room: int) -> None:
+        """Remove the lines of an earlier attempt; frames first: they may not be there without whom they are owed to."""
+        if self._frame_count.pop(room, 0):
+            lines = [line for line in _lines(self.root / FRAMES) if _room_of(line) != room]
+            _rewrite(self.root / FRAMES, lines)
+            self.frames = len(lines)
+        if self._room_lines.pop(room, None) is not None:
+            _rewrite(self.root / ROOMS, list(self._room_lines.values()))
+
+    def _attribute(self) -> None:
         """Write whom the frames are owed to: every model used so far, its creator and licence."""
-        used = {key for line in self._room_lines.values() for key in line["models"]}
-        text = attribution(models[key] for key in sorted(used) if key in models)
-        part = self.root / (ATTRIBUTION + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(self.root / ATTRIBUTION)
+        used = sorted({key for line in self._room_lines.values() for key in line["models"]})
+        unknown = [key for key in used if key not in self._models]
+        if unknown:
+            raise FolderError(
+                f"{self.root / ROOMS} names models that are not installed, so that their creators are not known: "
+                f"{', '.join(unknown[:5])}: install the catalogues that it was made with, or give a new folder"
+            )
+        with replacing(self.root / ATTRIBUTION) as file:
+            file.write(attribution(self._models[key] for key in used).encode())
 
     def _check(self, settings: dict[str, Any]) -> None:
         path = self.root / SETTINGS
         if not path.is_file():
             if (self.root / FRAMES).is_file():
                 raise FolderError(f"{self.root} holds frames, but no {SETTINGS}: give a new folder")
-            path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+            with replacing(path) as file:
+                file.write((json.dumps(settings, indent=2) + "\n").encode())
             return
-        there = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            there = dict(json.loads(path.read_bytes()))
+        except (ValueError, TypeError) as error:
+            raise FolderError(f"{path} is damaged ({error}): restore it, or give a new folder") from error
         other = [f"{key} {there.get(key)}, not {value}" for key, value in settings.items() if there.get(key) != value]
         if other:
             raise FolderError(
@@ -153,6 +226,15 @@ def _line(name: str, kind: str, view: View) -> dict[str, Any]:
     }
 
 
+def _room_of(line: Mapping[str, Any]) -> int:
+    return int(line["frame"].partition("_")[0])
+
+
+def _rewrite(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
+    with replacing(path) as file:
+        file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
 def _append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines))
@@ -160,11 +242,26 @@ def _append(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """Lines of a JSONL file; what was not written to its end is cut off."""
+    """Lines of a JSONL file; what was not written to its end is cut off.
+
+    Raises:
+        FolderError: a line is damaged.
+    """
     if not path.is_file():
         return []
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if len(whole) < len(content):
         path.write_bytes(whole)
-    return [json.loads(line) for line in whole.splitlines() if line.strip()]
+    keys = {"frame"} if path.name == FRAMES else {"room", "frames", "models"}
+    lines = []
+    for number, line in enumerate(whole.split(b"\n"), 1):
+        if line.strip():
+            try:
+                entry = dict(json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise FolderError(f"{path}, line {number} is damaged ({error}): remove the line") from error
+            if not keys <= entry.keys():
+                raise FolderError(f"{path}, line {number} lacks {', '.join(sorted(keys - entry.keys()))}: remove it")
+            lines.append(entry)
+    return lines

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cinet_core.data.rendered_rooms.catalogue import Catalogue, CatalogueError
+
 PYTHON = "3.11"
 """That the wheel of bpy is for."""
 
@@ -20,6 +22,9 @@ PACKAGES = ("sweethome3d", "sweethome3d-furniture")
 """Debian's, in main; Ubuntu has them as well."""
 
 SETUP = "cinet data render --setup"
+
+_IN_JAR = "com/eteks/sweethome3d/io/"
+"""Where the program keeps its own catalogue."""
 
 
 class InstallationError(Exception):
@@ -52,6 +57,11 @@ class Installation:
         """A folder a catalogue."""
         return self.root / "models"
 
+    @property
+    def ready(self) -> Path:
+        """An empty file that marks Blender's environment as whole: written last, once bpy could be imported."""
+        return self.root / "blender" / "ready"
+
     def check(self) -> None:
         """See that all is there.
 
@@ -60,7 +70,7 @@ class Installation:
         """
         missing = [
             what
-            for what, path in (("Blender's Python module bpy", self.python), ("the models", self.models))
+            for what, path in (("Blender's Python module bpy", self.ready), ("the models", self.models))
             if not path.exists()
         ]
         if missing:
@@ -77,7 +87,7 @@ class Installation:
             InstallationError: a step failed.
         """
         self.root.mkdir(parents=True, exist_ok=True)
-        if not self.python.exists():
+        if not self.ready.exists():
             say(f"installing {', '.join(REQUIREMENTS)} into {self.root / 'blender'}")
             self._install_blender()
         if not self.models.exists():
@@ -85,20 +95,20 @@ class Installation:
             self._fetch_models(packages)
 
     def _install_blender(self) -> None:
-        """Make the environment beside its final place, so that a broken one is not taken for a whole one."""
+        """Make the environment, and mark it as whole at the end: what a killed setup left is made anew."""
         folder = self.root / "blender"
         shutil.rmtree(folder, ignore_errors=True)
-        mark = folder / "bin" / "python"
         try:
             uv = _uv()
             if uv:
                 _run([*uv, "venv", "--quiet", "--python", PYTHON, str(folder)])
-                _run([*uv, "pip", "install", "--quiet", "--python", str(mark), *REQUIREMENTS])
+                _run([*uv, "pip", "install", "--quiet", "--python", str(self.python), *REQUIREMENTS])
             else:
                 _run([_python(), "-m", "venv", str(folder)])
-                _run([str(mark), "-m", "pip", "install", "--quiet", *REQUIREMENTS])
-            _run([str(mark), "-c", "import bpy, OpenEXR"])
-        except InstallationError:
+                _run([str(self.python), "-m", "pip", "install", "--quiet", *REQUIREMENTS])
+            _run([str(self.python), "-c", "import bpy, OpenEXR"])
+            self.ready.touch()
+        except BaseException:  # also Ctrl-C: half an environment is of no use
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
@@ -108,16 +118,18 @@ class Installation:
                 "the models come in Debian packages, which need apt-get and dpkg-deb: run the setup on Debian or "
                 f"Ubuntu and copy its folder {self.models} here"
             )
-        with tempfile.TemporaryDirectory(dir=self.root) as name:
-            folder = Path(name)
+        with tempfile.TemporaryDirectory(dir=self.root) as temporary:
+            folder = Path(temporary)
             if packages is None:
                 _run(["apt-get", "download", *PACKAGES], folder)
-            files = sorted((packages or folder).glob("sweethome3d*.deb"))
-            if not files:
-                raise InstallationError(f"{packages or folder} holds no sweethome3d*.deb: fetch {', '.join(PACKAGES)}")
-            for file in files:
-                _run(["dpkg-deb", "-x", str(file.resolve()), "unpacked"], folder)
+            for name in PACKAGES:
+                _run(["dpkg-deb", "-x", str(_package(name, packages or folder)), "unpacked"], folder)
             unpack_catalogues(folder / "unpacked", folder / "models")
+            try:
+                Catalogue(folder / "models")
+            except CatalogueError as error:
+                source = packages or "apt-get"
+                raise InstallationError(f"the packages {' and '.join(PACKAGES)} of {source}: {error.fault}") from error
             (folder / "models").rename(self.models)
 
 
@@ -125,20 +137,35 @@ def unpack_catalogues(packages: Path, models: Path) -> None:
     """Unzip the catalogues of unpacked Debian packages, a folder each.
 
     Raises:
-        InstallationError: there are none.
+        InstallationError: there are none, or one is damaged.
     """
     share = packages / "usr" / "share" / "sweethome3d"
     archives = [*sorted((share / "furniture").glob("*.sh3f")), *share.glob("sweethome3d.jar")]
     if not archives:
         raise InstallationError(f"{share} holds no catalogue: are these the packages {', '.join(PACKAGES)}?")
     for archive in archives:
-        with zipfile.ZipFile(archive) as file:
-            wanted = [
-                name
-                for name in file.namelist()
-                if archive.suffix == ".sh3f" or (name.startswith("com/eteks/sweethome3d/io/") and ".class" not in name)
-            ]
-            file.extractall(models / archive.stem, wanted)
+        try:
+            with zipfile.ZipFile(archive) as file:
+                wanted = [
+                    name
+                    for name in file.namelist()
+                    if archive.suffix == ".sh3f" or (name.startswith(_IN_JAR) and ".class" not in name)
+                ]
+                file.extractall(models / archive.stem, wanted)
+        except zipfile.BadZipFile as error:
+            raise InstallationError(f"{archive.name} is damaged ({error}): fetch its package again") from error
+
+
+def _package(name: str, folder: Path) -> Path:
+    """The file of a Debian package, the last by name.
+
+    Raises:
+        InstallationError: there is none.
+    """
+    files = sorted(folder.glob(f"{name}_*.deb"))
+    if not files:
+        raise InstallationError(f"{folder} holds no {name}_*.deb: get it with `apt-get download {name}`")
+    return files[-1].resolve()
 
 
 def _uv() -> list[str]:

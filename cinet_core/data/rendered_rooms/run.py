@@ -23,6 +23,7 @@ from cinet_core.data.rendered_rooms.furnish import furnished_room
 from cinet_core.data.rendered_rooms.installation import Installation
 from cinet_core.data.rendered_rooms.photograph import photograph
 from cinet_core.data.rendered_rooms.plan import RoomPlan
+from cinet_core.data.rendered_rooms.supports import ModelError
 
 ROOMS_A_WORKER = 50
 """After which the worker is started anew: Blender keeps every mesh it has read."""
@@ -72,6 +73,8 @@ def render_rooms(
 ) -> int:
     """Render the rooms of these numbers that the folder does not hold yet; returns the number that failed.
 
+    A room that fails is noted and tried again by the next run.
+
     Args:
         root: folder for the frames.
         rooms: their numbers.
@@ -83,27 +86,34 @@ def render_rooms(
     Raises:
         InstallationError: Blender or the models are missing.
         CatalogueError: the models are not as they should be.
-        FolderError: the folder holds frames of other settings, or cannot be written.
+        FolderError: the folder holds frames of other settings or models, is damaged, is in use, or cannot be written.
         WorkerError: the renderer does not run.
     """
     installation.check()
     catalogue, artwork = Catalogue(installation.models), Artwork(installation.root)
-    folder = FrameFolder(root, {**asdict(settings), "artwork": VERSION})
     failed = 0
-    with _worker(installation, threads, root / LOG) as worker:
+    with (
+        FrameFolder(root, {**asdict(settings), "artwork": VERSION}, catalogue.models) as folder,
+        _worker(installation, threads, root / LOG) as worker,
+    ):
         for room in rooms:
             if room in folder.done:
                 report(0, folder.frames)
                 continue
-            plan = furnished_room(
-                room, settings.seed, catalogue, artwork, settings.views, settings.width, settings.height
-            )
-            answer = worker.ask(replace(plan, samples=settings.samples))
-            error = str(answer.get("error", ""))
-            frames = [_frame(plan, view, settings.seed) for view in answer.get("views", [])]
-            folder.add(plan, frames, error)
-            folder.attribute(catalogue.models)
-            failed += bool(error)
+            try:
+                plan = furnished_room(
+                    room, settings.seed, catalogue, artwork, settings.views, settings.width, settings.height
+                )
+                answer = worker.ask(replace(plan, samples=settings.samples))
+            except ModelError as broken:
+                answer = {"error": str(broken)}
+            if "error" in answer:
+                failed += 1
+                folder.fail(room, str(answer["error"]))
+                report(0, folder.frames)
+                continue
+            frames = [_frame(plan, view, settings.seed) for view in answer["views"]]
+            folder.add(plan, frames)
             report(len(frames), folder.frames)
     return failed
 
@@ -165,7 +175,7 @@ class Worker:
         except BrokenPipeError:
             line = ""
         self._served += 1
-        if line:
+        if line.endswith("\n"):  # else it died, maybe in the middle of its answer
             self._crashes = 0
             return json.loads(line)
         self._crashes += 1

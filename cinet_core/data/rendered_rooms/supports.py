@@ -19,14 +19,22 @@ THICKNESS = 0.05
 """Metres: levels closer than this are one board."""
 
 
+class ModelError(Exception):
+    """A model's file is damaged; the message says which."""
+
+
 @functools.lru_cache(maxsize=64)
 def board_heights(model: Model) -> tuple[float, ...]:
     """Metres above its foot at which a model has boards that face up, from low to high; its top is among them.
 
     Raises:
-        ValueError: the file holds no faces.
+        ModelError: the file is damaged or holds no faces.
     """
-    triangles = _triangles(model)
+    try:
+        triangles = _triangles(model)
+    except (ValueError, IndexError) as error:
+        remedy = "delete the folder of models and run `cinet data render --setup`"
+        raise ModelError(f"{model.path} is damaged ({error}): {remedy}") from error
     low, high = triangles.min((0, 1)), triangles.max((0, 1))
     scale = np.array([model.size[0], model.size[1], model.size[2]]) / np.maximum(high - low, 1e-9)
     corners = (triangles - low) * scale
@@ -56,7 +64,7 @@ def _triangles(model: Model) -> Vector:
             corners = [number - 1 if number > 0 else len(vertices) + number for number in corners]
             faces += [(corners[0], corners[i], corners[i + 1]) for i in range(1, len(corners) - 1)]
     if not faces:
-        raise ValueError(f"{model.path} holds no faces: fetch the models again with `cinet data render --setup`")
+        raise ValueError("it holds no faces")
     turned = np.array(vertices) @ np.array(model.turn).T
     frame = np.stack([-turned[:, 0], turned[:, 2], turned[:, 1]], axis=1)
     return frame[np.array(faces)]
