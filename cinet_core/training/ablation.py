@@ -99,7 +99,8 @@ def run_ablation(
     """Train and score every row with every seed; what was finished before is not run again.
 
     With a `common` start the baseline is trained first, once, and all rows and seeds start from its weights: the part
-    that they share is paid for once, and what they differ in is not drowned in how far each happened to get.
+    that they share is paid for once, and seeds differ less. It favours the baseline, whose weights these are: the parts
+    that other rows add start anew, and disturb it first. Claim no order from it unless the rows are trained long.
 
     Args:
         recipe: of all rows.
@@ -171,7 +172,13 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     from cinet_core.training.run import check_run, train
 
     folder = Path(recipe.run.output)
-    identity = {"learning": recipe.learning(), "start": _digest(recipe.model.checkpoint), "limit": limit}
+    # With the place of the data, unlike a resumed run: the same command with other data asks for other figures.
+    identity = {
+        "learning": recipe.learning(),
+        "data": [recipe.data.root, *(other.root for other in recipe.data.mix)],
+        "start": _digest(recipe.model.checkpoint),
+        "limit": limit,
+    }
     stored = _stored(folder / EVALUATION_FILE, identity)
     if stored is not None:
         return stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,7 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.ablation_report import AblationReport
 from cinet_core.losses import MultiTaskLoss
-from cinet_core.training.ablation import BASELINE, VARIANTS, run_ablation, variants_named
+from cinet_core.training.ablation import BASELINE, EVALUATION_FILE, VARIANTS, _stored, run_ablation, variants_named
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import Preparation, prepare
 from cinet_core.training.run import RunResult, check_run, train
@@ -251,6 +252,13 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
     written = (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns
     assert run_ablation(recipe, rows, [3], tmp_path / "ablation") == figures
     assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
+    stored = tmp_path / "ablation" / "full-seed3" / EVALUATION_FILE
+    identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "limit")}
+    assert _stored(stored, identity) == figures["Full"][3]
+    assert _stored(stored, {**identity, "data": ["elsewhere"]}) is None
+    assert _stored(stored, {**identity, "start": "another checkpoint"}) is None
+    stored.write_text(stored.read_text()[:100])  # cut off by a kill
+    assert _stored(stored, identity) is None
     tables = AblationReport("small", figures).markdown()
     assert "0.563" in tables  # the paper's baseline
 
@@ -300,6 +308,4 @@ def test_every_loss_moves_every_part_it_should(tmp_path: Path) -> None:
 
 
 def _json(recipe: Recipe) -> str:
-    import json
-
     return json.dumps(recipe.to_dict())
