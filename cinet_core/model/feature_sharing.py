@@ -11,6 +11,8 @@ from cinet_core.model.convolution import conv_block
 
 # Times that C(.) of Eq. 5 halves the features and brings them back: the paper's figure is lost, so this is ours.
 SAMPLING_LEVELS = 2
+# Of what is added to the task features; unit-variance features give additions of about a hundredth.
+INITIAL_PROJECTION_STD = 1e-3
 
 
 class FeatureSharing(nn.Module):
@@ -29,6 +31,7 @@ class FeatureSharing(nn.Module):
         self.up = nn.ModuleList(conv_block(channels, channels, separable=True) for _ in range(SAMPLING_LEVELS))
         self.to_depth = nn.Conv2d(channels, channels, 1)
         self.to_semantic = nn.Conv2d(channels, channels, 1)
+        _start_near_identity(self.to_depth, self.to_semantic)
 
     def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
         """Two (B, channels, h, w), any h and w -> two of the same shape."""
@@ -51,6 +54,9 @@ class LateralSharing(nn.Module):
         self.semantic_to_depth = nn.Conv2d(channels, channels, 1)
         self.depth_to_semantic = nn.Conv2d(channels, channels, 1)
         self.semantic_to_semantic = nn.Conv2d(channels, channels, 1)
+        _start_near_identity(
+            self.depth_to_depth, self.semantic_to_depth, self.depth_to_semantic, self.semantic_to_semantic
+        )
 
     def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
         """Two (B, channels, h, w) -> two of the same shape."""
@@ -58,6 +64,18 @@ class LateralSharing(nn.Module):
             depth + self.depth_to_depth(depth) + self.semantic_to_depth(semantic),
             semantic + self.depth_to_semantic(depth) + self.semantic_to_semantic(semantic),
         )
+
+
+def _start_near_identity(*projections: nn.Conv2d) -> None:
+    """Make what these add to the task features hardly anything at first; training opens them as far as it is worth it.
+
+    Started at random, three such additions in a row drown the task features in noise, and a short training does not
+    catch up (docs/training.md, "The ablation"). Not exactly zero: what lies in front would get no gradient.
+    """
+    for projection in projections:
+        nn.init.normal_(projection.weight, std=INITIAL_PROJECTION_STD)
+        assert projection.bias is not None
+        nn.init.zeros_(projection.bias)
 
 
 class NoSharing(nn.Module):

@@ -81,6 +81,9 @@ def test_fsm_equals_equation_5(size: tuple[int, int]) -> None:
         norm.running_var.uniform_(0.5, 2)
         torch.nn.init.normal_(norm.weight)
         torch.nn.init.normal_(norm.bias)
+    for projection in (module.to_depth, module.to_semantic):
+        torch.nn.init.normal_(projection.weight)
+        torch.nn.init.normal_(projection.bias)
     depth, semantic = make_features(*size)
     with torch.no_grad():
         result = module(depth, semantic)
@@ -92,6 +95,9 @@ def test_fsm_equals_equation_5(size: tuple[int, int]) -> None:
 def test_lsu_equals_equation_6(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     module = LateralSharing(CHANNELS).double()
+    for projection in module.children():
+        torch.nn.init.normal_(projection.weight)
+        torch.nn.init.normal_(projection.bias)
     depth, semantic = make_features(*size)
     with torch.no_grad():
         to_depth, to_semantic = module(depth, semantic)
@@ -116,6 +122,19 @@ def test_fsm_sees_beyond_the_position_and_lsu_does_not() -> None:
         reach[kind] = int((difference > 0).sum())
     assert reach["lsu"] == 1
     assert reach["fsm"] > 25
+
+
+@pytest.mark.parametrize("kind", ["fsm", "lsu"])
+def test_a_fresh_module_hardly_changes_the_features_but_learns(kind: str) -> None:
+    torch.manual_seed(0)
+    module = make_sharing(kind, 96)
+    depth, semantic = torch.randn(2, 2, 96, 16, 16).relu()
+    results = module(depth, semantic)
+    for before, after in zip((depth, semantic), results, strict=True):
+        added = (after - before).std() / before.std()
+        assert 1e-4 < added < 0.05
+    sum(result.square().sum() for result in results).backward()
+    assert all(parameter.grad is not None and parameter.grad.any() for parameter in module.parameters())
 
 
 def test_no_sharing_leaves_the_features_alone() -> None:
