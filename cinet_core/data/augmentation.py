@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from cinet_core.data.camera_artifacts import FAULTLESS, NO_ARTIFACTS, CameraArtifacts, DrawnArtifacts, draw_artifacts
+
 JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -25,6 +27,7 @@ class Augmentation:
         saturation: likewise.
         hue: shift from -this to +this, in turns of the colour circle, up to 0.5.
         crop: place the crop at random; else in the middle.
+        artifacts: limits of what a cheap camera would do to the image after all this; none unless asked for.
 
     Raises:
         ValueError: a limit is out of range.
@@ -38,6 +41,7 @@ class Augmentation:
     saturation: float = 0.3
     hue: float = 0.05
     crop: bool = True
+    artifacts: CameraArtifacts = NO_ARTIFACTS
 
     def __post_init__(self) -> None:
         """Refuse what would leave the image or turn it upside down."""
@@ -66,6 +70,7 @@ class Variation:
         flip: mirror left to right.
         jitter: names and factors (of hue: the shift) of the colour changes, in the order to apply them.
         random_seed: for further random numbers about the same sample, 0 to 2^63 - 1.
+        artifacts: faults of the camera.
     """
 
     angle: float
@@ -75,6 +80,7 @@ class Variation:
     flip: bool
     jitter: tuple[tuple[str, float], ...]
     random_seed: int
+    artifacts: DrawnArtifacts = FAULTLESS
 
 
 def draw(augmentation: Augmentation, seed: int, epoch: int, sample: int) -> Variation:
@@ -103,4 +109,5 @@ def draw(augmentation: Augmentation, seed: int, epoch: int, sample: int) -> Vari
             jitter.append((name, change if name == "hue" else 1.0 + change))
     if not augmentation.crop:
         left = top = 0.5
-    return Variation(angle, zoom, left, top, flip < augmentation.flip, tuple(jitter), random_seed)
+    artifacts = draw_artifacts(augmentation.artifacts, seed, epoch, sample)
+    return Variation(angle, zoom, left, top, flip < augmentation.flip, tuple(jitter), random_seed, artifacts)

@@ -19,6 +19,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from cinet_core.data.augmentation import Augmentation, Variation, draw
+from cinet_core.data.camera_pipeline import apply_artifacts
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.data.sample import Sample, TrainingSample
 from cinet_core.geometry import Intrinsics, to_canonical
@@ -95,7 +96,7 @@ class TrainingTransform:
             depth = depth / self._zoom(sample.size, (width, height))
         return TrainingSample(
             name=sample.name,
-            image=_jittered(image, variation).contiguous(),
+            image=apply_artifacts(_jittered(image, variation).contiguous(), variation.artifacts),
             depth=depth.contiguous(),
             labels=labels.contiguous(),
             focal=focal,
