@@ -2,13 +2,23 @@
 
 from cinet_core.losses.attention import attention_loss
 from cinet_core.losses.consistency import FeatureVariance, consistency_loss
-from cinet_core.losses.depth import berhu_loss, berhu_threshold, normal_loss, pair_loss, sample_valid_pixels
+from cinet_core.losses.depth import (
+    berhu_loss,
+    berhu_threshold,
+    log_depth,
+    normal_loss,
+    pair_loss,
+    sample_valid_pixels,
+    scale_invariant_loss,
+)
 from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
-from cinet_core.losses.segmentation import class_weights, segmentation_loss
-from cinet_core.losses.total import STAGES, LossWeights, MultiTaskLoss, Stage
+from cinet_core.losses.segmentation import ClassWeighting, class_weights, segmentation_loss
+from cinet_core.losses.total import STAGES, DepthSpace, LossWeights, MultiTaskLoss, Stage
 
 __all__ = [
     "STAGES",
+    "ClassWeighting",
+    "DepthSpace",
     "FeatureVariance",
     "LossTerm",
     "LossWeights",
@@ -21,8 +31,10 @@ __all__ = [
     "consistency_loss",
     "global_maximum",
     "global_means",
+    "log_depth",
     "normal_loss",
     "pair_loss",
     "sample_valid_pixels",
+    "scale_invariant_loss",
     "segmentation_loss",
 ]

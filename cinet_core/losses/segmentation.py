@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,17 +11,25 @@ from torch import Tensor
 from cinet_core.losses.masks import full_precision, valid_labels
 from cinet_core.losses.reduction import LossTerm
 
+ClassWeighting = Literal["linear", "inverse_log"]
+
+# Of ENet (Paszke 2016, 5.2), whose weights reach 50; the limit keeps a class of a few pixels from leading.
+INVERSE_LOG_OFFSET = 1.02
+INVERSE_LOG_LIMIT = 5.0
 _VOID = -100
 
 
-def class_weights(pixel_counts: Tensor) -> Tensor:
-    """omega_c = (N_total - N_c) / N_total of Eq. 12.
+def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear") -> Tensor:
+    """omega_c of Eq. 12, from p_c = N_c / N_total.
 
     Args:
         pixel_counts: (C,) N_c, non-void training pixels of each class; N_total is their sum.
+        kind: "linear" is the paper's 1 - p_c, which with 40 classes hardly weighs. "inverse_log" is ENet's
+            1 / ln(1.02 + p_c), divided by its mean over all pixels and at most 5: a class of 1 % of the pixels weighs
+            about ten times as much as one of 40 %.
 
     Returns:
-        (C,) float32 in 0..1. A class that does not occur weighs 1, and so do all of them where nothing was counted.
+        (C,) float32. A class that does not occur has the largest weight, and where nothing was counted all weigh 1.
 
     Raises:
         ValueError: a count is negative or not finite.
@@ -27,7 +37,13 @@ def class_weights(pixel_counts: Tensor) -> Tensor:
     counts = pixel_counts.double()
     if not (torch.isfinite(counts) & (counts >= 0)).all():
         raise ValueError(f"pixel counts must be finite and not negative, got {pixel_counts.tolist()}")
-    return (1 - counts / counts.sum().clamp(min=1)).float()
+    if counts.sum() == 0:
+        return torch.ones(len(counts))
+    shares = counts / counts.sum()
+    if kind == "linear":
+        return (1 - shares).float()
+    weights = 1 / (INVERSE_LOG_OFFSET + shares).log()
+    return (weights / (weights * shares).sum()).clamp(max=INVERSE_LOG_LIMIT).float()
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTerm:

@@ -5,18 +5,31 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.attention import attention_loss
 from cinet_core.losses.consistency import FeatureVariance, consistency_loss
-from cinet_core.losses.depth import PAIR_PIXELS, berhu_loss, berhu_threshold, normal_loss, pair_loss
+from cinet_core.losses.depth import (
+    PAIR_PIXELS,
+    berhu_loss,
+    berhu_threshold,
+    log_depth,
+    normal_loss,
+    pair_loss,
+    scale_invariant_loss,
+)
 from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
 from cinet_core.losses.segmentation import segmentation_loss
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
+
+DepthSpace = Literal["metres", "log"]
+# Weight of SILog within the depth loss of log depth, where it joins BerHu.
+SILOG_WEIGHT = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +94,7 @@ class MultiTaskLoss(nn.Module):
         class_weights: (C,) omega of Eq. 12, from `class_weights`; None weighs all classes 1.
         weights: of the terms.
         pair_pixels: pixels of each image that the pair loss draws, at least 2.
+        depth_space: of BerHu and pairs: the paper's "metres", or "log" depth, which SILog joins with half a weight.
 
     Attributes:
         feature_variance: the learned sigma^2 of the consistency loss: parameters that belong to the optimiser, without
@@ -99,6 +113,7 @@ class MultiTaskLoss(nn.Module):
         class_weights: Tensor | None = None,
         weights: LossWeights | None = None,
         pair_pixels: int = PAIR_PIXELS,
+        depth_space: DepthSpace = "metres",
     ) -> None:
         super().__init__()
         if class_weights is None:
@@ -110,6 +125,7 @@ class MultiTaskLoss(nn.Module):
         self.num_classes = num_classes
         self.weights = weights or LossWeights()
         self.pair_pixels = pair_pixels
+        self.depth_space = depth_space
         self.register_buffer("class_weights", class_weights.float())
         self.feature_variance = FeatureVariance(feature_channels)
 
@@ -128,7 +144,7 @@ class MultiTaskLoss(nn.Module):
 
         Returns:
             Scalars, equal on all processes: "berhu", "pair", "normal", "depth" (Eq. 11), "segmentation", where active
-            "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            "silog", "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
@@ -136,6 +152,8 @@ class MultiTaskLoss(nn.Module):
         losses = global_means(self._terms(output, depth, labels, seeds, stage))
         weights = self.weights
         losses["depth"] = losses["berhu"] + weights.pair * losses["pair"] + weights.normal * losses["normal"]
+        if "silog" in losses:
+            losses["depth"] = losses["depth"] + SILOG_WEIGHT * losses["silog"]
         total = weights.depth * losses["depth"] + weights.segmentation * losses["segmentation"]
         if "attention" in losses:
             total = total + losses["attention"]
@@ -149,13 +167,17 @@ class MultiTaskLoss(nn.Module):
     ) -> dict[str, LossTerm]:
         """The active terms of this process, not averaged; the same names in the same order on all of them."""
         prediction = output.depth.squeeze(1)
-        threshold = global_maximum(berhu_threshold(prediction, depth))
+        in_log = self.depth_space == "log"
+        compared = (log_depth(prediction), log_depth(depth)) if in_log else (prediction, depth)
+        threshold = global_maximum(berhu_threshold(*compared))
         terms = {
-            "berhu": berhu_loss(prediction, depth, threshold),
-            "pair": pair_loss(prediction, depth, seeds, self.pair_pixels),
+            "berhu": berhu_loss(*compared, threshold),
+            "pair": pair_loss(*compared, seeds, self.pair_pixels),
             "normal": normal_loss(prediction, depth),
             "segmentation": segmentation_loss(output.logits, labels, self.class_weights),
         }
+        if in_log:
+            terms["silog"] = scale_invariant_loss(prediction, depth)
         if stage.attention and output.query is not None and output.key is not None:
             height, width = (-(-size // FEATURE_STRIDE) for size in labels.shape[-2:])
             small = ideal_attention_labels(labels, height, width)

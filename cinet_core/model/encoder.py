@@ -33,6 +33,7 @@ class Encoder(nn.Module):
 
     Attributes:
         channels: channels of the result.
+        levels: names of the backbone's modules that end its feature levels, from the image on.
         image_mean, image_std: per-channel statistics (RGB, of images in 0..1) that the backbone's weights expect.
 
     Raises:
@@ -52,6 +53,7 @@ class Encoder(nn.Module):
             if FEATURE_STRIDE not in reductions:
                 raise ValueError(f"encoder {name!r} has no features at stride 8, only at {reductions}")
             self._used.append(len(reductions) - 1 - reductions[::-1].index(FEATURE_STRIDE))
+        self.levels: tuple[str, ...] = tuple(info.module_name())
         channels: list[int] = info.channels()
         self.channels: int = sum(channels[index] for index in self._used)
         statistics: Any = self.backbone.pretrained_cfg
@@ -65,6 +67,30 @@ class Encoder(nn.Module):
         # Backbones without padding round down where ours round up: the same resampling brings both to size.
         aligned = [_resize(features[index], size) for index in self._used]
         return aligned[0] if len(aligned) == 1 else torch.cat(aligned, dim=1)
+
+    def freeze(self, levels: int) -> None:
+        """Keep the weights of the first feature levels as they are; those behind stay as trainable as they were.
+
+        Args:
+            levels: how many, from the image on: 0 none, `len(self.levels)` the whole encoder. Level 1 of a ResNet is
+                its stem, of an EfficientNet the stem and the first stage.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        if not 0 <= levels <= len(self.levels):
+            raise ValueError(f"{levels} levels of the encoder cannot be frozen: it has {len(self.levels)}")
+        if levels == 0:
+            return
+        last, reached = self.levels[levels - 1], False
+        # timm registers modules in the order in which they run.
+        for name, module in self.backbone.named_modules():
+            inside = name == last or name.startswith(f"{last}.")
+            if reached and not inside:
+                break
+            reached = reached or inside
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
 
 
 def _resize(features: Tensor, size: list[int]) -> Tensor:

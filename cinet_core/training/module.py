@@ -101,11 +101,12 @@ class CINetModule(lightning.LightningModule):
             settings.weight_decay,
             settings.encoder_factor,
             settings.momentum,
+            settings.algorithm,
         )
         self._frozen = untouched(self.model, self.loss, stage.losses)
         batches: int = self.trainer.datamodule.steps_per_epoch(self.trainer.world_size)  # type: ignore[attr-defined]
         steps = stage.settings.epochs * (batches // settings.accumulate)
-        schedule = make_schedule(optimizer, stage.settings.schedule, steps, settings.poly_power)
+        schedule = make_schedule(optimizer, stage.settings.schedule, steps, settings.poly_power, settings.warmup_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_train_start(self) -> None:

@@ -6,15 +6,24 @@ from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ConstantLR, LRScheduler, PolynomialLR
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    LinearLR,
+    LRScheduler,
+    PolynomialLR,
+    SequentialLR,
+)
 from torch.optim.swa_utils import AveragedModel
 
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.model.cinet import CINet
 
-Schedule = Literal["constant", "poly"]
+Algorithm = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "poly", "cosine"]
 
 MOMENTUM = 0.9
+SECOND_MOMENT = 0.999
 WEIGHT_DECAY = 5e-4
 ENCODER_FACTOR = 0.1
 POLY_POWER = 0.9
@@ -81,8 +90,11 @@ def make_optimizer(
     weight_decay: float = WEIGHT_DECAY,
     encoder_factor: float = ENCODER_FACTOR,
     momentum: float = MOMENTUM,
-) -> torch.optim.SGD:
-    """The paper's SGD for one stage, with empty momentum: weights carry over between stages, the optimiser does not.
+    algorithm: Algorithm = "sgd",
+) -> torch.optim.Optimizer:
+    """The optimiser of one stage, with empty momentum: weights carry over between stages, the optimiser does not.
+
+    "sgd" is the paper's; of "adamw" the momentum is that of the gradient, and the weight decay is apart from it.
 
     Raises:
         ValueError: a number is out of range.
@@ -90,29 +102,50 @@ def make_optimizer(
     if not 0 <= momentum < 1:
         raise ValueError(f"momentum is {momentum!r}: it must lie in [0, 1)")
     groups = parameter_groups(model, loss, stage, learning_rate, weight_decay, encoder_factor)
+    if algorithm == "adamw":
+        return torch.optim.AdamW(groups, lr=learning_rate, betas=(momentum, SECOND_MOMENT))
     return torch.optim.SGD(groups, lr=learning_rate, momentum=momentum)
 
 
 def make_schedule(
-    optimizer: torch.optim.Optimizer, kind: Schedule, total_steps: int, power: float = POLY_POWER
+    optimizer: torch.optim.Optimizer,
+    kind: Schedule,
+    total_steps: int,
+    power: float = POLY_POWER,
+    warmup_steps: int = 0,
 ) -> LRScheduler:
     """The learning rate by iteration: call `step` after every step of the optimiser.
 
     Args:
         optimizer: its rates are those of the first step.
-        kind: "constant", or "poly": rate * (1 - step / total_steps) ** power, which reaches 0 after the last step.
+        kind: "constant", "poly": rate * (1 - step / total_steps) ** power, or "cosine": rate * (1 + cos(pi * step /
+            total_steps)) / 2; the last two reach 0 after the last step.
         total_steps: of the stage, at least 1.
         power: of "poly".
+        warmup_steps: over which the rate first rises in a line, from 1 / warmup_steps of it; the schedule follows on
+            what is left. Below total_steps.
 
     Raises:
-        ValueError: no such schedule, or no steps.
+        ValueError: no such schedule, no steps, or nothing left after the warm-up.
     """
     if total_steps < 1:
         raise ValueError(f"total_steps is {total_steps}: a stage has at least 1")
+    if not 0 <= warmup_steps < total_steps:
+        raise ValueError(f"warmup_steps is {warmup_steps}: it must be below the {total_steps} steps of the stage")
+    if not warmup_steps:
+        return _schedule(optimizer, kind, total_steps, power)
+    rise = LinearLR(optimizer, start_factor=1 / warmup_steps, total_iters=warmup_steps)
+    rest = _schedule(optimizer, kind, total_steps - warmup_steps, power)
+    return SequentialLR(optimizer, [rise, rest], milestones=[warmup_steps])
+
+
+def _schedule(optimizer: torch.optim.Optimizer, kind: Schedule, steps: int, power: float) -> LRScheduler:
     if kind == "constant":
         return ConstantLR(optimizer, factor=1.0, total_iters=0)
     if kind == "poly":
-        return PolynomialLR(optimizer, total_steps, power)
+        return PolynomialLR(optimizer, steps, power)
+    if kind == "cosine":
+        return CosineAnnealingLR(optimizer, steps)
     raise ValueError(f"schedule is {kind!r}: it must be one of {list(get_args(Schedule))}")
 
 

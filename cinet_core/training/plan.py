@@ -57,8 +57,10 @@ def print_plan(preparation: Preparation, console: Console, measure: bool) -> Non
         f"network  {config.name} ({config.encoder}), {millions:.1f} M parameters, scene understanding "
         f"{'on' if config.scene_understanding else 'off'}, sharing {config.sharing}\n"
         f"steps    {optimizer.batch_size} images a process, {count} process{'es' * (count > 1)}, "
-        f"{optimizer.accumulate} batch{'es' * (optimizer.accumulate > 1)} a step, SGD {optimizer.momentum}, "
-        f"weight decay {optimizer.weight_decay:g}, encoder x{optimizer.encoder_factor:g}, "
+        f"{optimizer.accumulate} batch{'es' * (optimizer.accumulate > 1)} a step, "
+        f"{optimizer.algorithm} {optimizer.momentum}, "
+        f"weight decay {optimizer.weight_decay:g}, encoder x{optimizer.encoder_factor:g} "
+        f"({optimizer.frozen_levels} of {len(module.model.encoder.levels)} levels frozen), "
         f"{recipe.run.precision}, seed {recipe.run.seed}\noutput   {recipe.run.output}",
         soft_wrap=True,
         highlight=False,
@@ -97,7 +99,7 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     if recipe.optimizer.batch_size * processes(recipe.run) < recipe.optimizer.frozen_statistics_below:
         freeze_statistics(module.model.encoder)
     batch: Batch = next(iter(preparation.data.train_dataloader())).to(device)
-    optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9)
+    optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9, algorithm=recipe.optimizer.algorithm)
     _reset_peak(device)
     seconds = []
     for _ in range(1 + MEASURED_STEPS):

@@ -93,9 +93,11 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     loss = MultiTaskLoss(
         model.config.num_classes,
         model.config.decoder_channels[-1],
-        class_weights(torch.tensor(statistics.class_pixels)),
+        class_weights(torch.tensor(statistics.class_pixels), recipe.losses.class_weighting),
         recipe.losses.weights,
+        depth_space=recipe.losses.depth_space,
     )
+    model.encoder.freeze(recipe.optimizer.frozen_levels)
     module = CINetModule(
         model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal, recipe.run.validate_every
     )

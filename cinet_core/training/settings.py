@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from cinet_core.losses import STAGES, LossWeights, Stage
+from cinet_core.losses import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
 from cinet_core.model import ModelConfig
+from cinet_core.training.optimization import Algorithm, Schedule
 from cinet_core.training.settings_data import DataSettings
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-Schedule = Literal["constant", "poly"]
 Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
 
 
@@ -53,7 +53,8 @@ class StageSettings:
     Attributes:
         epochs: passes through the training set; 0 leaves the stage out.
         learning_rate: of everything but the encoder, which gets `OptimizerSettings.encoder_factor` of it.
-        schedule: "constant", or "poly": (1 - step / steps) ^ 0.9, per iteration, over the stage.
+        schedule: "constant", "poly": (1 - step / steps) ^ 0.9, or "cosine": (1 + cos(pi step / steps)) / 2, per
+            iteration, over the stage.
     """
 
     epochs: int
@@ -94,40 +95,52 @@ class LossSettings:
 
     Attributes:
         weights: of the terms.
+        depth_space: "metres" is the paper's; "log" takes BerHu and pairs of log depth, and adds half of SILog: errors
+            count by their ratio, so that near surfaces weigh as much as far ones.
+        class_weighting: "linear" is the paper's (Eq. 12); "inverse_log" favours rare classes much more.
         supervise_attention: the labels teach the attention map, by its loss and by taking its place in stage 1. Without
             it the map is learnt from the tasks alone (paper, Fig. 6).
         consistency: the consistency loss is active in stage 3.
     """
 
     weights: LossWeights = field(default_factory=LossWeights)
+    depth_space: DepthSpace = "metres"
+    class_weighting: ClassWeighting = "linear"
     supervise_attention: bool = True
     consistency: bool = True
 
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Stochastic gradient descent (paper 4.2).
+    """How the weights move: by default the paper's stochastic gradient descent (4.2).
 
     Attributes:
+        algorithm: "sgd", or "adamw" (weight decay apart from the gradient), whose rates are 10 to 100 times smaller.
         batch_size: images a process takes at once.
         accumulate: batches whose gradients are averaged for one step. Losses are means over a batch. What an epoch
             leaves over for a step is left out.
-        momentum: of SGD.
+        momentum: of SGD; of AdamW the decay of its first moment.
         weight_decay: of all weights but the log-sigma of the consistency loss.
         encoder_factor: learning rate of the encoder, relative.
         poly_power: of the "poly" schedule.
+        warmup_steps: steps of each stage over which the rate rises from 0.
+        frozen_levels: feature levels of the encoder (see Encoder.freeze), from the image on, whose weights stay as they
+            are: pretrained ones outlive small or artificial training sets so, and a step costs less.
         gradient_clip: limit of the gradient's norm; 0 sets none.
         average_decay: of the exponential average of the weights, which is what is evaluated and exported.
         frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
             normalised together (all processes counted).
     """
 
+    algorithm: Algorithm = "sgd"
     batch_size: int = 8
     accumulate: int = 1
     momentum: float = 0.9
     weight_decay: float = 5e-4
     encoder_factor: float = 0.1
     poly_power: float = 0.9
+    warmup_steps: int = 0
+    frozen_levels: int = 0
     gradient_clip: float = 0.0
     average_decay: float = 0.999
     frozen_statistics_below: int = 16
@@ -142,7 +155,14 @@ class OptimizerSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be from 0 to below 1")
         if not 0 < self.encoder_factor < math.inf:
             raise ValueError(f"encoder_factor is {self.encoder_factor}: it must be above 0")
-        for name in ("weight_decay", "poly_power", "gradient_clip", "frozen_statistics_below"):
+        for name in (
+            "weight_decay",
+            "poly_power",
+            "warmup_steps",
+            "frozen_levels",
+            "gradient_clip",
+            "frozen_statistics_below",
+        ):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or above")
 

@@ -53,6 +53,30 @@ def test_lite_encoder_matches_the_published_efficientnet_lite0() -> None:
     assert encoder.channels == 320 + 40
 
 
+@pytest.mark.parametrize(
+    ("name", "stride", "last", "next_one"),
+    [
+        ("tf_efficientnet_lite0", 16, "blocks.1.1.bn3.bias", "blocks.2.0.conv_pw.weight"),
+        ("resnet18", 8, "layer1.1.bn2.bias", "layer2.0.conv1.weight"),
+    ],
+)
+def test_frozen_levels_are_the_layers_in_front_of_their_features(
+    name: str, stride: int, last: str, next_one: str
+) -> None:
+    encoder = Encoder(name, stride)
+    encoder.freeze(0)
+    assert all(parameter.requires_grad for parameter in encoder.parameters())
+    encoder.freeze(2)
+    named = list(encoder.backbone.named_parameters())
+    frozen = [name for name, parameter in named if not parameter.requires_grad]
+    assert frozen == [name for name, _ in named[: len(frozen)]]
+    assert (frozen[-1], named[len(frozen)][0]) == (last, next_one)
+    encoder.freeze(len(encoder.levels))
+    assert not any(parameter.requires_grad for parameter in encoder.parameters())
+    with pytest.raises(ValueError, match="6 levels of the encoder cannot be frozen: it has 5"):
+        encoder.freeze(6)
+
+
 def test_unknown_encoder_names_close_ones() -> None:
     with pytest.raises(ValueError, match="resnet50"):
         Encoder("resnet5O", 8)

@@ -9,9 +9,11 @@ from cinet_core.losses import (
     LossTerm,
     berhu_loss,
     berhu_threshold,
+    log_depth,
     normal_loss,
     pair_loss,
     sample_valid_pixels,
+    scale_invariant_loss,
 )
 
 INVALID = (0.0, float("nan"), float("inf"), -1.0, float("-inf"))
@@ -50,6 +52,41 @@ def reference_normals(depth: Array) -> Array:
             window = depth[y - 1 : y + 2, x - 1 : x + 2]
             normals[y, x] = -(window * kernel).sum(), -(window * kernel.T).sum(), 1
     return normals
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_scale_invariant(height: int, width: int) -> None:
+    prediction, target = make_depth(height, width)
+    total, count = 0.0, 0
+    for d_hat, d in zip(prediction.detach().numpy(), target.numpy(), strict=True):
+        valid = np.isfinite(d) & (d > 0)
+        if not valid.any():
+            continue
+        e = np.log(d_hat[valid]) - np.log(d[valid])
+        total += valid.sum() * np.sqrt(max((e**2).mean() - 0.85 * e.mean() ** 2, 1e-8))
+        count += valid.sum()
+    term = scale_invariant_loss(prediction, target)
+    assert term.count.item() == count
+    assert term.sum.item() == pytest.approx(total, rel=1e-9)
+    assert torch.autograd.gradcheck(lambda x: scale_invariant_loss(x, target).sum, (prediction,))
+
+
+def test_a_wrong_scale_costs_less_than_a_wrong_shape() -> None:
+    target = torch.rand(1, 8, 8, dtype=torch.float64) + 1
+    scaled = target * 1.2
+    bent = target * torch.where(torch.arange(8) < 4, 1.2, 1 / 1.2)
+    costs = [scale_invariant_loss(prediction, target).sum.item() / 64 for prediction in (scaled, bent)]
+    assert costs == pytest.approx([np.log(1.2) * np.sqrt(0.15), np.log(1.2)])
+
+
+def test_log_depth_keeps_ratios_and_what_is_invalid() -> None:
+    near, far = torch.tensor([0.5, 1.0, *INVALID]), torch.tensor([0.55, 1.1, *INVALID])
+    difference = log_depth(far) - log_depth(near)
+    np.testing.assert_allclose(difference[:2], np.log(1.1), rtol=1e-5)
+    assert log_depth(near)[2:].tolist() == [0.0] * len(INVALID)
+    assert (log_depth(near)[:2] > 0).all()
+    half = torch.tensor([2.0], dtype=torch.bfloat16)
+    assert log_depth(half).dtype == torch.float32
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)

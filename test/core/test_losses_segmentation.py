@@ -37,6 +37,18 @@ def test_it_is_the_weighted_cross_entropy(height: int, width: int) -> None:
     assert term.sum.item() == pytest.approx(total, rel=1e-7)  # the weights are float32
 
 
+def test_inverse_log_weights_favour_rare_classes_up_to_a_limit() -> None:
+    counts = np.array([600, 300, 99, 1, 0])
+    shares = counts / counts.sum()
+    raw = 1 / np.log(1.02 + shares)
+    expected = np.minimum(raw / (raw * shares).sum(), 5.0)
+    weights = class_weights(torch.tensor(counts), "inverse_log")
+    assert weights.dtype == torch.float32
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+    assert weights[3:].tolist() == [5.0, 5.0]
+    assert class_weights(torch.zeros(3), "inverse_log").tolist() == [1.0, 1.0, 1.0]
+
+
 def test_gradients() -> None:
     logits, labels, weights = make_inputs(3, 4)
     assert torch.autograd.gradcheck(lambda x: segmentation_loss(x, labels, weights).sum, (logits,))

@@ -83,6 +83,29 @@ def test_the_terms_are_weighted_as_in_the_paper() -> None:
     assert all(value > 0 for value in losses.values())
 
 
+def test_log_depth_compares_ratios_and_adds_half_of_silog() -> None:
+    network, batch = make_network(), make_batch()
+    metres = network(*batch, SEEDS)
+    network.criterion.depth_space = "log"
+    losses = network(*batch, SEEDS)
+    assert set(losses) - set(metres) == {"silog"}
+    assert losses["normal"] == metres["normal"]
+    depth = losses["berhu"] + losses["pair"] + 5 * losses["normal"] + 0.5 * losses["silog"]
+    assert torch.isclose(losses["depth"], depth)
+    image, true, labels = batch
+    network.criterion.zero_grad()
+    losses["depth"].backward()
+    assert all(grad is None or torch.isfinite(grad).all() for grad in gradients(network).values())
+    # The same scene twice as far, seen by a network whose depth is twice as far: the ratios are what they were.
+    output = network.predict(image)
+    terms = [
+        network.criterion(output._replace(depth=factor * output.depth), factor * true, labels, SEEDS, STAGES[2])
+        for factor in (1, 2)
+    ]
+    for name in ("berhu", "pair", "silog"):
+        assert torch.isclose(terms[0][name], terms[1][name], rtol=1e-4)
+
+
 def test_every_weight_acts_on_its_own_term() -> None:
     network, batch = make_network(), make_batch()
     network.criterion.weights = LossWeights(depth=2, consistency=3, segmentation=5, pair=7, normal=11)

@@ -108,7 +108,11 @@ def test_momentum_out_of_range_is_refused(momentum: float) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "expected"),
-    [("constant", [1.0] * 5), ("poly", [(1 - step / 5) ** 0.9 for step in range(5)])],
+    [
+        ("constant", [1.0] * 5),
+        ("poly", [(1 - step / 5) ** 0.9 for step in range(5)]),
+        ("cosine", [(1 + math.cos(math.pi * step / 5)) / 2 for step in range(5)]),
+    ],
 )
 def test_schedules(kind: str, expected: list[float]) -> None:
     model, loss = make_model()
@@ -119,8 +123,37 @@ def test_schedules(kind: str, expected: list[float]) -> None:
         assert rates == pytest.approx([0.002 * factor, 0.02 * factor, 0.02 * factor])
         optimizer.step()
         schedule.step()
-    end = 0.0 if kind == "poly" else 0.02
+    end = 0.02 if kind == "constant" else 0.0
     assert optimizer.param_groups[1]["lr"] == pytest.approx(end)
+
+
+def test_the_rate_rises_in_a_line_before_the_schedule_begins() -> None:
+    optimizer = make_optimizer(*make_model(), STAGES[0], 0.02)
+    schedule = make_schedule(optimizer, "cosine", total_steps=8, warmup_steps=4)
+    rates = []
+    for _ in range(8):
+        rates.append(optimizer.param_groups[1]["lr"])
+        optimizer.step()
+        schedule.step()
+    rise = [0.25, 0.4375, 0.625, 0.8125]
+    fall = [(1 + math.cos(math.pi * step / 4)) / 2 for step in range(4)]
+    assert rates == pytest.approx([0.02 * factor for factor in [*rise, *fall]])
+    with pytest.raises(ValueError, match="warmup_steps is 8: it must be below the 8 steps"):
+        make_schedule(optimizer, "poly", total_steps=8, warmup_steps=8)
+
+
+def test_adamw_decays_weights_apart_from_the_gradient() -> None:
+    model, loss = make_model()
+    optimizer = make_optimizer(model, loss, STAGES[2], 0.02, weight_decay=0.5, momentum=0.8, algorithm="adamw")
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert {group["betas"] for group in optimizer.param_groups} == {(0.8, 0.999)}
+    weight, sigma = model.depth_head.conv.weight, loss.feature_variance.log_sigma
+    before = weight.detach().clone(), sigma.detach().clone()
+    for parameter in [*model.parameters(), *loss.parameters()]:
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    torch.testing.assert_close(weight.detach(), before[0] * (1 - 0.02 * 0.5))
+    assert torch.equal(sigma.detach(), before[1])
 
 
 def test_a_schedule_goes_on_where_it_was_saved() -> None:
@@ -143,8 +176,8 @@ def test_a_schedule_goes_on_where_it_was_saved() -> None:
 
 def test_unknown_schedules_are_refused() -> None:
     optimizer = make_optimizer(*make_model(), STAGES[0], 0.01)
-    with pytest.raises(ValueError, match="'cosine': it must be one of"):
-        make_schedule(optimizer, "cosine", 5)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'step': it must be one of"):
+        make_schedule(optimizer, "step", 5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="total_steps is 0"):
         make_schedule(optimizer, "poly", 0)
 

@@ -123,6 +123,8 @@ def test_a_wrong_value_names_its_setting(argument: str, words: str, capsys: pyte
         (lambda: OptimizerSettings(batch_size=0), "batch_size is 0"),
         (lambda: OptimizerSettings(average_decay=1.0), "average_decay is 1.0"),
         (lambda: OptimizerSettings(encoder_factor=0.0), "encoder_factor is 0.0"),
+        (lambda: OptimizerSettings(warmup_steps=-1), "warmup_steps is -1"),
+        (lambda: OptimizerSettings(frozen_levels=-1), "frozen_levels is -1"),
         (lambda: RunSettings(seed=-1), "seed is -1"),
         (lambda: RunSettings(checkpoint_minutes=-1), "checkpoint_minutes is -1"),
     ],
