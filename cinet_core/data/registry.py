@@ -15,6 +15,7 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.frame_sources import SYNTHETIC
 from cinet_core.data.label_sets import get_label_set
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
+from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.synthetic_rooms.scenes import SyntheticScenes
@@ -23,6 +24,7 @@ DATASETS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
     "sun_rgbd": SunRgbd,
     "folder": FolderDataset,
+    "rgbd_sequence": RgbdSequence,
     "synthetic_rooms": SyntheticScenes,
 }
 """To add a data set, subclass SceneDataset and name it here."""
