@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,6 +23,7 @@ from cinet_core.evaluation.attention import AttentionMetrics
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
 from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
 from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol, LabelOrder, predicted_labels
+from cinet_core.evaluation.stability import PosedDataset, PosedFrame, StabilityMetrics
 from cinet_core.geometry import Intrinsics, fit_network_size
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.model.cinet import CINet, CINetOutput
@@ -56,7 +59,8 @@ def evaluate(
     """Run a network over full-resolution frames and score them at their own size.
 
     Images are resized, and depth becomes metric, by the deployable graph; an unknown camera is taken to be the
-    canonical one, as the predictor does. A frame that cannot be read is passed over and named.
+    canonical one, as the predictor does. A frame that cannot be read is passed over and named. Stability is measured
+    where the data set knows poses (`PosedDataset`), between frames that follow one another in it.
 
     Args:
         model: the network; it is moved to `device`, runs in evaluation mode, and is left in the mode it was in.
@@ -132,15 +136,22 @@ class EvaluationGraph(DeployableGraph):
 
 
 class _Frame:
-    """A sample, and its other depth map where it has one."""
+    """A sample, its place in the data set, and its other depth map and the camera's pose where these are known."""
 
-    def __init__(self, sample: Sample, raw: Sample | None) -> None:
-        self.sample = sample
+    def __init__(self, number: int, sample: Sample, raw: Sample | None, pose: npt.NDArray[np.float64] | None) -> None:
+        self.number, self.sample, self.pose = number, sample, pose
         self._raw = raw
 
     def truth(self, protocol: DepthProtocol) -> Tensor:
         """(H, W) metres, 0 where unknown; what the protocol reads, as `_check` has seen to."""
         return self._raw.depth if protocol.truth == "raw" and self._raw is not None else self.sample.depth
+
+    def posed(self, prediction: Tensor) -> PosedFrame | None:
+        """With what was predicted for it; None where it is not known what the camera saw, or from where."""
+        sample = self.sample
+        if self.pose is None or sample.intrinsics is None or not sample.has_depth:
+            return None
+        return PosedFrame(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
 
 
 class _Scores:
@@ -153,6 +164,7 @@ class _Scores:
         classes = model.config.num_classes
         self.depth = [DepthMetrics(protocol, aligned) for protocol in protocols for aligned in (False, True)]
         self.labels = {order: SegmentationMetrics(classes) for order in LABEL_ORDERS}
+        self.stability = StabilityMetrics()
         self.attention = AttentionMetrics(classes) if model.config.scene_understanding else None
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.graphs: dict[tuple[int, int], EvaluationGraph] = {}
@@ -174,6 +186,9 @@ class _Scores:
                 self.counts["with_depth"] += 1
                 for metric in self.depth:
                     metric.update(depth[index, None], frame.truth(metric.protocol)[None])
+            posed = frame.posed(depth[index])
+            if posed is not None:
+                self.stability.update(posed)
             if sample.has_labels:
                 self.counts["with_labels"] += 1
                 self._add_labels(output, index, sample.labels)
@@ -202,14 +217,19 @@ class _Scores:
             network_sizes=tuple(sorted({graph.network_size[::-1] for graph in self.graphs.values()})),
             depth=tuple(_depth_score(metric) for metric in self.depth if metric.images),
             labels=tuple(self._label_score(order) for order in LABEL_ORDERS if self.labels[order].sums.any()),
+            stability=self.stability.compute(),
             attention=attention.compute() if attention is not None and attention.positions else None,
             broken=tuple(self.broken),
         )
 
     def _label_score(self, order: LabelOrder) -> LabelScore:
         metric = self.labels[order]
-        iou = [None if math.isnan(value) else value for value in metric.class_iou().tolist()]
-        return LabelScore(order, metric.compute(), dict(zip(self.dataset.label_set.classes, iou, strict=True)))
+        recall = metric.sums.diagonal() / metric.sums.sum(dim=1)
+        return LabelScore(order, metric.compute(), self._by_class(metric.class_iou()), self._by_class(recall))
+
+    def _by_class(self, values: Tensor) -> dict[str, float | None]:
+        found = [None if math.isnan(value) else value for value in values.tolist()]
+        return dict(zip(self.dataset.label_set.classes, found, strict=True))
 
 
 def _depth_score(metric: DepthMetrics) -> DepthScore:
@@ -219,7 +239,8 @@ def _depth_score(metric: DepthMetrics) -> DepthScore:
 
 def _read(dataset: SceneDataset, raw: SceneDataset | None, number: int) -> _Frame:
     sample = dataset[number]
-    return _Frame(sample, sample if raw is dataset else raw[number] if raw is not None else None)
+    other = sample if raw is dataset else raw[number] if raw is not None else None
+    return _Frame(number, sample, other, dataset.pose(number) if isinstance(dataset, PosedDataset) else None)
 
 
 def _check(model: CINet, dataset: SceneDataset, raw: SceneDataset | None, protocols: Sequence[DepthProtocol]) -> None:

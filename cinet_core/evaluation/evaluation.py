@@ -64,11 +64,28 @@ class LabelScore:
         order: "resize-argmax", as figures are reported, or "argmax-resize", as deployed.
         figures: see `SegmentationMetrics.compute`.
         class_iou: by class name; None for classes that do not occur in the truth.
+        class_recall: the same of the share of a class's pixels that were found.
     """
 
     order: LabelOrder
     figures: Mapping[str, float]
     class_iou: Mapping[str, float | None]
+    class_recall: Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class StabilityScore:
+    """How steady depth is from frame to frame.
+
+    Attributes:
+        pairs: of consecutive frames that share a point; 0 where none was scored: the figures are NaN.
+        points: that both frames of a pair see, over all pairs.
+        figures: see stability.py.
+    """
+
+    pairs: int
+    points: int
+    figures: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -84,6 +101,7 @@ class Evaluation:
         network_sizes: (width, height) that the network ran at, all that occurred.
         depth: one entry a protocol and alignment; none where no frame has depth.
         labels: the reported order first; none where no frame has labels.
+        stability: None where the data set knows no poses.
         attention: see `AttentionMetrics.compute`; None where the network has no SUM or no frame has labels.
         broken: frames that could not be read.
     """
@@ -97,6 +115,7 @@ class Evaluation:
     network_sizes: tuple[tuple[int, int], ...]
     depth: tuple[DepthScore, ...]
     labels: tuple[LabelScore, ...]
+    stability: StabilityScore | None
     attention: Mapping[str, float] | None
     broken: tuple[BrokenFrame, ...]
 
@@ -110,9 +129,9 @@ class Evaluation:
         return _plain(dataclasses.asdict(self)) | {"complete": self.complete}
 
     def figures(self) -> dict[str, float]:
-        """The reported figures by name: depth with its metric scale, labels, attention.
+        """The reported figures by name: depth with its metric scale, labels, stability, attention.
 
-        Depth figures are called "<protocol>/<metric>" and attention figures "attention/<metric>".
+        Depth figures are called "<protocol>/<metric>", the last two "stability/<metric>" and "attention/<metric>".
         """
         found: dict[str, float] = {}
         for score in self.depth:
@@ -120,6 +139,8 @@ class Evaluation:
                 found |= {f"{score.protocol}/{name}": value for name, value in score.figures.items()}
         if self.labels:
             found |= self.labels[0].figures
+        if self.stability is not None and self.stability.pairs:
+            found |= {f"stability/{name}": value for name, value in self.stability.figures.items()}
         if self.attention is not None:
             found |= {f"attention/{name}": value for name, value in self.attention.items()}
         return found

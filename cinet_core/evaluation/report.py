@@ -26,7 +26,12 @@ _NUMBERS = {
     "abs_rel": "abs rel",
     "sq_rel": "sq rel",
 }
-_PERCENTS = {"pixel_accuracy": "pAcc %", "mean_iou": "mIoU %"}
+_PERCENTS = {"pixel_accuracy": "pAcc %", "mean_recall": "mean recall %", "mean_iou": "mIoU %"}
+_STABILITY = {
+    "depth_change": "median change that motion does not explain, ln(ratio)",
+    "scale_change": "of the frame as a whole",
+    "shape_change": "of the points, without that of the whole",
+}
 _ATTENTION = {
     "average_precision": "average precision, class-balanced (higher is better)",
     "chance_precision": "the same of a map that knows nothing",
@@ -107,6 +112,7 @@ class Report:
             f"Labels, {score.order}: {_ORDERS[score.order]}; one confusion matrix over the set, classes that occur."
             for score in evaluation.labels
         ]
+        found += self._stability_note()
         rows = self.published()
         if not rows:
             return [*found, f"No published figures exist for {evaluation.dataset}, read as {self.origin.kind}."]
@@ -119,6 +125,7 @@ class Report:
         """All tables, those with published figures in them first."""
         tables = [self._depth(), self._scale()] if self.evaluation.depth else []
         tables += [self._labels()] if self.evaluation.labels else []
+        tables += self._stability()
         if self.evaluation.attention is not None:
             attention = self.evaluation.attention
             rows = tuple((text, number(attention[name])) for name, text in _ATTENTION.items())
@@ -208,11 +215,36 @@ class Report:
         columns = ("protocol", "images", "median(truth) / median(prediction)", "spread of its logarithm")
         return TextTable("Metric scale", columns, rows)
 
+    def _stability(self) -> list[TextTable]:
+        score = self.evaluation.stability
+        if score is None or score.pairs == 0:
+            return []
+        rows = tuple((text, number(score.figures[name], 4)) for name, text in _STABILITY.items())
+        return [TextTable("Stability between consecutive frames", ("figure", "value"), rows)]
+
+    def _stability_note(self) -> list[str]:
+        score = self.evaluation.stability
+        if score is None:
+            return []
+        if score.pairs == 0:
+            return ["Stability is NOT MEASURED: no two of the scored frames are consecutive; leave out --limit."]
+        return [
+            f"Stability: {score.pairs} pairs of frames, {score.points} static points that both see, moved by the true "
+            "poses; medians over the points, then over the pairs; a frame's median is removed for the last row."
+        ]
+
     def _classes(self) -> TextTable:
+        """IoU and recall of what occurs in the truth."""
         orders = self.evaluation.labels
-        rows = [(name, *(percent(score.class_iou[name]) for score in orders)) for name in orders[0].class_iou]
-        rows.append(("mean", *(percent(score.figures["mean_iou"]) for score in orders)))
-        return TextTable("IoU of each class, %", ("class", *(score.order for score in orders)), tuple(rows))
+        occurring = [name for name, iou in orders[0].class_iou.items() if iou is not None]
+        rows = [
+            (name, *(percent(part[name]) for score in orders for part in (score.class_iou, score.class_recall)))
+            for name in occurring
+        ]
+        means = (score.figures[name] for score in orders for name in ("mean_iou", "mean_recall"))
+        columns = (f"{figure}, {score.order}" for score in orders for figure in ("IoU", "recall"))
+        title = f"The {len(occurring)} classes that occur, %"
+        return TextTable(title, ("class", *columns), (*rows, ("mean", *map(percent, means))))
 
 
 def _numbers(figures: Mapping[str, float]) -> list[str]:

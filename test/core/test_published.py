@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cinet_core.checkpoint import ModelMetadata, random_checkpoint
-from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
+from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore, StabilityScore
 from cinet_core.evaluation.metrics import DEPTH_METRICS
 from cinet_core.evaluation.published import PUBLISHED, PublishedRow, published_rows
 from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, Report
@@ -94,6 +94,10 @@ def test_each_method_once_for_a_data_set() -> None:
     assert published_rows("my_kitchen") == published_rows(None) == ()
 
 
+CLASS_IOU = {"wall": 0.875, "box|crate": 0.25, "lamp": None}
+CLASS_RECALL = {"wall": 0.95, "box|crate": 0.5, "lamp": None}
+
+
 def evaluation(**changes: object) -> Evaluation:
     depth = dict.fromkeys(DEPTH_METRICS, 0.25) | {"scale_ratio": 1.5, "scale_spread": 0.1}
     labels = {"pixel_accuracy": 0.5, "mean_recall": 0.4, "mean_iou": 0.3333}
@@ -106,7 +110,8 @@ def evaluation(**changes: object) -> Evaluation:
         "counts": Counts(654, 654, 654, 654, 654),
         "network_sizes": ((320, 240),),
         "depth": (DepthScore("paper", "paper: the rules", False, 654, depth),),
-        "labels": (LabelScore("resize-argmax", labels, {"wall": 0.875, "box|crate": None}),),
+        "labels": (LabelScore("resize-argmax", labels, CLASS_IOU, CLASS_RECALL),),
+        "stability": StabilityScore(3, 500, {"depth_change": 0.01234, "scale_change": 0.01, "shape_change": 0.002}),
         "attention": {"average_precision": 0.5, "chance_precision": 0.2, "bce": 0.3, "constant_bce": 0.4},
         "broken": (),
     }
@@ -124,9 +129,13 @@ def test_ours_stand_beside_the_published() -> None:
     text = report().markdown()
     assert "| ours, paper | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 |" in text
     assert "| baseline + LSU, Table 3 | 0.778 | 0.948 | 0.986 | 0.547 | - | 0.152 | - |" in text
-    assert "| ours, resize-argmax | 50.0 | 33.3 |" in text
-    assert "| TD2-PSP50 (RGB), Table 4 | - | 43.5 |" in text
-    assert "| wall | 87.5 |\n| box\\|crate | - |\n| mean | 33.3 |" in text
+    assert "| ours, resize-argmax | 50.0 | 40.0 | 33.3 |" in text
+    assert "| TD2-PSP50 (RGB), Table 4 | - | - | 43.5 |" in text
+    assert "## The 2 classes that occur, %\n" in text
+    assert "| wall | 87.5 | 95.0 |\n| box\\|crate | 25.0 | 50.0 |\n| mean | 33.3 | 40.0 |" in text
+    assert "lamp" not in text
+    assert "| median change that motion does not explain, ln(ratio) | 0.0123 |" in text
+    assert "- Stability: 3 pairs of frames, 500 static points" in text
     assert "| paper | 654 | 1.500 | 0.100 |" in text
     assert "- Depth, protocol paper: the rules." in text
     assert "checkpoint: sha256 0123abcd" in text
@@ -147,7 +156,9 @@ def test_json_holds_every_figure() -> None:
     }
     assert values["evaluation"]["depth"][0]["rules"] == "paper: the rules"
     assert values["evaluation"]["depth"][0]["figures"]["scale_ratio"] == 1.5
-    assert values["evaluation"]["labels"][0]["class_iou"] == {"wall": 0.875, "box|crate": None}
+    assert values["evaluation"]["labels"][0]["class_iou"] == CLASS_IOU
+    assert values["evaluation"]["labels"][0]["class_recall"] == CLASS_RECALL
+    assert values["evaluation"]["stability"]["pairs"] == 3
     assert values["evaluation"]["attention"]["bce"] == 0.3
     assert values["evaluation"]["broken"] == [{"name": "f", "reason": "why"}]
     assert len(values["published"]) == len(published_rows("nyu_depth_v2"))
