@@ -18,8 +18,14 @@ setup:  ## virtual environment with torch and ROS 2, and the colcon build
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
 
-test: setup lint  ## lint, types and the test suite
+# Tests of the network run side by side, one file a process; those that start nodes have the machine to themselves.
+test: setup lint  ## lint, types and the test suite (PYTEST_ARGS=... runs what these say instead)
+ifdef PYTEST_ARGS
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
+else
+	@$(IN_ENV) OMP_NUM_THREADS=1 pytest test/core -n auto --maxprocesses 8 --dist loadfile
+	@$(IN_ENV) pytest test --ignore test/core
+endif
 
 soak: setup  ## the long tests that `make test` leaves out
 	@$(IN_ENV) pytest -m soak $(PYTEST_ARGS)

@@ -116,7 +116,7 @@ setup(
         "ros": ROS_RUNTIME,
         "ros-build": ROS_BUILD,
         "data": DATA,
-        "dev": ["pytest>=8", "hypothesis", "ruff", "mypy", "psutil", *DATA],
+        "dev": ["pytest>=8", "pytest-xdist", "hypothesis", "ruff", "mypy", "psutil", *DATA],
     },
     entry_points={"console_scripts": ["cinet = cinet_core.cli:main"]},
 )
