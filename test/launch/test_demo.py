@@ -21,10 +21,11 @@ TIMEOUT = 120.0
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The demo, in a process group of its own."""
+    """The demo, in a process group of its own, as a terminal starts it: a shell makes background jobs ignore SIGINT."""
     return subprocess.Popen(
         [sys.executable, "-m", "scripts.demo", "--output", str(folder), *arguments],
         cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 
