@@ -123,9 +123,10 @@ class OptimizerSettings:
         weight_decay: of all weights but the log-sigma of the consistency loss.
         encoder_factor: learning rate of the encoder, relative.
         poly_power: of the "poly" schedule.
-        warmup_steps: steps of each stage over which the rate rises from 0.
+        warmup_steps: first steps of each stage, over which the rate rises in a line.
         frozen_levels: feature levels of the encoder (see Encoder.freeze), from the image on, whose weights stay as they
-            are: pretrained ones outlive small or artificial training sets so, and a step costs less.
+            are: pretrained ones outlive small or artificial training sets so, and a step costs less. Their BatchNorm
+            statistics follow `frozen_statistics_below`.
         gradient_clip: limit of the gradient's norm; 0 sets none.
         average_decay: of the exponential average of the weights, which is what is evaluated and exported.
         frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
