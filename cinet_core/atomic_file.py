@@ -22,21 +22,35 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         path: where; an existing file is replaced. Its folder must exist.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: the folder cannot be written, or the disk is full; it names the file.
     """
     path = Path(path)
     prefix = _TEMPORARY.format(name=path.name)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as file:
-        temporary = Path(file.name)
-        try:
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as file:
+            temporary = Path(file.name)
             yield file
             file.flush()
             os.fsync(file.fileno())
-            temporary.chmod(0o644)
-            temporary.replace(path)
-        except BaseException:
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException as error:
+        if temporary is not None:
             temporary.unlink(missing_ok=True)
-            raise
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(path)  # "No space left on device" says little without it
+        raise
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file with `replacing`.
+
+    Raises:
+        OSError: as `replacing`.
+    """
+    with replacing(path) as file:
+        file.write(content)
 
 
 def remove_unfinished(path: str | Path) -> None:

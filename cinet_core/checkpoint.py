@@ -20,7 +20,7 @@ from cinet_core.atomic_file import replacing
 from cinet_core.data.label_sets import LabelSet, get_label_set
 from cinet_core.model.cinet import CINet, build_model
 from cinet_core.model.config import ModelConfig, get_config
-from cinet_core.weights_file import CheckpointError, WeightsHeader, read_file, read_header
+from cinet_core.weights_file import CheckpointError, WeightsHeader, check_readable, read_file, read_header
 
 __all__ = [
     "FORMAT_VERSION",
@@ -158,8 +158,8 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
             range of half precision.
 
     Raises:
-        ValueError: metadata of another configuration, or not expressible in JSON; weights that are not finite (with
-            `half`, not within its range).
+        ValueError: metadata of another configuration, not expressible in JSON, or larger than is ever read; weights
+            that are not finite (with `half`, not within its range).
         OSError: the folder cannot be written.
     """
     if metadata.config != model.config:
@@ -176,6 +176,7 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
     except TypeError as error:
         raise ValueError(f"{path} is not written: recipe or figures are not JSON: {error}") from error
     content = safetensors.torch.save(tensors, {_VERSION_KEY: str(FORMAT_VERSION), _METADATA_KEY: text})
+    check_readable(path, content)
     with replacing(path) as file:
         file.write(content)
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-# A thousand tensors take 0.1 MB, label set and recipe some kB: far beyond that it is not one of ours.
-MAX_HEADER_BYTES = 8 * 2**20
+# A thousand tensors take 0.1 MB, label set and recipe some kB: far beyond that it is not one of ours. Parsed, JSON can
+# take 25 times its size.
+MAX_HEADER_BYTES = 2**20
 _LENGTH_BYTES = 8
 _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -35,6 +36,16 @@ class WeightsHeader:
     metadata: dict[str, str]
     tensors: dict[str, tuple[str, tuple[int, ...]]]
     file_bytes: int
+
+
+def check_readable(path: str | Path, content: bytes) -> None:
+    """Raise ValueError if a file with this content would be refused for the size of its header."""
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    if length > MAX_HEADER_BYTES:
+        raise ValueError(
+            f"{path} is not written: its header would have {length} bytes, the limit is {MAX_HEADER_BYTES}; keep less "
+            "in recipe and figures"
+        )
 
 
 def read_header(path: Path) -> WeightsHeader:
@@ -106,7 +117,7 @@ def _read_header(path: Path, file: BinaryIO) -> WeightsHeader:
 
 def _parse_header(text: bytes) -> WeightsHeader:
     """Whether the offsets tile the file is left to safetensors; here it only matters where they end."""
-    entries: dict[str, Any] = json.loads(text)
+    entries: dict[str, Any] = json.loads(text, object_pairs_hook=_without_duplicates)
     metadata = entries.pop("__metadata__", {})
     if not all(isinstance(value, str) for value in metadata.values()):
         raise TypeError("__metadata__ holds something else than strings")
@@ -115,3 +126,11 @@ def _parse_header(text: bytes) -> WeightsHeader:
     if not all(isinstance(end, int) for end in ends):
         raise TypeError("data_offsets hold something else than integers")
     return WeightsHeader(metadata, tensors, _LENGTH_BYTES + len(text) + max(ends, default=0))
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys differ: of two equal ones this parser and that of safetensors might take another."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a key occurs twice")
+    return values

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.data.frame_files import SourceError
 from cinet_core.model.imagenet import ImageNetWeightsError
@@ -76,8 +77,8 @@ def _run(recipe: Any, options: dict[str, Any]) -> int:
     data = recipe.data
     report = AblationReport(f"{recipe.name}, {data.width}x{data.height}, test split", figures)
     output.mkdir(parents=True, exist_ok=True)
-    (output / "ablation.json").write_text(json.dumps(report.to_dict(), indent=1) + "\n", encoding="utf-8")
-    (output / "ablation.md").write_text(report.markdown(), encoding="utf-8")
+    write_whole(output / "ablation.json", (json.dumps(report.to_dict(), indent=1) + "\n").encode())
+    write_whole(output / "ablation.md", report.markdown().encode())
     for table in report.tables():
         console.print(table.rich())
     console.print(f"written: {output / 'ablation.json'} and {output / 'ablation.md'}", soft_wrap=True)

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 
-from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -16,6 +15,7 @@ from cinet_core.data.contact_sheet import ContactSheet
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.visualize import write_picture
 
 
 def run_data_check(options: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def _check(dataset: SceneDataset, options: argparse.Namespace) -> CheckReport:
         task = progress.add_task(dataset.meta.name, total=len(numbers))
         report = check_dataset(dataset, options.limit, draw, lambda: progress.advance(task))
     if len(sheet):
-        Image.fromarray(sheet.draw()).save(options.output)
+        write_picture(options.output, sheet.draw())
     return report
 
 

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import SceneDataset
@@ -34,8 +35,8 @@ def run_evaluation(options: argparse.Namespace) -> int:
         origin = DataOrigin(options.data, resolved_kind(options.data, options.kind), given)
         report = Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256)
         table = options.output.with_suffix(".md")
-        options.output.write_text(json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        table.write_text(report.markdown(), encoding="utf-8")
+        write_whole(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
+        write_whole(table, report.markdown().encode())
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet eval: {error}", file=sys.stderr)
         return 2

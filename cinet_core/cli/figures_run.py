@@ -8,8 +8,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
@@ -21,6 +19,7 @@ from cinet_core.figures import Observer, draw_attention, draw_features, draw_pan
 from cinet_core.figures import attention as attention_figures
 from cinet_core.figures import features as feature_figures
 from cinet_core.figures import panels as panel_figures
+from cinet_core.visualize import write_picture
 from cinet_core.visualize.text import Picture
 
 FRAMES = 4
@@ -37,7 +36,7 @@ def draw_figures(options: argparse.Namespace) -> int:
         options.output.mkdir(parents=True, exist_ok=True)
         samples, broken = _read(dataset, numbers)
         for path, picture in _figures(options, observers, dataset, samples):
-            Image.fromarray(picture).save(path)
+            write_picture(path, picture)
             print(path)
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet figures {options.figure}: {error}", file=sys.stderr)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
 from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
 from cinet_core.geometry import Intrinsics, unproject
@@ -173,4 +174,4 @@ def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:
     encoded, content = cv2.imencode(".png", picture)
     if not encoded:
         raise OSError(f"{path}: OpenCV could not encode a picture of {picture.shape} {picture.dtype}")
-    path.write_bytes(content.tobytes())
+    write_whole(path, content.tobytes())

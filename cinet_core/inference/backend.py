@@ -8,6 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 
+class OutOfDeviceMemoryError(RuntimeError):
+    """The device had no memory left for a batch. What the batch held is free again: a later or smaller one may fit."""
+
+
+class DeviceLostError(RuntimeError):
+    """The device failed in a way that this process cannot recover from: only a new process can use it again."""
+
+
 class BackendOutput(NamedTuple):
     """Predictions of a batch in host memory, at the graph's output size.
 
@@ -39,6 +47,10 @@ class Backend(Protocol):
         """Predict for images (B, H, W, 3) uint8 RGB and intrinsics (B, 4) fx fy cx cy; the caller keeps both.
 
         The returned arrays belong to the caller: a later call does not touch them.
+
+        Raises:
+            OutOfDeviceMemoryError: the device's memory is too small, or full.
+            DeviceLostError: every later call would fail as well.
         """
         ...
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.torch_backend import TorchBackend, resolve_device
+from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
 
 # Several cameras of different sizes may share one predictor; a stream of random sizes must not fill the memory.
@@ -55,6 +56,7 @@ class Predictor:
 
     Raises:
         ValueError: no such device; a size below 16 or a range that does not rise.
+        OutOfDeviceMemoryError, DeviceLostError: the weights do not go to the device.
     """
 
     def __init__(
@@ -80,8 +82,9 @@ class Predictor:
         self._output_size = output_size
         self._depth_range = depth_range or checkpoint.metadata.depth_range
         # On a GPU it is a copy, so that closing frees the memory although the caller still holds the checkpoint.
-        on_cpu = resolved.type == "cpu"
-        self._model = checkpoint.model if on_cpu else copy.deepcopy(checkpoint.model).to(resolved)
+        self._model = checkpoint.model
+        if resolved.type != "cpu":
+            self._model = on_device(resolved, lambda: copy.deepcopy(checkpoint.model).to(resolved))
         self._backends: OrderedDict[tuple[int, int], Backend] = OrderedDict()
         self._closed = False
 
@@ -107,6 +110,7 @@ class Predictor:
             TypeError: an image that is no uint8 array.
             ValueError: a wrong shape or size, images of different sizes, intrinsics of another size or number.
             RuntimeError: after `close`.
+            OutOfDeviceMemoryError, DeviceLostError: as `Backend.run`.
         """
         if self._closed:
             raise RuntimeError("the predictor is closed: make a new one")
@@ -148,11 +152,48 @@ class Predictor:
             f"times {self.metadata.camera.canonical_focal / focal:.2f} would match the training"
         )
 
+    def device_memory(self) -> dict[str, int]:
+        """Bytes of the device that torch's tensors take (allocated) and that torch holds (reserved); {} on the CPU."""
+        if self.device == "cpu":
+            return {}
+        return {
+            "allocated": torch.cuda.memory_allocated(self.device),
+            "reserved": torch.cuda.memory_reserved(self.device),
+        }
+
+    def fall_back_to_cpu(self) -> None:
+        """Predict on the CPU from now on, and free the memory of the device. Does nothing where it is the CPU already.
+
+        The weights move in place: of a predictor made by `renewed`, the original cannot go on.
+        """
+        if self.device == "cpu":
+            return
+        self._close_backends()
+        self._model.to("cpu")
+        self.device = "cpu"
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def renewed(self) -> Predictor:
+        """One of the same weights with backends of its own, for use while a call of this one does not come back.
+
+        Raises:
+            RuntimeError: after `close`.
+        """
+        if self._closed:
+            raise RuntimeError("the predictor is closed: make a new one")
+        other = copy.copy(self)
+        other._backends = OrderedDict()
+        return other
+
     def close(self) -> None:
         """Free the device memory. May be called again; predicting afterwards raises RuntimeError."""
         self._closed = True
         # First, so that the weights are gone when the last backend empties torch's cache.
         self.__dict__.pop("_model", None)
+        self._close_backends()
+
+    def _close_backends(self) -> None:
         while self._backends:
             self._backends.popitem()[1].close()
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from cinet_core.inference.backend import BackendOutput
+from cinet_core.inference.backend import BackendOutput, DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.graph import DeployableGraph, GraphOutput
+
+Returned = TypeVar("Returned")
+
+# How allocators and libraries say it: CUDA's and the CPU's in torch, cuBLAS and cuDNN.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "_ALLOC_FAILED")
+# torch.AcceleratorError since 2.8, RuntimeError before. CUDA repeats such an error in every later call of the process.
+_CUDA_FAILED = "CUDA error"
 
 
 def resolve_device(name: str) -> torch.device:
@@ -23,6 +32,32 @@ def resolve_device(name: str) -> torch.device:
     if wanted not in present:
         raise ValueError(f"device {name!r} does not exist: this machine has {', '.join(present)} ('auto' picks one)")
     return torch.device(wanted)
+
+
+def on_device(device: torch.device, work: Callable[[], Returned]) -> Returned:
+    """Do something on a device and return its result; where the device itself fails, in this project's words.
+
+    Raises:
+        OutOfDeviceMemoryError: the memory does not suffice; what the attempt held is free again.
+        DeviceLostError: CUDA failed for the rest of this process.
+    """
+    try:
+        return work()
+    except RuntimeError as error:
+        failure = _device_failure(device, error)
+        if failure is None:
+            raise
+    # Outside of the handler: the error that was caught refers, by its traceback, to the tensors that fill the memory.
+    if device.type == "cuda" and isinstance(failure, OutOfDeviceMemoryError):
+        torch.cuda.empty_cache()
+    raise failure
+
+
+def _device_failure(device: torch.device, error: RuntimeError) -> RuntimeError | None:
+    text = str(error).partition("\n")[0]
+    if isinstance(error, torch.cuda.OutOfMemoryError) or any(words in text for words in _NO_MEMORY):
+        return OutOfDeviceMemoryError(f"{device} is out of memory: {text}")
+    return DeviceLostError(f"{device} failed: {text}") if text.startswith(_CUDA_FAILED) else None
 
 
 class TorchBackend:
@@ -42,8 +77,10 @@ class TorchBackend:
     @torch.inference_mode()
     def run(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
         """See `Backend.run`."""
-        if self._device.type == "cuda":
-            return self._run_cuda(images, intrinsics)
+        run = self._run_cuda if self._device.type == "cuda" else self._run_cpu
+        return on_device(self._device, lambda: run(images, intrinsics))
+
+    def _run_cpu(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
         start = time.perf_counter()
         output = self._graph(torch.from_numpy(images), torch.from_numpy(intrinsics))
         seconds = {"network": time.perf_counter() - start}

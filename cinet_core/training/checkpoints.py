@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,10 +34,13 @@ class AtomicCheckpointIO(CheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Write beside the old file, then take its place."""
+        """Write beside the old file, then take its place. Raises OSError where the disk is full."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            torch.save(checkpoint, file)
+        try:
+            with replacing(path) as file:
+                torch.save(checkpoint, file)
+        except RuntimeError as error:  # of torch's writer, which tells positions only
+            raise OSError(f"{path} cannot be written ({error}): is the disk full? The old one is kept") from error
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any | None = "cpu", weights_only: bool | None = True
@@ -48,6 +52,9 @@ class AtomicCheckpointIO(CheckpointIO):
         """
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
+        except pickle.UnpicklingError as error:  # whose text proposes to load it anyway
+            told = "it is damaged, or holds more than tensors and plain values"
+            raise ResumeError(f"{path} cannot be read, {told}: remove it to start anew") from error
         except Exception as error:  # torch.load raises whatever zipfile, pickle and struct do
             raise ResumeError(f"{path} cannot be read ({error}): remove it to start anew") from error
 

@@ -8,6 +8,7 @@ from cinet_core.visualize.features import Shared, SharedBlock, features_figure
 from cinet_core.visualize.grid import Cell, Column, grid
 from cinet_core.visualize.labels import colorize_labels, legend, overlay, wide_legend
 from cinet_core.visualize.panel import panel
+from cinet_core.visualize.picture_file import write_picture
 from cinet_core.visualize.ply import Open3DError, write_ply
 
 __all__ = [
@@ -34,5 +35,6 @@ __all__ = [
     "panel",
     "render_cloud",
     "wide_legend",
+    "write_picture",
     "write_ply",
 ]

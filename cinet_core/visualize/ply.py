@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+# x y z, red green blue, label, confidence
+BYTES_PER_POINT = 3 * 4 + 3 + 1 + 4
+_HEADER_END = b"end_header\n"
+_MAX_HEADER_BYTES = 4096
 
 
 class Open3DError(RuntimeError):
@@ -63,6 +69,18 @@ def write_ply(
     cloud.point.colors = o3d.core.Tensor(np.ascontiguousarray(rgb.reshape(-1, 3)[known]))
     cloud.point.label = o3d.core.Tensor(labels.reshape(-1, 1)[known])
     cloud.point.confidence = o3d.core.Tensor(confidence.reshape(-1, 1)[known].astype(np.float32) / 255.0)
-    if not o3d.t.io.write_point_cloud(str(path), cloud, write_ascii=False):
-        raise OSError(f"{path}: Open3D could not write the cloud; is the folder writable and the disk not full?")
-    return int(known.sum())
+    count = int(known.sum())
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.unfinished-") as folder:
+        unfinished = Path(folder) / path.name
+        written = o3d.t.io.write_point_cloud(str(unfinished), cloud, write_ascii=False)
+        if not (written and _is_whole(unfinished, count)):
+            raise OSError(f"{path}: Open3D could not write the cloud; is the folder writable and the disk not full?")
+        unfinished.replace(path)
+    return count
+
+
+def _is_whole(path: Path, points: int) -> bool:
+    """Whether all was written: on a full disk Open3D leaves a part and reports success."""
+    with path.open("rb") as file:
+        end = file.read(_MAX_HEADER_BYTES).find(_HEADER_END)
+    return end >= 0 and path.stat().st_size == end + len(_HEADER_END) + points * BYTES_PER_POINT

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable
@@ -31,6 +32,7 @@ TINY = {
     "decoder_channels": [16, 12, 8],
 }
 NAME = "depth_head.conv.weight"
+fault = functools.partial(pytest.mark.fault, area="security")
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +152,12 @@ def test_metadata_of_another_network_is_not_saved(checkpoint: Checkpoint, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_arbitrary_bytes_never_raise_anything_else(saved: Path) -> None:
+@fault(
+    fault="tampered header",
+    injected="three random bytes of the header changed, 60 times",
+    expected="refused or, where the change means nothing, loaded; no other exception",
+)
+def test_arbitrary_bytes_never_raise_anything_else(saved: Path, observed: Callable[[str], None]) -> None:
     original = saved.read_bytes()
     generator = np.random.default_rng(0)
     header_length = int.from_bytes(original[:8], "little")
@@ -164,9 +171,57 @@ def test_arbitrary_bytes_never_raise_anything_else(saved: Path) -> None:
             load_checkpoint(saved)
         except CheckpointError:
             refused += 1
+    observed(f"{refused} of 60 refused")
     assert refused > 40
 
 
+def rewrite_offsets(path: Path, change: Callable[[list[list[int]]], object]) -> None:
+    """Change the places of the tensors in a file, in the order of the file, and nothing else."""
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    places = [entry["data_offsets"] for name, entry in header.items() if name != "__metadata__"]
+    change(sorted(places))
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[end:])
+
+
+def set_place(index: int, place: list[int]) -> Callable[[list[list[int]]], object]:
+    def change(places: list[list[int]]) -> None:
+        places[index][:] = place
+
+    return change
+
+
+@fault(
+    fault="tensors in the wrong place",
+    injected="offsets that overlap, leave a hole, lie beyond the end or before the start, run backwards, or hold more "
+    "or less than the shape",
+    expected="refused before a tensor is made",
+)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda places: places[1].__setitem__(slice(None), places[0]), id="overlap"),
+        pytest.param(lambda places: places[1].__setitem__(0, places[1][0] - 4), id="overlap by one value"),
+        pytest.param(lambda places: places[1].__setitem__(0, places[1][0] + 4), id="hole"),
+        pytest.param(set_place(1, [2**40, 2**40 + 4]), id="beyond the end"),
+        pytest.param(set_place(1, [2**64 - 4, 2**64]), id="beyond 64 bits"),
+        pytest.param(set_place(0, [-4, 0]), id="before the start"),
+        pytest.param(lambda places: places[1].reverse(), id="backwards"),
+        pytest.param(set_place(0, [0, 0]), id="nothing"),
+        pytest.param(lambda places: places[-1].__setitem__(0, places[-1][0] // 2), id="more than the shape"),
+    ],
+)
+def test_offsets_that_do_not_tile_the_file(saved: Path, change: Callable[[list[list[int]]], object]) -> None:
+    rewrite_offsets(saved, lambda places: None)
+    load_checkpoint(saved)  # written anew, all is well
+    rewrite_offsets(saved, change)
+    with pytest.raises(CheckpointError, match="damaged"):
+        load_checkpoint(saved)
+
+
+@fault(injected="a safetensors file of another project", expected="refused, says what is missing")
 def test_foreign_safetensors_file(tmp_path: Path) -> None:
     path = tmp_path / "foreign.safetensors"
     safetensors.torch.save_file({"weight": torch.zeros(3)}, path)
@@ -174,6 +229,7 @@ def test_foreign_safetensors_file(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+@fault(injected="format version 2", expected="refused, names both versions")
 def test_unknown_format_version(saved: Path) -> None:
     rewrite(saved, lambda tensors, strings: strings.update(cinet_format_version="2"))
     with pytest.raises(CheckpointError, match=r"format version '2'.*reads 1"):
@@ -187,6 +243,11 @@ def test_missing_metadata(saved: Path, key: str) -> None:
         read_metadata(saved)
 
 
+@fault(
+    fault="tampered metadata",
+    injected="unknown encoder, an encoder to be downloaded (hf-hub), 10^9 channels, NaN limits, wrong types, and more",
+    expected="refused with the name of the field; nothing is allocated or fetched for it",
+)
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -218,6 +279,11 @@ def test_unusable_metadata_is_named(saved: Path, change: Callable[[dict[str, Any
         load_checkpoint(saved)
 
 
+@fault(
+    fault="weights that do not fit",
+    injected="a tensor missing, of another shape or type, or holding NaN",
+    expected="refused with the name of the tensor",
+)
 @pytest.mark.parametrize(
     ("tensor", "named"),
     [
