@@ -7,7 +7,7 @@ PYTHON ?= python3
 # Fast DDS profile, own domain, localhost only, and the built package on every path.
 IN_ENV := source scripts/env.sh &&
 
-.PHONY: help setup demo test soak lint format bench docs constraints clean
+.PHONY: help setup demo test faults soak lint format bench docs constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,17 +18,21 @@ setup:  ## virtual environment with torch and ROS 2, and the colcon build
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
 
-# Tests of the network run side by side, one file a process; those that start nodes have the machine to themselves.
+# One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile -n auto
 test: setup lint  ## lint, types and the test suite (PYTEST_ARGS=... runs what these say instead)
 ifdef PYTEST_ARGS
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
 else
-	@$(IN_ENV) OMP_NUM_THREADS=1 pytest test/core -n auto --maxprocesses 8 --dist loadfile
-	@$(IN_ENV) pytest test --ignore test/core
+	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 8 test/core
+	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 test --ignore test/core
 endif
 
-soak: setup  ## the long tests that `make test` leaves out
-	@$(IN_ENV) pytest -m soak $(PYTEST_ARGS)
+faults: setup  ## inject every fault and write what was seen into docs/faults.md
+	@$(IN_ENV) pytest -m fault --fault-table docs/faults.md $(PYTEST_ARGS)
+
+soak: setup  ## the long tests that `make test` leaves out; those of faults into docs/soak.md
+	@$(IN_ENV) pytest -m soak --fault-table docs/soak.md $(PYTEST_ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(IN_ENV) ruff check . && ruff format --check . && mypy

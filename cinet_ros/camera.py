@@ -10,10 +10,10 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from cinet_core.geometry import Intrinsics
 from cinet_ros.camera_input import CameraInput
-from cinet_ros.conversions.camera import CameraModelCache
 from cinet_ros.counters import FrameCounters
-from cinet_ros.diagnostics import WARN, Conditions, status
+from cinet_ros.diagnostics import WARN, Conditions, Latencies, status
 from cinet_ros.publishers import CameraOutputs
+from cinet_ros.rate_limit import RateLimit
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Job:
 
 @dataclass
 class Camera:
-    """One camera; `counters` start anew with each activation."""
+    """One camera; `counters` and `latencies` start anew with each activation."""
 
     name: str
     input: CameraInput
@@ -34,15 +34,18 @@ class Camera:
     conditions: Conditions
     rectified: bool
     counters: FrameCounters = field(default_factory=FrameCounters)
+    latencies: Latencies = field(default_factory=Latencies)
     waiting_since: float | None = None  # without a camera_info, steady clock
-    models: CameraModelCache = field(default_factory=CameraModelCache)
     focal_checked: Intrinsics | None = None
     wanted_since: float | None = None
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    cloud_limit: RateLimit = field(default_factory=RateLimit)
 
     def restart(self) -> None:
         """Forget what an earlier activation left."""
         self.conditions.clear_all()
-        self.counters = FrameCounters()
+        self.counters, self.latencies = FrameCounters(), Latencies()
+        self.rate_limit, self.cloud_limit = RateLimit(), RateLimit()
         self.waiting_since = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, stale_after: float, active: bool) -> DiagnosticStatus:
@@ -54,6 +57,9 @@ class Camera:
             "image topic": self.input.image_topic,
             "rate in [Hz]": f"{rate_in:.1f}",
             "rate out [Hz]": f"{rate_out:.1f}",
+            "age of the last image [s]": _age(self.counters.last_received),
+            "age of the last output [s]": _age(self.latencies.last_published),
+            **self.latencies.values(),
             "received": counts.received,
             "used": counts.used,
             **{f"dropped: {reason}": count for reason, count in sorted(counts.drops.items())},
@@ -84,5 +90,10 @@ class Camera:
             self.conditions.report(
                 "stale_input",
                 WARN,
-                f"no image on {self.input.image_topic} for {age:.1f} s although it has a publisher",
+                f"no image on {self.input.image_topic} for {age:.1f} s although it has a publisher: see "
+                "whether it sends (ros2 topic hz), and whether it uses the Fast DDS profile (README: Images get lost?)",
             )
+
+
+def _age(moment: float | None) -> str:
+    return "none yet" if moment is None else f"{time.monotonic() - moment:.1f}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +15,9 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 # A condition that nobody reports anew for this long is over.
 LASTS = 5.0
+
+# Of how many of the latest frames latencies are told.
+LATENCY_FRAMES = 100
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -67,6 +73,41 @@ class Conditions:
     @staticmethod
     def _is_over(condition: Condition, now: float) -> bool:
         return not condition.lasting and now - condition.reported > LASTS
+
+
+class Latencies:
+    """Latencies of the latest frames, and when the last of them was published; safe from any thread."""
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[float, float]] = deque(maxlen=LATENCY_FRAMES)
+        self._lock = threading.Lock()
+        self.last_published: float | None = None  # steady clock, seconds
+
+    def add(self, stamp_latency: float, receive_latency: float) -> None:
+        """Note that a frame was published now.
+
+        Args:
+            stamp_latency: seconds since its stamp, NaN where the clocks differ.
+            receive_latency: seconds since its arrival.
+        """
+        with self._lock:
+            self._frames.append((stamp_latency, receive_latency))
+            self.last_published = time.monotonic()
+
+    def values(self) -> dict[str, str]:
+        """Median and maximum of both, in seconds; nothing before the first frame."""
+        with self._lock:
+            frames = list(self._frames)
+        known = {
+            "latency": [stamp for stamp, _ in frames if not math.isnan(stamp)],
+            "receive latency": [receive for _, receive in frames],
+        }
+        return {
+            f"{name}, {kind} [s]": f"{summary(seconds):.3f}"
+            for name, seconds in known.items()
+            if seconds
+            for kind, summary in (("median", statistics.median), ("maximum", max))
+        }
 
 
 def status(name: str, hardware: str, fine: str, conditions: Conditions, values: Mapping[str, Any]) -> DiagnosticStatus:

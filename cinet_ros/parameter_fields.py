@@ -105,9 +105,11 @@ def _check_one(field: dataclasses.Field[Any], value: Any) -> None:
     if sound and kind is tuple:
         accepted = (int, float) if isinstance(default[0], float) else (type(default[0]),)
         sound = all(type(item) in accepted for item in value)
-    if not sound:
-        raise ValueError(f"{field.name} = {value!r} must be {_KINDS[kind]}, such as {_literal(default)}")
     limits, choices = field.metadata["limits"], field.metadata["choices"]
+    if not sound:
+        within = f" in {limits[0]:g} .. {limits[1]:g}" if limits else ""
+        within += f", one of {', '.join(choices)}," if choices else ""
+        raise ValueError(f"{field.name} = {value!r} must be {_KINDS[kind]}{within}, such as {_literal(default)}")
     if choices and value not in choices:
         raise ValueError(f"{field.name} = {value!r} is not one of {', '.join(choices)}")
     # written so that NaN fails too

@@ -14,7 +14,11 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
+from cinet_ros.conversions.errors import MAX_PIXELS
 from cinet_ros.parameter_fields import check, coerced, parameter
+
+# Seconds. A frame of a slow network on a busy processor takes a few tenths.
+MIN_WATCHDOG_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,19 @@ class Settings:
 
     # model
     weights: str = parameter("", "checkpoint (.safetensors), or `random` for plumbing without a trained network")
+    weights_sha256: str = parameter(
+        "", "SHA-256 that the file of `weights` must have, 64 hex digits; empty: any. The log names it at `configured`"
+    )
     model_config: str = parameter(
         "lite", "network built when weights is `random`", choices=("lite", "resnet50", "resnet101")
     )
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a CUDA GPU where there is one")
+    oom_fallback: str = parameter(
+        "none",
+        "when the GPU's memory does not suffice; none: the frame is dropped and the next one tried; cpu: go on there",
+        choices=("none", "cpu"),
+        run_time=True,
+    )
     network_width: int = parameter(
         0, "width of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
     )
@@ -34,6 +47,13 @@ class Settings:
         0, "height of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
     )
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
+    watchdog_timeout: float = parameter(
+        30.0,
+        "a frame that takes longer has hung: it is dropped and a new worker takes over; choose several times what the "
+        "slowest frame takes, 0.5 at least; 0: wait forever, as under a debugger",
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
 
     # inputs
     cameras: tuple[str, ...] = parameter(
@@ -68,6 +88,12 @@ class Settings:
         0.0,
         "horizontal field of view assumed when there is no valid camera_info; 0: none",
         limits=(0.0, 170.0),
+        run_time=True,
+    )
+    max_rate: float = parameter(
+        0.0,
+        "frames a second of each camera that are used at most, the others are dropped before decoding; 0: all",
+        limits=(0.0, 1000.0),
         run_time=True,
     )
     max_stamp_age: float = parameter(
@@ -116,6 +142,9 @@ class Settings:
         choices=("semantic", "camera"),
         run_time=True,
     )
+    cloud_max_rate: float = parameter(
+        0.0, "clouds a second of each camera at most; 0: one with every frame", limits=(0.0, 1000.0), run_time=True
+    )
     cloud_decimation: int = parameter(1, "keep every n-th row and column of the cloud", limits=(1, 16), run_time=True)
     cloud_min_range: float = parameter(0.0, "points nearer to the camera are NaN", limits=(0.0, 1000.0), run_time=True)
     cloud_max_range: float = parameter(
@@ -138,9 +167,19 @@ class Settings:
         for low, high in (("depth_min", "depth_max"), ("cloud_min_range", "cloud_max_range")):
             if 0 < getattr(self, high) <= getattr(self, low):
                 raise ValueError(f"{high} = {getattr(self, high):g} must be above {low} = {getattr(self, low):g}, or 0")
+        if 0 < self.watchdog_timeout < MIN_WATCHDOG_TIMEOUT:
+            raise ValueError(
+                f"watchdog_timeout = {self.watchdog_timeout:g} s must be {MIN_WATCHDOG_TIMEOUT:g} s at least: a frame "
+                "that is only slow would be taken for one that hangs; 0 waits forever"
+            )
         for pair in ("network", "output"):
             if (getattr(self, f"{pair}_width") == 0) != (getattr(self, f"{pair}_height") == 0):
                 raise ValueError(f"{pair}_width and {pair}_height must both be 0 or both be given")
+        if self.output_width * self.output_height > MAX_PIXELS:
+            raise ValueError(
+                f"output_width x output_height = {self.output_width}x{self.output_height} must not exceed "
+                f"{MAX_PIXELS} pixels"
+            )
         if len(set(self.cameras)) != len(self.cameras) or not self.cameras:
             raise ValueError(f"cameras = {list(self.cameras)} must hold at least one name, each once")
         if len(self.cameras) > 1 and "" in self.cameras:

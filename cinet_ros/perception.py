@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -10,37 +13,53 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError
 from cinet_core.inference.predictor import Predictor
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput, stamp_of
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.diagnostics import ERROR, WARN, Conditions, status
+from cinet_ros.diagnostics import ERROR, Conditions
+from cinet_ros.model import NO_WEIGHTS, load_predictor
+from cinet_ros.node_status import model_status, report_namesakes
 from cinet_ros.parameter_fields import declare
 from cinet_ros.parameters import Settings, changed
 from cinet_ros.pipeline import Pipeline
 from cinet_ros.publishers import CameraOutputs
-from cinet_ros.worker import LatestWorker
+from cinet_ros.supervisor import WorkerSupervisor
 
 NODE_NAME = "perception"
-RANDOM_WEIGHTS = "random"
-NO_WEIGHTS = (
-    "no weights given. Set the parameter `weights` to a checkpoint (.safetensors), on the command line "
-    "`ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors`; to try the plumbing without a "
-    "trained network set weights:=random"
-)
-RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a trained checkpoint in `weights`"
 
-# How often subscribers and publishers are looked at: a new subscriber waits this long at most, seconds.
-DEMAND_PERIOD = 0.2
+# How often subscribers, publishers and the worker are looked at: a new subscriber waits this long at most, seconds.
+WATCH_PERIOD = 0.2
 DIAGNOSTICS_PERIOD = 1.0
 # How long a transition waits for the frame in work, seconds.
 STOP_TIMEOUT = 10.0
 
+Transition = Callable[["PerceptionNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _explained(transition: Transition) -> Transition:
+    """Say why a transition fails: rclpy takes an exception for an ERROR, and says nothing."""
+
+    @functools.wraps(transition)
+    def explained(self: PerceptionNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except Exception as error:
+            text = f"{transition.__name__} failed with {type(error).__name__}: {error}. Everything is freed; "
+            self._model_conditions.report("transition", ERROR, text + "configure the node anew", lasting=True)
+            return TransitionCallbackReturn.ERROR
+
+    return explained
+
 
 class PerceptionNode(LifecycleNode):
     """Managed node. configure: load the model, create outputs; activate: start work; cleanup: free it all.
+
+    Attributes:
+        settings: current values of all parameters.
+        failure: why only a new process can go on, None while this one can.
 
     Raises:
         ValueError: a parameter's value is out of range, or no weights are given.
@@ -49,18 +68,17 @@ class PerceptionNode(LifecycleNode):
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, **node_arguments)
         self.settings = declare(self, Settings)
+        self.failure: str | None = None
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
-        self._pipeline: Pipeline | None = None
-        self._worker: LatestWorker[Job] | None = None
-        self._left_behind: LatestWorker[Job] | None = None
-        self._demand_timer: Any = None
+        self._watch_timer: Any = None
         # Timers of the node's own clock would stand still with a paused or missing simulation.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._model_conditions = Conditions(self.get_logger())
+        self._supervisor = WorkerSupervisor(self._model_conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self._steady_clock)
 
@@ -69,6 +87,12 @@ class PerceptionNode(LifecycleNode):
         success = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == success and self.trigger_activate() == success
 
+    @property
+    def longest_pause(self) -> float | None:
+        """Seconds that any one callback may take while the node is active; None where there is no limit."""
+        timeout = self.settings.watchdog_timeout
+        return timeout + STOP_TIMEOUT if self._supervisor.working and timeout > 0 else None
+
     # transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -76,8 +100,9 @@ class PerceptionNode(LifecycleNode):
         self._model_conditions.clear_all()
         try:
             self._configure()
-        except Exception as error:  # rclpy would take it for an ERROR, and say nothing
-            self._release()
+        except Exception as error:
+            self._release(STOP_TIMEOUT)
+            self._model_conditions.clear_all()
             known = isinstance(error, (CheckpointError, ValueError))  # whose texts name the remedy
             cause = str(error) if known else f"{type(error).__name__}: {error}"
             self._model_conditions.report("configure", ERROR, f"not configured: {cause}", lasting=True)
@@ -86,16 +111,7 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         settings = self.settings
-        checkpoint = self._load(settings)
-        sizes = [
-            (height, width) if width else None
-            for width, height in (
-                (settings.network_width, settings.network_height),
-                (settings.output_width, settings.output_height),
-            )
-        ]
-        self._predictor = Predictor(checkpoint, device=settings.device, network_size=sizes[0], output_size=sizes[1])
-        self._predictor.label_set.ids(name for name in settings.mask_classes if name)
+        self._predictor = load_predictor(settings, self._model_conditions)
         compressed = settings.image_transport == "compressed"
         self._decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
         for name in settings.cameras:
@@ -105,12 +121,6 @@ class PerceptionNode(LifecycleNode):
             f"{self._predictor.device}, {len(self._predictor.label_set.classes)} classes of "
             f"{self._predictor.label_set.name}"
         )
-
-    def _load(self, settings: Settings) -> Checkpoint:
-        if settings.weights != RANDOM_WEIGHTS:
-            return load_checkpoint(settings.weights)
-        self._model_conditions.report("random", WARN, RANDOM_WARNING, lasting=True)
-        return random_checkpoint(settings.model_config)
 
     def _raw_decoder(self, preference: str) -> Any:
         decoder = choose_decoder(preference)
@@ -131,91 +141,121 @@ class PerceptionNode(LifecycleNode):
         outputs = CameraOutputs(self, prefix, self._predictor.label_set)
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()), rectified)
 
+    @_explained
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Start the worker and take images as soon as somebody wants what becomes of them."""
-        if self._left_behind is not None and self._left_behind.running:
-            self.get_logger().error("not activated: a frame from before the deactivation is in work still; try again")
-            return TransitionCallbackReturn.FAILURE
-        assert self._predictor is not None
-        self._left_behind = None
         for camera in self._cameras.values():
             camera.restart()
-        self._pipeline = Pipeline(self._predictor, self._cameras, self._decode, lambda: self.settings, self.get_clock())
-        self._worker = LatestWorker(self._pipeline.process, self._pipeline.failed, name="perception worker")
-        self._demand_timer = self.create_timer(DEMAND_PERIOD, self._follow_demand, clock=self._steady_clock)
+        try:
+            self._supervisor.start(self._make_pipeline)
+        except RuntimeError as error:
+            self.get_logger().error(f"not activated: {error}. Restart the node's process")
+            return TransitionCallbackReturn.FAILURE
+        self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self._steady_clock)
         self._follow_demand()
         return super().on_activate(state)
 
+    @_explained
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop taking images; the model and the outputs stay."""
-        self._halt()
+        self._halt(STOP_TIMEOUT)
         return super().on_deactivate(state)
 
+    @_explained
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model and the outputs."""
-        self._release()
+        self._release(STOP_TIMEOUT)
+        self._model_conditions.clear_all()
         return super().on_cleanup(state)
 
+    @_explained
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, from any state."""
-        self._release()
+        self._release(STOP_TIMEOUT)
+        self._model_conditions.clear_all()
         return super().on_shutdown(state)
 
+    @_explained
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that the node can be configured anew."""
-        self.get_logger().error(f"a transition from {state.label} failed: everything is freed; configure the node anew")
-        self._release()
+        self._release(STOP_TIMEOUT)
         return TransitionCallbackReturn.SUCCESS
 
-    def close(self) -> None:
-        """Stop the worker and free the model, whatever the state; for the end of the process."""
-        self._release()
+    def close(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """Stop the worker and free the model, whatever the state; for the end of the process.
 
-    def _halt(self) -> None:
-        if self._demand_timer is not None:
-            self.destroy_timer(self._demand_timer)
-            self._demand_timer = None
+        Args:
+            timeout: how long to wait for the frame in work, seconds.
+
+        Returns:
+            Whether every thread has ended.
+        """
+        self._release(timeout)
+        return self._supervisor.left_behind == 0
+
+    def _halt(self, timeout: float) -> None:
+        if self._watch_timer is not None:
+            self.destroy_timer(self._watch_timer)
+            self._watch_timer = None
         for camera in self._cameras.values():
             camera.input.close()
-        worker, self._worker = self._worker, None
-        if worker is None:
-            return
-        for name in worker.stop(STOP_TIMEOUT):
+        for name in self._supervisor.stop(timeout, "deactivated"):
             self._cameras[name].counters.drop("deactivated")
-        if worker.running:
-            assert self._pipeline is not None
-            self._pipeline.abandon()
-            self._left_behind = worker
-            self.get_logger().error(
-                f"the frame in work did not end within {STOP_TIMEOUT:g} s: it goes on, and nothing of it is published"
-            )
 
-    def _release(self) -> None:
-        self._halt()
-        for camera in self._cameras.values():
-            camera.outputs.close()
-        predictor, worker = self._predictor, self._left_behind
-        # New ones, where the frame left behind has the old ones still.
-        self._cameras, self._predictor, self._pipeline, self._left_behind = {}, None, None, None
-        self._model_conditions.clear_all()
-        # In use by a frame left behind, the model is freed with that, being referred to by nothing else.
-        if predictor is not None and not (worker is not None and worker.running):
+    def _release(self, timeout: float) -> None:
+        """Free everything; what fails to be freed keeps nothing else from it."""
+        with ExitStack() as stack:  # the last one first
+            if self._predictor is not None:
+                stack.callback(self._close_predictor)
+            for camera in self._cameras.values():
+                stack.callback(camera.outputs.close)
+            stack.callback(self._cameras.clear)
+            stack.callback(self._halt, timeout)
+
+    def _make_pipeline(self) -> Pipeline:
+        assert self._predictor is not None
+        cameras = dict(self._cameras)  # a worker left behind goes on with these after a clean-up
+        return Pipeline(self._predictor, cameras, self._decode, lambda: self.settings, self.get_clock())
+
+    def _renew_predictor(self) -> None:
+        """Leave the predictor to the thread that hangs in it, and with whose end it goes."""
+        if self._predictor is not None:
+            self._predictor = self._predictor.renewed()
+
+    def _close_predictor(self) -> None:
+        predictor, self._predictor = self._predictor, None
+        if predictor is not None:
             predictor.close()
 
     # while active
 
     def _on_image(self, name: str, message: Any) -> None:
-        worker = self._worker
-        if worker is None:  # taken from the wire just before the deactivation
+        if not self._supervisor.working:  # taken from the wire just before the deactivation
             return
         camera = self._cameras[name]
         received = camera.counters.receive(stamp_of(message))
-        if worker.submit(name, Job(message, received)) is not None:
+        if not camera.rate_limit.allows(self.settings.max_rate, received):
+            camera.counters.drop("max_rate")
+        elif self._supervisor.submit(name, Job(message, received)) is not None:
             camera.counters.drop("overload")
+
+    def _watch(self) -> None:
+        self._follow_demand()
+        failure = self._supervisor.check(self.settings.watchdog_timeout)
+        if failure is not None:
+            self._give_up(failure)
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
             camera.input.update(wanted=bool(camera.outputs.wanted()))
+
+    def _give_up(self, failure: str) -> None:
+        """Stop working, and let whoever runs the process know that it has to end."""
+        self._halt(0.0)
+        text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
+        self._model_conditions.report("failure", ERROR, text, lasting=True)
+        self._publish_diagnostics()
+        self.failure = failure
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
@@ -228,29 +268,20 @@ class PerceptionNode(LifecycleNode):
         return SetParametersResult(successful=True)
 
     def _publish_diagnostics(self) -> None:
+        self._supervisor.report()
+        report_namesakes(self, self._model_conditions)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         prefix = self.get_fully_qualified_name().lstrip("/")
-        message.status = [self._model_status(f"{prefix}: model")]
+        message.status = [
+            model_status(
+                f"{prefix}: model", self._predictor, self.settings.weights, self._model_conditions, self._supervisor
+            )
+        ]
         message.status += [
             camera.status(
-                f"{prefix}: camera{' ' if name else ''}{name}",
-                self.settings.stale_after,
-                self._worker is not None,
+                f"{prefix}: camera{' ' if name else ''}{name}", self.settings.stale_after, self._supervisor.working
             )
             for name, camera in self._cameras.items()
         ]
         self._diagnostics.publish(message)
-
-    def _model_status(self, name: str) -> Any:
-        predictor = self._predictor
-        if predictor is None:
-            return status(name, "", "not configured", self._model_conditions, {"weights": self.settings.weights})
-        values = {
-            "weights": self.settings.weights,
-            "model": predictor.metadata.config.name,
-            "model hash": predictor.model_hash,
-            "label set": predictor.label_set.name,
-            "backend": predictor.backend_name,
-        }
-        return status(name, str(predictor.device), "ready", self._model_conditions, values)

@@ -1,11 +1,11 @@
-"""From image messages to published outputs, on the worker's thread: decode, rectify, predict, publish, account."""
+"""From image messages to published outputs, on the worker's thread: prepare, predict, publish, account."""
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import cv2
@@ -15,41 +15,80 @@ from rclpy.clock import Clock
 from std_msgs.msg import Header
 
 from cinet_core.data.label_sets import UNLABELLED
-from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics
+from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_ros.camera import Camera, Job
-from cinet_ros.camera_input import stamp_of
-from cinet_ros.conversions.camera import CameraModel
 from cinet_ros.conversions.colors import LabelPainter
 from cinet_ros.conversions.errors import ConversionError
 from cinet_ros.diagnostics import ERROR, WARN
+from cinet_ros.frame_messages import FrameMessages, Result
 from cinet_ros.msg import PerceptionStats, StageTime
 from cinet_ros.parameters import Settings
-from cinet_ros.publishers import Result
+from cinet_ros.preparation import WAITING, Frame, Preparation
+from cinet_ros.publishers import PublishGate
 
 # A stamp further from the node's clock than this is of another clock, not of a slow camera.
 PLAUSIBLE_LATENCY = 10.0
 
-# Why images are dropped that come before the first camera_info.
-WAITING = "waiting_for_camera_info"
+NO_MEMORY_REMEDY = (
+    "The next one is tried; free memory, lower network_width and network_height, or set oom_fallback to cpu"
+)
+ERROR_REMEDY = (
+    "The next one is tried; if this goes on, deactivate, clean up and configure the node, and report this text"
+)
 
 Array = npt.NDArray[Any]
 
 
-@dataclass
-class Frame:
-    """One image on its way through the pipeline."""
+class Accounts:
+    """The frames that a worker has in work: each is counted once, whether it ends or is given up meanwhile.
 
-    camera: Camera
-    job: Job
-    image: Array
-    valid: Array | None
-    intrinsics: Intrinsics | None
-    seconds: dict[str, float]
+    Args:
+        cameras: by name.
+    """
+
+    def __init__(self, cameras: Mapping[str, Camera]) -> None:
+        self._cameras = cameras
+        self._in_work: set[str] = set()
+        self._given_up: str | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, names: Iterable[str]) -> None:
+        """Take a frame of each of these cameras to work."""
+        with self._lock:
+            self._in_work = set(names)
+            self._drop_given_up()
+
+    def use(self, camera: Camera) -> bool:
+        """Count the camera's frame as used; False where it was counted before."""
+        return self._end(camera, camera.counters.use)
+
+    def drop(self, camera: Camera, reason: str) -> bool:
+        """Count the camera's frame as dropped; False where it was counted before."""
+        return self._end(camera, lambda: camera.counters.drop(reason))
+
+    def give_up(self, reason: str) -> None:
+        """Count what is in work, and all that comes, as dropped."""
+        with self._lock:
+            self._given_up = reason
+            self._drop_given_up()
+
+    def _drop_given_up(self) -> None:
+        if self._given_up is not None:
+            while self._in_work:
+                self._cameras[self._in_work.pop()].counters.drop(self._given_up)
+
+    def _end(self, camera: Camera, count: Callable[[], None]) -> bool:
+        with self._lock:
+            if camera.name not in self._in_work:
+                return False
+            self._in_work.remove(camera.name)
+            count()
+            return True
 
 
 class Pipeline:
-    """What the worker runs.
+    """What one worker runs.
 
     Args:
         predictor: shared by all cameras.
@@ -57,6 +96,11 @@ class Pipeline:
         decode: image message -> (H, W, 3) uint8 RGB.
         settings: returns the current settings; read once per batch.
         clock: of the node, for latencies.
+
+    Attributes:
+        published: whether a frame has gone through.
+        fallback: why it predicts on the CPU although another device was asked for, or None.
+        lost_device: what became of the device where only a new process can use it, or None.
     """
 
     def __init__(
@@ -67,167 +111,99 @@ class Pipeline:
         settings: Callable[[], Settings],
         clock: Clock,
     ) -> None:
+        self.published = False
+        self.fallback: str | None = None
+        self.lost_device: str | None = None
         self._predictor = predictor
         self._cameras = cameras
-        self._decode = decode
+        self._prepare = Preparation(decode, predictor.focal_warning, clock)
         self._settings = settings
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
-        self._abandoned = False
+        self._messages = {name: FrameMessages(predictor.label_set) for name in cameras}
+        self._gate = PublishGate()
+        self._accounts = Accounts(cameras)
 
-    def abandon(self) -> None:
-        """Publish nothing more: the frame in work took too long, and its publishers may go. Safe from any thread."""
-        self._abandoned = True
+    def abandon(self, reason: str) -> None:
+        """Publish nothing more, and count the frames in work as dropped. Safe from any thread."""
+        self._gate.shut()
+        self._accounts.give_up(reason)
 
     def process(self, batch: dict[str, Job]) -> None:
         """Run the latest frame of every camera that has one; cameras with equal image sizes share a network call."""
         settings = self._settings()
+        self._accounts.begin(batch)
         groups: dict[tuple[int, ...], list[Frame]] = {}
         for name, job in batch.items():
+            if self._gate.is_shut:
+                return
             camera = self._cameras[name]
             try:
                 frame = self._prepare(camera, job, settings)
+            except ConversionError as error:
+                self._refuse(camera, error)
             except Exception as error:  # of one camera: the others go on
-                self._lost(camera, error)
-                continue
-            if frame is not None:
+                self._lose(camera, error)
+            else:
                 groups.setdefault(frame.image.shape, []).append(frame)
         for frames in groups.values():
             self._run(frames, settings)
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
-        """Report an error that struck outside any frame; the frames of the batch are accounted for already."""
+        """Account for the frames of a batch when an error struck outside any of them."""
         for name in batch:
-            self._cameras[name].conditions.report("error", ERROR, f"{type(error).__name__}: {error}")
+            self._lose(self._cameras[name], error)
+
+    def _refuse(self, camera: Camera, error: ConversionError) -> None:
+        self._accounts.drop(camera, error.reason)
+        if error.reason != WAITING:  # as every start does for a moment; what follows is reported
+            camera.conditions.report(error.reason, WARN if error.reason == "stale" else ERROR, str(error))
+
+    def _lose(self, camera: Camera, error: Exception) -> None:
+        exhausted = isinstance(error, (OutOfDeviceMemoryError, MemoryError))
+        reason, remedy = ("out_of_memory", NO_MEMORY_REMEDY) if exhausted else ("error", ERROR_REMEDY)
+        if self._accounts.drop(camera, reason):
+            camera.conditions.report(reason, ERROR, f"frame lost to {type(error).__name__}: {error}. {remedy}")
 
     def _run(self, frames: list[Frame], settings: Settings) -> None:
         """Predict and publish frames of one size."""
         try:
-            predictions = self._predictor.predict_batch(
-                [frame.image for frame in frames], [frame.intrinsics for frame in frames]
-            )
-        except Exception as error:  # out of memory, a broken backend: the next frame may do
+            predictions = self._predict(frames, settings)
+        except Exception as error:  # the next frame may do
+            if isinstance(error, DeviceLostError):
+                self.lost_device = str(error)
             for frame in frames:
-                self._lost(frame.camera, error)
+                self._lose(frame.camera, error)
             return
         for frame, prediction in zip(frames, predictions, strict=True):
-            if self._abandoned:
-                frame.camera.counters.drop("deactivated")
-                continue
+            if self._gate.is_shut:
+                return
             try:
                 wanted = self._publish(frame, prediction, settings)
             except Exception as error:
-                self._lost(frame.camera, error)
+                self._lose(frame.camera, error)
                 continue
-            frame.camera.counters.use()
+            if not self._accounts.use(frame.camera):
+                return
+            self.published = True
             try:
                 self._publish_stats(frame, wanted)
             except Exception as error:  # the frame itself is out, and counted
-                frame.camera.conditions.report("error", ERROR, f"no stats, {type(error).__name__}: {error}")
+                text = f"no stats, {type(error).__name__}: {error}. {ERROR_REMEDY}"
+                frame.camera.conditions.report("stats", ERROR, text)
 
-    def _lost(self, camera: Camera, error: Exception) -> None:
-        camera.counters.drop("deactivated" if self._abandoned else "error")
-        if not self._abandoned:
-            camera.conditions.report("error", ERROR, f"frame lost to {type(error).__name__}: {error}")
-
-    def _prepare(self, camera: Camera, job: Job, settings: Settings) -> Frame | None:
-        """Decode and rectify; None where the frame is dropped, which is then counted with its reason."""
-        started = time.perf_counter()
+    def _predict(self, frames: list[Frame], settings: Settings) -> list[Prediction]:
+        images, intrinsics = [frame.image for frame in frames], [frame.intrinsics for frame in frames]
         try:
-            self._refuse_old(job, settings)
-            image = self._decode(job.message)
-            self._refuse_small(image)
-            decoded = time.perf_counter()
-            model = self._camera_model(camera, job, image.shape[1], image.shape[0], settings)
-        except ConversionError as error:
-            camera.counters.drop(error.reason)
-            self._report_unusable(camera, error)
-            return None
-        valid = None
-        if model is not None and model.distorted:
-            image, valid = model.rectify(image)
-        seconds = {"decode": decoded - started, "rectify": time.perf_counter() - decoded}
-        intrinsics = model.intrinsics if model is not None else self._assumed(image, settings)
-        return Frame(camera, job, image, valid, intrinsics, seconds)
-
-    @staticmethod
-    def _report_unusable(camera: Camera, error: ConversionError) -> None:
-        if error.reason == WAITING:
-            return  # as every start does for a moment; what follows is reported
-        level = WARN if error.reason == "stale" else ERROR
-        camera.conditions.report(error.reason, level, str(error))
-
-    @staticmethod
-    def _refuse_small(image: Array) -> None:
-        if min(image.shape[:2]) < MIN_NETWORK_SIDE:
-            needed = f"the network needs {MIN_NETWORK_SIDE} pixels a side; raise the camera's resolution"
-            raise ConversionError("size", f"image is {image.shape[1]}x{image.shape[0]}: {needed}")
-
-    def _refuse_old(self, job: Job, settings: Settings) -> None:
-        if settings.max_stamp_age <= 0 or stamp_of(job.message) == 0:  # which is no time at all
-            return
-        age = self._clock.now().nanoseconds * 1e-9 - stamp_of(job.message) * 1e-9
-        if age > settings.max_stamp_age:
-            raise ConversionError(
-                "stale",
-                f"image stamp is {age:.3f} s old, above max_stamp_age = {settings.max_stamp_age:g} s; raise it, or set "
-                "use_sim_time if the images come from a bag",
-            )
-
-    def _camera_model(
-        self, camera: Camera, job: Job, width: int, height: int, settings: Settings
-    ) -> CameraModel | None:
-        """Model for this image; None where there is no valid calibration and the frame is used without."""
-        info = camera.input.camera_info(stamp_of(job.message))
-        if info is None:
-            camera.waiting_since = camera.waiting_since or job.received
-            if job.received - camera.waiting_since < settings.camera_info_timeout:
-                raise ConversionError(
-                    WAITING,
-                    f"images wait up to camera_info_timeout = {settings.camera_info_timeout:g} s for a first "
-                    f"message on {camera.input.info_topic}",
-                )
-            self._report_uncalibrated(camera, f"no camera_info on {camera.input.info_topic}", settings)
-            return None
-        camera.waiting_since = None
-        try:
-            model = camera.models.get(info, width, height, camera.rectified)
-        except ConversionError as error:
-            if error.reason != "no_intrinsics":
+            return self._predictor.predict_batch(images, intrinsics)
+        except OutOfDeviceMemoryError as error:
+            # The weights move for good: not under a worker that has replaced this one.
+            if settings.oom_fallback != "cpu" or self._predictor.device == "cpu" or self._gate.is_shut:
                 raise
-            self._report_uncalibrated(camera, str(error), settings)
-            return None
-        camera.conditions.clear("uncalibrated")
-        self._watch_focal(camera, model.intrinsics)
-        return model
-
-    def _watch_focal(self, camera: Camera, intrinsics: Intrinsics) -> None:
-        """Warn about a lens unlike those of the training set, whenever the calibration changes."""
-        if camera.focal_checked == intrinsics:
-            return
-        camera.focal_checked = intrinsics
-        warning = self._predictor.focal_warning(intrinsics)
-        if warning is None:
-            camera.conditions.clear("focal")
-        else:
-            camera.conditions.report("focal", WARN, warning, lasting=True)
-
-    @staticmethod
-    def _report_uncalibrated(camera: Camera, cause: str, settings: Settings) -> None:
-        if settings.assumed_fov > 0:
-            consequence = f"a field of view of {settings.assumed_fov:g} degrees is assumed; distances are only as good"
-        else:
-            consequence = (
-                "the training camera's focal length is assumed: distances are off by the ratio, and neither points nor "
-                "camera_info are published; calibrate the camera or set assumed_fov"
-            )
-        camera.conditions.report("uncalibrated", WARN, f"{cause}: {consequence}")
-
-    @staticmethod
-    def _assumed(image: Array, settings: Settings) -> Intrinsics | None:
-        if settings.assumed_fov <= 0:
-            return None
-        return Intrinsics.from_fov(image.shape[1], image.shape[0], settings.assumed_fov)
+            cause = str(error)
+        self._predictor.fall_back_to_cpu()
+        self.fallback = cause
+        return self._predictor.predict_batch(images, intrinsics)
 
     def _publish(self, frame: Frame, prediction: Prediction, settings: Settings) -> frozenset[str]:
         """Publish the outputs that are wanted and return their names."""
@@ -235,15 +211,21 @@ class Pipeline:
         result = self._result(frame, prediction, frame.job.message.header, settings)
         frame.seconds |= dict(prediction.seconds)
         frame.seconds["build"] = time.perf_counter() - started
-        wanted = frame.camera.outputs.wanted()
-        for stage, seconds in frame.camera.outputs.publish(result, wanted, settings).items():
+        outputs = frame.camera.outputs
+        wanted = outputs.wanted()
+        if "points" in wanted and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
+            wanted -= {"points"}
+        stages = outputs.publish(result, wanted, settings, self._messages[frame.camera.name], self._gate)
+        for stage, seconds in stages.items():
             frame.seconds[stage] = frame.seconds.get(stage, 0.0) + seconds
         return wanted
 
     def _publish_stats(self, frame: Frame, wanted: frozenset[str]) -> None:
         latency = self._latency(frame.camera, frame.job.message.header)
+        receive_latency = time.monotonic() - frame.job.received
+        frame.camera.latencies.add(latency, receive_latency)
         if "stats" in wanted:
-            frame.camera.outputs.publish_stats(self._stats(frame, latency))
+            frame.camera.outputs.publish_stats(self._stats(frame, latency, receive_latency), self._gate)
 
     def _result(self, frame: Frame, prediction: Prediction, header: Header, settings: Settings) -> Result:
         height, width = prediction.depth.shape
@@ -277,13 +259,13 @@ class Pipeline:
         )
         return math.nan
 
-    def _stats(self, frame: Frame, latency: float) -> PerceptionStats:
+    def _stats(self, frame: Frame, latency: float, receive_latency: float) -> PerceptionStats:
         counts, predictor = frame.camera.counters.now(), self._predictor
         rate_in, rate_out = frame.camera.counters.rates()
         return PerceptionStats(
             header=frame.job.message.header,
             latency=latency,
-            receive_latency=time.monotonic() - frame.job.received,
+            receive_latency=receive_latency,
             stages=[StageTime(stage=stage, seconds=seconds) for stage, seconds in frame.seconds.items()],
             frames_received=counts.received,
             frames_used=counts.used,

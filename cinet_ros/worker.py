@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -16,12 +17,15 @@ class LatestWorker(Generic[Item]):
     """Hands the newest item of every key to ``process``, in one call, on a thread of its own.
 
     An item that arrives while another of its key still waits replaces it. Nothing blocks the submitting thread for
-    longer than a lock.
+    longer than a lock. The thread is a daemon: one that hangs does not keep the process.
 
     Args:
         process: called with ``{key: item}`` of all keys that have one; runs on the worker's thread.
         failed: called with the exception and the batch when ``process`` raises; the worker goes on.
         name: of the thread.
+
+    Raises:
+        RuntimeError: the system gives no thread.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class LatestWorker(Generic[Item]):
         self._waiting: dict[str, Item] = {}
         self._wake = threading.Condition()
         self._stopping = False
+        self._begun: float | None = None  # of the batch in work, steady clock
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -70,6 +75,11 @@ class LatestWorker(Generic[Item]):
         """Whether the thread is there still; after `stop`: with a batch that did not end in time."""
         return self._thread.is_alive()
 
+    def busy_for(self) -> float:
+        """Seconds that the batch in work has taken so far; 0 while there is none."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
+
     def _run(self) -> None:
         while True:
             with self._wake:
@@ -78,10 +88,13 @@ class LatestWorker(Generic[Item]):
                 if self._stopping:
                     return
                 batch, self._waiting = self._waiting, {}
+                self._begun = time.monotonic()
             try:
                 self._process(batch)
             except Exception as error:  # a bad frame must not end the node
                 self._report(error, batch)
+            finally:
+                self._begun = None
 
     def _report(self, error: Exception, batch: dict[str, Item]) -> None:
         try:

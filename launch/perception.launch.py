@@ -41,6 +41,7 @@ ARGUMENTS = {
     "model_config": ("", "network when weights is random: lite, resnet50 or resnet101; '': as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; '': as in params_file"),
     "autostart": ("", "configure and activate at once, true or false; '': as in params_file"),
+    "respawn": ("false", "start the perception node anew when it ends by itself, true or false; robots want true"),
     "use_sim_time": ("", "take the time from /clock, true or false; '': as in params_file"),
     "source": (
         "",
@@ -72,6 +73,9 @@ SHOWN_TOPICS = (
     "semantic_overlay/image_raw",
     "points",
 )
+
+# Seconds before a node that has ended is started anew: one that cannot run shall not take the machine.
+RESPAWN_DELAY = 1.0
 
 # Distributions whose Fast DDS (2.x) reads the older variable; later ones warn where it is set.
 FAST_DDS_2 = ("humble", "iron", "jazzy")
@@ -179,6 +183,8 @@ def perception(values: Values) -> Node:
         remappings=input_remappings(values),
         ros_arguments=["--log-level", values["log_level"]],
         output="screen",
+        respawn=bool(values.flag("respawn")),
+        respawn_delay=RESPAWN_DELAY,
     )
 
 
@@ -231,9 +237,11 @@ def start(context: LaunchContext) -> list[Any]:
     actions = [*fast_dds_environment(values), node]
     if values["source"]:
         source = player(values)
-        ended = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(source)))
-        # a player whose node has refused to start would hide the error under its own output
-        actions += [source, RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[ended]))]
+        actions.append(source)
+        if not values.flag("respawn"):
+            ended = EmitEvent(event=ShutdownProcess(process_matcher=matches_action(source)))
+            # a player whose node has refused to start would hide the error under its own output
+            actions.append(RegisterEventHandler(OnProcessExit(target_action=node, on_exit=[ended])))
     if values.flag("rviz"):
         actions.append(rviz(values))
     return actions

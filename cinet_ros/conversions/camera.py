@@ -10,15 +10,19 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
-from cinet_ros.conversions.errors import ConversionError, check_size
+from cinet_ros.conversions.errors import ConversionError, check_size, quoted
 from cinet_ros.conversions.rectification import Matrix, Rectification
 
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """Distortion models that can be undone, and how many coefficients each may have."""
 
+_MOST_COEFFICIENTS = max(max(counts) for counts in COEFFICIENTS.values())
+
 _FOCAL_LIMITS = (1e-3, 1e7)  # pixels
 
 _ROTATION_TOLERANCE = 1e-3  # calibration files carry four digits and more
+
+_LEAST_VALID = 0.01  # share of the rectified image that must have a source
 
 
 @dataclass(frozen=True)
@@ -55,24 +59,28 @@ class CameraModel:
 
         Raises:
             ConversionError: "no_intrinsics", "size", "roi", "aspect", "distortion_model",
-                "distortion_coefficients" or "rectification_matrix".
+                "distortion_coefficients" or "rectification_matrix". No values make it hang or use more memory than
+                the maps of the image take.
         """
         check_size(image_width, image_height, "image")
         calibrated = _camera_matrix(msg)
         window = _Window.of(msg, image_width, image_height)
-        camera, projection = window.apply(calibrated), window.apply(_projection_matrix(msg, calibrated))
-        size = (image_width, image_height)
+        camera = _plausible(window.apply(calibrated), msg, image_width, image_height)
+        rotation, distortion = (np.eye(3), None) if rectified else (_rotation(msg), _distortion(msg))
+        moved = distortion is not None or not np.array_equal(rotation, np.eye(3))
+        final = camera
+        if rectified or moved:
+            final = _plausible(window.apply(_projection_matrix(msg, calibrated)), msg, image_width, image_height)
         rectification = None
-        if not rectified:
-            rotation, distortion = _rotation(msg), _distortion(msg)
-            if distortion is not None or not np.array_equal(rotation, np.eye(3)):
-                fisheye = distortion is not None and msg.distortion_model == "equidistant"
-                coefficients = np.zeros(5) if distortion is None else distortion
-                rectification = Rectification(camera, coefficients, fisheye, rotation, projection, size)
-        final = projection if rectified or rectification else camera
-        valid = rectification.valid if rectification else np.ones((image_height, image_width), dtype=bool)
+        if moved:
+            fisheye = distortion is not None and msg.distortion_model == "equidistant"
+            coefficients = np.zeros(5) if distortion is None else distortion
+            size = (image_width, image_height)
+            rectification = Rectification(camera, coefficients, fisheye, rotation, final, size)
+            _refuse_empty(rectification, msg, distortion is not None)
+        valid = np.ones((image_height, image_width), dtype=bool) if rectification is None else rectification.valid
         intrinsics = Intrinsics.from_matrix(final, image_width, image_height)
-        return cls(intrinsics, rectification is not None, valid, rectification)
+        return cls(intrinsics, moved, valid, rectification)
 
     def rectify(self, image: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Undo the distortion.
@@ -96,23 +104,32 @@ class CameraModel:
 
 
 class CameraModelCache:
-    """The last camera model, kept while calibration and image size stay the same: maps take 10 ms and more."""
+    """The last camera model, or its refusal, kept while calibration and image size stay the same.
+
+    Maps take 10 ms and more, and a calibration that turns out to be useless comes with every frame.
+    """
 
     def __init__(self) -> None:
         """Start empty."""
         self._key: tuple[object, ...] | None = None
-        self._model: CameraModel | None = None
+        self._outcome: CameraModel | ConversionError | None = None
 
     def get(self, msg: CameraInfo, image_width: int, image_height: int, rectified: bool) -> CameraModel:
         """As :meth:`CameraModel.from_camera_info`; the same object until an argument (stamps aside) changes."""
         roi = msg.roi
-        matrices = (np.asarray(m, dtype=np.float64).tobytes() for m in (msg.d, msg.k, msg.r, msg.p))
+        d = msg.d[: _MOST_COEFFICIENTS + 1]  # of more, which a hostile message may have, no model is made
+        matrices = (np.asarray(m, dtype=np.float64).tobytes() for m in (d, msg.k, msg.r, msg.p))
         key = (image_width, image_height, rectified, msg.width, msg.height, msg.distortion_model, *matrices)
         key += (msg.binning_x, msg.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height)
-        if self._model is None or key != self._key:
-            self._model = CameraModel.from_camera_info(msg, image_width, image_height, rectified)
+        if self._outcome is None or key != self._key:
             self._key = key
-        return self._model
+            try:
+                self._outcome = CameraModel.from_camera_info(msg, image_width, image_height, rectified)
+            except ConversionError as error:
+                self._outcome = ConversionError(error.reason, str(error))  # without the frames of its traceback
+        if isinstance(self._outcome, ConversionError):
+            raise ConversionError(self._outcome.reason, str(self._outcome))
+        return self._outcome
 
 
 def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
@@ -173,6 +190,17 @@ class _Window:
         return np.diag([self.scale_x, self.scale_y, 1.0]) @ move @ k
 
 
+def _refuse_empty(rectification: Rectification, msg: CameraInfo, distorted: bool) -> None:
+    """Refuse a calibration by which next to nothing of the image could be used."""
+    share = float(rectification.valid.mean())
+    if share < _LEAST_VALID:
+        raise ConversionError(
+            "distortion_coefficients" if distorted else "rectification_matrix",
+            f"rectified by D = {list(msg.d)}, R and P of camera_info the image would show {share:.2%} of the scene: "
+            f"at least {_LEAST_VALID:.0%} is needed; calibrate anew, or set input_rectified to true if it is rectified",
+        )
+
+
 def _pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix | None:
     """(3, 3) K without skew, or None where no camera has these intrinsics."""
     lowest, highest = _FOCAL_LIMITS
@@ -181,23 +209,44 @@ def _pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
+def _plausible(k: Matrix, msg: CameraInfo, width: int, height: int) -> Matrix:
+    """K of the image, which binning or a resize may have taken beyond any camera although the calibration is fine."""
+    if _pinhole(k[0, 0], k[1, 1], k[0, 2], k[1, 2]) is None:
+        lowest, highest = _FOCAL_LIMITS
+        raise ConversionError(
+            "no_intrinsics",
+            f"camera_info of {msg.width}x{msg.height} with binning {msg.binning_x}x{msg.binning_y} gives an image of "
+            f"{width}x{height} the K [{k[0, 0]:g}, {k[1, 1]:g}, {k[0, 2]:g}, {k[1, 2]:g}]: focal lengths must be "
+            f"{lowest:g} to {highest:g} pixels; correct the driver's binning or the calibration's size",
+        )
+    return k
+
+
 def _camera_matrix(msg: CameraInfo) -> Matrix:
     """K of the calibrated image."""
     k = _pinhole(msg.k[0], msg.k[4], msg.k[2], msg.k[5])
     if k is None or not (msg.width and msg.height):
-        values = ", ".join(f"{value:g}" for value in msg.k)
-        raise ConversionError(
-            "no_intrinsics",
-            f"camera_info is {msg.width}x{msg.height} with K = [{values}]: not calibrated; "
-            "load a calibration in the camera driver (camera_calibration makes one) or set assumed_fov",
-        )
+        raise _not_calibrated(msg, "K", msg.k)
     return k
 
 
 def _projection_matrix(msg: CameraInfo, k: Matrix) -> Matrix:
     """P[:, :3], K of the calibrated and rectified image; K itself where P was left unset."""
+    if not np.any(msg.p):
+        return k
     p = _pinhole(msg.p[0], msg.p[5], msg.p[2], msg.p[6])
-    return k if p is None else p
+    if p is None:
+        raise _not_calibrated(msg, "P", msg.p)
+    return p
+
+
+def _not_calibrated(msg: CameraInfo, name: str, matrix: npt.ArrayLike) -> ConversionError:
+    values = ", ".join(f"{value:g}" for value in np.ravel(matrix))
+    return ConversionError(
+        "no_intrinsics",
+        f"camera_info is {msg.width}x{msg.height} with {name} = [{values}]: not calibrated; "
+        "load a calibration in the camera driver (camera_calibration makes one) or set assumed_fov",
+    )
 
 
 def _rotation(msg: CameraInfo) -> Matrix:
@@ -205,9 +254,8 @@ def _rotation(msg: CameraInfo) -> Matrix:
     r = np.array(msg.r, dtype=np.float64).reshape(3, 3)
     if not r.any():
         return np.eye(3)
-    if not np.isfinite(r).all() or not (
-        np.allclose(r @ r.T, np.eye(3), atol=_ROTATION_TOLERANCE) and np.linalg.det(r) > 0
-    ):
+    bounded = np.abs(r).max() <= 1.0 + _ROTATION_TOLERANCE  # NaN is not; and products of the rest do not overflow
+    if not (bounded and np.allclose(r @ r.T, np.eye(3), atol=_ROTATION_TOLERANCE) and np.linalg.det(r) > 0):
         raise ConversionError(
             "rectification_matrix",
             f"camera_info's R = {np.array2string(r, precision=3).replace(chr(10), '')} is not a rotation: "
@@ -218,19 +266,22 @@ def _rotation(msg: CameraInfo) -> Matrix:
 
 def _distortion(msg: CameraInfo) -> Matrix | None:
     """The distortion coefficients, or None where D is empty or zero: no distortion, whatever the model."""
-    d = np.array(msg.d, dtype=np.float64)
-    model = msg.distortion_model
+    d, model = np.asarray(msg.d, dtype=np.float64), msg.distortion_model
     if model not in COEFFICIENTS and (model or d.any()):
         raise ConversionError(
             "distortion_model",
-            f"distortion model is {model!r}: only {', '.join(COEFFICIENTS)} can be undone; rectify the image "
+            f"distortion model is {quoted(model)}: only {', '.join(COEFFICIENTS)} can be undone; rectify the image "
             "before and set input_rectified to true",
         )
-    if not d.any():
+    if len(d) <= _MOST_COEFFICIENTS and not d.any():
         return None
-    if len(d) not in COEFFICIENTS[model] or not np.isfinite(d).all():
+    known = COEFFICIENTS.get(model, (0,))
+    if len(d) not in known or not np.isfinite(d).all():
+        begin = ", ".join(f"{value:g}" for value in d[:_MOST_COEFFICIENTS])
         raise ConversionError(
             "distortion_coefficients",
-            f"{model} has D = {d.tolist()}: {' or '.join(map(str, COEFFICIENTS[model]))} finite numbers are needed",
+            f"{model or 'no model'} has {len(d)} coefficients, "
+            f"D = [{begin}{', ...' if len(d) > _MOST_COEFFICIENTS else ''}]: "
+            f"{' or '.join(map(str, known))} finite numbers are needed; calibrate anew",
         )
     return d

@@ -102,9 +102,8 @@ class ImageBuffer:
         if self._metres is None:
             self._metres = np.empty(self.array.shape, dtype=np.float32)
         scratch = self._metres
-        np.multiply(depth, np.float32(1000.0), out=scratch)
+        np.clip(depth, np.float32(0.0), np.float32(65.535), out=scratch)  # first, since the product may overflow
+        np.multiply(scratch, np.float32(1000.0), out=scratch)
         np.rint(scratch, out=scratch)
-        usable = (scratch > 0) & (scratch < np.inf)
-        np.minimum(scratch, np.float32(65535.0), out=scratch)
-        scratch[~usable] = 0.0
+        scratch[~((depth > 0) & (depth < np.inf))] = 0.0
         return self.fill(scratch, header)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 
-from cinet_ros.conversions.errors import ConversionError, check_size
+from cinet_ros.conversions.errors import ConversionError, check_size, quoted
 
 IDENTITY = -1
 """Colour code of pixels that are RGB already."""
@@ -114,7 +114,7 @@ def check_image(msg: Image) -> None:
     if layout is None:
         raise ConversionError(
             "encoding",
-            f"image encoding {msg.encoding!r} is not a colour picture that can be decoded; "
+            f"image encoding {quoted(msg.encoding)} is not a colour picture that can be decoded; "
             f"publish one of {', '.join(ENCODINGS)}",
         )
     _check_dimensions(msg, layout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -57,29 +59,32 @@ def _unfolded(
 ) -> npt.NDArray[np.bool_]:
     """(H, W) bool: the pixel's ray points forward and lies where the distortion is still one to one."""
     width, height = size
-    to_ray = np.linalg.inv(rectified @ rotation)
-    u, v = np.arange(width)[None, :], np.arange(height)[:, None]
-    x, y, z = (to_ray[i, 0] * u + to_ray[i, 1] * v + to_ray[i, 2] for i in range(3))
+    to_ray = np.linalg.inv(rectified @ rotation).astype(np.float32)  # the grids below are as large as the picture
+    u, v = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
+    x, y, z = (row[0] * u + row[1] * v + row[2] for row in to_ray)
     forward = z > 0
-    radius = np.hypot(x, y) / np.where(forward, z, np.nan)
     if not forward.any():
         return forward
-    samples = np.linspace(0.0, float(np.nanmax(radius)), _RADII)
+    radius = np.hypot(x, y)
+    np.divide(radius, z, out=radius, where=forward)
+    # Even in the angle: rays to the side have a radius without bound, and a fold near the axis must be found still.
+    widest = math.atan(float(radius[forward].max()))
+    samples = np.tan(np.linspace(0.0, widest, _RADII))
     shrinking = np.flatnonzero(~(np.diff(_distorted_radius(samples, coefficients, fisheye)) > 0))
     limit = samples[shrinking[0]] if len(shrinking) else np.inf
-    return radius <= limit  # NaN compares False
+    return forward & (radius <= limit)
 
 
 def _distorted_radius(radius: Matrix, coefficients: Matrix, fisheye: bool) -> Matrix:
     """Radius on the plane z = 1 after the radial terms of OpenCV's models (tangential ones do not fold)."""
-    if fisheye:
-        theta = np.arctan(radius)
-        t2 = theta * theta
-        k1, k2, k3, k4 = coefficients
-        return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
-    padded = np.zeros(8)
-    padded[: min(8, len(coefficients))] = coefficients[:8]
-    k1, k2, _, _, k3, k4, k5, k6 = padded
-    r2 = radius * radius
     with np.errstate(all="ignore"):  # a denominator may be 0, and a wild D overflow: not one to one there
+        if fisheye:
+            theta = np.arctan(radius)
+            t2 = theta * theta
+            k1, k2, k3, k4 = coefficients
+            return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
+        padded = np.zeros(8)
+        padded[: min(8, len(coefficients))] = coefficients[:8]
+        k1, k2, _, _, k3, k4, k5, k6 = padded
+        r2 = radius * radius
         return radius * (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))

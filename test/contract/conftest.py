@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rclpy
 from ament_index_python.packages import get_package_prefix
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -24,14 +25,18 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
 # Generous: two cores may be importing torch in several processes at once.
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 MESSAGE_TIMEOUT = 20.0
 # A subscription that this side has matched may need this long to be matched on the other.
 SETTLE_SECONDS = 0.25
 
 
 class NodeProcess:
-    """One node of this package in a process of its own; its output goes to a file that failures quote."""
+    """One node in a process of its own; its output goes to a file that failures quote.
+
+    Args:
+        executable: of this package, or a path.
+    """
 
     def __init__(self, executable: str, log: Path, parameters: dict[str, Any], namespace: str = "") -> None:
         path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / executable
@@ -61,7 +66,7 @@ class NodeProcess:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(15)
+            return self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -92,6 +97,7 @@ class Wire:
         self.messages: dict[str, list[Any]] = defaultdict(list)
         self._subscriptions: dict[str, Any] = {}
         self._publishers: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
 
     def subscribe(self, topic: str, kind: type, *, latched: bool = False) -> None:
         """Collect a topic; a second call changes nothing."""
@@ -147,16 +153,35 @@ class Wire:
         )
         return {topic: next(item for item in self.messages[topic] if same_stamp(item, image)) for topic in topics}
 
+    def call(self, kind: type, service: str, request: Any, timeout: float = MESSAGE_TIMEOUT) -> Any:
+        """Call a service of another node; return its answer."""
+        if service not in self._clients:
+            self._clients[service] = self.node.create_client(kind, service)
+        client = self._clients[service]
+        self.spin_until(client.service_is_ready, service, START_TIMEOUT)
+        future = client.call_async(request)
+        self.spin_until(future.done, f"answer of {service}", timeout)
+        return future.result()
+
     def set_parameters(self, node_name: str, **values: Any) -> list[Any]:
         """Set parameters of another node; return the results."""
-        client = self.node.create_client(SetParameters, f"{node_name}/set_parameters")
-        assert client.wait_for_service(MESSAGE_TIMEOUT)
         request = SetParameters.Request()
         request.parameters = [Parameter(key, value=value).to_parameter_msg() for key, value in values.items()]
-        future = client.call_async(request)
-        self.spin_until(future.done, "answer to set_parameters")
-        self.node.destroy_client(client)
-        return list(future.result().results)
+        return list(self.call(SetParameters, f"{node_name}/set_parameters", request).results)
+
+    def diagnosis(self, part: str, timeout: float = MESSAGE_TIMEOUT) -> DiagnosticStatus:
+        """The next row of /diagnostics about a part of a node, such as "perception: model"."""
+        rows: list[DiagnosticStatus] = []
+        self.subscribe("/diagnostics", DiagnosticArray)
+        self.messages["/diagnostics"].clear()
+
+        def found() -> bool:
+            rows.extend(row for array in self.messages["/diagnostics"] for row in array.status if row.name == part)
+            self.messages["/diagnostics"].clear()
+            return bool(rows)
+
+        self.spin_until(found, f"diagnostics of {part}", timeout)
+        return rows[-1]
 
     def close(self) -> None:
         """Leave the wire."""
@@ -177,6 +202,14 @@ def wire() -> Iterator[Wire]:
     wire.close()
 
 
+@pytest.fixture(scope="class")
+def own_wire() -> Iterator[Wire]:
+    """A wire of one class or function: one that lasts longer sees a killed node as alive until its lease ends."""
+    wire = Wire()
+    yield wire
+    wire.close()
+
+
 @pytest.fixture(autouse=True)
 def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
@@ -188,7 +221,7 @@ def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...,
     started: list[NodeProcess] = []
 
     def begin(executable: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "") -> NodeProcess:
-        log = tmp_path_factory.mktemp("node") / f"{executable}.log"
+        log = tmp_path_factory.mktemp("node") / f"{Path(executable).stem}.log"
         node = NodeProcess(executable, log, parameters, namespace)
         started.append(node)
         if until:

@@ -43,6 +43,11 @@ class TestSeveralCameras:
         parameters = {"weights": "random", "cameras": ["front", "rear"], "camera_info_timeout": 0.5}
         return start("perception_node", parameters, until="configured", namespace="robot")
 
+    @pytest.mark.fault(
+        area="input",
+        injected="a distorted camera whose P keeps the whole field of view",
+        expected="rectified once; all outputs live in the rectified frame, invalid where it has no source",
+    )
     def test_a_distorted_camera_is_rectified_once_and_all_outputs_live_in_the_rectified_frame(
         self, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
     ) -> None:
@@ -82,6 +87,11 @@ class TestSeveralCameras:
         assert (as_array(got["semantic/image_raw"])[outside] == 255).all()
         assert (as_array(got["semantic/confidence"])[outside] == 0).all()
 
+    @pytest.mark.fault(
+        area="input",
+        injected="images, but never a camera_info",
+        expected="they wait camera_info_timeout; then depth, but no cloud; a WARN names assumed_fov",
+    )
     def test_a_camera_without_calibration_yields_depth_but_no_cloud_and_says_so(
         self, wire: Any, make_image: Callable[..., Image]
     ) -> None:
@@ -133,6 +143,11 @@ class TestCompressed:
         got = wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"]
         assert np.abs(as_array(got).astype(int) - picture()).max() <= tolerance
 
+    @pytest.mark.fault(
+        area="input",
+        injected="a JPEG cut after 200 bytes",
+        expected="dropped and counted, ERROR in diagnostics; the next one is used",
+    )
     def test_a_corrupted_image_is_counted_and_the_next_one_is_used(
         self, wire: Any, make_image: Callable[..., Any], make_info: Callable[..., Any]
     ) -> None:
@@ -161,6 +176,11 @@ class TestRate:
     def node(cls, start: Callable[..., Any]) -> Any:
         return start("perception_node", {"weights": "random"}, until="configured")
 
+    @pytest.mark.fault(
+        area="input",
+        injected="640x480 at 30 Hz from a reliable and from a best-effort publisher",
+        expected="95 % received with either, received = used + dropped",
+    )
     @pytest.mark.parametrize("reliability", ["reliable", "best_effort"])
     def test_publishers_of_either_reliability_deliver(
         self, wire: Any, start: Callable[..., Any], reliability: str, tmp_path: Path
@@ -249,6 +269,11 @@ class TestLifecycle:
             wire.spin_until(lambda: wire.node.count_publishers("semantic/image_raw") == 0, "end of the outputs")
 
 
+@pytest.mark.fault(
+    area="parameters",
+    injected="arguments that ROS cannot parse",
+    expected="exit status 2 and a sentence that names them",
+)
 def test_arguments_that_ros_cannot_read_are_told_in_a_line(start: Callable[..., Any]) -> None:
     node = start("perception_node", {"weights": "random", "a b": 1})
     assert node.process.wait(60) == 2
@@ -256,6 +281,11 @@ def test_arguments_that_ros_cannot_read_are_told_in_a_line(start: Callable[..., 
     assert "Traceback" not in node.output()
 
 
+@pytest.mark.fault(
+    area="parameters",
+    injected="no weights",
+    expected="exit status 2 and a sentence that says what to set",
+)
 def test_without_weights_the_node_refuses_to_start_and_says_what_to_do(start: Callable[..., Any]) -> None:
     node = start("perception_node", {})
     assert node.process.wait(60) == 2
@@ -264,6 +294,11 @@ def test_without_weights_the_node_refuses_to_start_and_says_what_to_do(start: Ca
     assert "Traceback" not in node.output()
 
 
+@pytest.mark.fault(
+    area="parameters",
+    injected="overlay_opacity:=7.0 on the command line",
+    expected="exit status 2 and a sentence with the name and the range",
+)
 def test_a_bad_parameter_is_named_with_its_range(start: Callable[..., Any]) -> None:
     node = start("perception_node", {"weights": "random", "overlay_opacity": 7.0})
     assert node.process.wait(60) == 2

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from output_arrays import colors, pixels, points
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
@@ -28,8 +29,6 @@ IMAGE_TOPICS = {
     "semantic_overlay/image_raw": "rgb8",
     "rgb/image_rect": "rgb8",
 }
-NUMPY_TYPES = {"32FC1": "<f4", "16UC1": "<u2", "16SC1": "<i2", "mono8": "u1", "rgb8": "u1"}
-NODE = "/perception"
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -37,28 +36,6 @@ def picture(seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     coarse = generator.integers(30, 226, (4, 5, 3), dtype=np.uint8)
     return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-
-
-def array_of(message: Image) -> np.ndarray:
-    """Pixels of an output image."""
-    channels = 3 if message.encoding == "rgb8" else 1
-    pixels = np.frombuffer(bytes(message.data), NUMPY_TYPES[message.encoding])
-    assert message.step == message.width * channels * pixels.itemsize
-    return pixels.reshape((message.height, message.width, 3) if channels == 3 else (message.height, message.width))
-
-
-def points_of(cloud: PointCloud2) -> np.ndarray:
-    """Points as a structured (H, W) array, laid out by the fields of the message."""
-    types = {PointField.FLOAT32: "<f4", PointField.UINT32: "<u4"}
-    dtype = np.dtype(
-        {
-            "names": [field.name for field in cloud.fields],
-            "formats": [types[field.datatype] for field in cloud.fields],
-            "offsets": [field.offset for field in cloud.fields],
-            "itemsize": cloud.point_step,
-        }
-    )
-    return np.frombuffer(bytes(cloud.data), dtype).reshape(cloud.height, cloud.width)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -101,11 +78,11 @@ def test_encodings(answer: Callable[..., Any], topic: str, encoding: str) -> Non
     message = answer(topic)[topic]
     assert message.encoding == encoding
     assert message.is_bigendian == 0
-    array_of(message)  # asserts step and length
+    pixels(message)  # asserts step and length
 
 
 def test_depth_is_positive_metres_or_nan(answer: Callable[..., Any]) -> None:
-    depth = array_of(answer("depth_registered/image_rect")["depth_registered/image_rect"])
+    depth = pixels(answer("depth_registered/image_rect")["depth_registered/image_rect"])
     valid = np.isfinite(depth)
     assert valid.any()
     assert (depth[valid] > 0).all()
@@ -135,27 +112,9 @@ def test_intrinsics_of_another_size_at_the_same_aspect_are_scaled(answer: Callab
 
 def test_labels_are_class_ids_and_colours_are_exactly_the_palette(answer: Callable[..., Any]) -> None:
     got = answer("semantic/image_raw", "semantic_color/image_raw")
-    labels, colors = array_of(got["semantic/image_raw"]), array_of(got["semantic_color/image_raw"])
+    labels = pixels(got["semantic/image_raw"])
     assert ((labels < 40) | (labels == UNLABELLED)).all()
-    assert (colors == NYU40.palette[labels]).all()
-
-
-def test_overlay_blends_camera_image_and_colours_by_the_opacity(answer: Callable[..., Any], wire: Any) -> None:
-    assert wire.set_parameters(NODE, overlay_opacity=0.25)[0].successful
-    got = answer("semantic_color/image_raw", "semantic_overlay/image_raw")
-    expected = 0.75 * picture() + 0.25 * array_of(got["semantic_color/image_raw"]).astype(float)
-    assert np.abs(array_of(got["semantic_overlay/image_raw"]) - expected).max() <= 1.0
-    assert wire.set_parameters(NODE, overlay_opacity=0.5)[0].successful
-
-
-def test_mask_marks_the_chosen_classes(answer: Callable[..., Any], wire: Any) -> None:
-    labels = array_of(answer("semantic/image_raw")["semantic/image_raw"])
-    present = [NYU40.classes[index] for index in np.unique(labels) if index != UNLABELLED][:2]
-    assert wire.set_parameters(NODE, mask_classes=present)[0].successful
-    got = answer("semantic/image_raw", "semantic/mask")
-    expected = np.isin(array_of(got["semantic/image_raw"]), NYU40.ids(present))
-    assert expected.any()
-    assert (array_of(got["semantic/mask"]) == expected).all()
+    assert (pixels(got["semantic_color/image_raw"]) == NYU40.palette[labels]).all()
 
 
 def test_the_cloud_is_organised_and_agrees_with_the_images(answer: Callable[..., Any]) -> None:
@@ -178,71 +137,15 @@ def test_the_cloud_is_organised_and_agrees_with_the_images(answer: Callable[...,
         ("confidence", 24, PointField.FLOAT32, 1),
     ]
     assert (cloud.point_step, cloud.row_step, cloud.is_dense) == (32, 32 * WIDTH, False)
-    points, depth = points_of(cloud), array_of(got["depth_registered/image_rect"])
+    found, depth = points(cloud), pixels(got["depth_registered/image_rect"])
     k = np.asarray(got["depth_registered/camera_info"].k).reshape(3, 3)
     v, u = np.mgrid[:HEIGHT, :WIDTH]
-    assert points["z"] == pytest.approx(depth, nan_ok=True)
-    assert points["x"] == pytest.approx((u - k[0, 2]) / k[0, 0] * depth, abs=1e-5, nan_ok=True)
-    assert points["y"] == pytest.approx((v - k[1, 2]) / k[1, 1] * depth, abs=1e-5, nan_ok=True)
-    assert (points["label"] == array_of(got["semantic/image_raw"])).all()
-    assert points["confidence"] == pytest.approx(array_of(got["semantic/confidence"]) / 255.0)
-    packed = points["rgb"].copy().view("<u4")
-    rgb = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1)
-    assert (rgb == array_of(got["semantic_color/image_raw"])).all()
-
-
-def test_cloud_options_take_effect_on_the_next_frame(answer: Callable[..., Any], wire: Any) -> None:
-    full = points_of(answer("points")["points"])
-    middle = float(np.nanmedian(np.linalg.norm([full["x"], full["y"], full["z"]], axis=0)))
-    changes = {"cloud_decimation": 2, "cloud_color": "camera", "cloud_max_range": middle}
-    assert all(result.successful for result in wire.set_parameters(NODE, **changes))
-    cloud = answer("points")["points"]
-    points = points_of(cloud)
-    assert (cloud.width, cloud.height) == (WIDTH // 2, HEIGHT // 2)
-    packed = points["rgb"].copy().view("<u4")
-    assert (np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=-1) == picture()[::2, ::2]).all()
-    distance = np.linalg.norm([points["x"], points["y"], points["z"]], axis=0)
-    assert 0.3 < np.isnan(distance).mean() < 0.7
-    assert np.nanmax(distance) <= middle
-    wire.set_parameters(NODE, cloud_decimation=1, cloud_color="semantic", cloud_max_range=0.0)
-
-
-def test_alternative_encodings_by_parameter(answer: Callable[..., Any], wire: Any) -> None:
-    metres = array_of(answer("depth_registered/image_rect")["depth_registered/image_rect"])
-    near = float(np.nanmedian(metres))
-    for depth_encoding, label_encoding in (("16UC1", "16SC1"), ("16UC1", "16UC1")):
-        changes = {"depth_encoding": depth_encoding, "label_encoding": label_encoding, "depth_max": near}
-        assert all(result.successful for result in wire.set_parameters(NODE, **changes))
-        got = answer("depth_registered/image_rect", "semantic/image_raw")
-        assert got["depth_registered/image_rect"].encoding == depth_encoding
-        assert got["semantic/image_raw"].encoding == label_encoding
-        millimetres = array_of(got["depth_registered/image_rect"])
-        expected = np.where(metres <= near, np.rint(np.nan_to_num(metres) * 1000), 0)
-        assert np.abs(millimetres - expected).max() <= 1
-        assert (millimetres == 0).any()
-    wire.set_parameters(NODE, depth_encoding="32FC1", label_encoding="mono8", depth_max=0.0)
-
-
-def test_pixels_below_the_confidence_threshold_are_unlabelled(answer: Callable[..., Any], wire: Any) -> None:
-    confidence = array_of(answer("semantic/confidence")["semantic/confidence"])
-    threshold = float(np.median(confidence) + 0.5) / 255.0
-    assert wire.set_parameters(NODE, label_min_confidence=threshold)[0].successful
-    got = answer("semantic/image_raw", "semantic/confidence")
-    labels, confidence = array_of(got["semantic/image_raw"]), array_of(got["semantic/confidence"])
-    assert ((labels == UNLABELLED) == (confidence < threshold * 255)).all()
-    wire.set_parameters(NODE, label_min_confidence=0.0)
-
-
-def test_bad_and_read_only_parameters_are_refused_with_the_reason(wire: Any) -> None:
-    for name, value, words in (
-        ("overlay_opacity", 1.5, ("overlay_opacity",)),
-        ("depth_encoding", "64FC1", ("32FC1", "16UC1")),
-        ("mask_classes", ["persn"], ("person",)),
-        ("weights", "other.safetensors", ("read-only",)),
-    ):
-        (result,) = wire.set_parameters(NODE, **{name: value})
-        assert not result.successful
-        assert all(word in result.reason for word in words), result.reason
+    assert found["z"] == pytest.approx(depth, nan_ok=True)
+    assert found["x"] == pytest.approx((u - k[0, 2]) / k[0, 0] * depth, abs=1e-5, nan_ok=True)
+    assert found["y"] == pytest.approx((v - k[1, 2]) / k[1, 1] * depth, abs=1e-5, nan_ok=True)
+    assert (found["label"] == pixels(got["semantic/image_raw"])).all()
+    assert found["confidence"] == pytest.approx(pixels(got["semantic/confidence"]) / 255.0)
+    assert (colors(found) == pixels(got["semantic_color/image_raw"])).all()
 
 
 @pytest.mark.parametrize("encoding", RAW_ENCODINGS)
@@ -256,7 +159,7 @@ def test_every_encoding_goes_in(
     stamped = make_image(picture(), FRAME_ID)
     message = ImageEncoder(encoding, padding, big_endian=encoding == "mono16").encode(picture())
     message.header = stamped.header
-    got = array_of(wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"])
+    got = pixels(wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"])
     if encoding.startswith("mono"):
         gray = cv2.cvtColor(picture(), cv2.COLOR_RGB2GRAY)
         assert np.abs(got.astype(int) - gray[..., None]).max() <= 1

@@ -29,6 +29,11 @@ class TestSimulatedTime:
     def node(cls, start: Callable[..., Any]) -> Any:
         return start("perception_node", {"weights": "random", "use_sim_time": True}, until="configured")
 
+    @pytest.mark.fault(
+        area="input",
+        injected="use_sim_time without a /clock",
+        expected="frames are processed, the latency is NaN, diagnostics go on",
+    )
     def test_frames_flow_and_diagnostics_speak_before_there_is_a_clock(
         self, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
     ) -> None:
@@ -39,6 +44,11 @@ class TestSimulatedTime:
         assert np.isnan(stats.latency)
         wire.spin_until(lambda: wire.messages["/diagnostics"], "diagnostics")
 
+    @pytest.mark.fault(
+        area="input",
+        injected="/clock jumps from 5000 s back to 100 s, as a bag that starts again",
+        expected="the latency is right before and after",
+    )
     def test_latency_is_by_the_simulated_clock_whichever_way_it_jumps(
         self, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
     ) -> None:
@@ -57,6 +67,11 @@ class TestSimulatedTime:
             assert stats.latency == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.fault(
+    area="input",
+    injected="a stamp twice, one that goes back, one of zero",
+    expected="each is copied to the outputs, used and counted in diagnostics",
+)
 def test_odd_stamps_are_copied_counted_and_processed(
     wire: Any, start: Callable[..., Any], make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 
 @pytest.fixture
@@ -30,4 +31,22 @@ def make_node(context: Context) -> Iterator[Callable[..., Node]]:
 
     yield build
     for node in nodes:
+        node.destroy_node()
+
+
+@pytest.fixture
+def make_perception(context: Context) -> Iterator[Callable[..., Any]]:
+    """Create perception nodes with parameters; none of them is spun."""
+    from cinet_ros.perception import PerceptionNode  # imports torch, which most tests of this folder do without
+
+    nodes: list[PerceptionNode] = []
+
+    def build(**parameters: Any) -> PerceptionNode:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        nodes.append(PerceptionNode(context=context, parameter_overrides=overrides))
+        return nodes[-1]
+
+    yield build
+    for node in nodes:
+        node.close()
         node.destroy_node()

@@ -3,30 +3,13 @@
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sensor_msgs.msg import CameraInfo, RegionOfInterest
+from calibrations import HEIGHT, LENSES, WIDTH, K, info
+from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics, project
 from cinet_ros.conversions.camera import CameraModel, CameraModelCache, camera_info_message
 from cinet_ros.conversions.errors import ConversionError
-
-WIDTH, HEIGHT = 640, 480
-K = [500.0, 0.0, 322.5, 0.0, 505.0, 238.25, 0.0, 0.0, 1.0]
-P = [450.0, 0.0, 318.0, 0.0, 0.0, 455.0, 242.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-LENSES = {
-    "plumb_bob": [-0.28, 0.09, 0.001, -0.0007, -0.01],
-    "rational_polynomial": [0.4, -0.2, 0.0005, -0.0004, -0.01, 0.75, -0.1, -0.03],
-    "equidistant": [-0.03, 0.01, -0.004, 0.001],
-}
-
-
-def info(model="plumb_bob", d=(0.0,) * 5, k=K, p=P, rotation=None, width=WIDTH, height=HEIGHT, **fields):
-    msg = CameraInfo(width=width, height=height, distortion_model=model, **fields)
-    msg.d, msg.k, msg.p = list(d), list(k), list(p)
-    msg.r = (np.eye(3) if rotation is None else rotation).reshape(-1).tolist()
-    return msg
 
 
 def values(model):
@@ -168,53 +151,33 @@ def test_rays_that_the_polynomial_folds_back_are_invalid():
     assert not model.valid[radius > limit + 0.01].any()
 
 
-@pytest.mark.parametrize(
-    ("msg", "reason", "says"),
-    [
-        (info(k=[0.0] * 9), "no_intrinsics", "not calibrated"),
-        (info(k=[float("nan"), *K[1:]]), "no_intrinsics", "nan"),
-        (info(k=[*K[:4], -505.0, *K[5:]]), "no_intrinsics", "-505"),
-        (info(width=0, height=0), "no_intrinsics", "0x0"),
-        (info(height=640), "aspect", "640x480"),
-        (info("kannala", [0.1] * 4), "distortion_model", "input_rectified"),
-        (info("kannala", [0.0] * 4), "distortion_model", "equidistant"),
-        (info("", [0.1] * 5), "distortion_model", "''"),
-        (info("plumb_bob", [0.1] * 3), "distortion_coefficients", "4 or 5"),
-        (info("equidistant", [0.1] * 5), "distortion_coefficients", "4 finite"),
-        (info("plumb_bob", [float("nan")] * 5), "distortion_coefficients", "nan"),
-        (info(rotation=np.full((3, 3), 0.5)), "rectification_matrix", "0.5"),
-        (info(roi=RegionOfInterest(x_offset=600, width=100, height=480)), "roi", "(600, 0)"),
-    ],
+@pytest.mark.fault(
+    area="input",
+    injected="coefficients that fold the picture, seen by a camera of 179.9 degrees",
+    expected="only what lies before the fold is valid",
 )
-def test_calibrations_that_cannot_be_used(msg, reason, says):
-    with pytest.raises(ConversionError) as caught:
+def test_a_fold_is_found_however_wide_the_view():
+    """Radii up to 1000: were they sampled evenly, the fold at 0.82 would fall between two samples."""
+    focal = WIDTH / 2000.0
+    wide = [focal, 0.0, 320.0, 0.0, 0.0, focal, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    msg = info(d=[-0.5, 0.0, 0.0, 0.0, 0.0], p=wide, k=[300.0, 0.0, 320.0, 0.0, 300.0, 240.0, 0.0, 0.0, 1.0])
+    with pytest.raises(ConversionError, match="of the scene"):  # a spot of 1 pixel
         CameraModel.from_camera_info(msg, WIDTH, HEIGHT, rectified=False)
-    assert caught.value.reason == reason
-    assert says in str(caught.value)
+    wide[0] = wide[5] = 40.0
+    camera = CameraModel.from_camera_info(info(d=msg.d, p=wide, k=msg.k), WIDTH, HEIGHT, rectified=False)
+    assert camera.valid.sum() == pytest.approx(np.pi * (40.0**2) * 2 / 3, rel=0.02)
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    model=st.sampled_from([*LENSES, "", "other"]),
-    d=st.lists(st.floats(), max_size=8),
-    k=st.lists(st.one_of(st.floats(), st.floats(1, 999)), min_size=9, max_size=9),
-    p=st.lists(st.one_of(st.floats(), st.floats(1, 999)), min_size=12, max_size=12),
-    size=st.tuples(st.integers(0, 20), st.integers(0, 20)),
-    window=st.lists(st.integers(0, 20), min_size=4, max_size=4),
-    binning=st.integers(0, 2**32 - 1),
-    rectified=st.booleans(),
-)
-def test_any_calibration_makes_a_camera_or_is_refused(model, d, k, p, size, window, binning, rectified):
-    left, top, width, height = window
-    roi = RegionOfInterest(x_offset=left, y_offset=top, width=width, height=height)
-    msg = info(model, d, k, p, width=size[0], height=size[1], roi=roi, binning_x=binning)
-    try:
-        camera = CameraModel.from_camera_info(msg, 16, 12, rectified)
-    except ConversionError:
-        return
-    image, valid = camera.rectify(np.zeros((12, 16, 3), np.uint8))
-    assert image.shape == (12, 16, 3)
-    assert valid.shape == (12, 16)
+@pytest.mark.parametrize("height", [16, 32766])
+def test_the_longest_side_can_be_rectified(height):
+    width = 32782 - height
+    msg = info(d=LENSES["plumb_bob"], p=[0.0] * 12, width=width, height=height)
+    msg.k = [26000.0, 0.0, width / 2, 0.0, 26000.0, height / 2, 0.0, 0.0, 1.0]
+    image, valid = CameraModel.from_camera_info(msg, width, height, False).rectify(
+        np.zeros((height, width, 3), np.uint8)
+    )
+    assert image.shape == (height, width, 3)
+    assert valid.mean() > 0.5
 
 
 def test_an_image_of_another_size_is_not_rectified():
@@ -230,6 +193,9 @@ def test_the_cache_keeps_the_model_until_the_calibration_changes():
     later.header.stamp.sec = 5
     assert cache.get(later, WIDTH, HEIGHT, rectified=False) is first
     assert cache.get(later, WIDTH, HEIGHT, rectified=True) is not first
+    for _ in range(2):  # a refusal too
+        with pytest.raises(ConversionError, match="of the scene"):
+            cache.get(info(d=[1e300] * 5), WIDTH, HEIGHT, rectified=False)
     second = cache.get(info(d=[0.1] * 5), WIDTH, HEIGHT, rectified=False)
     assert second is not first
     assert cache.get(info(d=[0.1] * 5, binning_x=2, binning_y=2), WIDTH, HEIGHT, rectified=False) is not second

@@ -9,9 +9,9 @@ import pytest
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.camera_input import CameraInput
+from cinet_ros.camera_input import REMEMBERED_CAMERA_INFOS, CameraInput
 
 
 def subscribe(node: Node, prefix: str, reliability: str = "auto") -> CameraInput:
@@ -47,6 +47,64 @@ def test_reliability_follows_the_publisher(make_node: Callable[..., Node], offer
     subscribe(node, "")
     (info,) = node.get_subscriptions_info_by_topic("image")
     assert info.qos_profile.reliability == offered
+
+
+def wait_for_reliability(camera_input: CameraInput, node: Node, expected: ReliabilityPolicy) -> None:
+    """Update as the node does until the subscription has this reliability."""
+    deadline = time.monotonic() + 10.0
+    while [info.qos_profile.reliability for info in node.get_subscriptions_info_by_topic("image")] != [expected]:
+        assert time.monotonic() < deadline, f"not {expected}"
+        camera_input.update(wanted=True)
+        time.sleep(0.02)
+
+
+@pytest.mark.fault(
+    area="input",
+    injected="a best-effort publisher beside a reliable one, which then goes",
+    expected="the subscription follows what every publisher can serve",
+)
+def test_reliability_follows_publishers_that_come_and_go(make_node: Callable[..., Node]) -> None:
+    driver, node = make_node("driver"), make_node("listener")
+    driver.create_publisher(Image, "image", 5)
+    camera_input = subscribe(node, "")
+    wait_for_reliability(camera_input, node, ReliabilityPolicy.RELIABLE)
+    other = driver.create_publisher(Image, "image", QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT))
+    wait_for_reliability(camera_input, node, ReliabilityPolicy.BEST_EFFORT)
+    driver.destroy_publisher(other)
+    wait_for_reliability(camera_input, node, ReliabilityPolicy.RELIABLE)
+
+
+def info(seconds: int, focal: float) -> CameraInfo:
+    """A camera_info by its stamp and a mark."""
+    message = CameraInfo(k=[focal] * 9)
+    message.header.stamp.sec = seconds
+    return message
+
+
+@pytest.mark.fault(
+    area="input",
+    injected="camera_info late, missing for a frame, repeated by a bag that starts again, without end",
+    expected="the one of exactly the image's stamp, else the latest that came; memory for the last 32",
+)
+def test_the_camera_info_of_an_image(make_node: Callable[..., Node]) -> None:
+    camera_input = CameraInput(make_node("listener"), "", False, "auto", lambda message: None)
+    second = 1_000_000_000
+    assert camera_input.camera_info(0) is None
+    for seconds in range(1, 101):
+        camera_input._remember_info(info(seconds, seconds))
+    assert len(camera_input._infos) == REMEMBERED_CAMERA_INFOS
+    assert camera_input.camera_info(99 * second).k[0] == 99
+    assert camera_input.camera_info(101 * second).k[0] == 100, "late: the latest"
+    assert camera_input.camera_info(1 * second).k[0] == 100, "forgotten"
+    camera_input._remember_info(info(99, 7))  # the bag starts again, with another calibration
+    assert camera_input.camera_info(99 * second).k[0] == 7
+    assert camera_input.camera_info(98 * second).k[0] == 98
+    assert camera_input.camera_info(5 * second).k[0] == 7
+    camera_input._remember_info(info(0, 3))
+    camera_input._remember_info(info(0, 4))  # a driver without stamps
+    assert camera_input.camera_info(0).k[0] == 4
+    camera_input.close()
+    assert camera_input.camera_info(0) is None
 
 
 def test_a_qos_override_beats_the_publisher_and_is_fixed(make_node: Callable[..., Node]) -> None:

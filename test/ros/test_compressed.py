@@ -1,17 +1,20 @@
 """JPEG and PNG messages: colour order, depth, bounds before decoding, damaged files."""
 
 import array
+import io
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from malformed_files import picture_file, png_chunk, with_part, with_size
+from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage
 
 from cinet_ros.conversions.compressed import decode_compressed
+from cinet_ros.conversions.containers import MAX_CHUNKS, MAX_SCANS, inspect
 from cinet_ros.conversions.errors import ConversionError
 
 
@@ -81,29 +84,101 @@ def test_exif_orientation_is_ignored():
     np.testing.assert_array_equal(decode_compressed(message(turned, "jpeg")), decode_compressed(message(data, "jpeg")))
 
 
-def chunk(kind, body):
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def png_of_size(width, height):
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-
-
-def jpeg_of_size(width, height):
-    data = bytearray(encoded(".jpg", picture()))
-    start = data.index(b"\xff\xc0")
-    data[start + 5 : start + 9] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-@pytest.mark.parametrize("make", [png_of_size, jpeg_of_size])
-@pytest.mark.parametrize(("width", "height"), [(50000, 50000), (0, 5), (5, 0), (65000, 1)])
-def test_sizes_are_refused_before_decoding(make, width, height, monkeypatch):
+@pytest.fixture
+def undecoded(monkeypatch):
+    """Fails the test if a file reaches OpenCV."""
     monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(ConversionError) as caught:
-        decode_compressed(message(make(width, height), "?"))
+
+
+@pytest.mark.fault(
+    area="input",
+    injected="JPEG and PNG headers that claim 0x5 to 50000x50000 pixels",
+    expected="dropped as `size` by the header, before anything is decoded",
+)
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+@pytest.mark.parametrize(("width", "height"), [(30000, 30000), (50000, 50000), (0, 5), (5, 0), (65000, 1)])
+@pytest.mark.usefixtures("undecoded")
+def test_sizes_are_refused_before_decoding(extension, width, height):
+    bomb = with_size(picture_file(extension, 34, 21), width, height)
+    assert len(bomb) < 1000
+    with pytest.raises(ConversionError, match=f"{width}x{height}") as caught:
+        decode_compressed(message(bomb, "?"))
     assert caught.value.reason == "size"
+
+
+@pytest.mark.fault(
+    area="input",
+    injected="a PNG of 170 bytes with a chunk that claims 2 GB",
+    expected="dropped as `data` before anything is decoded: OpenCV would allocate it",
+)
+@pytest.mark.parametrize("kind", [b"IDAT", b"tEXt"])
+@pytest.mark.usefixtures("undecoded")
+def test_chunks_that_claim_more_than_there_is_are_refused(kind):
+    data = picture_file(".png", 34, 21)
+    data = data[:33] + struct.pack(">I", 2**31 - 1) + kind + data[33:]
+    with pytest.raises(ConversionError, match="bytes after it") as caught:
+        decode_compressed(message(data, "png"))
+    assert caught.value.reason == "data"
+
+
+@pytest.mark.usefixtures("undecoded")
+def test_a_png_of_chunks_without_end_is_refused():
+    data = picture_file(".png", 34, 21)
+    data = data[:33] + png_chunk(b"IDAT", b"") * (MAX_CHUNKS + 1) + data[33:]
+    with pytest.raises(ConversionError, match=str(MAX_CHUNKS)) as caught:
+        decode_compressed(message(data, "png"))
+    assert caught.value.reason == "data"
+
+
+def progressive():
+    """A progressive JPEG."""
+    file = io.BytesIO()
+    PillowImage.fromarray(picture()).save(file, "JPEG", progressive=True, quality=98)
+    return file.getvalue()
+
+
+@pytest.mark.fault(
+    area="input",
+    injected="a progressive JPEG with 1000 scans, 33 bytes each",
+    expected="dropped as `data` before anything is decoded: OpenCV would work for minutes",
+)
+@pytest.mark.usefixtures("undecoded")
+def test_a_jpeg_of_scans_without_end_is_refused():
+    data = progressive()
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ConversionError, match=f"at most {MAX_SCANS}") as caught:
+        decode_compressed(message(data[:-2] + last * 1000 + data[-2:], "jpeg"))
+    assert caught.value.reason == "data"
+
+
+def test_an_honest_progressive_jpeg_is_decoded():
+    assert progressive().count(b"\xff\xda") > 5
+    assert np.abs(decode_compressed(message(progressive(), "jpeg")).astype(int) - picture()).max() < 10
+
+
+@pytest.mark.usefixtures("undecoded")
+def test_a_frame_header_cannot_be_hidden_from_the_check():
+    """libjpeg takes FF 00 for no marker at all: with a length behind it, it must not hide what libjpeg reads."""
+    large, small = (with_size(picture_file(".jpg", 34, 21), size, size) for size in (20000, 21))
+    frame = small[small.index(b"\xff\xc0") :][:19]
+    scan = large.index(b"\xff\xda")
+    hidden = large[:2] + b"\xff\x00" + struct.pack(">H", scan) + large[2:scan] + frame + large[scan:]
+    with pytest.raises(ConversionError, match="20000x20000") as caught:
+        decode_compressed(message(hidden, "jpeg"))
+    assert caught.value.reason == "size"
+
+
+def test_what_no_picture_needs_never_reaches_the_decoder():
+    """Texts, profiles and animations are compressed in their turn, or tell of pictures that are not there."""
+    data = picture_file(".png", 34, 21)
+    animation = struct.pack(">II", 2**31 - 1, 0), struct.pack(">IIIIIHHBB", 0, 30000, 30000, 0, 0, 1, 1, 0, 0)
+    loaded = data
+    for kind, body in ((b"zTXt", b"k\0\0" + b"x" * 999), (b"fcTL", animation[1]), (b"acTL", animation[0])):
+        loaded = with_part(loaded, kind + body)
+    container = inspect(loaded)
+    assert (container.width, container.height) == (34, 21)
+    assert container.data == data
+    np.testing.assert_array_equal(decode_compressed(message(loaded, "png")), decode_compressed(message(data, "png")))
 
 
 def test_a_thumbnail_does_not_stand_for_the_picture():
@@ -115,12 +190,18 @@ def test_a_thumbnail_does_not_stand_for_the_picture():
 
 
 @pytest.mark.parametrize("text", ["16UC1; compressedDepth png", "32FC1; compressedDepth"])
+@pytest.mark.fault(
+    area="input", injected="a compressedDepth message", expected="dropped as `compressed_depth`, named a depth image"
+)
 def test_compressed_depth_is_refused_by_name(text):
     with pytest.raises(ConversionError, match="depth image") as caught:
         decode_compressed(message(encoded(".png", picture()), text))
     assert caught.value.reason == "compressed_depth"
 
 
+@pytest.mark.fault(
+    area="input", injected="no bytes, a BMP, a WebP, zeros", expected="dropped as `format`, with the first bytes"
+)
 @pytest.mark.parametrize("data", [b"", b"\xff", b"BM123456", b"RIFF....WEBP", b"\0" * 40])
 def test_other_formats_are_refused(data):
     with pytest.raises(ConversionError, match="neither JPEG nor PNG") as caught:
@@ -128,6 +209,7 @@ def test_other_formats_are_refused(data):
     assert caught.value.reason == "format"
 
 
+@pytest.mark.fault(area="input", injected="a JPEG and a PNG cut at every 7th byte", expected="dropped as `data`")
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 def test_every_truncation_is_refused(extension):
     data = encoded(extension, picture())
@@ -137,6 +219,7 @@ def test_every_truncation_is_refused(extension):
         assert caught.value.reason == "data", length
 
 
+@pytest.mark.fault(area="input", injected="600 bytes of a PNG overwritten", expected="dropped as `data`")
 def test_a_corrupted_png_is_refused():
     data = bytearray(encoded(".png", np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)))
     data[300:900] = b"\0" * 600

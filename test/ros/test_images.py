@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
-from cinet_ros.conversions.errors import MAX_SIDE, ConversionError
+from cinet_ros.conversions.errors import MAX_SIDE, ConversionError, check_size
 from cinet_ros.conversions.images import ENCODINGS, decode_image
 
 HEIGHT, WIDTH = 6, 8
@@ -151,22 +151,34 @@ def test_tight_rgb8_is_not_copied_and_longer_data_is_fine():
     assert np.shares_memory(decode_image(msg), np.frombuffer(msg.data, dtype=np.uint8))
 
 
+def wrong(injected, reason, says, **changes):
+    """A row of the table of faults."""
+    marks = pytest.mark.fault(
+        area="input", fault=f"image refused: {reason}", injected=injected, expected=f"dropped as `{reason}`, named"
+    )
+    return pytest.param(changes, reason, says, marks=marks, id=injected)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason", "says"),
     [
-        ({"encoding": "32FC1"}, "encoding", "'32FC1'"),
-        ({"encoding": ""}, "encoding", "bgr8"),
-        ({"width": 0}, "size", "0x4"),
-        ({"height": 0, "data": array.array("B")}, "size", "5x0"),
-        ({"width": MAX_SIDE + 1}, "size", str(MAX_SIDE)),
-        ({"width": 20000, "height": 20000}, "size", "20000x20000"),
-        ({"step": 14}, "data", "15 bytes"),
-        ({"step": 16}, "data", "64"),
-        ({"height": 5}, "data", "75"),
-        ({"encoding": "yuv422", "width": 3}, "size", "multiple of 2"),
-        ({"encoding": "nv12", "width": 4, "height": 3}, "size", "multiple of 2"),
-        ({"encoding": "nv12", "width": 4, "height": 4}, "data", "90"),
-        ({"encoding": "bayer_rggb8", "height": 2}, "size", "3x3"),
+        wrong("a depth image", "encoding", "'32FC1'", encoding="32FC1"),
+        wrong("no encoding", "encoding", "bgr8", encoding=""),
+        wrong("an encoding of 1 MB", "encoding", "1000000 characters", encoding="x" * 1_000_000),
+        wrong("no columns", "size", "0x4", width=0),
+        wrong("no rows and no data", "size", "5x0", height=0, data=array.array("B")),
+        wrong("more columns than OpenCV can warp", "size", str(MAX_SIDE), width=MAX_SIDE + 1),
+        wrong("20000x20000 in 60 bytes", "size", "20000x20000", width=20000, height=20000),
+        wrong("the largest numbers", "size", "4294967295", width=2**32 - 1, height=2**32 - 1, step=2**32 - 1),
+        wrong("a step shorter than a row", "data", "15 bytes", step=14),
+        wrong("a step that data does not have", "data", "64", step=16),
+        wrong("a step of 4 GB", "data", "4294967295", step=2**32 - 1),
+        wrong("a row too few", "data", "75", height=5),
+        wrong("a byte too few", "data", "59 bytes", data=array.array("B", bytes(59))),
+        wrong("shared chroma at an odd width", "size", "multiple of 2", encoding="yuv422", width=3),
+        wrong("shared chroma at an odd height", "size", "multiple of 2", encoding="nv12", width=4, height=3),
+        wrong("no chroma rows", "data", "90", encoding="nv12", width=4, height=4),
+        wrong("a mosaic of two rows", "size", "3x3", encoding="bayer_rggb8", height=2),
     ],
 )
 def test_refusals_name_the_reason_and_the_value(changes, reason, says):
@@ -177,6 +189,13 @@ def test_refusals_name_the_reason_and_the_value(changes, reason, says):
         decode_image(msg)
     assert caught.value.reason == reason
     assert says in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+def test_the_largest_picture_is_8k():
+    check_size(7680, 4320, "image")
+    with pytest.raises(ConversionError, match="at most 32766 pixels a side and 33554432 in all"):
+        check_size(8192, 8192, "image")
 
 
 sizes = st.one_of(st.integers(0, 12), st.integers(0, 2**32 - 1))

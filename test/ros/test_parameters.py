@@ -23,9 +23,15 @@ REPOSITORY = Path(__file__).resolve().parents[2]
     [
         ({"overlay_opacity": 1.5}, ["overlay_opacity = 1.5", "0 .. 1"]),
         ({"overlay_opacity": float("nan")}, ["overlay_opacity = nan"]),
+        ({"overlay_opacity": "half"}, ["overlay_opacity = 'half'", "a number in 0 .. 1", "0.5"]),
+        ({"cloud_decimation": 1.5}, ["cloud_decimation = 1.5", "a whole number in 1 .. 16"]),
+        ({"cloud_color": 3}, ["cloud_color = 3", "semantic, camera"]),
+        ({"watchdog_timeout": 0.01}, ["watchdog_timeout = 0.01", "0.5 s at least"]),
+        ({"max_rate": -1.0}, ["max_rate = -1.0", "0 .. 1000"]),
         ({"depth_encoding": "64FC1"}, ["depth_encoding = '64FC1'", "32FC1, 16UC1"]),
         ({"cloud_decimation": 0}, ["cloud_decimation = 0", "1 .. 16"]),
         ({"depth_min": 2.0, "depth_max": 1.0}, ["depth_max = 1", "depth_min = 2"]),
+        ({"output_width": 8192, "output_height": 8192}, ["8192x8192", "33554432 pixels"]),
         ({"network_width": 320}, ["network_width", "network_height"]),
         ({"cameras": ("front", "front")}, ["each once"]),
         ({"cameras": ("front", "")}, ["single camera"]),
@@ -42,6 +48,13 @@ def test_wrong_values_are_named_with_their_limit(values: dict[str, Any], words: 
         Settings(**values)
     for word in words:
         assert word in str(error.value)
+
+
+@pytest.mark.parametrize("field", dataclasses.fields(Settings), ids=lambda field: field.name)
+def test_every_parameter_has_a_meaning_and_numbers_a_range(field: Any) -> None:
+    assert len(field.metadata["description"]) > 10
+    number = isinstance(field.default, (int, float)) and not isinstance(field.default, bool)
+    assert bool(field.metadata["limits"]) == number
 
 
 def test_changes_replace_only_what_they_name_and_skip_parameters_that_are_not_ours() -> None:

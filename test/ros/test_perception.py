@@ -3,49 +3,25 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from node_in_process import WAIT, status_of, wait_until
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
-from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
-from cinet_ros import perception
+from cinet_ros import model, perception
 from cinet_ros.camera import Camera
 from cinet_ros.perception import PerceptionNode
 from cinet_ros.perception_node import spin
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
-WAIT = 20.0
-
-
-@pytest.fixture
-def make_perception(context: Context) -> Iterator[Callable[..., PerceptionNode]]:
-    nodes: list[PerceptionNode] = []
-
-    def build(**parameters: Any) -> PerceptionNode:
-        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
-        nodes.append(PerceptionNode(context=context, parameter_overrides=overrides))
-        return nodes[-1]
-
-    yield build
-    for node in nodes:
-        node.close()
-        node.destroy_node()
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT
-    while not condition():
-        assert time.monotonic() < deadline, f"no {what}"
-        time.sleep(0.01)
 
 
 def errors(camera: Camera) -> list[str]:
@@ -64,6 +40,7 @@ class HangingFrame:
         monkeypatch.setattr(self.predictor, "predict_batch", self._hang)
         monkeypatch.setattr(perception, "STOP_TIMEOUT", 0.05)
         self.camera = node._cameras[""]
+        self._node = node
         for _ in range(2):  # one in work, one that waits for it
             node._on_image("", Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24)))
             assert self._entered.wait(WAIT)
@@ -74,27 +51,26 @@ class HangingFrame:
         return self._predict(*arguments)
 
     def release(self) -> None:
-        """Let it go on, and wait until it is accounted for."""
+        """Let it go on, and wait until its thread has ended."""
         self._gate.set()
-        wait_until(lambda: self.camera.counters.now().dropped == 2, "end of the frame")
+        wait_until(lambda: self._node._supervisor.left_behind == 0, "end of the thread")
 
 
-def test_a_frame_that_hangs_delays_the_next_activation_only(
+def test_a_frame_that_hangs_is_left_behind_and_the_next_activation_has_a_worker_of_its_own(
     make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = make_perception(weights="random", device="cpu", camera_info_timeout=0.0)
     assert node.autostart()
     frame = HangingFrame(node, monkeypatch)
+    old = frame.camera.counters
     assert node.trigger_deactivate() == SUCCESS
-    assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 1})
-    assert node.trigger_activate() == FAILURE
-    frame.release()
-    assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 2})
-    assert not errors(frame.camera), "no error is reported for what the user asked for"
-    assert node._left_behind is not None
-    wait_until(lambda: not node._left_behind.running, "end of the thread")
+    assert old.now()[:3] == (2, 0, {"deactivated": 2})
+    assert node._predictor is not frame.predictor, "that one is in use"
     assert node.trigger_activate() == SUCCESS
-    assert frame.camera.counters.now().received == 0
+    frame.release()
+    assert old.now()[:3] == (2, 0, {"deactivated": 2}), "a frame is counted once"
+    assert node._cameras[""].counters.now().received == 0
+    assert not errors(frame.camera), "no error is reported for what the user asked for"
 
 
 def test_cleaning_up_under_a_frame_that_hangs_takes_nothing_from_it(
@@ -107,6 +83,7 @@ def test_cleaning_up_under_a_frame_that_hangs_takes_nothing_from_it(
     assert node.trigger_cleanup() == SUCCESS
     assert node.autostart(), "a new model and new outputs do not wait for the old ones"
     frame.release()
+    assert not frame.predictor._closed
     assert frame.camera.counters.now()[:3] == (2, 0, {"deactivated": 2})
     assert not errors(frame.camera)
     assert node._cameras[""].counters.now().received == 0
@@ -128,15 +105,15 @@ def test_why_the_node_is_not_configured_stands_in_diagnostics(
         raise RuntimeError("CUDA out of memory")
 
     node = make_perception(weights="random", device="cpu")
-    monkeypatch.setattr(perception, "random_checkpoint", exhausted)
+    monkeypatch.setattr(model, "random_checkpoint", exhausted)
     assert node.trigger_configure() == FAILURE
-    status = node._model_status("model")
+    status = status_of(node)
     assert status.level == DiagnosticStatus.ERROR
     assert "RuntimeError: CUDA out of memory" in status.message
     monkeypatch.undo()
     assert node.trigger_configure() == SUCCESS
-    assert node._model_status("model").level == DiagnosticStatus.WARN  # random weights
-    assert "out of memory" not in node._model_status("model").message
+    assert status_of(node).level == DiagnosticStatus.WARN  # random weights
+    assert "out of memory" not in status_of(node).message
 
 
 def test_an_absent_file_is_named_without_python_s_words(
@@ -144,7 +121,7 @@ def test_an_absent_file_is_named_without_python_s_words(
 ) -> None:
     node = make_perception(weights="/nowhere/model.safetensors", device="cpu")
     assert node.trigger_configure() == FAILURE
-    message = node._model_status("model").message
+    message = status_of(node).message
     assert "/nowhere/model.safetensors" in message
     assert "Error:" not in message
 

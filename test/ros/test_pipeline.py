@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.images import decode_image
-from cinet_ros.diagnostics import Conditions
+from cinet_ros.diagnostics import ERROR, Conditions
+from cinet_ros.frame_messages import MESSAGE_TYPES
 from cinet_ros.parameters import Settings
 from cinet_ros.pipeline import Pipeline
-from cinet_ros.publishers import CameraOutputs
+from cinet_ros.publishers import CameraOutputs, PublishGate
 
+WAIT = 20.0
 SETTINGS = Settings(weights="random", assumed_fov=60.0, camera_info_timeout=0.0)
 
 
@@ -62,7 +68,7 @@ class Rig:
 
 @pytest.fixture
 def rig(make_node: Callable[..., Node], checkpoint: Checkpoint) -> Rig:
-    return Rig(make_node("rig"), Predictor(checkpoint, device="cpu"))
+    return Rig(make_node("rig"), Predictor(checkpoint, device="cpu", network_size=(24, 32)))
 
 
 @pytest.mark.parametrize(("width", "height"), [(15, 24), (32, 8), (1, 1)])
@@ -79,7 +85,7 @@ def test_the_smallest_image_is_used(rig: Rig) -> None:
 
 
 def test_failing_stats_cost_no_frame_of_any_camera_of_the_batch(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(stats: Any) -> None:
+    def broken(stats: Any, gate: Any) -> None:
         raise RuntimeError("no stats today")
 
     monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda: frozenset({"stats"}))
@@ -117,7 +123,7 @@ def test_after_abandoning_nothing_is_published_and_frames_count_as_deactivated(
 
     for camera in rig.cameras.values():
         monkeypatch.setattr(camera.outputs, "publish", publish)
-    rig.pipeline.abandon()
+    rig.pipeline.abandon("deactivated")
     rig.process("front", "rear")
     assert rig.counts("front") == rig.counts("rear") == (1, 0, {"deactivated": 1})
     assert all("lost" not in item.text for item in rig.cameras["front"].conditions.current())
@@ -145,3 +151,130 @@ def test_a_stamp_age_limit_drops_old_stamps_and_leaves_those_without_a_time(rig:
     assert rig.counts("front") == (1, 0, {"stale": 1})
     rig.process("front", seconds=0)
     assert rig.counts("front") == (2, 1, {"stale": 1})
+
+
+def oom(*arguments: Any) -> Any:
+    """A network for whose batch no memory is left."""
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+@pytest.mark.fault(
+    area="cameras", injected="two cameras with equal image sizes wait", expected="one call of the network"
+)
+def test_cameras_of_equal_sizes_share_one_call_of_the_network(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, observed: Callable[[str], None]
+) -> None:
+    sizes: list[int] = []
+    predict = rig.predictor.predict_batch
+
+    def counted(images: Any, intrinsics: Any) -> Any:
+        sizes.append(len(images))
+        return predict(images, intrinsics)
+
+    monkeypatch.setattr(rig.predictor, "predict_batch", counted)
+    rig.process("front", "rear")
+    assert sizes == [2]
+    assert rig.counts("front") == rig.counts("rear") == (1, 1, {})
+    observed("one call with 2 images")
+
+
+@pytest.mark.fault(area="cameras", injected="one camera's image is unusable", expected="it alone loses its frame")
+def test_an_unusable_image_of_one_camera_costs_the_others_nothing(rig: Rig, observed: Callable[[str], None]) -> None:
+    batch = {}
+    for name, encoding in (("front", "nonsense"), ("rear", "mono8")):
+        message = Image(width=32, height=24, encoding=encoding, step=32, data=bytes(32 * 24))
+        batch[name] = Job(message, rig.cameras[name].counters.receive(0))
+    rig.pipeline.process(batch)
+    assert rig.counts("front") == (1, 0, {"encoding": 1})
+    assert rig.counts("rear") == (1, 1, {})
+    assert not [item for item in rig.cameras["rear"].conditions.current() if item.level == ERROR]
+    observed("dropped as encoding; the other camera's frame used")
+
+
+def test_out_of_memory_drops_the_frame_by_name_and_the_next_one_is_tried(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeployableGraph, "forward", oom)
+    rig.process("front", "rear")
+    assert rig.counts("front") == rig.counts("rear") == (1, 0, {"out_of_memory": 1})
+    (condition,) = [item for item in rig.cameras["front"].conditions.current() if item.level == ERROR]
+    assert "cpu is out of memory" in condition.text
+    assert "oom_fallback" in condition.text
+    monkeypatch.undo()
+    rig.process("front")
+    assert rig.counts("front") == (2, 1, {"out_of_memory": 1})
+
+
+@pytest.mark.fault(
+    area="machine",
+    fault="out of GPU memory, oom_fallback: cpu",
+    injected="the network raises torch.OutOfMemoryError until it is on the CPU (no GPU here: CUDA's own is untested)",
+    expected="the same frame is predicted on the CPU, and so are all that follow; WARN",
+)
+def test_out_of_memory_goes_on_on_the_cpu_where_that_is_wanted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, observed: Callable[[str], None]
+) -> None:
+    forward = DeployableGraph.forward
+    monkeypatch.setattr(
+        DeployableGraph,
+        "forward",
+        lambda graph, *inputs: forward(graph, *inputs) if rig.predictor.device == "cpu" else oom(),
+    )
+    rig.predictor.device = "cuda:0"  # as far as anyone is told
+    rig.process("front")
+    assert rig.counts("front") == (1, 0, {"out_of_memory": 1}), "not unless it is asked for"
+    rig.settings = dataclasses.replace(rig.settings, oom_fallback="cpu")
+    for _ in range(2):
+        rig.process("front", "rear")
+    assert rig.counts("front") == (3, 2, {"out_of_memory": 1})
+    assert rig.counts("rear") == (2, 2, {})
+    assert rig.predictor.device == "cpu"
+    assert rig.pipeline.fallback is not None
+    assert "cuda:0" not in rig.predictor.device
+    observed("no frame lost, the device is cpu from then on")
+
+
+def test_a_device_that_is_lost_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(*arguments: Any) -> Any:
+        raise RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be ...")
+
+    monkeypatch.setattr(DeployableGraph, "forward", lost)
+    rig.process("front")
+    assert rig.counts("front") == (1, 0, {"error": 1})
+    assert rig.pipeline.lost_device == "cpu failed: CUDA error: device-side assert triggered"
+
+
+@pytest.mark.parametrize("stage", ["decode", "network", "build"])
+def test_a_frame_that_is_given_up_wherever_it_hangs_is_counted_once_and_not_published(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    gate, entered, sent = threading.Event(), threading.Event(), []
+
+    def holding(function: Callable[..., Any]) -> Callable[..., Any]:
+        def held(*arguments: Any) -> Any:
+            entered.set()
+            assert gate.wait(WAIT)
+            return function(*arguments)
+
+        return held
+
+    target, name = {
+        "decode": (rig.pipeline._prepare, "_decode"),
+        "network": (rig.predictor, "predict_batch"),
+        "build": (rig.pipeline._messages["front"], "build"),
+    }[stage]
+    monkeypatch.setattr(target, name, holding(getattr(target, name)))
+    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda: frozenset(MESSAGE_TYPES) | {"stats"})
+    monkeypatch.setattr(
+        PublishGate, "publish", lambda gate, publisher, message: sent.append(message) or not gate.is_shut
+    )
+    worker = threading.Thread(target=rig.process, args=("front",))
+    worker.start()
+    assert entered.wait(WAIT)
+    rig.pipeline.abandon("hung")
+    assert rig.counts("front") == (1, 0, {"hung": 1}), "at once, although it hangs"
+    gate.set()
+    worker.join(WAIT)
+    assert rig.counts("front") == (1, 0, {"hung": 1})
+    assert len(sent) <= 1, "nothing after the shut gate has refused the first message"
+    assert not rig.pipeline.published

@@ -112,3 +112,15 @@ def test_stop_leaves_a_batch_that_hangs_and_says_so(recorder: Recorder) -> None:
     assert recorder.finished.acquire(timeout=WAIT)
     assert worker.stop() == {}
     assert not worker.running
+
+
+def test_it_tells_how_long_the_batch_in_work_has_taken(recorder: Recorder) -> None:
+    worker = LatestWorker(recorder.process, recorder.failed)
+    assert worker.busy_for() == 0.0
+    worker.submit("", 0)
+    assert recorder.entered.acquire(timeout=WAIT)
+    first = worker.busy_for()
+    assert 0.0 < first < worker.busy_for()
+    recorder.gate.set()
+    worker.stop()
+    assert worker.busy_for() == 0.0

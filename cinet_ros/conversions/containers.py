@@ -1,0 +1,121 @@
+"""JPEG and PNG files read without decoding: their size, whether they are whole, and whether decoding would ever end.
+
+A file of a few bytes can make a decoder allocate gigabytes or work for minutes: by the size in its header, by a chunk
+that claims to be long, by thousands of scans, by compressed texts beside the picture. Here each is refused or left out
+before OpenCV sees the file.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from cinet_ros.conversions.errors import ConversionError, check_size
+
+MAX_SCANS = 64
+"""Scans of a progressive JPEG, each a pass over the whole picture: encoders write 10 or so, a bomb thousands."""
+
+MAX_CHUNKS = 1 << 16
+"""Chunks of a PNG: at 8 KiB each, as encoders cut them, half a gigabyte."""
+
+_JPEG_MAGIC = b"\xff\xd8\xff"
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x01}
+_SCAN = b"\xff\xda"
+_END = b"\xff\xd9"
+_SCAN_OR_END = frozenset({0xDA, 0xD9})
+_STUFFED = 0x00  # no marker: libjpeg skips it, and so a length behind it must not hide a frame header
+
+
+class Container(NamedTuple):
+    """A file that can be handed to a decoder.
+
+    Attributes:
+        width: pixels, by its header.
+        height: likewise.
+        data: the file, without what no picture needs (of a PNG: texts, profiles, animation).
+    """
+
+    width: int
+    height: int
+    data: bytes
+
+
+def inspect(data: bytes) -> Container | None:
+    """What the file says of itself; None where it is neither JPEG nor PNG.
+
+    Raises:
+        ConversionError: "size" (out of bounds) or "data" (truncated, corrupted, or made to exhaust a decoder).
+    """
+    if data.startswith(_JPEG_MAGIC):
+        return _jpeg(data)
+    if data.startswith(_PNG_MAGIC):
+        return _png(data)
+    return None
+
+
+def corrupted(data: bytes, detail: str) -> ConversionError:
+    """The error for a file that cannot be decoded."""
+    return ConversionError(
+        "data",
+        f"the compressed image of {len(data)} bytes is truncated or corrupted: {detail}; "
+        "look for lost packets or a full disk at the camera or bag",
+    )
+
+
+def _jpeg(data: bytes) -> Container:
+    """A JPEG from its frame header (SOF) to its end (EOI); JPEG has no checksum: damage between goes unnoticed."""
+    width, height, position = _jpeg_frame(data)
+    check_size(width, height, "compressed image")
+    scans = data.count(_SCAN, position)  # picture data never holds this: there 0xFF is followed by 0
+    if scans > MAX_SCANS:
+        raise ConversionError(
+            "data",
+            f"the JPEG has {scans} scans: at most {MAX_SCANS} are decoded, since each passes over all "
+            f"{width}x{height} pixels; publish baseline JPEG",
+        )
+    if data.rfind(_END, position) < 0:
+        raise corrupted(data, "its end is missing")
+    return Container(width, height, data)
+
+
+def _jpeg_frame(data: bytes) -> tuple[int, int, int]:
+    """Width, height and where the picture may start: the segments up to SOF. Thumbnails lie inside a segment."""
+    position = 2
+    while True:
+        position = data.find(b"\xff", position) + 1
+        while position and position < len(data) and data[position] == 0xFF:  # fill bytes
+            position += 1
+        segment = data[position : position + 8]
+        if not position or len(segment) < 8 or segment[0] in _SCAN_OR_END:
+            raise corrupted(data, "it has no frame header")
+        if segment[0] in _FRAME_HEADERS:
+            height, width = struct.unpack(">HH", segment[4:8])
+            return width, height, position + 8
+        position += 1
+        if segment[0] not in _WITHOUT_LENGTH and segment[0] != _STUFFED:
+            position += max(2, int.from_bytes(segment[1:3], "big"))
+
+
+def _png(data: bytes) -> Container:
+    """A PNG of its critical chunks only, from IHDR, which comes first, to IEND."""
+    if data[12:16] != b"IHDR" or len(data) < 33:
+        raise corrupted(data, "it has no IHDR chunk")
+    width, height = struct.unpack(">II", data[16:24])
+    check_size(width, height, "compressed image")
+    kept, position = [_PNG_MAGIC], len(_PNG_MAGIC)
+    for _ in range(MAX_CHUNKS):
+        kind = data[position + 4 : position + 8]
+        end = position + 12 + int.from_bytes(data[position : position + 4], "big")
+        if end > len(data):
+            raise corrupted(data, f"chunk {kind!r} ends {end - len(data)} bytes after it")
+        if kind[:1].isupper():  # critical: what a picture cannot be decoded without
+            kept.append(data[position:end])
+        if kind == b"IEND":
+            return Container(width, height, b"".join(kept))
+        position = end
+    raise ConversionError(
+        "data", f"the PNG has more than {MAX_CHUNKS} chunks: that is no picture that an encoder wrote; publish another"
+    )

@@ -1,0 +1,57 @@
+"""The model that the parameters name, on the device that they name."""
+
+from __future__ import annotations
+
+from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.inference.backend import OutOfDeviceMemoryError
+from cinet_core.inference.predictor import Predictor
+from cinet_ros.diagnostics import WARN, Conditions
+from cinet_ros.parameters import Settings
+
+RANDOM_WEIGHTS = "random"
+NO_WEIGHTS = (
+    "no weights given. Set the parameter `weights` to a checkpoint (.safetensors), on the command line "
+    "`ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors`; to try the plumbing without a "
+    "trained network set weights:=random"
+)
+RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a trained checkpoint in `weights`"
+
+
+def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
+    """Load the weights, and put them on the device; what is to be said about either goes to ``conditions``.
+
+    Raises:
+        CheckpointError: the weights cannot be used.
+        ValueError: there is no such device, or a class of ``mask_classes`` is unknown.
+        OutOfDeviceMemoryError, DeviceLostError: the device does not take the weights, and ``oom_fallback`` is none.
+    """
+    checkpoint = _load_checkpoint(settings, conditions)
+    checkpoint.metadata.label_set.ids(name for name in settings.mask_classes if name)
+    network, output = (
+        (height, width) if width else None
+        for width, height in (
+            (settings.network_width, settings.network_height),
+            (settings.output_width, settings.output_height),
+        )
+    )
+    try:
+        return Predictor(checkpoint, settings.device, network, output)
+    except OutOfDeviceMemoryError as error:
+        if settings.oom_fallback != "cpu":
+            raise
+        text = f"configured on the CPU: {error}. It is slow: free memory on the device, then clean up and configure"
+    conditions.report("fallback", WARN, text, lasting=True)
+    return Predictor(checkpoint, "cpu", network, output)
+
+
+def _load_checkpoint(settings: Settings, conditions: Conditions) -> Checkpoint:
+    if settings.weights == RANDOM_WEIGHTS:
+        conditions.report("random", WARN, RANDOM_WARNING, lasting=True)
+        return random_checkpoint(settings.model_config)
+    checkpoint = load_checkpoint(settings.weights)
+    if settings.weights_sha256 not in ("", checkpoint.sha256):
+        raise CheckpointError(
+            f"{settings.weights} has the SHA-256 {checkpoint.sha256}, weights_sha256 demands "
+            f"{settings.weights_sha256}: copy or download it again, or start with the digest of the file you mean"
+        )
+    return checkpoint

@@ -1,0 +1,228 @@
+"""Parameters that change while the node runs, each in force on the next frame."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from output_arrays import colors, distances, pixels, points
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+
+from cinet_core.data.label_sets import NYU40, UNLABELLED
+from cinet_core.geometry import depth_edges
+from cinet_ros.msg import PerceptionStats
+from cinet_ros.parameters import Settings
+
+NODE = "/perception"
+WIDTH, HEIGHT = 80, 60
+DEPTH, INFO, LABELS = "depth_registered/image_rect", "depth_registered/camera_info", "semantic/image_raw"
+KINDS = {INFO: CameraInfo, "points": PointCloud2, "stats": PerceptionStats}
+FIELDS = dataclasses.fields(Settings)
+RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
+
+
+def picture() -> np.ndarray:
+    """Smooth, colourful (H, W, 3) uint8."""
+    coarse = np.random.default_rng(2).integers(30, 226, (4, 5, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def node(start_for_module: Callable[..., Any]) -> Any:
+    """The node, with random weights and a small network: what it sees does not matter."""
+    parameters = {"weights": "random", "network_width": 80, "network_height": 64}
+    return start_for_module("perception_node", parameters, until="configured")
+
+
+@pytest.fixture
+def change(wire: Any) -> Iterable[Callable[..., Any]]:
+    """Set parameters for the rest of the test."""
+    defaults = {field.name: field.default for field in FIELDS}
+    changed: set[str] = set()
+
+    def change(**values: Any) -> None:
+        changed.update(values)
+        for result in wire.set_parameters(NODE, **values):
+            assert result.successful, result.reason
+
+    yield change
+    if changed:
+        wire.set_parameters(NODE, **{name: defaults[name] for name in changed})
+
+
+@pytest.fixture
+def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]) -> Callable[..., Any]:
+    """Send the picture and return what comes back."""
+
+    def ask(*topics: str, info: dict[str, Any] | None = None) -> dict[str, Any]:
+        for topic in topics:
+            wire.subscribe(topic, KINDS.get(topic, Image))
+        image = make_image(picture())
+        return wire.exchange(image, make_info(image, WIDTH, HEIGHT, fx=70.0, **(info or {})), list(topics))
+
+    return ask
+
+
+def test_encodings(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    metres = pixels(answer(DEPTH)[DEPTH])
+    for depth, labels in (("16UC1", "16SC1"), ("16UC1", "16UC1"), ("32FC1", "mono8")):
+        change(depth_encoding=depth, label_encoding=labels)
+        got = answer(DEPTH, LABELS)
+        assert (got[DEPTH].encoding, got[LABELS].encoding) == (depth, labels)
+        millimetres = np.nan_to_num(metres) * (1000 if depth == "16UC1" else 1)
+        assert np.abs(np.nan_to_num(pixels(got[DEPTH])) - millimetres).max() <= 0.51
+
+
+def test_depth_limits(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    depth = pixels(answer(DEPTH)[DEPTH])
+    near, far = (float(np.nanquantile(depth, q)) for q in (0.25, 0.75))
+    change(depth_min=near, depth_max=far)
+    limited = pixels(answer(DEPTH)[DEPTH])
+    np.testing.assert_array_equal(limited, np.where((depth >= near) & (depth <= far), depth, np.nan))
+    assert 0.3 < np.isnan(limited).mean() < 0.7
+
+
+def test_label_min_confidence(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    confidence = pixels(answer("semantic/confidence")["semantic/confidence"])
+    change(label_min_confidence=float(np.median(confidence) + 0.5) / 255)
+    labels = pixels(answer(LABELS)[LABELS])
+    np.testing.assert_array_equal(labels == UNLABELLED, confidence <= np.median(confidence))
+
+
+def test_mask_classes(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    labels = pixels(answer(LABELS)[LABELS])
+    present = int(np.bincount(labels.ravel()).argmax())
+    for chosen in ([NYU40.classes[present]], [""], []):
+        change(mask_classes=chosen)
+        got = pixels(answer("semantic/mask")["semantic/mask"])
+        np.testing.assert_array_equal(got, (labels == present) & bool(chosen and chosen[0]))
+
+
+def test_overlay_opacity(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    change(overlay_opacity=1.0)
+    got = answer("semantic_color/image_raw", "semantic_overlay/image_raw")
+    np.testing.assert_array_equal(*(pixels(message) for message in got.values()))
+    change(overlay_opacity=0.0)
+    overlay = pixels(answer("semantic_overlay/image_raw")["semantic_overlay/image_raw"])
+    np.testing.assert_array_equal(overlay, picture())
+    change(overlay_opacity=0.25)
+    got = answer("semantic_color/image_raw", "semantic_overlay/image_raw")
+    expected = 0.75 * picture() + 0.25 * pixels(got["semantic_color/image_raw"])
+    assert np.abs(pixels(got["semantic_overlay/image_raw"]) - expected).max() <= 1.0
+
+
+def test_cloud_options(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    full = points(answer("points")["points"])
+    change(cloud_color="camera")
+    np.testing.assert_array_equal(colors(points(answer("points")["points"])), picture())
+    change(cloud_decimation=3)
+    decimated = answer("points")["points"]
+    assert (decimated.width, decimated.height) == (-(-WIDTH // 3), -(-HEIGHT // 3))
+    near, far = (float(np.nanquantile(distances(full), q)) for q in (0.25, 0.75))
+    change(cloud_decimation=1, cloud_min_range=near, cloud_max_range=far)
+    found = distances(points(answer("points")["points"]))
+    kept = (distances(full) >= near) & (distances(full) <= far)
+    assert (np.isfinite(found) != kept).sum() <= 2  # the quantiles themselves, in another precision
+    change(cloud_min_range=0.0, cloud_max_range=0.0, cloud_edge_filter=0.002)
+    edges = depth_edges(full["z"], 0.002)
+    assert 0 < edges.sum() < edges.size
+    np.testing.assert_array_equal(np.isnan(points(answer("points")["points"])["z"]), edges | np.isnan(full["z"]))
+
+
+def test_rate_of_clouds(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    change(cloud_max_rate=0.01)
+    wire.subscribe("points", PointCloud2)
+    for _ in range(4):
+        answer(DEPTH)
+    wire.spin_for(0.2)
+    assert len(wire.messages[DEPTH]) == 4
+    assert len(wire.messages["points"]) == 2, "those that a quiet time has saved up"
+    change(cloud_max_rate=0.0)
+    answer("points")
+
+
+def test_rate_of_frames(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    before = answer("stats")["stats"]
+    change(max_rate=0.01)
+    wire.messages["stats"].clear()
+    for _ in range(2):
+        answer("stats")
+    images = wire.publisher("image", Image)
+    for _ in range(3):
+        images.publish(Image(width=WIDTH, height=HEIGHT, encoding="mono8", step=WIDTH, data=bytes(WIDTH * HEIGHT)))
+        wire.spin_for(0.1)
+    assert len(wire.messages["stats"]) == 2
+    change(max_rate=0.0)
+    after = answer("stats")["stats"]
+    assert after.frames_received - before.frames_received == 6
+    assert after.frames_dropped - before.frames_dropped == 3
+    assert drops(wire)["max_rate"] == 3
+
+
+def test_max_stamp_age(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    answer("stats")
+    change(max_stamp_age=5.0)
+    before = drops(wire).get("stale", 0)
+    old = Image(width=WIDTH, height=HEIGHT, encoding="mono8", step=WIDTH, data=bytes(WIDTH * HEIGHT))
+    old.header.stamp.sec = 1000
+    wire.publisher("image", Image).publish(old)
+    wire.spin_until(lambda: drops(wire).get("stale", 0) == before + 1, "drop of an old stamp")
+    answer("stats")
+
+
+def test_assumed_fov(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    change(assumed_fov=90.0)
+    got = answer(INFO, info={"k": [0.0] * 9})[INFO]
+    assert got.k[0] == pytest.approx(WIDTH / 2)  # tan(45 degrees) = 1
+
+
+def test_camera_info_timeout(
+    wire: Any, answer: Callable[..., Any], change: Callable[..., None], make_image: Callable[..., Image]
+) -> None:
+    answer(DEPTH)
+    images = wire.publisher("image", Image)
+    wire.unsubscribe_all()  # with the last subscriber the node forgets the camera_info
+    wire.spin_until(lambda: images.get_subscription_count() == 0, "end of the subscription")
+    change(camera_info_timeout=60.0)
+    before = drops(wire).get("waiting_for_camera_info", 0)
+    wire.subscribe(DEPTH, Image)
+    wire.exchange(make_image(picture()), None, [])
+    wire.spin_until(lambda: drops(wire).get("waiting_for_camera_info", 0) > before, "drop of an early image")
+    assert not wire.messages[DEPTH]
+    change(camera_info_timeout=0.0)
+    wire.exchange(make_image(picture()), None, [DEPTH])
+
+
+def test_stale_after(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    answer("stats")
+    change(stale_after=0.1)
+    wire.spin_until(lambda: "no image on /image" in camera(wire).message, "warning")
+    change(stale_after=3600.0)
+    assert "no image on /image" not in camera(wire).message
+
+
+def camera(wire: Any) -> DiagnosticStatus:
+    """The newest row of the camera."""
+    status: DiagnosticStatus = wire.diagnosis("perception: camera")
+    return status
+
+
+def drops(wire: Any) -> dict[str, int]:
+    """Dropped frames by reason, as the next diagnostics have them."""
+    rows = {item.key: item.value for item in camera(wire).values}
+    return {key.removeprefix("dropped: "): int(value) for key, value in rows.items() if key.startswith("dropped: ")}
+
+
+def test_all_run_time_parameters_are_tried_above() -> None:
+    """A new one wants a test here; those of the machine have theirs in test_machine_faults.py."""
+    tried = {
+        "depth_encoding", "label_encoding", "depth_min", "depth_max", "label_min_confidence", "mask_classes",
+        "overlay_opacity", "cloud_color", "cloud_decimation", "cloud_min_range", "cloud_max_range", "cloud_edge_filter",
+        "cloud_max_rate", "max_rate", "max_stamp_age", "assumed_fov", "camera_info_timeout", "stale_after",
+    }  # fmt: skip
+    assert RUN_TIME - tried == {"oom_fallback", "watchdog_timeout"}
