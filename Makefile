@@ -7,7 +7,7 @@ PYTHON ?= python3
 # Fast DDS profile, own domain, localhost only, and the built package on every path.
 IN_ENV := source scripts/env.sh &&
 
-.PHONY: help setup demo test faults soak lint format bench docs constraints clean
+.PHONY: help setup demo test faults soak lint format bench weights docs constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,16 @@ format: setup  ## rewrite the files as ruff wants them
 
 bench: setup  ## measure speed and memory on this machine, nothing else running
 	@$(IN_ENV) python -m cinet_core.benchmark
+
+# DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
+DATA ?= runs/rendered_rooms
+weights: setup  ## train the default weights anew (DATA=folder of rendered rooms); goes on where it was stopped
+	@$(IN_ENV) { [ "$(DATA)" != runs/rendered_rooms ] || { cinet data render --setup && cinet data render "$(DATA)" --rooms 1200 --views 4; }; }
+	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_small.yaml \
+	  data.root="$(DATA)" --resume
+	@$(IN_ENV) cinet train --config config/train/weights.yaml \
+	  data.root="$(DATA)" model.checkpoint=runs/weights_small/best.safetensors --resume
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights/best.safetensors cinet_core/weights/lite.safetensors
 
 docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
 	@$(IN_ENV) python -m scripts.docs

@@ -88,7 +88,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["cinet_core", "cinet_core.*"]),
-    package_data={"cinet_core": ["py.typed", "data/*.json"]},
+    package_data={"cinet_core": ["py.typed", "data/*.json", "weights/*.safetensors"]},
     install_requires=[
         "torch>=2.1",
         "torchvision>=0.16",

@@ -23,6 +23,7 @@ from cinet_core.model.config import ModelConfig, get_config
 from cinet_core.weights_file import CheckpointError, WeightsHeader, check_readable, read_file, read_header
 
 __all__ = [
+    "DEFAULT_WEIGHTS",
     "FORMAT_VERSION",
     "Checkpoint",
     "CheckpointError",
@@ -32,10 +33,13 @@ __all__ = [
     "random_checkpoint",
     "read_metadata",
     "save_checkpoint",
+    "weights_path",
 ]
 
 FORMAT_VERSION = 1
 MAX_CHECKPOINT_BYTES = 2 * 2**30
+DEFAULT_WEIGHTS = "default"
+"""In place of a path: the weights that come with this package (docs/model_card.md)."""
 # Sent instead of a digest where there is no file.
 RANDOM_HASH = "random"
 _VERSION_KEY = "cinet_format_version"
@@ -182,13 +186,15 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
 
 
 def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> Checkpoint:
-    """Read a file that `save_checkpoint` wrote. The file is opened once; its digest is of the bytes that were loaded.
+    """Read a file that `save_checkpoint` wrote, or "default": the weights that come with this package.
+
+    The file is opened once; its digest is of the bytes that were loaded.
 
     Raises:
         CheckpointError: missing, too large, truncated, a pickle, no safetensors file, not one of this project's, of a
             format version or an encoder that is unknown here, or its tensors do not fit its configuration.
     """
-    path = Path(path)
+    path = weights_path(path)
     header, content = read_file(path, max_bytes)
     metadata = _parse_metadata(path, header)
     model = _empty_model(path, metadata.config)
@@ -214,8 +220,13 @@ def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
     """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`."""
-    path = Path(path)
+    path = weights_path(path)
     return _parse_metadata(path, read_header(path))
+
+
+def weights_path(name: str | Path) -> Path:
+    """The file that a name of weights stands for: itself, or where "default" was installed."""
+    return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
 
 
 def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40", **overrides: Any) -> Checkpoint:

@@ -10,9 +10,8 @@ from cinet_ros.parameters import Settings
 
 RANDOM_WEIGHTS = "random"
 NO_WEIGHTS = (
-    "no weights given. Set the parameter `weights` to a checkpoint (.safetensors), on the command line "
-    "`ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors`; to try the plumbing without a "
-    "trained network set weights:=random"
+    "no weights given: the parameter `weights` is empty. Set it to `default` for those that ship, or to a checkpoint: "
+    "`ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors`"
 )
 RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a trained checkpoint in `weights`"
 

@@ -26,7 +26,10 @@ class Settings:
     """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
 
     # model
-    weights: str = parameter("", "checkpoint (.safetensors), or `random` for plumbing without a trained network")
+    weights: str = parameter(
+        "default",
+        "checkpoint (.safetensors); `default`: the weights that ship (docs/model_card.md); `random`: plumbing only",
+    )
     weights_sha256: str = parameter(
         "", "SHA-256 that the file of `weights` must have, 64 hex digits; empty: any. The log names it at `configured`"
     )

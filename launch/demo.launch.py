@@ -1,9 +1,8 @@
-"""The whole chain without a camera and without trained weights: player, perception node, and on demand RViz.
+"""The whole chain without a camera: player, perception node, and on demand RViz.
 
 ``ros2 launch cinet_ros demo.launch.py rviz:=true``
 
-Every argument of perception.launch.py is understood; these have other defaults. With weights:=random the numbers mean
-nothing: give a checkpoint to see depth and labels.
+Every argument of perception.launch.py is understood; these have other defaults.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from launch.substitutions import LaunchConfiguration
 # argument -> (default, description)
 ARGUMENTS = {
     "source": ("synthetic", "what the player shows: synthetic, an image, folder, video or ROS 2 bag"),
-    "weights": ("random", "checkpoint (.safetensors), or random: shows the plumbing only"),
+    "weights": ("default", "checkpoint (.safetensors); default: what ships; random: shows the plumbing only"),
     "model_config": ("lite", "network when weights is random: lite, resnet50 or resnet101"),
     "rviz": ("false", "show everything in RViz, true or false"),
 }

@@ -1,7 +1,6 @@
 """Perception node; with arguments for its inputs, and on demand a player in place of a camera, and RViz.
 
-``ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors image:=/camera/image_raw \
-camera_info:=/camera/camera_info``
+``ros2 launch cinet_ros perception.launch.py image:=/camera/image_raw camera_info:=/camera/camera_info``
 
 All arguments: ``ros2 launch cinet_ros perception.launch.py --show-args``. One that is left empty overrides nothing:
 then the parameter file holds.
@@ -37,7 +36,7 @@ ARGUMENTS = {
     "camera_info": ("", "topic of the camera's calibration; '': camera_info"),
     "namespace": ("", "namespace of the nodes and of all relative topics"),
     "params_file": (str(SHARE / "config" / "perception.yaml"), "parameters of the perception node; none: no file"),
-    "weights": ("", "checkpoint (.safetensors), or random; '': as in params_file"),
+    "weights": ("", "checkpoint (.safetensors), default (what ships) or random; '': as in params_file, else default"),
     "model_config": ("", "network when weights is random: lite, resnet50 or resnet101; '': as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; '': as in params_file"),
     "autostart": ("", "configure and activate at once, true or false; '': as in params_file"),

@@ -31,7 +31,7 @@ from rich.markup import escape
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from cinet_core.checkpoint import CheckpointError, read_metadata
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, CheckpointError, read_metadata
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics
 from cinet_core.visualize.panel import panel
@@ -95,7 +95,7 @@ def pixels(message: Image, dtype: str, channels: int = 1) -> npt.NDArray[Any]:
 
 def checked_weights(given: str) -> str:
     """The node's parameter; raise DemoError where it could not be loaded, for which the node would wait."""
-    if given == "random":
+    if given in ("random", DEFAULT_WEIGHTS):
         return given
     path = Path(given).resolve()
     try:
@@ -245,7 +245,7 @@ def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="synthetic", help="synthetic, an image, a folder, a video or a ROS 2 bag")
-    parser.add_argument("--weights", default="random", help="checkpoint, or random")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="checkpoint; default, what ships; or random")
     parser.add_argument("--config", default="lite", help="network, where the weights are random")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rate", type=float, default=15.0, help="frames per second of the player")

@@ -16,7 +16,9 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
         "0 all is well, 1 some frames could not be read and are not scored, 2 it could not start."
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="a .safetensors file; or random, for plumbing only (says so loudly)"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        help="a .safetensors file; default, what ships; or random, for plumbing only",
     )
     parser.add_argument("--config", help="network of the checkpoint random: lite (default), resnet50, resnet101")
     parser.add_argument(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -56,7 +55,7 @@ def _checkpoint(options: argparse.Namespace) -> Checkpoint:
         return random_checkpoint(options.config or "lite")
     if options.config:
         raise ValueError(f"--config chooses the network of the checkpoint {RANDOM!r}; a file knows its own")
-    return load_checkpoint(Path(options.checkpoint))
+    return load_checkpoint(options.checkpoint)
 
 
 def _evaluate(

@@ -19,11 +19,6 @@ _Number = TypeVar("_Number", int, float)
 KINDS = ("panel", "depth", "labels", "cloud")
 """What ``cinet predict`` can write for a frame."""
 
-NO_WEIGHTS = (
-    "no weights: give --weights FILE, a .safetensors checkpoint of this project, or --weights random "
-    "to try the plumbing without trained ones (its depth and labels mean nothing)"
-)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``cinet``; returns the exit status.
@@ -69,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_predict(commands.add_parser("predict", help="predict on an image, a folder or a video"))
     info = commands.add_parser("info", help="show what a checkpoint holds")
-    info.add_argument("checkpoint", type=Path, metavar="FILE", help="a .safetensors checkpoint")
+    info.add_argument("checkpoint", metavar="FILE|default", help="a .safetensors checkpoint; or default, what ships")
     info.add_argument("--json", action="store_true", help="everything, as JSON")
     add_data(commands.add_parser("data", help="look at data sets"))
     add_eval(commands.add_parser("eval", help="score a checkpoint on a data set, beside the published figures"))
@@ -85,7 +80,12 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         "(class ids, 255 = none) and NAME_cloud.ply (x y z rgb label confidence; needs intrinsics)."
     )
     parser.add_argument("source", help='an image, a folder of images, a video, or "synthetic"')
-    parser.add_argument("--weights", metavar="FILE|random", help="a checkpoint; or random, for plumbing only")
+    parser.add_argument(
+        "--weights",
+        default="default",
+        metavar="FILE|default|random",
+        help="a checkpoint; default, what ships (and is taken without this); or random, for plumbing only",
+    )
     parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
     parser.add_argument("--output", type=Path, default=Path("cinet_output"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
@@ -106,8 +106,6 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _check_predict(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if not options.weights:
-        parser.error(NO_WEIGHTS)
     if options.config and options.weights != "random":
         parser.error("--config chooses the network of --weights random; a checkpoint knows its own")
     if options.intrinsics and not all(map(math.isfinite, options.intrinsics)):

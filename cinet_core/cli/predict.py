@@ -63,7 +63,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
 def _checkpoint(options: argparse.Namespace) -> Checkpoint:
     if options.weights == "random":
         return random_checkpoint(options.config or "lite")
-    return load_checkpoint(Path(options.weights))
+    return load_checkpoint(options.weights)
 
 
 class _ConsoleHandler(logging.Handler):

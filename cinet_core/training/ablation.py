@@ -210,4 +210,6 @@ def _stored(path: Path, identity: dict[str, Any]) -> dict[str, float] | None:
 
 def _digest(checkpoint: str | None) -> str | None:
     """Of the file that a run starts from: another one under the same name is another start."""
-    return None if checkpoint is None else hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
+    from cinet_core.checkpoint import weights_path
+
+    return None if checkpoint is None else hashlib.sha256(weights_path(checkpoint).read_bytes()).hexdigest()

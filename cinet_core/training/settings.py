@@ -28,9 +28,9 @@ class ModelSettings:
         config: name of a configuration: resnet101, resnet50 or lite.
         overrides: fields of it to replace, for example {sharing: lsu}.
         pretrained_encoder: start the encoder from ImageNet weights.
-        checkpoint: start from this .safetensors checkpoint (fine-tuning): its configuration is taken, `config` and
-            `pretrained_encoder` are then ignored. What does not fit, such as heads of another class count, is
-            re-initialised, and said.
+        checkpoint: start from this .safetensors checkpoint, or "default": what ships (fine-tuning). Its configuration
+            is taken, `config` and `pretrained_encoder` are then ignored. What does not fit, such as heads of another
+            class count, is re-initialised, and said.
         initial_depth: canonical depth in metres at which a new depth head starts; None: the median of the training set.
     """
 

@@ -157,6 +157,8 @@ class Wire:
         """Call a service of another node; return its answer."""
         if service not in self._clients:
             self._clients[service] = self.node.create_client(kind, service)
+            self.spin_until(self._clients[service].service_is_ready, service, START_TIMEOUT)
+            self.spin_for(2 * SETTLE_SECONDS)  # an answer is lost if the server has not matched its reader yet
         client = self._clients[service]
         self.spin_until(client.service_is_ready, service, START_TIMEOUT)
         future = client.call_async(request)

@@ -283,14 +283,14 @@ def test_arguments_that_ros_cannot_read_are_told_in_a_line(start: Callable[..., 
 
 @pytest.mark.fault(
     area="parameters",
-    injected="no weights",
+    injected="an empty name of weights",
     expected="exit status 2 and a sentence that says what to set",
 )
 def test_without_weights_the_node_refuses_to_start_and_says_what_to_do(start: Callable[..., Any]) -> None:
-    node = start("perception_node", {})
+    node = start("perception_node", {"weights": ""})
     assert node.process.wait(60) == 2
     assert "weights:=" in node.output()
-    assert "weights:=random" in node.output()
+    assert "`default`" in node.output()
     assert "Traceback" not in node.output()
 
 

@@ -136,7 +136,7 @@ def test_a_video_and_a_checkpoint_file(weights: str, tmp_path: Path, capsys: pyt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no weights: give --weights FILE"),
+        (["--config", "lite"], "a checkpoint knows its own"),
         (["--weights", "x.safetensors", "--config", "lite"], "a checkpoint knows its own"),
         (["--weights", "random", "--fov", "180"], "between 0 and 180"),
         (["--weights", "random", "--intrinsics", "0", "1", "1", "1"], "must be above 0"),

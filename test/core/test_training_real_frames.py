@@ -24,7 +24,7 @@ def test_fine_tuning_on_real_frames_learns_their_depth(tmp_path: Path) -> None:
     """Five real frames with depth alone, from ImageNet's encoder: learnt to 5 % in a few minutes on two cores."""
     arguments = [
         *("train", "--config", str(ROOT / "config" / "train" / "fine_tune.yaml"), f"data.root={FRAMES}"),
-        *(f"run.output={tmp_path}", "run.accelerator=cpu", "run.devices=1", "run.pictures=0"),
+        *("model.checkpoint=null", f"run.output={tmp_path}", "run.accelerator=cpu", "run.devices=1", "run.pictures=0"),
         # All frames are learnt and scored: the question is whether the path learns, not whether it generalises.
         "data.options={validation_fraction: 0.0, test_fraction: 0.0}",
         # One zoom: five frames do not tell the zoom of a picture from its content.

@@ -1,0 +1,51 @@
+"""Makes a trained checkpoint the one that ships: weights in half precision, without the paths of this machine.
+
+``python -m scripts.ship_weights runs/weights/best.safetensors cinet_core/weights/lite.safetensors``
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cinet_core.checkpoint import load_checkpoint, save_checkpoint
+
+# What is cloned with the repository stays small.
+MAX_BYTES = 25_000_000
+
+
+def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe whose paths are only the names at their ends: where files lay is nobody's business and helps nobody."""
+    kept = copy.deepcopy(dict(recipe))
+    for holder, key in ((kept["data"], "root"), (kept["run"], "output"), (kept["model"], "checkpoint")):
+        if holder[key]:
+            holder[key] = Path(holder[key]).name
+    for other in kept["data"]["mix"]:
+        other["root"] = Path(other["root"]).name
+    return kept
+
+
+def main() -> int:
+    """Rewrite one checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("trained", type=Path, help="best.safetensors of a run")
+    parser.add_argument("shipped", type=Path, help="where it goes")
+    options = parser.parse_args()
+    checkpoint = load_checkpoint(options.trained)
+    metadata = dataclasses.replace(checkpoint.metadata, recipe=without_places(checkpoint.metadata.recipe))
+    options.shipped.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(options.shipped, checkpoint.model, metadata, half=True)
+    size = options.shipped.stat().st_size
+    if size > MAX_BYTES:
+        options.shipped.unlink()
+        parser.exit(2, f"{options.shipped} would have {size} bytes, more than the {MAX_BYTES} that may ship\n")
+    print(f"{options.shipped}: {size / 1e6:.1f} MB")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

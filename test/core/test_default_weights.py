@@ -1,0 +1,71 @@
+"""The weights that ship: small, free of this machine's paths, and of some use on rooms that they have never seen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, read_metadata, weights_path
+from cinet_core.data.label_sets import NYU40
+from cinet_core.data.registry import open_dataset
+from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.weights_file import read_header
+
+# What is cloned with the repository stays small.
+MAX_BYTES = 25_000_000
+
+
+@pytest.fixture(scope="module")
+def checkpoint() -> Checkpoint:
+    return load_checkpoint(DEFAULT_WEIGHTS)
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from texts(item)
+
+
+def test_they_are_small_and_in_half_precision() -> None:
+    path = weights_path(DEFAULT_WEIGHTS)
+    assert path.stat().st_size <= MAX_BYTES
+    numbers = [(code, math.prod(shape)) for code, shape in read_header(path).tensors.values()]
+    assert sum(count for code, count in numbers if code == "F16") > 0.9 * sum(count for _, count in numbers)
+
+
+def test_they_say_what_they_are_and_whose() -> None:
+    metadata = read_metadata(DEFAULT_WEIGHTS)
+    assert metadata.config.name == "lite"
+    assert metadata.label_set.classes == NYU40.classes
+    assert not metadata.random_weights
+    assert metadata.licence == "Apache-2.0"
+    assert "CC-BY" in metadata.attribution
+    assert not [text for text in texts(metadata.recipe) if text.startswith("/")], "paths of the training machine"
+
+
+def test_other_names_are_paths() -> None:
+    assert weights_path("some/default") == Path("some/default")
+    assert weights_path(Path("model.safetensors")) == Path("model.safetensors")
+
+
+def test_they_see_real_rooms(checkpoint: Checkpoint, shared_data: Path) -> None:
+    """Five frames of a real living room: the model card has the figures, with room here for other processors."""
+    frames = open_dataset(shared_data / "livingroom_frames", "all", label_set=checkpoint.metadata.label_set)
+    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, frames)
+    (aligned,) = (score for score in evaluation.depth if score.aligned)
+    depths = [frames[number].depth.numpy() for number in range(len(frames))]
+    # A wall at the true median of each frame.
+    wall = np.concatenate([np.abs(np.median(d[d > 0]) / d[d > 0] - 1) for d in depths]).mean()
+    assert aligned.figures["abs_rel"] < 0.85 * wall
+    assert evaluation.figures()["full/abs_rel"] < 0.35, "metric: the model card has .27"
