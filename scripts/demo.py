@@ -170,7 +170,7 @@ def write_pictures(listener: Listener, folder: Path) -> list[str]:
         Intrinsics.from_matrix(info.k, info.width, info.height),
     )
     stats = parts["stats"]
-    caption = f"{stats.model} {stats.model_hash} on {stats.device}, {stats.label_set}"
+    caption = f"{stats.model} {stats.model_hash[:12]} on {stats.device}, {stats.label_set}"
     if stats.random_weights:
         caption = f"RANDOM WEIGHTS: depth, labels and points mean nothing ({caption})"
     image = pixels(parts["rgb/image_rect"], "u1", 3)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import socket
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +23,15 @@ DOMAINS = range(1, 102)
 RESERVATION_BASE_PORT = 22119
 
 
+# Those that this process has not had for the longest time come first.
+_domains = deque(random.SystemRandom().sample(DOMAINS, len(DOMAINS)))
+
+
 def _reserve_domain() -> tuple[int, socket.socket]:
     """Claim a ROS domain no other test session on this machine has, by holding a port that stands for it."""
-    for domain in random.sample(DOMAINS, len(DOMAINS)):
+    for _ in DOMAINS:
+        domain = _domains[0]
+        _domains.rotate(-1)
         holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
             holder.bind(("127.0.0.1", RESERVATION_BASE_PORT + domain))
@@ -34,9 +42,6 @@ def _reserve_domain() -> tuple[int, socket.socket]:
     raise RuntimeError(f"all {len(DOMAINS)} ROS domains are in use by other test sessions; end some of them")
 
 
-# Before any test module imports rclpy, which reads these once.
-_DOMAIN, _HOLDER = _reserve_domain()
-os.environ["ROS_DOMAIN_ID"] = str(_DOMAIN)
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Fast DDS 3 renamed the variable and warns about the old name.
 _OLD_FAST_DDS = os.environ.get("ROS_DISTRO") in {"humble", "iron", "jazzy"}
@@ -56,9 +61,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(skip)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Give the domain back."""
-    _HOLDER.close()
+@pytest.fixture(scope="module", autouse=True)
+def _own_domain() -> Iterator[None]:
+    """A domain for each file: nodes that one of its tests left in this process or killed are invisible to the next."""
+    domain, holder = _reserve_domain()
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    with holder:
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import time
@@ -281,6 +280,3 @@ def make_info() -> Callable[..., CameraInfo]:
         return info
 
     return build
-
-
-assert os.environ.get("ROS_DOMAIN_ID"), "test/conftest.py sets an own domain before anything imports rclpy"
