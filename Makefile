@@ -29,7 +29,7 @@ else
 endif
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md
-	@$(IN_ENV) pytest -m fault --fault-table docs/faults.md $(PYTEST_ARGS)
+	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table docs/faults.md $(PYTEST_ARGS)
 
 soak: setup  ## the long tests that `make test` leaves out; those of faults into docs/soak.md
 	@$(IN_ENV) pytest -m soak --fault-table docs/soak.md $(PYTEST_ARGS)

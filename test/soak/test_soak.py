@@ -1,7 +1,7 @@
 """Hours in minutes: 100 images a second into the node on two cores, and nothing grows, queues or gets lost uncounted.
 
     make soak                                             # 30 minutes, on a machine with nothing else to do
-    CINET_SOAK_MINUTES=0.5 CINET_SOAK_RATE=20 CINET_SOAK_RESULTS=/tmp/soak pytest -m soak test/soak
+    CINET_SOAK_MINUTES=0.5 CINET_SOAK_RATE=20 CINET_SOAK_RESULTS=results pytest -m soak test/soak
 
 The second line only sees whether the harness works: a run that short has no trends to be judged. The figures go to
 CINET_SOAK_RESULTS as JSON (docs/soak by default); CINET_SOAK_WEIGHTS names a checkpoint in place of random weights.
