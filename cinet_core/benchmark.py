@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import platform
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,12 +26,17 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from cinet_core.checkpoint import random_checkpoint
+from cinet_core.geometry import fit_network_size
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.selection import RUNTIMES, TORCH, lacking, select
 from cinet_core.model import CONFIGS, build_model, get_config
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import SceneUnderstanding
 
 SIZES = ((240, 320), (480, 640))
 MEMORY_SIZE = (480, 640)
+IMAGE_SIZE = (480, 640)
 MEMORY_CONFIG = "lite"
 WARMUP_RUNS = 2
 MIN_RUNS = 5
@@ -47,7 +53,7 @@ class Row:
         quantity: what was measured, for example "forward time".
         subject: of what, for example "lite".
         size: (height, width) of the image.
-        unit: "ms" or "MB" (2^20 bytes).
+        unit: "ms", "MB" (2^20 bytes), or "x" for a ratio.
         median, low, high: in that unit.
         runs: how many.
     """
@@ -92,6 +98,42 @@ def forward_times(config_name: str, size: tuple[int, int]) -> Row:
     model = build_model(get_config(config_name), seed=0).eval()
     image = _image(size)
     return Row.of("forward time", config_name, size, "ms", [1000 * t for t in _time(lambda: model(image))])
+
+
+def backend_times(config_name: str, size: tuple[int, int], folder: Path) -> list[Row]:
+    """Time of the deployable graph, camera image to predictions at its size, in every backend that is installed.
+
+    All take turns, so that whatever else the machine does meets each of them, and the ratios are of pairs.
+
+    Args:
+        config_name: of the network, with random weights.
+        size: (height, width) of the image; the network's is the one it is trained at.
+        folder: for what is exported.
+    """
+    checkpoint = random_checkpoint(config_name)
+    camera = checkpoint.metadata.camera
+    network = fit_network_size(size[1], size[0], camera.width, camera.height)
+    graph = DeployableGraph(checkpoint.model, camera, size, network)
+    names = [TORCH, *(name for name in RUNTIMES if lacking(name, torch.device("cpu")) is None)]
+    backends = {name: select(name, checkpoint, graph, folder=folder) for name in names}
+    images = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    intrinsics = np.array([[size[1], size[1], size[1] / 2, size[0] / 2]], dtype=np.float32)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for run in range(WARMUP_RUNS + MAX_RUNS):
+        for name, backend in backends.items():
+            start = time.perf_counter()
+            backend.run(images, intrinsics)
+            if run >= WARMUP_RUNS:
+                times[name].append(time.perf_counter() - start)
+    subject = f"{config_name} at {network[1]}x{network[0]}"
+    rows = [
+        Row.of("image to predictions", f"{subject}, {name}", size, "ms", [1000 * value for value in times[name]])
+        for name in names
+    ]
+    for name in names[1:]:
+        ratios = [slow / fast for slow, fast in zip(times[TORCH], times[name], strict=True)]
+        rows.append(Row.of("image to predictions", f"{subject}, {TORCH} / {name}", size, "x", ratios))
+    return rows
 
 
 def peak_memory(size: tuple[int, int]) -> list[Row]:
@@ -188,6 +230,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for size in SIZES:
                 status.update(f"forward time: {config_name} at {size[1]}x{size[0]}")
                 rows.append(forward_times(config_name, size))
+        with tempfile.TemporaryDirectory() as folder:
+            for config_name in options.configs:
+                status.update(f"backends: {config_name}")
+                rows += backend_times(config_name, IMAGE_SIZE, Path(folder))
     _print(console, machine, rows)
     if options.output is not None:
         report = {"machine": machine, "rows": [dataclasses.asdict(row) for row in rows]}

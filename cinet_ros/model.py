@@ -26,6 +26,17 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
     """
     checkpoint = _load_checkpoint(settings, conditions)
     checkpoint.metadata.label_set.ids(name for name in settings.mask_classes if name)
+    try:
+        return _predictor(checkpoint, settings, settings.device)
+    except OutOfDeviceMemoryError as error:
+        if settings.oom_fallback != "cpu":
+            raise
+        text = f"configured on the CPU: {error}. It is slow: free memory on the device, then clean up and configure"
+    conditions.report("fallback", WARN, text, lasting=True)
+    return _predictor(checkpoint, settings, "cpu")
+
+
+def _predictor(checkpoint: Checkpoint, settings: Settings, device: str) -> Predictor:
     network, output = (
         (height, width) if width else None
         for width, height in (
@@ -33,14 +44,9 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
             (settings.output_width, settings.output_height),
         )
     )
-    try:
-        return Predictor(checkpoint, settings.device, network, output)
-    except OutOfDeviceMemoryError as error:
-        if settings.oom_fallback != "cpu":
-            raise
-        text = f"configured on the CPU: {error}. It is slow: free memory on the device, then clean up and configure"
-    conditions.report("fallback", WARN, text, lasting=True)
-    return Predictor(checkpoint, "cpu", network, output)
+    return Predictor(
+        checkpoint, device, network, output, backend=settings.backend, precision=settings.precision, background=True
+    )
 
 
 def _load_checkpoint(settings: Settings, conditions: Conditions) -> Checkpoint:

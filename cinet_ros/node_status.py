@@ -42,6 +42,7 @@ def model_status(
         "model hash": predictor.model_hash,
         "label set": f"{predictor.label_set.name}, {len(predictor.label_set.classes)} classes",
         "backend": predictor.backend_name,
+        "backend, why": predictor.backend_reason,
         "device": predictor.device,
         "frame in work for [s]": f"{supervisor.busy_for():.1f}",
     }

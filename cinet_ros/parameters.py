@@ -14,6 +14,7 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
+from cinet_core.inference.selection import BACKENDS, PRECISIONS
 from cinet_ros.conversions.errors import MAX_PIXELS
 from cinet_ros.parameter_fields import check, coerced, parameter
 
@@ -37,6 +38,15 @@ class Settings:
         "lite", "network built when weights is `random`", choices=("lite", "resnet50", "resnet101")
     )
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a CUDA GPU where there is one")
+    backend: str = parameter(
+        "auto",
+        "what runs the network; auto: the fastest that is installed and works here, measured once. PyTorch predicts "
+        "until it is ready",
+        choices=BACKENDS,
+    )
+    precision: str = parameter(
+        "auto", "that the network computes in; auto: half on a GPU, float32 on a CPU", choices=PRECISIONS
+    )
     oom_fallback: str = parameter(
         "none",
         "when the GPU's memory does not suffice; none: the frame is dropped and the next one tried; cpu: go on there",

@@ -273,7 +273,9 @@ def build_workspace() -> None:
 def main() -> int:
     """Run every step that is not up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--extras", default="ros,ros-build,dev,train", help="extras of setup.py to install")
+    parser.add_argument(
+        "--extras", default="ros,ros-build,dev,train,onnx,openvino", help="extras of setup.py to install"
+    )
     parser.add_argument(
         "--torch-backend",
         default=os.environ.get("TORCH_BACKEND", ""),

@@ -12,6 +12,7 @@ from typing import TypeVar
 from cinet_core import __version__
 from cinet_core.cli.data import add_data, run_data
 from cinet_core.cli.eval import add_eval, run_eval
+from cinet_core.cli.export import add_export, run_export
 from cinet_core.cli.figures import add_figures, run_figures
 
 _Number = TypeVar("_Number", int, float)
@@ -46,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return run_data(options)
         if options.command == "eval":
             return run_eval(options)
+        if options.command == "export":
+            return run_export(options)
         if options.command == "figures":
             return run_figures(options)
         _check_predict(parser, options)
@@ -68,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true", help="everything, as JSON")
     add_data(commands.add_parser("data", help="look at data sets"))
     add_eval(commands.add_parser("eval", help="score a checkpoint on a data set, beside the published figures"))
+    add_export(commands.add_parser("export", help="write the whole graph of a checkpoint as an ONNX file"))
     add_figures(commands.add_parser("figures", help="draw the paper's figures from checkpoints and a data set"))
     commands.add_parser("train", help="train a network (cinet train --help)", add_help=False)
     commands.add_parser("ablate", help="train and tabulate the paper's ablation (cinet ablate --help)", add_help=False)
@@ -89,6 +93,16 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
     parser.add_argument("--output", type=Path, default=Path("cinet_output"), metavar="DIR", help="(%(default)s)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument(
+        "--backend",
+        default="torch",
+        metavar="NAME",
+        help="what runs the network: torch (default), torch_compile, openvino, onnxruntime, tensorrt; or auto, the "
+        "fastest here",
+    )
+    parser.add_argument(
+        "--precision", default="auto", metavar="NAME", help="float32, half, or auto: half on a GPU (%(default)s)"
+    )
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--fov", type=_fov, metavar="DEG", help="horizontal field of view of the camera, in degrees")
     camera.add_argument(

@@ -45,7 +45,7 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
     try:
         source = open_source(options.source, depth=False)
         checkpoint = _checkpoint(options)
-        predictor = Predictor(checkpoint, device=options.device)
+        predictor = Predictor(checkpoint, device=options.device, backend=options.backend, precision=options.precision)
         options.output.mkdir(parents=True, exist_ok=True)
         if "cloud" in options.write:
             load_open3d()

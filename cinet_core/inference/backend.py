@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+# Why a backend was taken that somebody named.
+CHOSEN = "chosen by parameter"
 
 
 class OutOfDeviceMemoryError(RuntimeError):
@@ -38,12 +45,17 @@ class Backend(Protocol):
     Attributes:
         name: for logs, stats and tables, for example "torch".
         device: where it runs, for example "cpu" or "cuda:0".
+        reason: why it was taken, for diagnostics.
     """
 
-    name: str
-    device: str
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def device(self) -> str: ...  # noqa: D102
+    @property
+    def reason(self) -> str: ...  # noqa: D102
 
-    def run(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
+    def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
         """Predict for images (B, H, W, 3) uint8 RGB and intrinsics (B, 4) fx fy cx cy; the caller keeps both.
 
         The returned arrays belong to the caller: a later call does not touch them.
@@ -57,3 +69,13 @@ class Backend(Protocol):
     def close(self) -> None:
         """Give back the device memory. `run` must not be called afterwards."""
         ...
+
+
+def one_by_one(run: Callable[[Images, Floats], BackendOutput], images: Images, intrinsics: Floats) -> BackendOutput:
+    """Run a batch image after image, for a backend that was built for one; the stages' times are summed."""
+    outputs = [run(images[index : index + 1], intrinsics[index : index + 1]) for index in range(len(images))]
+    if len(outputs) == 1:
+        return outputs[0]
+    seconds = {stage: sum(output.seconds[stage] for output in outputs) for stage in outputs[0].seconds}
+    depth, labels, confidence = (np.concatenate(parts) for parts in zip(*(one[:3] for one in outputs), strict=True))
+    return BackendOutput(depth, labels, confidence, seconds)

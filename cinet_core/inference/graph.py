@@ -5,6 +5,8 @@ Every backend runs this module, so every backend gives the same answer, and nobo
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
+from cinet_core.inference.resampling import AntialiasedResize, NearestResize
 from cinet_core.model.cinet import CINet
 
 
@@ -57,6 +60,20 @@ class DeployableGraph(nn.Module):
         self.network_size = network_size
         self.output_size = output_size or image_size
         self.depth_range = depth_range
+        device = model.image_mean.device
+        # What the network computes in, where the device has it, in place of float32.
+        self.reduced: torch.dtype | None = None
+        self._shrink = AntialiasedResize(image_size, network_size).to(device)
+        self._enlarge = NearestResize(network_size, self.output_size).to(device)
+
+    def in_half(self) -> DeployableGraph:
+        """The same graph and weights with the network in half precision: bfloat16 on a CPU, float16 on a GPU.
+
+        Resampling, metric depth and probabilities stay in float32.
+        """
+        other = copy.copy(self)
+        other.reduced = torch.bfloat16 if self.model.image_mean.device.type == "cpu" else torch.float16
+        return other
 
     def forward(self, image: Tensor, intrinsics: Tensor) -> GraphOutput:
         """Predict.
@@ -65,7 +82,10 @@ class DeployableGraph(nn.Module):
             image: (B, H, W, 3) uint8 RGB, H and W as in `image_size`.
             intrinsics: (B, 4) float32: fx, fy, cx, cy in pixels of that image.
         """
-        output = self.model(self._network_input(image))
+        pixels = self._network_input(image)
+        reduced = self.reduced is not None
+        with torch.autocast(image.device.type, self.reduced) if reduced else contextlib.nullcontext():
+            output = self.model(pixels)
         labels, confidence = _decide(output.logits)
         return GraphOutput(
             self._metric_depth(output.depth, intrinsics),
@@ -76,7 +96,7 @@ class DeployableGraph(nn.Module):
     def _network_input(self, image: Tensor) -> Tensor:
         pixels = image.permute(0, 3, 1, 2).float()
         if self.network_size != self.image_size:
-            pixels = F.interpolate(pixels, size=self.network_size, mode="bilinear", align_corners=False, antialias=True)
+            pixels = self._shrink(pixels)
         return (pixels / 255 - self.model.image_mean) / self.model.image_std
 
     def _metric_depth(self, canonical: Tensor, intrinsics: Tensor) -> Tensor:
@@ -94,7 +114,7 @@ class DeployableGraph(nn.Module):
     def _nearest(self, image: Tensor) -> Tensor:
         if self.output_size == self.network_size:
             return image
-        return F.interpolate(image.unsqueeze(1), size=self.output_size, mode="nearest-exact").squeeze(1)
+        return self._enlarge(image)
 
 
 def _decide(logits: Tensor) -> tuple[Tensor, Tensor]:

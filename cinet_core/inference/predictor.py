@@ -16,7 +16,9 @@ from cinet_core.checkpoint import Checkpoint, ModelMetadata
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
+from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.selection import AUTO, TORCH, check_backend, in_half, lacking, needs_preparation, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
 
@@ -53,9 +55,14 @@ class Predictor:
             image's aspect.
         output_size: (height, width) of predictions; None = the image's.
         depth_range: (nearest, farthest) valid depth in metres; None = the checkpoint's.
+        backend: one of `selection.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
+            image of a size comes.
+        precision: one of `selection.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
+        background: let PyTorch predict until that is done.
 
     Raises:
-        ValueError: no such device; a size below 16 or a range that does not rise.
+        ValueError: no such device, backend or precision, or it is not installed; a size below 16 or a range that does
+            not rise.
         OutOfDeviceMemoryError, DeviceLostError: the weights do not go to the device.
     """
 
@@ -66,8 +73,12 @@ class Predictor:
         network_size: tuple[int, int] | None = None,
         output_size: tuple[int, int] | None = None,
         depth_range: tuple[float, float] | None = None,
+        backend: str = TORCH,
+        precision: str = AUTO,
+        background: bool = False,
     ) -> None:
         resolved = resolve_device(device)
+        check_backend(backend, precision, resolved)
         if network_size is not None and min(network_size) < MIN_IMAGE_SIZE:
             raise ValueError(f"network_size is {network_size}: both sides must be at least {MIN_IMAGE_SIZE}")
         if output_size is not None and min(output_size) < 1:
@@ -77,7 +88,9 @@ class Predictor:
         self.metadata: ModelMetadata = checkpoint.metadata
         self.model_hash: str = checkpoint.sha256
         self.device: str = str(resolved)
-        self.backend_name: str = TorchBackend.name
+        self._choice = backend
+        self._precision = precision
+        self._background = background
         self._network_size = network_size
         self._output_size = output_size
         self._depth_range = depth_range or checkpoint.metadata.depth_range
@@ -87,6 +100,18 @@ class Predictor:
             self._model = on_device(resolved, lambda: copy.deepcopy(checkpoint.model).to(resolved))
         self._backends: OrderedDict[tuple[int, int], Backend] = OrderedDict()
         self._closed = False
+
+    @property
+    def backend_name(self) -> str:
+        """Of the backend that predicted last, or will first."""
+        latest = next(reversed(self._backends.values()), None)
+        return TORCH if latest is None else latest.name
+
+    @property
+    def backend_reason(self) -> str:
+        """Why that one, in words."""
+        latest = next(reversed(self._backends.values()), None)
+        return "no image yet" if latest is None else latest.reason
 
     @property
     def label_set(self) -> LabelSet:
@@ -171,6 +196,10 @@ class Predictor:
         self._close_backends()
         self._model.to("cpu")
         self.device = "cpu"
+        # What was chosen for the GPU may not exist on a CPU.
+        self._precision = AUTO
+        if lacking(self._choice, torch.device("cpu")) is not None:
+            self._choice = AUTO
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -211,10 +240,18 @@ class Predictor:
             output_size=self._output_size,
             depth_range=self._depth_range,
         )
-        self._backends[size] = TorchBackend(graph)
+        self._backends[size] = self._new_backend(graph)
         if len(self._backends) > MAX_CACHED_SIZES:
             self._backends.popitem(last=False)[1].close()
         return self._backends[size]
+
+    def _new_backend(self, graph: DeployableGraph) -> Backend:
+        checkpoint = Checkpoint(self._model, self.metadata, self.model_hash)
+        choice, precision = self._choice, self._precision
+        if self._background and needs_preparation(choice, checkpoint, graph, precision):
+            first = TorchBackend(graph, in_half(precision, torch.device(self.device)))
+            return BackgroundBackend(first, lambda: select(choice, checkpoint, graph, precision))
+        return select(choice, checkpoint, graph, precision)
 
     def _canonical_camera(self, height: int, width: int) -> Intrinsics:
         """The camera that has f_net = f_c at this image size: its predictions are the network's own."""

@@ -1,4 +1,4 @@
-"""PyTorch, eager: the reference that other backends are compared with."""
+"""PyTorch: eager, the reference that other backends are compared with; and compiled."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
+from torch import Tensor
 
-from cinet_core.inference.backend import BackendOutput, DeviceLostError, OutOfDeviceMemoryError
+from cinet_core.inference.backend import (
+    CHOSEN,
+    BackendOutput,
+    DeviceLostError,
+    Floats,
+    Images,
+    OutOfDeviceMemoryError,
+    one_by_one,
+)
 from cinet_core.inference.graph import DeployableGraph, GraphOutput
 
 Returned = TypeVar("Returned")
@@ -65,28 +72,31 @@ class TorchBackend:
 
     Args:
         graph: with a model in evaluation mode, on the device to run on.
+        half: in half precision.
+        reason: why it was taken.
     """
 
     name = "torch"
 
-    def __init__(self, graph: DeployableGraph) -> None:
-        self._graph = graph
+    def __init__(self, graph: DeployableGraph, half: bool = False, reason: str = CHOSEN) -> None:
+        self.reason = reason
+        self._graph: Callable[[Tensor, Tensor], GraphOutput] = graph.in_half() if half else graph
         self._device = graph.model.image_mean.device
         self.device = str(self._device)
 
     @torch.inference_mode()
-    def run(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
+    def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
         """See `Backend.run`."""
         run = self._run_cuda if self._device.type == "cuda" else self._run_cpu
         return on_device(self._device, lambda: run(images, intrinsics))
 
-    def _run_cpu(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
+    def _run_cpu(self, images: Images, intrinsics: Floats) -> BackendOutput:
         start = time.perf_counter()
         output = self._graph(torch.from_numpy(images), torch.from_numpy(intrinsics))
         seconds = {"network": time.perf_counter() - start}
         return _to_numpy(output, seconds)
 
-    def _run_cuda(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
+    def _run_cuda(self, images: Images, intrinsics: Floats) -> BackendOutput:
         """The same through page-locked memory: copies that do not block, and one wait at the end.
 
         Page-locked memory comes from torch's caching allocator, so it costs nothing after the first frames.
@@ -116,6 +126,68 @@ class TorchBackend:
         del self._graph
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+
+class CompiledTorchBackend(TorchBackend):
+    """The graph through `torch.compile`; on a GPU replayed as a CUDA graph, so that launching kernels costs nothing.
+
+    It is compiled when it is made, for one image, and runs a batch one image after another: another batch size would be
+    compiled anew, for a minute, in the middle of a frame.
+
+    Args:
+        graph: as for `TorchBackend`.
+        half: in half precision.
+        reason: why it was taken.
+        replayed: on a GPU, as a CUDA graph.
+
+    Raises:
+        RuntimeError: this machine lacks what compiling takes (a C++ compiler on a CPU, Triton on a GPU), or it failed.
+    """
+
+    name = "torch_compile"
+
+    def __init__(self, graph: DeployableGraph, half: bool = False, reason: str = CHOSEN, replayed: bool = True) -> None:
+        super().__init__(graph, half, reason)
+        # CUDA graphs of our own: those of torch.compile belong to the thread that compiled.
+        mode = "max-autotune-no-cudagraphs" if self._device.type == "cuda" else "default"
+        self._graph = torch.compile(self._graph, mode=mode, dynamic=False)
+        image = torch.zeros(1, *graph.image_size, 3, dtype=torch.uint8, device=self._device)
+        intrinsics = torch.full((1, 4), graph.canonical_focal, device=self._device)
+        with torch.inference_mode():
+            self._graph(image, intrinsics)
+            if replayed and self._device.type == "cuda":
+                self._graph = _CudaGraph(self._graph, image, intrinsics)
+
+    def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
+        """See `Backend.run`."""
+        return one_by_one(super().run, images, intrinsics)
+
+
+class _CudaGraph:
+    """A function of tensors of one size, recorded once and replayed from then on.
+
+    What it returns is overwritten by the next call on the same stream.
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor], GraphOutput], *example: Tensor) -> None:
+        self._inputs = [tensor.clone() for tensor in example]
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.device(example[0].device):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):  # lazy initialisation may not be recorded
+                for _ in range(3):
+                    function(*self._inputs)
+            torch.cuda.current_stream().wait_stream(stream)
+            # "thread_local": other threads go on using the device meanwhile.
+            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+                self._output = function(*self._inputs)
+
+    def __call__(self, *arguments: Tensor) -> GraphOutput:
+        for kept, given in zip(self._inputs, arguments, strict=True):
+            kept.copy_(given, non_blocking=True)
+        self._graph.replay()
+        return self._output
 
 
 def _to_numpy(output: GraphOutput, seconds: dict[str, float]) -> BackendOutput:

@@ -1,0 +1,122 @@
+"""The deployable graph as an ONNX file, with everything in it that a reader needs to use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cinet_core.atomic_file import write_whole
+from cinet_core.checkpoint import Checkpoint, ModelMetadata, save_checkpoint
+from cinet_core.inference.graph import DeployableGraph
+
+INPUTS = ("image", "intrinsics")
+OUTPUTS = ("depth", "labels", "confidence")
+OPSET = 18
+# Renamed whenever the graph computes something else, so that no cached file of before is taken for it.
+GRAPH_VERSION = 1
+METADATA_KEY = "cinet_metadata"
+PACKAGES = ("onnx", "onnxscript")
+# Seconds; on two idle cores it takes ten.
+EXPORT_TIMEOUT = 600.0
+
+
+class ExportError(RuntimeError):
+    """The graph cannot be written as ONNX; the text says why and what to do."""
+
+
+def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, path: Path) -> None:
+    """Write a graph for one image at a time, weights inside, whole or not at all.
+
+    Inputs: `image` (1, H, W, 3) uint8 RGB; `intrinsics` (1, 4) float32, fx fy cx cy in pixels of the image. Outputs:
+    `depth` (1, h, w) float32 metres, NaN = invalid; `labels` and `confidence` (1, h, w) uint8. The metadata of the file
+    hold, as JSON under `cinet_metadata`, those of the checkpoint, its digest and the three sizes.
+
+    Args:
+        graph: with a model in evaluation mode, on the CPU.
+        metadata: of the checkpoint.
+        sha256: of the checkpoint.
+        path: of the file.
+
+    Raises:
+        ExportError: a package is missing, or PyTorch cannot export the graph.
+        OSError: the file cannot be written.
+    """
+    images = torch.zeros(1, *graph.image_size, 3, dtype=torch.uint8)
+    intrinsics = torch.full((1, 4), graph.canonical_focal)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")  # of the exporter about its own parts
+            program: Any = torch.onnx.export(
+                graph,
+                (images, intrinsics),
+                input_names=list(INPUTS),
+                output_names=list(OUTPUTS),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except ImportError as error:
+        raise ExportError(f"{error}. Exporting needs: pip install {' '.join(PACKAGES)}") from error
+    except torch.onnx.errors.OnnxExporterError as error:
+        raise ExportError(f"PyTorch {torch.__version__} cannot export the network: {error}") from error
+    facts = {
+        **metadata.to_dict(),
+        "sha256": sha256,
+        "image_size": list(graph.image_size),
+        "network_size": list(graph.network_size),
+        "output_size": list(graph.output_size),
+    }
+    program.model.metadata_props[METADATA_KEY] = json.dumps(facts)
+    write_whole(path, program.model_proto.SerializeToString())
+
+
+def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) -> None:
+    """`export_onnx` in a process of its own.
+
+    The exporter swaps the weights of the network that it traces, holds Python's lock for seconds and keeps hundreds of
+    megabytes: none of that beside frames in work.
+
+    Args:
+        checkpoint: that the graph is of.
+        graph: gives the sizes and the depth range.
+        path: of the file.
+
+    Raises:
+        ExportError: as `export_onnx`, or the process did not end in time.
+        OSError: the file cannot be written.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder) / "weights.safetensors"
+        save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
+        job = {
+            "weights": str(weights),
+            "sha256": checkpoint.sha256,
+            "image_size": graph.image_size,
+            "network_size": graph.network_size,
+            "output_size": graph.output_size,
+            "depth_range": graph.depth_range,
+            "path": str(path),
+        }
+        command = [sys.executable, "-m", "cinet_core.inference.export_job", json.dumps(job)]
+        # What is interrupted is the user's process, which then ends this one.
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=EXPORT_TIMEOUT, preexec_fn=_in_background
+            )
+        except subprocess.TimeoutExpired as error:
+            raise ExportError(f"the export did not end within {EXPORT_TIMEOUT:g} s") from error
+    if done.returncode != 0:
+        raise ExportError(done.stderr.strip().rpartition("\n")[2] or f"the export ended with status {done.returncode}")
+
+
+def _in_background() -> None:
+    os.nice(10)
+    os.setsid()  # Ctrl-C is for the process that waits for this one

@@ -1,0 +1,145 @@
+"""Runtimes that read the ONNX file of the graph: OpenVINO, ONNX Runtime and, through it, TensorRT."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+import torch
+
+from cinet_core.inference.backend import CHOSEN, BackendOutput, Floats, Images, one_by_one
+from cinet_core.inference.onnx_file import INPUTS, OUTPUTS
+
+Infer = Callable[[dict[str, npt.NDArray[Any]]], tuple[npt.NDArray[Any], ...]]
+
+
+class OnnxBackend:
+    """Runs the file, which is made for one image, one image after another.
+
+    Args:
+        path: of the ONNX file; what a runtime builds from it is kept in the same folder.
+        device: to run on.
+        half: in half precision, where the runtime can.
+        reason: why it was taken.
+
+    Raises:
+        RuntimeError: the runtime does not take the file, the device or the precision.
+    """
+
+    name = ""
+    devices: tuple[str, ...] = ("cpu",)
+    # Of `device` types: where it computes in half precision.
+    half_on: tuple[str, ...] = ()
+
+    def __init__(self, path: Path, device: torch.device, half: bool = False, reason: str = CHOSEN) -> None:
+        self.reason = reason
+        self.device = str(device)
+        self._infer = self._load(path, device, half)
+
+    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+        """What computes the outputs of one image, in their order; they belong to the caller."""
+        raise NotImplementedError
+
+    def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
+        """See `Backend.run`."""
+        return one_by_one(self._run_one, images, intrinsics)
+
+    def _run_one(self, images: Images, intrinsics: Floats) -> BackendOutput:
+        start = time.perf_counter()
+        depth, labels, confidence = self._infer(dict(zip(INPUTS, (images, intrinsics), strict=True)))
+        return BackendOutput(depth, labels, confidence, {"network": time.perf_counter() - start})
+
+    def close(self) -> None:
+        """See `Backend.close`."""
+        del self._infer
+
+
+class OpenVinoBackend(OnnxBackend):
+    """Intel's runtime, for processors of Intel and AMD, and others with the instructions it asks for."""
+
+    name = "openvino"
+    half_on = ("cpu",)
+
+    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+        import openvino
+
+        core = openvino.Core()
+        if half and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            raise RuntimeError("this processor has no bfloat16 instructions: use precision float32")
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+            # By itself it takes half precision where the processor has it, which is another answer.
+            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+        }
+        request = core.compile_model(str(path), "CPU", settings).create_infer_request()
+
+        def infer(inputs: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], ...]:
+            request.infer(inputs, share_inputs=True)
+            return tuple(request.get_tensor(name).data.copy() for name in OUTPUTS)
+
+        return infer
+
+
+class OnnxRuntimeBackend(OnnxBackend):
+    """Microsoft's runtime, for every processor, and for CUDA where the package with it is installed."""
+
+    name = "onnxruntime"
+    devices: tuple[str, ...] = ("cpu", "cuda")
+
+    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+        import onnxruntime
+
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+        settings.log_severity_level = 3
+        # Threads that spin between frames take the processor from everything else on the robot.
+        settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        providers = self.providers(path, device, half)
+        session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        if session.get_providers()[0] != providers[0][0]:  # it goes on with the next one after a line in the log
+            raise RuntimeError(f"ONNX Runtime could not start its {providers[0][0]}")
+        return lambda inputs: tuple(session.run(list(OUTPUTS), inputs))
+
+    @classmethod
+    def provider(cls, device_type: str) -> str:
+        """What ONNX Runtime calls the part of it that does the work."""
+        return "CPUExecutionProvider" if device_type == "cpu" else "CUDAExecutionProvider"
+
+    def providers(self, path: Path, device: torch.device, half: bool) -> list[tuple[str, dict[str, Any]]]:
+        """Those to use, and their options."""
+        return [(self.provider(device.type), {} if device.type == "cpu" else {"device_id": device.index or 0})]
+
+
+class TensorRtBackend(OnnxRuntimeBackend):
+    """NVIDIA's, as a provider of ONNX Runtime; building its engine takes minutes, and is kept beside the file."""
+
+    name = "tensorrt"
+    devices = ("cuda",)
+    half_on = ("cuda",)
+
+    @classmethod
+    def provider(cls, device_type: str) -> str:
+        """See `OnnxRuntimeBackend.provider`."""
+        return "TensorrtExecutionProvider"
+
+    def providers(self, path: Path, device: torch.device, half: bool) -> list[tuple[str, dict[str, Any]]]:
+        """See `OnnxRuntimeBackend.providers`; what TensorRT cannot run goes to CUDA."""
+        options = {
+            "device_id": device.index or 0,
+            "trt_fp16_enable": half,
+            "trt_engine_cache_enable": True,
+            "trt_engine_cache_path": str(path.parent),
+            "trt_engine_cache_prefix": path.stem,
+        }
+        cuda = OnnxRuntimeBackend.provider("cuda"), {"device_id": device.index or 0}
+        return [(self.provider(device.type), options), cuda]
+
+
+RUNTIMES: dict[str, type[OnnxBackend]] = {
+    kind.name: kind for kind in (OpenVinoBackend, OnnxRuntimeBackend, TensorRtBackend)
+}

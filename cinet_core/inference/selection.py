@@ -1,0 +1,246 @@
+"""Which backend runs the network: the fastest that works on this machine, found out once and remembered."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import statistics
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cinet_core.checkpoint import Checkpoint
+from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput, Floats, Images
+from cinet_core.inference.engine_cache import EngineCache
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.onnx_file import PACKAGES
+from cinet_core.inference.runtimes import RUNTIMES, OnnxBackend, OnnxRuntimeBackend
+from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
+
+AUTO, TORCH, COMPILED = "auto", TorchBackend.name, CompiledTorchBackend.name
+BACKENDS = (AUTO, TORCH, COMPILED, *RUNTIMES)
+FLOAT32, HALF = "float32", "half"
+PRECISIONS = (AUTO, FLOAT32, HALF)
+# What `auto` tries. Not torch.compile on a CPU, where it takes a minute for less than the others give (`make bench`).
+CANDIDATES = {"cpu": ("openvino", "onnxruntime"), "cuda": (COMPILED, "tensorrt", "onnxruntime")}
+
+# A backend that answers otherwise than PyTorch in float32 is not taken: relative difference of depth (of the worst
+# pixel in float32, of 99 in 100 in half precision) and share of equal labels.
+MAX_DEPTH_ERROR = {False: 1e-3, True: 5e-2}
+MIN_EQUAL_LABELS = {False: 0.999, True: 0.97}
+JUDGED_PERCENTILE = {False: 100, True: 99}
+# Not measured for the README, only to choose: the first runs are slower.
+WARM_UP_RUNS, TIMED_RUNS = 2, 5
+
+# One export or measurement at a time in a process.
+_PREPARING = threading.Lock()
+_log = logging.getLogger(__name__)
+
+
+def check_backend(name: str, precision: str, device: torch.device) -> None:
+    """Raise ValueError unless there is such a backend, and what it needs is here."""
+    for what, value, known in (("backend", name, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise ValueError(f"{what} is {value!r}: it must be one of {', '.join(known)}")
+    needed = lacking(name, device, in_half(precision, device))
+    if needed is not None:
+        raise ValueError(f"{needed}; or take auto, which does with what is there")
+
+
+def in_half(precision: str, device: torch.device) -> bool:
+    """Whether this is half precision: asked for, or on a GPU, where it costs nothing that is seen."""
+    return precision == HALF or (precision == AUTO and device.type == "cuda")
+
+
+def lacking(name: str, device: torch.device, half: bool = False) -> str | None:
+    """Why a backend cannot be had, as a sentence with the remedy; None where nothing is missing."""
+    if name == COMPILED:
+        return _lacking_compiler(device)
+    if name not in RUNTIMES:
+        return None
+    kind = RUNTIMES[name]
+    if device.type not in kind.devices:
+        return f"backend {name} does not run on {device}: choose another device or backend"
+    if half and device.type not in kind.half_on:
+        return f"backend {name} has no half precision on {device}: set precision to float32"
+    package = "onnxruntime" if issubclass(kind, OnnxRuntimeBackend) else name
+    missing = [one for one in (package, *PACKAGES) if importlib.util.find_spec(one) is None]
+    if missing:
+        gpu = "-gpu" if device.type == "cuda" else ""
+        names = [one + gpu if one == "onnxruntime" else one for one in missing]
+        return f"backend {name} needs: pip install {' '.join(names)}"
+    if device.type == "cuda" and issubclass(kind, OnnxRuntimeBackend):
+        return _lacking_provider(name, kind.provider("cuda"))
+    return None
+
+
+def _lacking_compiler(device: torch.device) -> str | None:
+    if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
+        return f"backend {COMPILED} needs a C++ compiler on the CPU: apt install g++"
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        return f"backend {COMPILED} needs Triton on a GPU: pip install triton"
+    return None
+
+
+def _lacking_provider(name: str, provider: str) -> str | None:
+    import onnxruntime
+
+    if provider in onnxruntime.get_available_providers():
+        return None
+    return f"backend {name} needs an ONNX Runtime with {provider}: pip install onnxruntime-gpu in place of onnxruntime"
+
+
+def select(
+    name: str, checkpoint: Checkpoint, graph: DeployableGraph, precision: str = AUTO, folder: Path | None = None
+) -> Backend:
+    """Build a backend for a graph, on the device where its weights are.
+
+    "auto" times every one that is installed against PyTorch the first time, and remembers the fastest, beside the ONNX
+    file that it reads, for these weights, sizes, versions and this machine: the next start loads that.
+
+    Args:
+        name: one of `BACKENDS`.
+        checkpoint: that the graph is of.
+        graph: to be run.
+        precision: one of `PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
+        folder: of the cache; None: `engine_cache.cache_folder()`.
+
+    Raises:
+        ValueError: as `check_backend`.
+        ExportError: the graph cannot be written as ONNX.
+        OSError: the cache cannot be written.
+        RuntimeError: the backend does not take the graph, or answers otherwise than PyTorch.
+    """
+    device = graph.model.image_mean.device
+    check_backend(name, precision, device)
+    half = in_half(precision, device)
+    without = _without_preparation(name, checkpoint, device, half)
+    if without is not None:
+        return TorchBackend(graph, half, without)
+    with _PREPARING:
+        cache = EngineCache(folder, checkpoint, graph, half)
+        if name == AUTO:
+            return _fastest(cache, graph, half)
+        backend = _build(name, cache, graph, half)
+        _check_answer(backend, graph, half)
+        return backend
+
+
+def needs_preparation(name: str, checkpoint: Checkpoint, graph: DeployableGraph, precision: str = AUTO) -> bool:
+    """Whether `select` may take long: with another backend than PyTorch's eager one."""
+    device = graph.model.image_mean.device
+    return _without_preparation(name, checkpoint, device, in_half(precision, device)) is None
+
+
+def _without_preparation(name: str, checkpoint: Checkpoint, device: torch.device, half: bool) -> str | None:
+    """Why PyTorch runs the graph, where that is known at once."""
+    if name == TORCH:
+        return CHOSEN
+    if name == AUTO and checkpoint.metadata.random_weights:
+        return "random weights are not worth the preparation of another one"
+    if name == AUTO and not _candidates(device, half):
+        return "; ".join(str(lacking(other, device, half)) for other in CANDIDATES[device.type])
+    return None
+
+
+def _candidates(device: torch.device, half: bool) -> list[str]:
+    return [name for name in CANDIDATES[device.type] if lacking(name, device, half) is None]
+
+
+def _build(
+    name: str, cache: EngineCache, graph: DeployableGraph, half: bool, reason: str = CHOSEN
+) -> TorchBackend | OnnxBackend:
+    if name == TORCH:
+        return TorchBackend(graph, half, reason)
+    if name == COMPILED:
+        return CompiledTorchBackend(graph, half, reason)
+    return RUNTIMES[name](cache.onnx(), graph.model.image_mean.device, half, reason)
+
+
+def _fastest(cache: EngineCache, graph: DeployableGraph, half: bool) -> Backend:
+    """The backend that was the fastest when they were measured, which is now or was at an earlier start."""
+    candidates = _candidates(graph.model.image_mean.device, half)
+    known = cache.measured()
+    if known is not None and TORCH in known and known.keys() <= {TORCH, *candidates}:
+        return _build(_best(known), cache, graph, half, f"fastest here when measured: {_in_words(known)}")
+    backends: dict[str, TorchBackend | OnnxBackend] = {TORCH: TorchBackend(graph, half)}
+    for name in candidates:
+        try:
+            backend = _build(name, cache, graph, half)
+            _check_answer(backend, graph, half)
+        except Exception as error:  # whatever it has against this machine, the others are still there
+            _log.warning("backend %s does not work here: %s", name, error)
+            continue
+        backends[name] = backend
+    times = _times(backends, graph)
+    cache.remember(times)
+    name = _best(times)
+    for other in backends.keys() - {name}:
+        backends[other].close()
+    backends[name].reason = f"fastest here: {_in_words(times)}"
+    return backends[name]
+
+
+def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str, float]:
+    """Median milliseconds of an image by name, taken in turns, so that other load meets all of them."""
+    images, intrinsics = _example(graph)
+    times: dict[str, list[float]] = {name: [] for name in backends}
+    for turn in range(WARM_UP_RUNS + TIMED_RUNS):
+        for name, backend in backends.items():
+            start = time.perf_counter()
+            backend.run(images, intrinsics)
+            if turn >= WARM_UP_RUNS:
+                times[name].append(1000 * (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _check_answer(backend: Backend, graph: DeployableGraph, half: bool) -> None:
+    """Raise RuntimeError where a backend does not answer as PyTorch does in float32."""
+    images, intrinsics = _example(graph)
+    got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
+    depth_error, equal = difference(got, expected, JUDGED_PERCENTILE[half])
+    if not (depth_error <= MAX_DEPTH_ERROR[half] and equal >= MIN_EQUAL_LABELS[half]):
+        raise RuntimeError(
+            f"it answers otherwise than PyTorch: depth differs by up to {100 * depth_error:.2g} %, "
+            f"{100 * equal:.2f} % of labels are equal"
+        )
+
+
+def difference(one: BackendOutput, other: BackendOutput, percentile: float = 100) -> tuple[float, float]:
+    """Relative difference of depth (a percentile over pixels that both hold valid), and share of equal labels.
+
+    Where more than one pixel in a hundred is valid for one only, the difference is 1: rounding decides on which side of
+    the depth range a pixel at its very end is, not more.
+    """
+    equal = float((one.labels == other.labels).mean())
+    valid = np.isfinite(one.depth) & np.isfinite(other.depth)
+    if (np.isfinite(one.depth) ^ np.isfinite(other.depth)).mean() > 0.01:
+        return 1.0, equal
+    if not valid.any():
+        return 0.0, equal
+    errors = np.abs(one.depth[valid] - other.depth[valid]) / other.depth[valid]
+    return float(np.percentile(errors, percentile)), equal
+
+
+def _example(graph: DeployableGraph) -> tuple[Images, Floats]:
+    """A smooth, colourful image, as unlike noise as a camera's."""
+    height, width = graph.image_size
+    rows, columns = np.linspace(0, 3, height)[:, None], np.linspace(0, 4, width)[None]
+    channels = [np.sin(rows * factor + columns * (2 - factor) + factor) for factor in (0.5, 1.0, 1.7)]
+    image = (127.5 * (1 + np.stack(channels, axis=-1))).astype(np.uint8)
+    focal = graph.canonical_focal * width / graph.network_size[1]
+    return image[None], np.array([[focal, focal, width / 2, height / 2]], dtype=np.float32)
+
+
+def _best(times: dict[str, float]) -> str:
+    return min(times, key=lambda name: times[name])
+
+
+def _in_words(times: dict[str, float]) -> str:
+    return ", ".join(f"{name} {times[name]:.0f} ms" for name in sorted(times, key=lambda one: times[one]))

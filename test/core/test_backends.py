@@ -1,0 +1,336 @@
+"""Every backend runs the one graph and gives the one answer; the fastest is found once, and remembered."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from cinet_core.checkpoint import Checkpoint, load_checkpoint, random_checkpoint, save_checkpoint
+from cinet_core.cli import main
+from cinet_core.inference import selection
+from cinet_core.inference.backend import BackendOutput
+from cinet_core.inference.background import BackgroundBackend
+from cinet_core.inference.engine_cache import EngineCache
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
+from cinet_core.inference.predictor import Predictor
+from cinet_core.inference.runtimes import RUNTIMES
+from cinet_core.inference.selection import (
+    CANDIDATES,
+    MAX_DEPTH_ERROR,
+    MIN_EQUAL_LABELS,
+    difference,
+    lacking,
+    needs_preparation,
+    select,
+)
+from cinet_core.inference.torch_backend import TorchBackend
+
+SMALL = {"encoder": "test_efficientnet", "feature_channels": 24, "query_channels": 8, "decoder_channels": [16, 12, 8]}
+IMAGE, NETWORK = (96, 128), (48, 64)
+
+CPU = torch.device("cpu")
+ON_CPU = CANDIDATES["cpu"]
+LACKING = [lacking(name, CPU) for name in ON_CPU if lacking(name, CPU)]
+
+needs_onnx = pytest.mark.skipif(bool(LACKING), reason=str(LACKING))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    """Weights that are not called random, or nothing would be prepared for them."""
+    made = random_checkpoint("lite", seed=3, **SMALL)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    facts = {**made.metadata.to_dict(), "random_weights": False}
+    save_checkpoint(path, made.model, type(made.metadata).from_dict(facts))
+    return load_checkpoint(path)
+
+
+@pytest.fixture
+def graph(checkpoint: Checkpoint) -> DeployableGraph:
+    return DeployableGraph(checkpoint.model, checkpoint.metadata.camera, IMAGE, NETWORK)
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: an export takes seconds."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def exported(checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, tmp_path: Path) -> Path:
+    """A cache that holds the ONNX file and no times."""
+    EngineCache(cache, checkpoint, graph, half=False).onnx()
+    for file in cache.glob("*/graph.onnx"):
+        (tmp_path / "cinet" / file.parent.name).mkdir(parents=True)
+        shutil.copy(file, tmp_path / "cinet" / file.parent.name)
+    return tmp_path / "cinet"
+
+
+def pictures(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Images and intrinsics; detail finer than the network's input, so that its resampling shows."""
+    coarse = np.random.default_rng(1).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
+    images = np.stack([cv2.resize(image, IMAGE[::-1], interpolation=cv2.INTER_CUBIC) for image in coarse])
+    return images, np.tile(np.float32([[300, 310, 64, 48]]), (count, 1))
+
+
+@needs_onnx
+@pytest.mark.parametrize("name", ON_CPU)
+@pytest.mark.parametrize("count", [1, 3])
+def test_the_answer_is_that_of_pytorch(
+    name: str, count: int, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path
+) -> None:
+    images, intrinsics = pictures(count)
+    backend = select(name, checkpoint, graph, folder=cache)
+    assert (backend.name, backend.device) == (name, "cpu")
+    got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
+    for mine, theirs in zip(got[:3], expected[:3], strict=True):
+        assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+    depth_error, equal_labels = difference(got, expected)
+    assert depth_error < 1e-3
+    assert equal_labels >= 0.999
+    assert np.abs(got.confidence.astype(int) - expected.confidence).max() <= 1
+    before = got.depth.copy()
+    got.depth[:] += 1  # the caller's own
+    np.testing.assert_array_equal(backend.run(images, intrinsics).depth, before)
+    backend.close()
+
+
+@needs_onnx
+def test_the_fastest_is_measured_once_and_loaded_from_then_on(
+    checkpoint: Checkpoint, graph: DeployableGraph, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = select("auto", checkpoint, graph, folder=exported)
+    assert first.reason.startswith("fastest here: ")
+    assert all(name in first.reason for name in ("torch", *ON_CPU))
+    monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("exported again"))
+    monkeypatch.setattr(selection, "_times", lambda *a: pytest.fail("measured again"))
+    again = select("auto", checkpoint, graph, folder=exported)
+    assert again.name == first.name
+    assert again.reason.startswith("fastest here when measured")
+
+
+@needs_onnx
+def test_what_was_measured_decides(checkpoint: Checkpoint, graph: DeployableGraph, exported: Path) -> None:
+    select("auto", checkpoint, graph, folder=exported)
+    (measured,) = exported.glob("*/times-*.json")
+    for fastest in ("torch", *ON_CPU):
+        times = {name: 1.0 if name == fastest else 50.0 for name in ("torch", *ON_CPU)}
+        measured.write_text(json.dumps(times), encoding="utf-8")
+        assert select("auto", checkpoint, graph, folder=exported).name == fastest
+    measured.write_text("[broken", encoding="utf-8")
+    assert select("auto", checkpoint, graph, folder=exported).reason.startswith("fastest here: ")
+
+
+@needs_onnx
+def test_a_runtime_that_answers_otherwise_is_not_taken(
+    checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RUNTIMES["openvino"].run
+
+    def wrong(*arguments: Any) -> BackendOutput:
+        return run(*arguments)._replace(depth=1.01 * run(*arguments).depth)
+
+    monkeypatch.setattr(RUNTIMES["openvino"], "run", wrong)
+    with pytest.raises(RuntimeError, match="otherwise than PyTorch: depth differs by up to 1 %"):
+        select("openvino", checkpoint, graph, folder=cache)
+
+
+def test_random_weights_and_other_devices_are_left_to_pytorch(graph: DeployableGraph, tmp_path: Path) -> None:
+    random = random_checkpoint("lite", **SMALL)
+    assert not needs_preparation("auto", random, graph)
+    backend = select("auto", random, graph, folder=tmp_path)
+    assert backend.name == "torch"
+    assert "random weights" in backend.reason
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_unknown_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = random_checkpoint("lite", **SMALL)
+    with pytest.raises(ValueError, match="backend is 'caffe': it must be one of auto, torch"):
+        Predictor(random, "cpu", backend="caffe")
+    with pytest.raises(ValueError, match="precision is 'int8': it must be one of auto, float32, half"):
+        Predictor(random, "cpu", precision="int8")
+    with pytest.raises(ValueError, match="backend tensorrt does not run on cpu"):
+        Predictor(random, "cpu", backend="tensorrt")
+    with pytest.raises(ValueError, match="onnxruntime has no half precision on cpu: set precision to float32"):
+        Predictor(random, "cpu", backend="onnxruntime", precision="half")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="pip install openvino onnx onnxscript"):
+        Predictor(random, "cpu", backend="openvino")
+    assert "pip install onnxruntime-gpu onnx onnxscript" in str(lacking("tensorrt", torch.device("cuda:0")))
+    assert "pip install triton" in str(lacking("torch_compile", torch.device("cuda:0")))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert "apt install g++" in str(lacking("torch_compile", CPU))
+
+
+@needs_onnx
+def test_a_provider_that_is_not_there_is_told() -> None:
+    """This ONNX Runtime is the CPU's."""
+    for name in ("onnxruntime", "tensorrt"):
+        assert "pip install onnxruntime-gpu in place of onnxruntime" in str(lacking(name, torch.device("cuda:0")))
+
+
+@pytest.mark.parametrize("name", ["torch", pytest.param("openvino", marks=needs_onnx)])
+def test_half_precision_is_near(name: str, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path) -> None:
+    if name == "openvino":
+        openvino = pytest.importorskip("openvino")
+        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+            pytest.skip("this processor has no bfloat16 instructions")
+    images, intrinsics = pictures()
+    expected = TorchBackend(graph).run(images, intrinsics)
+    got = select(name, checkpoint, graph, "half", cache).run(images, intrinsics)
+    assert not np.array_equal(got.depth, expected.depth)  # it is half precision
+    depth_error, equal_labels = difference(got, expected, 99)
+    assert depth_error < MAX_DEPTH_ERROR[True]
+    assert equal_labels >= MIN_EQUAL_LABELS[True]
+
+
+@pytest.mark.soak  # compiling takes most of a minute
+def test_compiled_the_answer_is_that_of_pytorch(checkpoint: Checkpoint, graph: DeployableGraph) -> None:
+    images, intrinsics = pictures(2)
+    backend = select("torch_compile", checkpoint, graph)
+    got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
+    depth_error, equal_labels = difference(got, expected)
+    assert depth_error < 1e-3
+    assert equal_labels >= 0.999
+    assert got.depth.shape == expected.depth.shape
+
+
+class Fake:
+    """A backend that says who it is by its depth."""
+
+    device, reason = "cpu", "because"
+
+    def __init__(self, name: str, depth: float) -> None:
+        self.name, self._depth, self.closed = name, depth, False
+
+    def run(self, images: np.ndarray, intrinsics: np.ndarray) -> BackendOutput:
+        assert not self.closed
+        shape = images.shape[:3]
+        depth = np.full(shape, self._depth, np.float32)
+        return BackendOutput(depth, np.zeros(shape, np.uint8), np.zeros(shape, np.uint8), {})
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_one_works_until_the_other_is_ready() -> None:
+    images, intrinsics = pictures()
+    ready = threading.Event()
+    first, second = Fake("first", 1.0), Fake("second", 2.0)
+
+    def prepare() -> Fake:
+        assert ready.wait(20)
+        return second
+
+    backend = BackgroundBackend(first, prepare)
+    assert backend.run(images, intrinsics).depth[0, 0, 0] == 1
+    assert (backend.name, backend.reason) == ("first", "until another one is ready")
+    ready.set()
+    assert backend.wait(20)
+    assert backend.run(images, intrinsics).depth[0, 0, 0] == 2
+    assert (backend.name, backend.reason) == ("second", "because")
+    assert first.closed
+    backend.close()
+    assert second.closed
+
+
+def test_where_the_other_fails_the_first_stays_and_says_why() -> None:
+    def prepare() -> Fake:
+        raise ExportError("no such operator")
+
+    backend = BackgroundBackend(Fake("first", 1.0), prepare)
+    assert backend.wait(20)
+    assert backend.run(*pictures()).depth[0, 0, 0] == 1
+    assert "no such operator" in backend.reason
+
+
+@pytest.mark.parametrize("close_first", [True, False])
+def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
+    ready, second = threading.Event(), Fake("second", 2.0)
+
+    def prepare() -> Fake:
+        assert ready.wait(20)
+        return second
+
+    backend = BackgroundBackend(Fake("first", 1.0), prepare)
+    if not close_first:
+        ready.set()
+        assert backend.wait(20)
+    backend.close()
+    ready.set()
+    assert backend.wait(20)
+    assert second.closed
+
+
+@needs_onnx
+def test_a_predictor_takes_over_without_a_pause(
+    checkpoint: Checkpoint, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(exported.parent))
+    predictor = Predictor(checkpoint, "cpu", NETWORK, backend="openvino", background=True)
+    (image,), _ = pictures()
+    first = predictor.predict(image)
+    assert predictor.backend_name == "torch"
+    deadline = time.monotonic() + 120
+    while predictor.backend_name == "torch":
+        assert time.monotonic() < deadline, predictor.backend_reason
+        time.sleep(0.1)
+        last = predictor.predict(image)
+    np.testing.assert_allclose(last.depth, first.depth, rtol=1e-3)
+    predictor.close()
+
+
+@needs_onnx
+def test_export_writes_the_graph_with_its_metadata(
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At sizes that are no multiple of anything, which take another way through the resampling."""
+    import onnx
+
+    weights, output = tmp_path / "w.safetensors", tmp_path / "graph.onnx"
+    save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
+    sizes = ["--image-size", "100", "60", "--network-size", "51", "37", "--output-size", "50", "40"]
+    assert main(["export", str(weights), str(output), *sizes]) == 0
+    assert "image 100x60, network 51x37, output 50x40" in capsys.readouterr().out
+    model = onnx.load(output)
+    onnx.checker.check_model(model)
+    facts = json.loads({item.key: item.value for item in model.metadata_props}[METADATA_KEY])
+    assert facts["sha256"] == load_checkpoint(weights).sha256
+    assert facts["label_set"]["classes"] == list(checkpoint.metadata.label_set.classes)
+    assert facts["network_size"] == [37, 51]
+    assert [node.name for node in model.graph.input] == ["image", "intrinsics"]
+    assert [node.name for node in model.graph.output] == ["depth", "labels", "confidence"]
+
+    graph = DeployableGraph(checkpoint.model, checkpoint.metadata.camera, (60, 100), (37, 51), (40, 50))
+    images = np.random.default_rng(2).integers(0, 256, (1, 60, 100, 3), dtype=np.uint8)
+    intrinsics = np.float32([[300, 300, 50, 30]])
+    expected = TorchBackend(graph).run(images, intrinsics)
+    for name in ON_CPU:
+        depth_error, equal_labels = difference(RUNTIMES[name](output, CPU).run(images, intrinsics), expected)
+        assert depth_error < 1e-3
+        assert equal_labels >= 0.995  # noise in, near ties out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["--image-size", "8", "480"], "image_size is 8x480"), (["--output-size", "0", "4"], "output_size is 0x4")],
+)
+def test_export_refuses_with_the_limit(
+    arguments: list[str], words: str, checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
+    assert main(["export", str(weights), str(tmp_path / "graph.onnx"), *arguments]) == 2
+    assert words in capsys.readouterr().err
