@@ -21,7 +21,7 @@ INPUTS = ("image", "intrinsics")
 OUTPUTS = ("depth", "labels", "confidence")
 OPSET = 18
 # Renamed whenever the graph computes something else, so that no cached file of before is taken for it.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 METADATA_KEY = "cinet_metadata"
 PACKAGES = ("onnx", "onnxscript")
 # Seconds; on two idle cores it takes ten.

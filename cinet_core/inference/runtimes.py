@@ -73,6 +73,8 @@ class OpenVinoBackend(OnnxBackend):
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+            # Two nodes on one machine would be pinned to the same cores.
+            "ENABLE_CPU_PINNING": False,
             # By itself it takes half precision where the processor has it, which is another answer.
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }

@@ -312,6 +312,7 @@ def test_export_writes_the_graph_with_its_metadata(
     assert facts["network_size"] == [37, 51]
     assert [node.name for node in model.graph.input] == ["image", "intrinsics"]
     assert [node.name for node in model.graph.output] == ["depth", "labels", "confidence"]
+    assert not {"TopK", "ArgMax"} & {node.op_type for node in model.graph.node}  # slow
 
     graph = DeployableGraph(checkpoint.model, checkpoint.metadata.camera, (60, 100), (37, 51), (40, 50))
     images = np.random.default_rng(2).integers(0, 256, (1, 60, 100, 3), dtype=np.uint8)

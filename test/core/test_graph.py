@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
-from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.graph import DeployableGraph, _first_largest
 from cinet_core.model import CINet, build_model, get_config
 from cinet_core.model.cinet import CINetOutput
 
@@ -126,6 +126,15 @@ def test_confidence_is_the_probability_of_the_label() -> None:
     result = run_fixed([1.0] * 4, [[0.0, 0.0], [math.log(3), 0.0], [-50.0, 50.0], [1e4, -1e4]])
     assert result.labels[0, 0].tolist()[1:] == [0, 1, 0]
     assert result.confidence[0, 0].tolist() == [128, 191, 255, 255]
+
+
+def test_labels_are_decided_alike_where_the_graph_is_exported() -> None:
+    logits = torch.randint(-3, 4, (2, 5, 30, 40), generator=torch.Generator().manual_seed(0)).float()  # many are equal
+    best, labels = _first_largest(logits)
+    expected_best, expected = logits.max(dim=1)
+    assert torch.equal(best, expected_best)
+    assert torch.equal(labels, logits.argmax(dim=1).float())
+    assert torch.equal(labels, expected.float())
 
 
 def test_pixels_reach_the_network_as_rgb_from_0_to_1() -> None:
