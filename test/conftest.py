@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fork_server import ForkServer
 
 # `fault_table` is in test/support, which pyproject.toml puts on the path; `pytester` runs it in its own test.
 pytest_plugins = ("fault_table", "pytester")
@@ -51,8 +52,13 @@ if os.environ.get("ROS_DISTRO") == "humble":  # knows no discovery range yet
     os.environ["ROS_LOCALHOST_ONLY"] = "1"
 
 
+# Of files that run side by side, those that take longest begin, or one process would end long after the others.
+LONGEST_FILES = ("test_training_resume.py", "test_training_run.py")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long tests out unless -m names them: `-m fault` alone shall not take an hour."""
+    """Put the longest files first; leave the long tests out unless -m names them: `-m fault` shall not take an hour."""
+    items.sort(key=lambda item: item.path.name not in LONGEST_FILES)  # the others keep their order
     if "soak" in config.getoption("-m"):
         return
     skip = pytest.mark.skip(reason="long: run it with `make soak`")
@@ -75,6 +81,14 @@ def _repeatable() -> None:
     """Seed the global generators, so that no test depends on which ran before it."""
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  (libraries under test draw from it)
+
+
+@pytest.fixture(scope="session")
+def node_server() -> Iterator[ForkServer]:
+    """Starts nodes whose imports are done."""
+    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"))
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

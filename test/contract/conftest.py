@@ -1,4 +1,4 @@
-"""Real processes on the real wire: starts the node (and player) as a user would and talks to it over Fast DDS."""
+"""Real processes on the real wire: starts the node (and player) and talks to it over Fast DDS."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 import rclpy
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from fork_server import Forked, ForkServer
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -34,19 +35,13 @@ class NodeProcess:
     """One node in a process of its own; its output goes to a file that failures quote.
 
     Args:
-        executable: of this package, or a path.
+        process: of the node.
+        log: takes its output.
     """
 
-    def __init__(self, executable: str, log: Path, parameters: dict[str, Any], namespace: str = "") -> None:
-        path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / executable
-        arguments = [item for key, value in parameters.items() for item in ("-p", f"{key}:={as_yaml(value)}")]
-        if namespace:
-            arguments += ["-r", f"__ns:=/{namespace}"]
+    def __init__(self, process: Forked | subprocess.Popen[bytes], log: Path) -> None:
+        self.process = process
         self.log = log
-        self._stream = log.open("w", encoding="utf-8")
-        self.process = subprocess.Popen(
-            [str(path), "--ros-args", *arguments], stdout=self._stream, stderr=subprocess.STDOUT, cwd=log.parent
-        )
 
     def output(self) -> str:
         """Everything printed so far."""
@@ -70,8 +65,12 @@ class NodeProcess:
             self.process.kill()
             self.process.wait()
             raise AssertionError(f"did not end on SIGINT:\n{self.output()}") from None
-        finally:
-            self._stream.close()
+
+
+def ros_arguments(parameters: dict[str, Any], namespace: str) -> list[str]:
+    """What the command line of a node says of its parameters and its namespace."""
+    arguments = [item for key, value in parameters.items() for item in ("-p", f"{key}:={as_yaml(value)}")]
+    return ["--ros-args", *arguments, *(["-r", f"__ns:=/{namespace}"] if namespace else [])]
 
 
 def as_yaml(value: Any) -> str:
@@ -97,11 +96,14 @@ class Wire:
         self._subscriptions: dict[str, Any] = {}
         self._publishers: dict[str, Any] = {}
         self._clients: dict[str, Any] = {}
+        # Publishers whose subscribers have had the time to match them, since the last change of subscriptions.
+        self._settled: set[Any] = set()
 
     def subscribe(self, topic: str, kind: type, *, latched: bool = False) -> None:
         """Collect a topic; a second call changes nothing."""
         if topic in self._subscriptions:
             return
+        self._settled.clear()
         durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
         profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
         subscription = self.node.create_subscription(kind, topic, self.messages[topic].append, profile)
@@ -113,6 +115,7 @@ class Wire:
         for subscription in self._subscriptions.values():
             self.node.destroy_subscription(subscription)
         self._subscriptions.clear()
+        self._settled.clear()
         self.messages.clear()
 
     def publisher(self, topic: str, kind: type) -> Any:
@@ -138,10 +141,7 @@ class Wire:
         """Send one image with its camera_info and return what was published for its stamp on every topic."""
         image_topic = f"{prefix}image" if isinstance(image, Image) else f"{prefix}image/compressed"
         images, infos = self.publisher(image_topic, type(image)), self.publisher(f"{prefix}camera_info", CameraInfo)
-        self.spin_until(lambda: images.get_subscription_count() > 0, f"subscriber of {image_topic}")
-        if info is not None:
-            self.spin_until(lambda: infos.get_subscription_count() > 0, "subscriber of camera_info")
-        self.spin_for(SETTLE_SECONDS)
+        self.settle(images, *([infos] if info is not None else []))
         if info is not None:
             infos.publish(info)
             self.spin_for(0.05)  # the two topics are not ordered against each other
@@ -151,6 +151,15 @@ class Wire:
             f"answer on all of {topics} (have { ({key: len(value) for key, value in self.messages.items()}) })",
         )
         return {topic: next(item for item in self.messages[topic] if same_stamp(item, image)) for topic in topics}
+
+    def settle(self, *publishers: Any) -> None:
+        """Wait until the node subscribes to what these publish, and has matched them and this side's subscriptions."""
+        if self._settled.issuperset(publishers) and all(item.get_subscription_count() for item in publishers):
+            return
+        topics = [item.topic_name for item in publishers]
+        self.spin_until(lambda: all(item.get_subscription_count() for item in publishers), f"subscribers of {topics}")
+        self.spin_for(SETTLE_SECONDS)
+        self._settled.update(publishers)
 
     def call(self, kind: type, service: str, request: Any, timeout: float = MESSAGE_TIMEOUT) -> Any:
         """Call a service of another node; return its answer."""
@@ -196,6 +205,17 @@ def same_stamp(one: Any, other: Any) -> bool:
     return one.header.stamp == other.header.stamp
 
 
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint that is loaded, and computes, in milliseconds."""
+    from cinet_core.checkpoint import random_checkpoint, save_checkpoint  # imports torch
+
+    checkpoint = random_checkpoint("lite", encoder="test_efficientnet", feature_channels=24, query_channels=8)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
+    return path
+
+
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
     wire = Wire()
@@ -218,16 +238,32 @@ def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("wire").unsubscribe_all()
 
 
-def _starter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+def _starter(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:
+    """Starts nodes of this package, by name, or the path of a script in their place.
+
+    Forks a name or a Python file, see `ForkServer`; other scripts, and names with `installed`, run as they lie there.
+    """
     started: list[NodeProcess] = []
 
-    def begin(executable: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "") -> NodeProcess:
-        log = tmp_path_factory.mktemp("node") / f"{Path(executable).stem}.log"
-        node = NodeProcess(executable, log, parameters, namespace)
+    def begin(
+        program: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "", installed: bool = False
+    ) -> NodeProcess:
+        log = tmp_path_factory.mktemp("node") / f"{Path(program).stem}.log"
+        arguments = ros_arguments(parameters, namespace)
+        node = NodeProcess(launch(program, arguments, log, installed), log)
         started.append(node)
         if until:
             node.wait_for(until)
         return node
+
+    def launch(program: str, arguments: list[str], log: Path, installed: bool) -> Forked | subprocess.Popen[bytes]:
+        if program.endswith(".py"):
+            return node_server.start(program, arguments, log, log.parent)
+        if not installed and "/" not in program:
+            return node_server.start(f"cinet_ros.{program}", arguments, log, log.parent)
+        path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / program  # an absolute one stays as it is
+        with log.open("w", encoding="utf-8") as stream:
+            return subprocess.Popen([path, *arguments], stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent)
 
     yield begin
     for node in started:

@@ -53,12 +53,19 @@ def loses(wire: Any, make_info: Callable[..., CameraInfo], broken: Any, info: Ca
     wire.publisher("camera_info", CameraInfo).publish(info)
     wire.spin_for(0.3)  # the two topics are not ordered against each other
     wire.exchange(broken, info, [])
+    rows: list[tuple[DiagnosticStatus, dict[str, str]]] = []
+
+    def dropped() -> bool:
+        rows.append(diagnosed(wire))
+        return f"dropped: {reason}" in rows[-1][1]
+
+    wire.spin_until(dropped, f"frame dropped as {reason}")
+    row, values = rows[-1]
+    assert values[f"dropped: {reason}"] == "1", "each reason has one test"
+    assert row.level == DiagnosticStatus.ERROR
     sound = image() if isinstance(broken, Image) else compressed(picture_file(".png", WIDTH, HEIGHT))
     stats = wire.exchange(sound, make_info(sound, WIDTH, HEIGHT, fx=60.0), ["stats"])["stats"]
     assert stats.frames_received == stats.frames_used + stats.frames_dropped
-    row, values = diagnosed(wire)
-    assert values[f"dropped: {reason}"] == "1", "each reason has one test"
-    assert row.level == DiagnosticStatus.ERROR
     return str(row.message)
 
 

@@ -43,7 +43,8 @@ def test_frames_flow_without_a_log(
     inner = f'{disk}; ROS_LOG_DIR={log} exec {executable} "$@"'
     node.write_text(f'#!/bin/sh\nexec unshare -rm sh -c {shlex.quote(inner)} node "$@"\n', encoding="utf-8")
     node.chmod(0o755)
-    process = start(str(node), {"weights": "random"}, until="configured")
+    parameters = {"weights": "random", "network_width": WIDTH, "network_height": HEIGHT}
+    process = start(str(node), parameters, until="configured")
     assert "No space left on device" in process.output()  # of head
     wire.subscribe("stats", PerceptionStats)
     for _ in range(3):

@@ -43,15 +43,6 @@ MEBIBYTE = 2**20
 Send = Callable[[], None]
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sound checkpoint."""
-    path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-    checkpoint = random_checkpoint("lite")
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
-
-
 @pytest.fixture
 def send(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]) -> Send:
     """Send an image and its camera_info, whoever takes it."""
@@ -83,8 +74,8 @@ class TestAnyOrder:
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def node(cls, start: Callable[..., Any], weights: Path) -> Any:
-        return start("perception_node", {"weights": str(weights), **SMALL})
+    def node(cls, start: Callable[..., Any], tiny_weights: Path) -> Any:
+        return start("perception_node", {"weights": str(tiny_weights), **SMALL})
 
     @pytest.mark.fault(
         injected=f"{STEPS} requests drawn at random (seeded), allowed or not, under images; then shutdown",
@@ -131,8 +122,8 @@ class TestUnusable:
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
-    def node(cls, start: Callable[..., Any], weights: Path, path: Path) -> Any:
-        digest = load_checkpoint(weights).sha256
+    def node(cls, start: Callable[..., Any], tiny_weights: Path, path: Path) -> Any:
+        digest = load_checkpoint(tiny_weights).sha256
         return start("perception_node", {"weights": str(path), "weights_sha256": digest, **SMALL})
 
     @pytest.mark.fault(
@@ -149,10 +140,17 @@ class TestUnusable:
         ],
     )
     def test_weights_that_cannot_be_used_are_one_clear_error_until_they_are_mended(
-        self, wire: Any, node: Any, weights: Path, path: Path, observed: Callable[[str], None], damage: str, says: str
+        self,
+        wire: Any,
+        node: Any,
+        tiny_weights: Path,
+        path: Path,
+        observed: Callable[[str], None],
+        damage: str,
+        says: str,
     ) -> None:
         managed = Managed(wire)
-        break_weights(weights, path, damage)
+        break_weights(tiny_weights, path, damage)
         error = self.only_error(node, managed)
         assert says in error
         assert str(path) in error
@@ -160,7 +158,7 @@ class TestUnusable:
         assert row.level == DiagnosticStatus.ERROR
         assert says in row.message
         assert wire.node.count_publishers("points") == 0, "no half of the outputs"
-        path.write_bytes(weights.read_bytes())
+        path.write_bytes(tiny_weights.read_bytes())
         assert managed.change(CONFIGURE)
         assert managed.state == INACTIVE
         assert wire.diagnosis("perception: model").level != DiagnosticStatus.ERROR
@@ -172,10 +170,10 @@ class TestUnusable:
         expected="configure fails with one error; with the parameter set anew it succeeds",
     )
     def test_a_parameter_that_does_not_fit_the_weights_can_be_mended_at_run_time(
-        self, wire: Any, node: Any, weights: Path, path: Path, observed: Callable[[str], None]
+        self, wire: Any, node: Any, tiny_weights: Path, path: Path, observed: Callable[[str], None]
     ) -> None:
         managed = Managed(wire)
-        path.write_bytes(weights.read_bytes())
+        path.write_bytes(tiny_weights.read_bytes())
         assert wire.set_parameters("/perception", mask_classes=["unicorn"])[0].successful
         assert "unicorn" in self.only_error(node, managed)
         assert wire.set_parameters("/perception", mask_classes=["chair"])[0].successful
@@ -221,9 +219,11 @@ def break_weights(sound: Path, path: Path, damage: str) -> None:
     expected="memory, threads and open files as after the first cycles",
 )
 def test_hundreds_of_cycles_leave_nothing_behind(
-    wire: Any, start: Callable[..., Any], weights: Path, send: Send, observed: Callable[[str], None]
+    wire: Any, start: Callable[..., Any], tmp_path: Path, send: Send, observed: Callable[[str], None]
 ) -> None:
-    node = start("perception_node", {"weights": str(weights), **SMALL})
+    weights, checkpoint = tmp_path / "model.safetensors", random_checkpoint("lite")  # large enough to be missed
+    save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
+    node = start("perception_node", {"weights": str(weights), **SMALL}, installed=True)
     process, managed = psutil.Process(node.process.pid), Managed(wire)
     memory, threads, files = [], [], []
     for _ in range(CYCLES):

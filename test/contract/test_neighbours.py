@@ -84,6 +84,25 @@ def stats_of(wire: Any, make_image: Callable[..., Image], make_info: Callable[..
 
 @pytest.mark.fault(
     area="machine",
+    fault="subscribers that come and go",
+    injected=f"{VISITS} subscriptions, made and destroyed one after another while images come in",
+    expected="the node subscribes to the camera while there is one, and serves each",
+)
+def test_subscribers_that_come_and_go_are_each_served(
+    wire: Any, stats_of: Callable[..., Any], observed: Callable[[str], None]
+) -> None:
+    for _ in range(VISITS):
+        wire.subscribe(DEPTH, Image)
+        stats_of("front")
+        wire.spin_until(lambda: wire.messages[DEPTH], "depth")
+        wire.unsubscribe_all()
+    images = wire.publisher("front/image", Image)
+    wire.spin_until(lambda: not images.get_subscription_count(), "end of the subscription to the camera")
+    observed(f"{VISITS} of {VISITS} served")
+
+
+@pytest.mark.fault(
+    area="machine",
     fault="a subscriber that sleeps",
     injected="a reliable subscriber that never spins, then is stopped (SIGSTOP), then killed (SIGKILL)",
     expected="another subscriber of the same topic gets every frame all the while",
@@ -104,25 +123,6 @@ def test_a_subscriber_that_sleeps_keeps_nothing_from_the_others(
     assert after.frames_dropped == before.frames_dropped
     wire.spin_until(lambda: len(wire.messages[DEPTH]) == sent + 1, "depth of every frame")
     observed(f"{sent} of {sent} frames")
-
-
-@pytest.mark.fault(
-    area="machine",
-    fault="subscribers that come and go",
-    injected=f"{VISITS} subscriptions, made and destroyed one after another while images come in",
-    expected="the node subscribes to the camera while there is one, and serves each",
-)
-def test_subscribers_that_come_and_go_are_each_served(
-    wire: Any, stats_of: Callable[..., Any], observed: Callable[[str], None]
-) -> None:
-    for _ in range(VISITS):
-        wire.subscribe(DEPTH, Image)
-        stats_of("front")
-        wire.spin_until(lambda: wire.messages[DEPTH], "depth")
-        wire.unsubscribe_all()
-    images = wire.publisher("front/image", Image)
-    wire.spin_until(lambda: not images.get_subscription_count(), "end of the subscription to the camera")
-    observed(f"{VISITS} of {VISITS} served")
 
 
 @pytest.mark.fault(

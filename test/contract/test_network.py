@@ -16,7 +16,6 @@ from ament_index_python.packages import get_package_prefix
 from sensor_msgs.msg import CameraInfo, Image
 from strace import destinations, strace_problem, traced
 
-from cinet_core.checkpoint import random_checkpoint, save_checkpoint
 from cinet_ros.msg import PerceptionStats
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,15 +25,6 @@ WIDTH, HEIGHT = 64, 48
 TIMEOUT = 180.0
 
 needs_strace = pytest.mark.skipif(bool(PROBLEM), reason=PROBLEM)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint with a tiny encoder: to load one is the moment at which libraries like to fetch things."""
-    checkpoint = random_checkpoint("lite", encoder="test_efficientnet", feature_channels=24, query_channels=8)
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
 
 
 @pytest.mark.fault(
@@ -68,9 +58,10 @@ def test_addresses_are_found_in_a_trace(tmp_path: Path) -> None:
 @pytest.mark.fault(
     area="security", injected="`cinet predict` with a checkpoint, traced by strace", expected="nothing is sent anywhere"
 )
-def test_predict_sends_nothing(weights: Path, tmp_path: Path, observed: Callable[[str], None]) -> None:
+def test_predict_sends_nothing(tiny_weights: Path, tmp_path: Path, observed: Callable[[str], None]) -> None:
+    # To load a checkpoint is the moment at which libraries like to fetch things.
     log, out = tmp_path / "trace", tmp_path / "out"
-    predict = [sys.executable, "-m", "cinet_core.cli", "predict", "synthetic", "--weights", str(weights)]
+    predict = [sys.executable, "-m", "cinet_core.cli", "predict", "synthetic", "--weights", str(tiny_weights)]
     options = ["--limit", "1", "--device", "cpu", "--write", "depth", "--output", str(out)]
     done = subprocess.run(traced([*predict, *options], log), capture_output=True, text=True, timeout=TIMEOUT)
     assert done.returncode == 0, done.stderr
@@ -88,7 +79,7 @@ def test_predict_sends_nothing(weights: Path, tmp_path: Path, observed: Callable
 def test_node_speaks_to_this_machine_only(
     wire: Any,
     start: Callable[..., Any],
-    weights: Path,
+    tiny_weights: Path,
     tmp_path: Path,
     make_image: Callable[..., Image],
     make_info: Callable[..., CameraInfo],
@@ -98,7 +89,7 @@ def test_node_speaks_to_this_machine_only(
     executable = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / "perception_node"
     node.write_text(f'#!/bin/sh\nexec {shlex.join(traced([str(executable)], log))} "$@"\n', encoding="utf-8")
     node.chmod(0o755)
-    start(str(node), {"weights": str(weights)}, until="configured")
+    start(str(node), {"weights": str(tiny_weights)}, until="configured")
     wire.subscribe("stats", PerceptionStats)
     image = make_image(np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
     wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])

@@ -40,8 +40,9 @@ def picture(seed: int = 0) -> np.ndarray:
 
 @pytest.fixture(scope="module", autouse=True)
 def node(start_for_module: Callable[..., Any]) -> Any:
-    """The node, with random weights: conventions do not depend on what was learnt."""
-    return start_for_module("perception_node", {"weights": "random"}, until="configured: lite")
+    """The node, with random weights and a small network: conventions depend on neither."""
+    parameters = {"weights": "random", "network_width": 80, "network_height": 64}
+    return start_for_module("perception_node", parameters, until="configured: lite")
 
 
 @pytest.fixture

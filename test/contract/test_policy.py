@@ -103,11 +103,11 @@ def test_policy_is_valid_for_sros2(node: str) -> None:
 def test_policies_allow_exactly_what_the_nodes_use(
     wire: Any, start: Callable[..., Any], observed: Callable[[str], None]
 ) -> None:
+    size = {"synthetic_width": 64, "synthetic_height": 48}
     clock = {"publish_clock": True, "stamp": "source"}
-    start(
-        "player_node", {"synthetic_frames": 1, "synthetic_width": 64, "synthetic_height": 48, **clock}, until="playing"
-    )
-    start("perception_node", {"weights": "random", "use_sim_time": True}, until="configured")
+    start("player_node", {"synthetic_frames": 1, **size, **clock}, until="playing")
+    network = {"weights": "random", "network_width": 64, "network_height": 48}
+    start("perception_node", {**network, "use_sim_time": True}, until="configured")
     wire.subscribe("stats", PerceptionStats)  # or the node would not subscribe to the camera
     expected = {node: allowed(node) - UNUSED[node] for node in NODES}
 

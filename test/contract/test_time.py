@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from cinet_ros.msg import PerceptionStats
 
 WIDTH, HEIGHT = 64, 48
+SMALL_NETWORK = {"weights": "random", "network_width": 64, "network_height": 48}
 
 
 def picture() -> np.ndarray:
@@ -27,7 +28,7 @@ class TestSimulatedTime:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def node(cls, start: Callable[..., Any]) -> Any:
-        return start("perception_node", {"weights": "random", "use_sim_time": True}, until="configured")
+        return start("perception_node", SMALL_NETWORK | {"use_sim_time": True}, until="configured")
 
     @pytest.mark.fault(
         area="input",
@@ -75,7 +76,7 @@ class TestSimulatedTime:
 def test_odd_stamps_are_copied_counted_and_processed(
     wire: Any, start: Callable[..., Any], make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
 ) -> None:
-    start("perception_node", {"weights": "random"}, until="configured")
+    start("perception_node", SMALL_NETWORK, until="configured")
     wire.subscribe("stats", PerceptionStats)
     wire.subscribe("/diagnostics", DiagnosticArray)
     for seconds in (2000, 2000, 1999, 0):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
+from fork_server import Forked, ForkServer
 from safetensors.torch import load_file
 
 pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
@@ -61,35 +60,44 @@ RECIPE = {
 }
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    config = folder.parent / "recipe.yaml"
-    config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
-    command = [sys.executable, "-m", "cinet_core.cli", "train", "--config", str(config), f"run.output={folder}"]
+Start = Callable[..., Forked]
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Start]:
+    """Begins `cinet train` with a folder for the run, and what else its command line shall have."""
+    modules = ("cinet_core.cli.train_run", "jsonargparse", "torch.utils.tensorboard")
     # One thread: two processes of two threads each would only wait for each other.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    return subprocess.Popen(
-        [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    server = ForkServer(modules, OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1")
+
+    def begin(folder: Path, *arguments: str) -> Forked:
+        config = folder.parent / "recipe.yaml"
+        config.write_text(yaml.safe_dump(RECIPE), encoding="utf-8")
+        command = ["train", "--config", str(config), f"run.output={folder}", *arguments]
+        return server.start("cinet_core.cli", command, folder.with_suffix(".log"), folder.parent)
+
+    yield begin
+    server.close()
 
 
-def finish(process: subprocess.Popen[str]) -> str:
-    output, _ = process.communicate(timeout=240)
-    assert process.returncode == 0, output
-    return output
+def finish(process: Forked) -> str:
+    assert process.wait(240) == 0, process.output()
+    return process.output()
 
 
-def kill_at(process: subprocess.Popen[str], checkpoint: Path, step: int) -> None:
+def kill_at(process: Forked, checkpoint: Path, step: int) -> None:
     """Kill -9 as soon as a checkpoint of this step or a later one lies there."""
-    deadline = time.monotonic() + 120
+    deadline, seen = time.monotonic() + 120, 0
     while time.monotonic() < deadline and process.poll() is None:
-        if checkpoint.exists() and AtomicCheckpointIO().load_checkpoint(checkpoint)["global_step"] >= step:
-            process.send_signal(signal.SIGKILL)
-            process.communicate()
-            assert process.returncode == -signal.SIGKILL
+        written = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        if written > seen and AtomicCheckpointIO().load_checkpoint(checkpoint)["global_step"] >= step:
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
             return
+        seen = written
         time.sleep(0.01)
     process.kill()
-    raise AssertionError(f"no checkpoint of step {step}: {process.communicate()[0]}")
+    raise AssertionError(f"no checkpoint of step {step}: {process.output()}")
 
 
 def curves(folder: Path) -> dict[str, dict[int, float]]:
@@ -105,7 +113,7 @@ def curves(folder: Path) -> dict[str, dict[int, float]]:
 
 
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def reference(start: Start, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that nothing disturbed."""
     folder = tmp_path_factory.mktemp("reference") / "run"
     output = finish(start(folder))
@@ -136,7 +144,7 @@ def test_learning_rates_follow_the_schedules(reference: Path) -> None:
         assert encoder[step] == pytest.approx(0.1 * rest[step], rel=1e-5)
 
 
-def test_a_run_killed_in_each_stage_repeats_exactly(reference: Path, tmp_path: Path) -> None:
+def test_a_run_killed_in_each_stage_repeats_exactly(start: Start, reference: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     checkpoint = folder / RESUME_FILE
     # In the middle of an epoch of stage 1, at the end of one in stage 2, at the last step of stage 3.
@@ -153,7 +161,9 @@ def test_a_run_killed_in_each_stage_repeats_exactly(reference: Path, tmp_path: P
         assert read_metadata(reference / file).figures == read_metadata(folder / file).figures
 
 
-def test_two_processes_learn_what_one_with_the_double_batch_learns(reference: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_with_the_double_batch_learns(
+    start: Start, reference: Path, tmp_path: Path
+) -> None:
     # In float32 they agree to 1e-5 for a dozen steps, then this network has turned rounding in the seventh digit into
     # more: in float64 what is left is what the processes do differently, which is nothing.
     folder = tmp_path / "run"

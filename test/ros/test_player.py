@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
+from fork_server import ForkServer
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -37,24 +38,19 @@ _namespaces = (f"player_test_{number}" for number in itertools.count())
 class Player:
     """A player process in a namespace of its own."""
 
-    def __init__(self, **parameters: object) -> None:
+    def __init__(self, server: ForkServer, folder: Path, **parameters: object) -> None:
         self.namespace = next(_namespaces)
-        arguments = [item for name, value in parameters.items() for item in ("-p", f"{name}:={value}")]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "cinet_ros.player_node", "--ros-args", "-r", f"__ns:=/{self.namespace}", *arguments],
-            cwd=REPOSITORY,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        settings = [item for name, value in parameters.items() for item in ("-p", f"{name}:={value}")]
+        arguments = ["--ros-args", "-r", f"__ns:=/{self.namespace}", *settings]
+        self.process = server.start("cinet_ros.player_node", arguments, folder / "player.log", REPOSITORY)
 
     def end(self, number: signal.Signals | None = None) -> str:
         """Send a signal if one is given, wait for a good end, return the log."""
         if number is not None:
             self.process.send_signal(number)
-        log = self.process.communicate(timeout=TIMEOUT)[1]
-        assert self.process.returncode == 0, log
-        assert "Traceback" not in log
-        return log
+        assert self.process.wait(TIMEOUT) == 0, self.process.output()
+        assert "Traceback" not in self.process.output()
+        return self.process.output()
 
 
 class Listener:
@@ -76,7 +72,7 @@ class Listener:
         """Spin until the condition holds; fail when it does not, or the player ends badly before."""
         deadline = time.monotonic() + TIMEOUT
         while not condition():
-            assert player.process.poll() in (None, 0), player.process.communicate()[1]
+            assert player.process.poll() in (None, 0), player.process.output()
             assert time.monotonic() < deadline, "the condition did not come true in time"
             self._executor.spin_once(timeout_sec=0.05)
 
@@ -95,19 +91,18 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def play() -> Iterator[Callable[..., Player]]:
+def play(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Player]]:
     """Starts players and ends those that a failed test left."""
     players: list[Player] = []
 
     def start(**parameters: object) -> Player:
-        players.append(Player(**parameters))
+        players.append(Player(node_server, tmp_path_factory.mktemp("player"), **parameters))
         return players[-1]
 
     yield start
     for player in players:
-        if player.process.poll() is None:
-            player.process.kill()
-            player.process.communicate()
+        player.process.kill()
+        player.process.wait()
 
 
 def picture(number: int) -> np.ndarray:
@@ -257,10 +252,9 @@ def test_bag_as_a_live_camera(listener, play, tmp_path):
 
 def test_a_signal_ends_the_wait_for_subscribers(play):
     player = play(synthetic_frames=1, wait_for_subscribers=1)
-    time.sleep(0.1)
-    for line in player.process.stderr:
-        if "waiting for 1 subscribers" in line:
-            break
+    while "waiting for 1 subscribers" not in player.process.output():
+        assert player.process.poll() is None
+        time.sleep(0.02)
     started = time.monotonic()
     assert "sent" not in player.end(signal.SIGTERM)
     assert time.monotonic() - started < 10

@@ -1,30 +1,37 @@
-"""scripts/demo.py as a process, for tests."""
+"""scripts/demo.py as a process, for tests; the nodes that it starts are the installed ones."""
 
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
+
+from fork_server import ForkServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 120.0
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """The demo, in a process group of its own, as a terminal starts it: a shell makes background jobs ignore SIGINT."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.demo", "--output", str(folder), *arguments],
-        cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
+class Demo:
+    """The demo, in a process group of its own, as a terminal starts it.
 
+    Args:
+        server: forks it.
+        folder: for what it writes.
+        arguments: of its command line.
+    """
 
-def is_alone(process: subprocess.Popen[str]) -> bool:
-    """Whether nothing is left of the group."""
-    try:
-        os.killpg(process.pid, 0)
-    except ProcessLookupError:
-        return True
-    return False
+    def __init__(self, server: ForkServer, folder: Path, *arguments: str) -> None:
+        options = ["--output", str(folder), *arguments]
+        self.process = server.start("scripts.demo", options, folder / "demo.log", REPOSITORY, own_group=True)
+
+    def finish(self, timeout: float = TIMEOUT) -> tuple[int, str]:
+        """Wait for its end; return its exit status and what it printed."""
+        return self.process.wait(timeout), self.process.output()
+
+    def is_alone(self) -> bool:
+        """Whether nothing is left of the group."""
+        try:
+            os.killpg(self.process.pid, 0)
+        except ProcessLookupError:
+            return True
+        return False
