@@ -14,6 +14,16 @@ from cinet_core.inference.backend import Backend, BackendOutput
 
 _log = logging.getLogger(__name__)
 
+_threads: set[threading.Thread] = set()
+
+
+def preparing() -> bool:
+    """Whether something is being prepared in this process, for a backend that may be closed already.
+
+    At an orderly end of the interpreter such a thread, in the middle of a runtime, would end the process with an abort.
+    """
+    return any(thread.is_alive() for thread in tuple(_threads))
+
 
 class BackgroundBackend:
     """Runs `first`, and from some frame on what `prepare` has returned, on a thread of its own.
@@ -32,6 +42,7 @@ class BackgroundBackend:
         self._closed = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._prepare, args=(prepare,), name="backend preparation", daemon=True)
+        _threads.add(self._thread)
         self._thread.start()
 
     @property
@@ -73,6 +84,12 @@ class BackgroundBackend:
         return not self._thread.is_alive()
 
     def _prepare(self, prepare: Callable[[], Backend]) -> None:
+        try:
+            self._take_over(prepare)
+        finally:
+            _threads.discard(threading.current_thread())
+
+    def _take_over(self, prepare: Callable[[], Backend]) -> None:
         begun = time.monotonic()
         try:
             prepared = prepare()

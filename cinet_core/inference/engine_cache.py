@@ -44,6 +44,7 @@ class EngineCache:
         content = {
             "graph": [GRAPH_VERSION, OPSET, _version("torch")],
             "weights": checkpoint.sha256,
+            "model": checkpoint.metadata.config.to_dict(),  # random weights have no digest of their own
             "sizes": [graph.image_size, graph.network_size, graph.output_size],
             "depth": [graph.depth_range, graph.canonical_focal],
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,9 +13,14 @@ from cinet_core.checkpoint import load_checkpoint
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError, export_onnx
 
+# Of Linux' prctl: the signal to be sent to this process when the thread that started it ends.
+PR_SET_PDEATHSIG = 1
+
 
 def main() -> int:
-    """Do what the first argument, JSON, says."""
+    """Do what the first argument, JSON, says; beside whatever else runs, and not longer than who asked for it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    os.nice(10)
     job = json.loads(sys.argv[1])
     checkpoint = load_checkpoint(job["weights"])
     graph = DeployableGraph(

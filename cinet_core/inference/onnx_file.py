@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -106,17 +105,12 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) 
             "path": str(path),
         }
         command = [sys.executable, "-m", "cinet_core.inference.export_job", json.dumps(job)]
-        # What is interrupted is the user's process, which then ends this one.
         try:
+            # A session of its own: Ctrl-C is for this process, with which that one ends.
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=EXPORT_TIMEOUT, preexec_fn=_in_background
+                command, capture_output=True, text=True, timeout=EXPORT_TIMEOUT, start_new_session=True
             )
         except subprocess.TimeoutExpired as error:
             raise ExportError(f"the export did not end within {EXPORT_TIMEOUT:g} s") from error
     if done.returncode != 0:
         raise ExportError(done.stderr.strip().rpartition("\n")[2] or f"the export ended with status {done.returncode}")
-
-
-def _in_background() -> None:
-    os.nice(10)
-    os.setsid()  # Ctrl-C is for the process that waits for this one

@@ -17,8 +17,9 @@ from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
+from cinet_core.inference.choices import AUTO
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.selection import AUTO, TORCH, check_backend, in_half, lacking, needs_preparation, select
+from cinet_core.inference.selection import TORCH, check_backend, in_half, lacking, needs_preparation, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
 
@@ -55,9 +56,9 @@ class Predictor:
             image's aspect.
         output_size: (height, width) of predictions; None = the image's.
         depth_range: (nearest, farthest) valid depth in metres; None = the checkpoint's.
-        backend: one of `selection.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
+        backend: one of `choices.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
             image of a size comes.
-        precision: one of `selection.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
+        precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
         background: let PyTorch predict until that is done.
 
     Raises:
@@ -143,8 +144,7 @@ class Predictor:
         backend = self._backend(height, width)
         cameras = [camera or self._canonical_camera(height, width) for camera in intrinsics]
         values = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
-        # Stacking also gives the backend an array of its own where a message's memory is read-only or padded.
-        output = backend.run(np.stack(images), values)
+        output = backend.run(_batch(images), values)
         out_height, out_width = output.depth.shape[1:]
         return [
             Prediction(
@@ -260,6 +260,14 @@ class Predictor:
         return Intrinsics(focal, focal, (net_width - 1) / 2, (net_height - 1) / 2, net_width, net_height).resized(
             width, height
         )
+
+
+def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
+    """(B, H, W, 3), contiguous and writable, as tensors want it; one image that is so already is not copied."""
+    first = images[0]
+    if len(images) == 1 and first.flags.c_contiguous and first.flags.writeable:
+        return first[None]
+    return np.stack(images)
 
 
 def _check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]) -> tuple[int, int]:

@@ -17,16 +17,14 @@ import torch
 
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput, Floats, Images
+from cinet_core.inference.choices import AUTO, BACKENDS, HALF, PRECISIONS
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import PACKAGES
 from cinet_core.inference.runtimes import RUNTIMES, OnnxBackend, OnnxRuntimeBackend
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 
-AUTO, TORCH, COMPILED = "auto", TorchBackend.name, CompiledTorchBackend.name
-BACKENDS = (AUTO, TORCH, COMPILED, *RUNTIMES)
-FLOAT32, HALF = "float32", "half"
-PRECISIONS = (AUTO, FLOAT32, HALF)
+TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
 # What `auto` tries. Not torch.compile on a CPU, where it takes a minute for less than the others give (`make bench`).
 CANDIDATES = {"cpu": ("openvino", "onnxruntime"), "cuda": (COMPILED, "tensorrt", "onnxruntime")}
 
@@ -105,10 +103,10 @@ def select(
     file that it reads, for these weights, sizes, versions and this machine: the next start loads that.
 
     Args:
-        name: one of `BACKENDS`.
+        name: one of `choices.BACKENDS`.
         checkpoint: that the graph is of.
         graph: to be run.
-        precision: one of `PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
+        precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
         folder: of the cache; None: `engine_cache.cache_folder()`.
 
     Raises:

@@ -19,7 +19,8 @@ from cinet_core.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
 from cinet_core.cli import main
 from cinet_core.inference import selection
 from cinet_core.inference.backend import BackendOutput
-from cinet_core.inference.background import BackgroundBackend
+from cinet_core.inference.background import BackgroundBackend, preparing
+from cinet_core.inference.choices import BACKENDS
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
@@ -27,8 +28,10 @@ from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.runtimes import RUNTIMES
 from cinet_core.inference.selection import (
     CANDIDATES,
+    COMPILED,
     MAX_DEPTH_ERROR,
     MIN_EQUAL_LABELS,
+    TORCH,
     difference,
     lacking,
     needs_preparation,
@@ -174,6 +177,10 @@ def test_what_is_unknown_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatc
     assert "apt install g++" in str(lacking("torch_compile", CPU))
 
 
+def test_the_names_to_choose_from_are_those_that_there_are() -> None:
+    assert ("auto", TORCH, COMPILED, *RUNTIMES) == BACKENDS
+
+
 @needs_onnx
 def test_a_provider_that_is_not_there_is_told() -> None:
     """This ONNX Runtime is the CPU's."""
@@ -265,6 +272,7 @@ def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
         return second
 
     backend = BackgroundBackend(Fake("first", 1.0), prepare)
+    assert preparing()
     if not close_first:
         ready.set()
         assert backend.wait(20)
@@ -272,6 +280,7 @@ def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
     ready.set()
     assert backend.wait(20)
     assert second.closed
+    assert not preparing()
 
 
 @needs_onnx

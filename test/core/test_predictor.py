@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
 from cinet_core.geometry import Intrinsics
-from cinet_core.inference import Prediction, Predictor
-from cinet_core.inference.predictor import MAX_CACHED_SIZES
+from cinet_core.inference.predictor import MAX_CACHED_SIZES, Prediction, Predictor
 
 Image = NDArray[np.uint8]
 
