@@ -13,6 +13,8 @@ from rclpy.qos import HistoryPolicy, QoSPolicyKind, QoSProfile, ReliabilityPolic
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from cinet_core.messages.fields import stamp_of
+
 # Enough to pair an image with its camera_info while either is late by a few frames.
 REMEMBERED_CAMERA_INFOS = 32
 
@@ -21,11 +23,6 @@ IMAGE_QUEUE_DEPTH = 2
 
 # Left to rclpy's qos_overrides parameters; reliability is not, because theirs knows no "auto".
 OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH)
-
-
-def stamp_of(message: Any) -> int:
-    """Header stamp in nanoseconds."""
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
 
 
 class CameraInput:

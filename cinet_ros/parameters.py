@@ -14,8 +14,8 @@ from rclpy.exceptions import InvalidTopicNameException
 from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
-from cinet_core.inference.selection import BACKENDS, PRECISIONS
-from cinet_ros.conversions.errors import MAX_PIXELS
+from cinet_core.inference.choices import BACKENDS, PRECISIONS
+from cinet_core.messages.errors import MAX_PIXELS
 from cinet_ros.parameter_fields import check, coerced, parameter
 
 # Seconds. A frame of a slow network on a busy processor takes a few tenths.
@@ -127,6 +127,12 @@ class Settings:
     output_height: int = parameter(0, "height of all outputs, pixels; 0: the input's", limits=(0, 8192))
     depth_encoding: str = parameter(
         "32FC1", "32FC1: metres, NaN invalid; 16UC1: millimetres, 0 invalid", choices=("32FC1", "16UC1"), run_time=True
+    )
+    depth_scale: float = parameter(
+        1.0,
+        "multiplies predicted depth, before depth_min and depth_max; `cinet scale` measures it against a sensor",
+        limits=(0.1, 10.0),
+        run_time=True,
     )
     depth_min: float = parameter(
         0.0, "nearer depth is invalid; 0: the model's own limit", limits=(0.0, 1000.0), run_time=True

@@ -8,20 +8,18 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import cv2
-import numpy as np
 import numpy.typing as npt
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
+from cinet_core.messages.colors import LabelPainter
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.frame import Result
 from cinet_ros.camera import Camera, Job
-from cinet_ros.conversions.colors import LabelPainter
-from cinet_ros.conversions.errors import ConversionError
 from cinet_ros.diagnostics import ERROR, WARN
-from cinet_ros.frame_messages import FrameMessages, Result
+from cinet_ros.frame_messages import FrameMessages
 from cinet_ros.msg import PerceptionStats, StageTime
 from cinet_ros.parameters import Settings
 from cinet_ros.preparation import WAITING, Frame, Preparation
@@ -208,7 +206,8 @@ class Pipeline:
     def _publish(self, frame: Frame, prediction: Prediction, settings: Settings) -> frozenset[str]:
         """Publish the outputs that are wanted and return their names."""
         started = time.perf_counter()
-        result = self._result(frame, prediction, frame.job.message.header, settings)
+        header = frame.job.message.header
+        result = Result.of(prediction, frame.image, frame.valid, header, self._painter, settings)
         frame.seconds |= dict(prediction.seconds)
         frame.seconds["build"] = time.perf_counter() - started
         outputs = frame.camera.outputs
@@ -226,23 +225,6 @@ class Pipeline:
         frame.camera.latencies.add(latency, receive_latency)
         if "stats" in wanted:
             frame.camera.outputs.publish_stats(self._stats(frame, latency, receive_latency), self._gate)
-
-    def _result(self, frame: Frame, prediction: Prediction, header: Header, settings: Settings) -> Result:
-        height, width = prediction.depth.shape
-        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
-        image, valid = frame.image, frame.valid
-        if image.shape[:2] != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            valid = None if valid is None else cv2.resize(
-                valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
-            ).astype(bool)  # fmt: skip
-        if settings.depth_min > 0 or settings.depth_max > 0:
-            depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
-        if settings.label_min_confidence > 0:
-            labels[confidence < settings.label_min_confidence * 255.0] = UNLABELLED
-        if valid is not None:
-            depth[~valid], labels[~valid], confidence[~valid] = np.nan, UNLABELLED, 0
-        return Result(header, image, depth, labels, confidence, prediction.intrinsics, self._painter)
 
     def _latency(self, camera: Camera, header: Header) -> float:
         """Seconds from the image's stamp to now by the node's clock; NaN where the two clocks cannot be the same."""

@@ -21,13 +21,13 @@ from rclpy.qos import QoSProfile, QoSReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from cinet_core.bags.errors import BagError
 from cinet_core.data.frame_sources import SYNTHETIC, SourceError
+from cinet_core.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
 from cinet_ros.parameter_fields import declare
-from cinet_ros.player.bag_source import BagError
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
 from cinet_ros.player.parameters import PlayerSettings
 from cinet_ros.player.pictures import Picture, Pictures, open_pictures
-from cinet_ros.player.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
 from cinet_ros.player.simulated_clock import TICK_SECONDS, SimulatedClock
 from cinet_ros.stop_request import StopRequest
 

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from rclpy.clock import Clock
 
 from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics
+from cinet_core.messages.camera import CameraModel, CameraModelCache
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.fields import stamp_of
 from cinet_ros.camera import Camera, Job
-from cinet_ros.camera_input import stamp_of
-from cinet_ros.conversions.camera import CameraModel, CameraModelCache
-from cinet_ros.conversions.errors import ConversionError
 from cinet_ros.diagnostics import WARN
 from cinet_ros.parameters import Settings
 

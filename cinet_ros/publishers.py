@@ -13,8 +13,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cinet_core.data.label_sets import LabelSet
+from cinet_core.messages.frame import Result
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
-from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages, Result
+from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.parameters import Settings
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 _OWN_ARGUMENTS = ("root", "split", "kind")
@@ -32,6 +33,14 @@ def key_value(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except json.JSONDecodeError:
         return key, value
+
+
+def json_file(text: str) -> Path:
+    """A path that ends in .json, beside which other files of the same name go."""
+    path = Path(text)
+    if path.suffix != ".json":
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json (more files of that name go beside it)")
+    return path
 
 
 def positive(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import add_option, json_file, positive
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="images at a time (%(default)s)")
     parser.add_argument(
-        "--output", type=_json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
+        "--output", type=json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
     )
 
 
@@ -43,10 +43,3 @@ def run_eval(options: argparse.Namespace) -> int:
     from cinet_core.cli.eval_run import run_evaluation
 
     return run_evaluation(options)
-
-
-def _json_file(text: str) -> Path:
-    path = Path(text)
-    if path.suffix != ".json":
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json (the table goes beside it, to .md)")
-    return path

@@ -17,13 +17,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
 from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.visualize import Open3DError, panel, write_ply
 from cinet_core.visualize.ply import load_open3d
 
-MAX_MILLIMETRES = 65534
 """65535 means "unknown" to some readers of depth images."""
 
 RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
@@ -161,13 +161,6 @@ class _Run:
             path = Path(f"{stem}_cloud.ply")
             if not write_ply(path, points, frame.image, prediction.labels, prediction.confidence):
                 _log.warning("%s is not written: no pixel of %s has a valid depth", path, frame.name)
-
-
-def depth_millimetres(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:
-    """(H, W) metres as uint16 millimetres; 0 where the depth is invalid or beyond 65.534 m."""
-    millimetres = np.rint(depth.astype(np.float64) * 1000.0)
-    valid = (millimetres >= 1) & (millimetres <= MAX_MILLIMETRES)  # comparisons with NaN are False
-    return np.where(valid, millimetres, 0).astype(np.uint16)
 
 
 def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:

@@ -1,7 +1,7 @@
 """cv_bridge, where it can be trusted.
 
 A cv_bridge that was built against another NumPy or OpenCV fails on import, or takes the whole process with it; so
-it is imported and compared with :func:`~cinet_ros.conversions.images.decode_image` in a process of its own first.
+it is imported and compared with :func:`~cinet_core.messages.images.decode_image` in a process of its own first.
 ``python -m cinet_ros.conversions.bridge`` is that process.
 """
 
@@ -17,9 +17,10 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import Image
 
-from cinet_ros.conversions.encoding import IS_BIGENDIAN, allocate
-from cinet_ros.conversions.errors import ConversionError
-from cinet_ros.conversions.images import check_image, decode_image
+from cinet_core.messages.encoding import IS_BIGENDIAN
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.images import check_image, decode_image
+from cinet_ros.conversions.encoding import allocate
 
 COMPARED = {
     "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "yuv422": 2, "yuv422_yuy2": 2,

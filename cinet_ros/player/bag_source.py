@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING, Any
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from cinet_ros.conversions.images import ENCODINGS
+from cinet_core.bags.errors import BagError
+from cinet_core.bags.pairing import CameraInfoPairing
+from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
+from cinet_core.messages.fields import stamp_of
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.rosbag2 import Reader
 
-_TYPES: dict[str, Any] = {
-    "sensor_msgs/msg/Image": Image,
-    "sensor_msgs/msg/CompressedImage": CompressedImage,
-    "sensor_msgs/msg/CameraInfo": CameraInfo,
-}
-_IMAGES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-_CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
-_STORAGE_SUFFIXES = (".db3", ".mcap")
-
-
-class BagError(Exception):
-    """A bag cannot be played; the text names the file, the reason and the remedy."""
+_TYPES: dict[str, Any] = {IMAGE: Image, COMPRESSED_IMAGE: CompressedImage, CAMERA_INFO: CameraInfo}
 
 
 @dataclass(frozen=True)
@@ -45,16 +37,6 @@ class BagFrame:
     time_ns: int
     image: Image | CompressedImage
     camera_info: CameraInfo | None
-
-
-def is_bag(path: str) -> bool:
-    """Whether the path looks like a ROS 2 bag: a storage file, or a directory with metadata or storage files."""
-    location = Path(path)
-    if location.is_dir():
-        return (location / "metadata.yaml").is_file() or any(
-            entry.suffix in _STORAGE_SUFFIXES for entry in location.iterdir()
-        )
-    return location.suffix in (*_STORAGE_SUFFIXES, ".bag")
 
 
 class BagSource:
@@ -74,11 +56,11 @@ class BagSource:
         if Path(path).suffix == ".bag":
             raise BagError(f"{path} is a ROS 1 bag; convert it: rosbags-convert --src {path} --dst <new directory>")
         with self._open() as reader:
-            self._topics = {item.topic: item.msgtype for item in reader.connections}
-            image = self._image_connection(reader, image_topic)
+            topics = CameraTopics(path, reader.connections, lambda item: _first(reader, item))
+            image = topics.image(image_topic)
             self.image_topic = image.topic
-            self.compressed = image.msgtype == "sensor_msgs/msg/CompressedImage"
-            self.camera_info_topic = self._camera_info_topic(camera_info_topic)
+            self.compressed = image.msgtype == COMPRESSED_IMAGE
+            self.camera_info_topic = topics.camera_info(image.topic, camera_info_topic)
             self._first_info = self._read_first_info(reader)
             self._count = sum(item.msgcount for item in reader.connections if item.topic == image.topic)
 
@@ -92,23 +74,17 @@ class BagSource:
         Raises:
             BagError: a message cannot be read.
         """
-        waiting: tuple[int, Image | CompressedImage] | None = None
-        info = self._first_info
+        first = None if self._first_info is None else (stamp_of(self._first_info), self._first_info)
+        pairing = CameraInfoPairing[tuple[int, Any], CameraInfo](self.camera_info_topic is not None, first)
         for time_ns, message in self._messages():
             if isinstance(message, CameraInfo):
-                info = message
+                ready = pairing.info(stamp_of(message), message)
             else:
-                if waiting is not None:
-                    yield BagFrame(*waiting, info)
-                waiting = (time_ns, message)
-            # An image is sent on as soon as its own camera_info is there; drivers record either of them first.
-            if waiting is not None and (
-                self.camera_info_topic is None or (info is not None and info.header.stamp == waiting[1].header.stamp)
-            ):
-                yield BagFrame(*waiting, info)
-                waiting = None
-        if waiting is not None:
-            yield BagFrame(*waiting, info)
+                ready = pairing.image(stamp_of(message), (time_ns, message))
+            for image, info in ready:
+                yield BagFrame(*image, info)
+        for image, info in pairing.end():
+            yield BagFrame(*image, info)
 
     @contextmanager
     def _open(self) -> Iterator[Reader]:
@@ -134,55 +110,14 @@ class BagSource:
             for connection, time_ns, data in reader.messages(connections):
                 yield time_ns, deserialize_message(data, _TYPES[connection.msgtype])
 
-    def _image_connection(self, reader: Reader, topic: str) -> Connection:
-        candidates = [item for item in reader.connections if item.msgtype in _IMAGES]
-        candidates.sort(key=lambda item: _IMAGES.index(item.msgtype))
-        if topic:
-            candidates = [item for item in candidates if item.topic == topic]
-        elif candidates:
-            candidates = [item for item in candidates if _shows_colour(reader, item)]
-        if not candidates:
-            what = f"no images on {topic}" if topic else "no topic with colour or grey images"
-            raise BagError(f"{self.path} has {what}; it has: {self._listing()}; set image_topic or play another bag")
-        if candidates[0].msgcount == 0:
-            raise BagError(f"{self.path} has not one message on {candidates[0].topic}; it has: {self._listing()}")
-        return candidates[0]
-
-    def _camera_info_topic(self, topic: str) -> str | None:
-        infos = [name for name, kind in self._topics.items() if kind == _CAMERA_INFO]
-        if topic:
-            if topic not in infos:
-                raise BagError(f"{self.path} has no camera_info on {topic}; it has: {self._listing()}")
-            return topic
-        parts = self.image_topic.split("/")
-        # camera/image_raw, camera/image_raw/compressed
-        beside = ["/".join([*parts[:-levels], "camera_info"]) for levels in (1, 2) if len(parts) > levels]
-        for name in beside:
-            if name in infos:
-                return name
-        if len(infos) > 1:
-            raise BagError(
-                f"{self.path} has several camera_info topics and none beside {self.image_topic}: {', '.join(infos)}; "
-                "set camera_info_topic"
-            )
-        return infos[0] if infos else None
-
     def _read_first_info(self, reader: Reader) -> CameraInfo | None:
         """First camera_info, so that images recorded before it have one as well."""
         connections = [item for item in reader.connections if item.topic == self.camera_info_topic]
-        for _, _, data in reader.messages(connections) if connections else ():
-            return deserialize_message(data, CameraInfo)
-        return None
-
-    def _listing(self) -> str:
-        return ", ".join(f"{name} ({kind})" for name, kind in sorted(self._topics.items())) or "no topics at all"
+        return _first(reader, connections[0]) if connections else None
 
 
-def _shows_colour(reader: Reader, connection: Connection) -> bool:
-    """Whether the topic's first message is a picture rather than depth; an empty topic counts as one."""
+def _first(reader: Reader, connection: Connection) -> Any | None:
+    """The first message of a topic."""
     for _, _, data in reader.messages([connection]):
-        message = deserialize_message(data, _TYPES[connection.msgtype])
-        if isinstance(message, CompressedImage):
-            return "compressedDepth" not in message.format
-        return message.encoding in ENCODINGS
-    return True
+        return deserialize_message(data, _TYPES[connection.msgtype])
+    return None

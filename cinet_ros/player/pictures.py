@@ -10,12 +10,13 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from cinet_core.bags.reader import is_bag
 from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, open_source
 from cinet_core.geometry import Intrinsics
-from cinet_ros.conversions.camera import camera_info_message
-from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.conversions.images import decode_image
-from cinet_ros.player.bag_source import BagFrame, BagSource, is_bag
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.images import decode_image
+from cinet_ros.conversions.encoding import camera_info_message
+from cinet_ros.player.bag_source import BagFrame, BagSource
 from cinet_ros.player.image_encoder import CompressedEncoder, ImageEncoder
 from cinet_ros.player.parameters import AS_SOURCE, COMPRESSED, PlayerSettings
 from cinet_ros.player.synthetic_source import SyntheticSource

@@ -24,7 +24,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from cinet_ros.conversions.errors import REASONS
+from cinet_core.messages.errors import REASONS
 from cinet_ros.counters import Counts
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.perception import PerceptionNode

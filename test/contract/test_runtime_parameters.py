@@ -90,6 +90,15 @@ def test_depth_limits(answer: Callable[..., Any], change: Callable[..., None]) -
     np.testing.assert_array_equal(millimetres == 0, np.isnan(limited))
 
 
+def test_depth_scale(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    depth = pixels(answer(DEPTH)[DEPTH])
+    change(depth_scale=1.25)
+    scaled = pixels(answer(DEPTH)[DEPTH])
+    np.testing.assert_allclose(scaled, depth * np.float32(1.25), rtol=1e-6)
+    change(depth_max=float(np.nanmedian(scaled)))  # limits are of what is published
+    np.testing.assert_array_equal(np.isnan(pixels(answer(DEPTH)[DEPTH])), ~(scaled <= np.nanmedian(scaled)))
+
+
 def test_label_min_confidence(answer: Callable[..., Any], change: Callable[..., None]) -> None:
     confidence = pixels(answer("semantic/confidence")["semantic/confidence"])
     change(label_min_confidence=float(np.median(confidence) + 0.5) / 255)
@@ -225,7 +234,8 @@ def drops(wire: Any) -> dict[str, int]:
 def test_all_run_time_parameters_are_tried_above() -> None:
     """A new one wants a test here; those of the machine have theirs in test_machine_faults.py."""
     tried = {
-        "depth_encoding", "label_encoding", "depth_min", "depth_max", "label_min_confidence", "mask_classes",
+        "depth_encoding", "label_encoding", "depth_scale", "depth_min", "depth_max", "label_min_confidence",
+        "mask_classes",
         "overlay_opacity", "cloud_color", "cloud_decimation", "cloud_min_range", "cloud_max_range", "cloud_edge_filter",
         "cloud_max_rate", "max_rate", "max_stamp_age", "assumed_fov", "camera_info_timeout", "stale_after",
     }  # fmt: skip

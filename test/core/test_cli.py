@@ -14,7 +14,7 @@ from PIL import Image
 from cinet_core import __version__
 from cinet_core.checkpoint import TrainingCamera, random_checkpoint, read_metadata, save_checkpoint
 from cinet_core.cli import main
-from cinet_core.cli.predict import depth_millimetres
+from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.synthetic_room import SyntheticRoom
 
 

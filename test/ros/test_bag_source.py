@@ -11,7 +11,9 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from std_msgs.msg import Header
 
-from cinet_ros.player.bag_source import BagError, BagSource, is_bag
+from cinet_core.bags.errors import BagError
+from cinet_core.bags.reader import is_bag
+from cinet_ros.player.bag_source import BagSource
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2")
 typesys = pytest.importorskip("rosbags.typesys")

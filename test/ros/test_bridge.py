@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import Image
 
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.images import ENCODINGS, decode_image
 from cinet_ros.conversions import bridge
-from cinet_ros.conversions.errors import ConversionError
-from cinet_ros.conversions.images import ENCODINGS, decode_image
 
 AGREEING = """
-    from cinet_ros.conversions.images import decode_image
+    from cinet_core.messages.images import decode_image
 
     class CvBridge:
         calls = []

@@ -8,8 +8,9 @@ from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics, project
-from cinet_ros.conversions.camera import CameraModel, CameraModelCache, camera_info_message
-from cinet_ros.conversions.errors import ConversionError
+from cinet_core.messages.camera import CameraModel, CameraModelCache
+from cinet_core.messages.errors import ConversionError
+from cinet_ros.conversions.encoding import camera_info_message
 
 
 def values(model):

@@ -5,8 +5,8 @@ import pytest
 from calibrations import HEIGHT, WIDTH, K, P, info
 from sensor_msgs.msg import RegionOfInterest
 
-from cinet_ros.conversions.camera import CameraModel
-from cinet_ros.conversions.errors import ConversionError
+from cinet_core.messages.camera import CameraModel
+from cinet_core.messages.errors import ConversionError
 
 
 def wrong(injected, msg, reason, says):

@@ -9,8 +9,8 @@ from sensor_msgs.msg import PointField
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.colors import pack_rgb
 from cinet_ros.conversions.cloud import CloudBuffer
-from cinet_ros.conversions.colors import pack_rgb
 
 HEIGHT, WIDTH = 5, 7
 CAMERA = Intrinsics(6.0, 5.0, 3.2, 1.9, WIDTH, HEIGHT)

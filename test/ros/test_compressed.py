@@ -13,9 +13,9 @@ from malformed_files import picture_file, png_chunk, with_part, with_size
 from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage
 
-from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.conversions.containers import MAX_CHUNKS, MAX_SCANS, inspect
-from cinet_ros.conversions.errors import ConversionError
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.containers import MAX_CHUNKS, MAX_SCANS, inspect
+from cinet_core.messages.errors import ConversionError
 
 
 def picture(height=21, width=34):

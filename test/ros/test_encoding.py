@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from cinet_ros.conversions.colors import LabelPainter, pack_rgb, unpack_rgb
+from cinet_core.messages.colors import LabelPainter, pack_rgb, unpack_rgb
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.images import decode_image
 from cinet_ros.conversions.encoding import ImageBuffer
-from cinet_ros.conversions.errors import ConversionError
-from cinet_ros.conversions.images import decode_image
 
 
 def header(seconds=3):

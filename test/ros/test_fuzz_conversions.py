@@ -16,13 +16,14 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
-from cinet_ros.conversions.camera import CameraModel, CameraModelCache, camera_info_message
+from cinet_core.messages.camera import CameraModel, CameraModelCache
+from cinet_core.messages.colors import pack_rgb, unpack_rgb
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from cinet_core.messages.errors import MAX_PIXELS, REASONS, ConversionError, quoted
+from cinet_core.messages.images import decode_image
 from cinet_ros.conversions.cloud import CloudBuffer
-from cinet_ros.conversions.colors import pack_rgb, unpack_rgb
-from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.conversions.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS, ImageBuffer
-from cinet_ros.conversions.errors import MAX_PIXELS, REASONS, ConversionError, quoted
-from cinet_ros.conversions.images import decode_image
+from cinet_ros.conversions.encoding import ImageBuffer, camera_info_message
 
 LONGEST_TEXT = 1000
 SIZE = st.sampled_from(SIZES)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
-from cinet_ros.conversions.errors import MAX_SIDE, ConversionError, check_size
-from cinet_ros.conversions.images import ENCODINGS, decode_image
+from cinet_core.messages.errors import MAX_SIDE, ConversionError, check_size
+from cinet_core.messages.images import ENCODINGS, decode_image
 
 HEIGHT, WIDTH = 6, 8
 

@@ -17,9 +17,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
+from cinet_core.messages.images import decode_image
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
-from cinet_ros.conversions.images import decode_image
 from cinet_ros.diagnostics import ERROR, Conditions
 from cinet_ros.frame_messages import MESSAGE_TYPES
 from cinet_ros.parameters import Settings

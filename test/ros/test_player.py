@@ -25,8 +25,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.conversions.images import decode_image
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.images import decode_image
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TIMEOUT = 60.0

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cinet_ros.conversions.compressed import decode_compressed
-from cinet_ros.conversions.images import decode_image
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.images import decode_image
 from cinet_ros.player.image_encoder import RAW_ENCODINGS, CompressedEncoder, ImageEncoder
 
 RED, GREEN, BLUE, GRAY = (255, 0, 0), (0, 255, 0), (0, 0, 255), (100, 100, 100)

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from cinet_core.read_ahead import DEPTH, Preloaded, ReadAhead
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
-from cinet_ros.player.read_ahead import DEPTH, Preloaded, ReadAhead
 
 
 class Clock:

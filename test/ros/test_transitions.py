@@ -51,10 +51,10 @@ def test_a_gpu_that_is_full_at_the_start(
     observed: Callable[[str], None],
     fallback: str,
 ) -> None:
-    def full(checkpoint: Any, device: str, *arguments: Any) -> Predictor:
+    def full(checkpoint: Any, device: str, *arguments: Any, **named: Any) -> Predictor:
         if device == "auto":
             raise OutOfDeviceMemoryError("cuda:0 is out of memory: tried to allocate 2 GiB")
-        return Predictor(checkpoint, device, *arguments)
+        return Predictor(checkpoint, device, *arguments, **named)
 
     monkeypatch.setattr(model, "Predictor", full)
     node = make_perception(weights="random", oom_fallback=fallback)

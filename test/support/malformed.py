@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.conversions.images import ENCODINGS
+from cinet_core.messages.images import ENCODINGS
 
 USED = "used"
 
@@ -113,7 +113,7 @@ def longer(message: Any, draw: Any) -> None:
 def _resized(message: Any, draw: Any) -> None:
     number = draw(BYTE)
     name = "width" if number % 2 else "height"
-    setattr(message, name, getattr(message, name) + (1 if number % 4 < 2 else -1))
+    setattr(message, name, max(0, getattr(message, name) + (1 if number % 4 < 2 else -1)))  # uint32
 
 
 HEADER_CHANGES: dict[str, tuple[Change, set[str]]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,6 +53,14 @@ class Rectification:
     def __call__(self, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """The rectified (H, W, 3) image, black where it is not valid."""
         return cv2.remap(image, self._pixels, self._fractions, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+    def nearest(self, plane: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+        """A rectified (H, W) plane whose values are not mixed, ``outside`` where it is not valid."""
+        warped = cv2.remap(
+            plane, self._pixels, self._fractions, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+        )
+        warped[~self.valid] = outside
+        return warped
 
 
 def _unfolded(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from cinet_ros.conversions.errors import ConversionError, check_size
+from cinet_core.messages.errors import ConversionError, check_size
 
 MAX_SCANS = 64
 """Scans of a progressive JPEG, each a pass over the whole picture: encoders write 10 or so, a bomb thousands."""

@@ -1,17 +1,17 @@
-"""sensor_msgs/CameraInfo: what its calibration means for one image, and the message for an image of ours."""
+"""sensor_msgs/CameraInfo: what its calibration means for one image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo
-from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
-from cinet_ros.conversions.errors import ConversionError, check_size, quoted
-from cinet_ros.conversions.rectification import Matrix, Rectification
+from cinet_core.messages.errors import ConversionError, check_size, quoted
+from cinet_core.messages.fields import CameraInfoFields
+from cinet_core.messages.rectification import Matrix, Rectification
 
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """Distortion models that can be undone, and how many coefficients each may have."""
@@ -41,7 +41,9 @@ class CameraModel:
     _rectification: Rectification | None
 
     @classmethod
-    def from_camera_info(cls, msg: CameraInfo, image_width: int, image_height: int, rectified: bool) -> CameraModel:
+    def from_camera_info(
+        cls, msg: CameraInfoFields, image_width: int, image_height: int, rectified: bool
+    ) -> CameraModel:
         """Read a calibration for an image.
 
         K, P and the size of the message are the calibrated camera's. The region of interest moves the principal
@@ -95,12 +97,28 @@ class CameraModel:
         Raises:
             ValueError: the image has another size.
         """
+        self._check_size(image)
+        return (image if self._rectification is None else self._rectification(image)), self.valid
+
+    def rectify_plane(self, plane: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+        """Undo the distortion of depth or labels, which must not be mixed: each pixel takes the nearest one's value.
+
+        Args:
+            plane: (H, W) of the size that the model was made for.
+            outside: value where there is no source.
+
+        Raises:
+            ValueError: the plane has another size.
+        """
+        self._check_size(plane)
+        return plane if self._rectification is None else self._rectification.nearest(plane, outside)
+
+    def _check_size(self, image: npt.NDArray[Any]) -> None:
         if image.shape[:2] != self.valid.shape:
             raise ValueError(
                 f"image is {image.shape[1]}x{image.shape[0]} but the camera model was made for "
                 f"{self.intrinsics.width}x{self.intrinsics.height}: make one for this size"
             )
-        return (image if self._rectification is None else self._rectification(image)), self.valid
 
 
 class CameraModelCache:
@@ -114,7 +132,7 @@ class CameraModelCache:
         self._key: tuple[object, ...] | None = None
         self._outcome: CameraModel | ConversionError | None = None
 
-    def get(self, msg: CameraInfo, image_width: int, image_height: int, rectified: bool) -> CameraModel:
+    def get(self, msg: CameraInfoFields, image_width: int, image_height: int, rectified: bool) -> CameraModel:
         """As :meth:`CameraModel.from_camera_info`; the same object until an argument (stamps aside) changes."""
         roi = msg.roi
         d = msg.d[: _MOST_COEFFICIENTS + 1]  # of more, which a hostile message may have, no model is made
@@ -132,22 +150,6 @@ class CameraModelCache:
         return self._outcome
 
 
-def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
-    """The calibration of a published, undistorted image: D = 0 (plumb_bob), R = I, P = [K | 0], no ROI, no binning.
-
-    Args:
-        intrinsics: at the published size.
-        header: of the image, shared and not copied.
-    """
-    k = intrinsics.matrix()
-    msg = CameraInfo(header=header, width=intrinsics.width, height=intrinsics.height, distortion_model="plumb_bob")
-    msg.d = [0.0] * 5
-    msg.k = k.reshape(-1)
-    msg.r = np.eye(3).reshape(-1)
-    msg.p = np.hstack([k, np.zeros((3, 1))]).reshape(-1)
-    return msg
-
-
 @dataclass(frozen=True)
 class _Window:
     """Calibrated pixels to the image's: subtract the offset, then scale."""
@@ -158,7 +160,7 @@ class _Window:
     scale_y: float
 
     @classmethod
-    def of(cls, msg: CameraInfo, image_width: int, image_height: int) -> _Window:
+    def of(cls, msg: CameraInfoFields, image_width: int, image_height: int) -> _Window:
         """The window that the image shows, by region of interest, binning and its own size."""
         roi = msg.roi
         width, height = roi.width or msg.width, roi.height or msg.height  # 0: the full resolution
@@ -190,7 +192,7 @@ class _Window:
         return np.diag([self.scale_x, self.scale_y, 1.0]) @ move @ k
 
 
-def _refuse_empty(rectification: Rectification, msg: CameraInfo, distorted: bool) -> None:
+def _refuse_empty(rectification: Rectification, msg: CameraInfoFields, distorted: bool) -> None:
     """Refuse a calibration by which next to nothing of the image could be used."""
     share = float(rectification.valid.mean())
     if share < _LEAST_VALID:
@@ -209,7 +211,7 @@ def _pinhole(fx: float, fy: float, cx: float, cy: float) -> Matrix | None:
     return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
-def _plausible(k: Matrix, msg: CameraInfo, width: int, height: int) -> Matrix:
+def _plausible(k: Matrix, msg: CameraInfoFields, width: int, height: int) -> Matrix:
     """K of the image, which binning or a resize may have taken beyond any camera although the calibration is fine."""
     if _pinhole(k[0, 0], k[1, 1], k[0, 2], k[1, 2]) is None:
         lowest, highest = _FOCAL_LIMITS
@@ -222,7 +224,7 @@ def _plausible(k: Matrix, msg: CameraInfo, width: int, height: int) -> Matrix:
     return k
 
 
-def _camera_matrix(msg: CameraInfo) -> Matrix:
+def _camera_matrix(msg: CameraInfoFields) -> Matrix:
     """K of the calibrated image."""
     k = _pinhole(msg.k[0], msg.k[4], msg.k[2], msg.k[5])
     if k is None or not (msg.width and msg.height):
@@ -230,7 +232,7 @@ def _camera_matrix(msg: CameraInfo) -> Matrix:
     return k
 
 
-def _projection_matrix(msg: CameraInfo, k: Matrix) -> Matrix:
+def _projection_matrix(msg: CameraInfoFields, k: Matrix) -> Matrix:
     """P[:, :3], K of the calibrated and rectified image; K itself where P was left unset."""
     if not np.any(msg.p):
         return k
@@ -240,7 +242,7 @@ def _projection_matrix(msg: CameraInfo, k: Matrix) -> Matrix:
     return p
 
 
-def _not_calibrated(msg: CameraInfo, name: str, matrix: npt.ArrayLike) -> ConversionError:
+def _not_calibrated(msg: CameraInfoFields, name: str, matrix: npt.ArrayLike) -> ConversionError:
     values = ", ".join(f"{value:g}" for value in np.ravel(matrix))
     return ConversionError(
         "no_intrinsics",
@@ -249,7 +251,7 @@ def _not_calibrated(msg: CameraInfo, name: str, matrix: npt.ArrayLike) -> Conver
     )
 
 
-def _rotation(msg: CameraInfo) -> Matrix:
+def _rotation(msg: CameraInfoFields) -> Matrix:
     """R; the identity where it was left unset."""
     r = np.array(msg.r, dtype=np.float64).reshape(3, 3)
     if not r.any():
@@ -264,7 +266,7 @@ def _rotation(msg: CameraInfo) -> Matrix:
     return r
 
 
-def _distortion(msg: CameraInfo) -> Matrix | None:
+def _distortion(msg: CameraInfoFields) -> Matrix | None:
     """The distortion coefficients, or None where D is empty or zero: no distortion, whatever the model."""
     d, model = np.asarray(msg.d, dtype=np.float64), msg.distortion_model
     if model not in COEFFICIENTS and (model or d.any()):

@@ -12,9 +12,9 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import Image
 
-from cinet_ros.conversions.errors import ConversionError, check_size, quoted
+from cinet_core.messages.errors import ConversionError, check_size, quoted
+from cinet_core.messages.fields import ImageFields
 
 IDENTITY = -1
 """Colour code of pixels that are RGB already."""
@@ -81,7 +81,7 @@ ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
 """Every encoding that :func:`decode_image` takes."""
 
 
-def decode_image(msg: Image) -> npt.NDArray[np.uint8]:
+def decode_image(msg: ImageFields) -> npt.NDArray[np.uint8]:
     """The colour picture in a message.
 
     16-bit values are scaled by 255 / 65535 and rounded, as cv_bridge does; alpha is ignored; YUV is BT.601 with
@@ -103,7 +103,7 @@ def decode_image(msg: Image) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(narrow) if layout.code == IDENTITY else convert_color(narrow, layout.code)
 
 
-def check_image(msg: Image) -> None:
+def check_image(msg: ImageFields) -> None:
     """Refuse what cannot be decoded: after this, :func:`decode_image` succeeds.
 
     Raises:
@@ -168,7 +168,7 @@ def scale_to_8_bit(pixels: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
     return scaled.reshape(pixels.shape)
 
 
-def _check_dimensions(msg: Image, layout: _Layout) -> None:
+def _check_dimensions(msg: ImageFields, layout: _Layout) -> None:
     """Refuse sizes that are out of bounds or that the encoding cannot have."""
     check_size(msg.width, msg.height, f"{msg.encoding} image")
     across, down = layout.block
@@ -186,7 +186,7 @@ def _check_dimensions(msg: Image, layout: _Layout) -> None:
         )
 
 
-def _pixels(msg: Image, layout: _Layout) -> npt.NDArray[np.integer]:
+def _pixels(msg: ImageFields, layout: _Layout) -> npt.NDArray[np.integer]:
     """The numbers in ``data`` in this machine's byte order: (rows, W) or (rows, W, channels), a view if possible.
 
     Rows are ``step`` bytes apart, whatever that is: padding need not be a multiple of the pixel or item size.

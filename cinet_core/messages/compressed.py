@@ -5,17 +5,17 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CompressedImage
 
-from cinet_ros.conversions.containers import Container, corrupted, inspect
-from cinet_ros.conversions.errors import ConversionError, quoted
-from cinet_ros.conversions.images import ENCODINGS, convert_color, mosaic_to_rgb, scale_to_8_bit
+from cinet_core.messages.containers import Container, corrupted, inspect
+from cinet_core.messages.errors import ConversionError, quoted
+from cinet_core.messages.fields import CompressedImageFields
+from cinet_core.messages.images import ENCODINGS, convert_color, mosaic_to_rgb, scale_to_8_bit
 
 _CHANNELS_TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 _COLOR_ENCODINGS = frozenset({"rgb8", "rgba8", "rgb16", "rgba16", "bgr8", "bgra8", "bgr16", "bgra16"})
 
 
-def decode_compressed(msg: CompressedImage) -> npt.NDArray[np.uint8]:
+def decode_compressed(msg: CompressedImageFields) -> npt.NDArray[np.uint8]:
     """The colour picture in a JPEG or PNG message.
 
     The bytes say which of the two it is. ``format`` ("jpeg", "rgb8; jpeg compressed bgr8", ...) is read as
@@ -25,7 +25,7 @@ def decode_compressed(msg: CompressedImage) -> npt.NDArray[np.uint8]:
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous, the caller's own; 16-bit PNG scaled as in
-        :func:`~cinet_ros.conversions.images.decode_image`.
+        :func:`~cinet_core.messages.images.decode_image`.
 
     Raises:
         ConversionError: "compressed_depth" (a depth image), "format" (neither JPEG nor PNG), "size" (out of bounds

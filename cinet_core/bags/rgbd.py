@@ -1,0 +1,243 @@
+"""Colour and depth of a bag, paired by their stamps, as frames in order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.bags.errors import BagError
+from cinet_core.bags.frames import ImagePreparation, PreparedImage, first_message, read_message, stamp_or
+from cinet_core.bags.pairing import nearest_pairs
+from cinet_core.bags.reader import BagReader
+from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, CameraTopics
+from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.planes import read_compressed_depth, read_depth, read_labels
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+
+TOLERANCE = 0.02
+"""Seconds: less than the time between two frames at 30 Hz, more than the two cameras of one sensor are apart."""
+
+LABELS_TOPIC = "semantic/image_raw"
+
+
+@dataclass(frozen=True)
+class RgbdFrame:
+    """One colour image and what belongs to it.
+
+    Attributes:
+        index: number of the image in the bag, from 0.
+        stamp: of the image, nanoseconds.
+        picture: the image, rectified, with its intrinsics.
+        data: CDR of the image message.
+        depth: (H, W) float32 metres, NaN where unknown; None where the frame has none.
+        labels: (H, W) uint8 class ids, 255 where there is none; None where the frame has none.
+    """
+
+    index: int
+    stamp: int
+    picture: PreparedImage
+    data: bytes
+    depth: npt.NDArray[np.float32] | None
+    labels: npt.NDArray[np.uint8] | None
+
+
+class RgbdBag:
+    """The frames of a bag. Making it reads the bag once, for the stamps.
+
+    Args:
+        reader: of the bag.
+        image_topic, depth_topic, labels_topic, camera_info_topic: empty: found by type. Without a topic of labels
+            frames have none; without one of depth neither, unless it was asked for.
+        need_depth: whether a bag without depth is an error, and images without depth are passed over.
+        tolerance: seconds that the stamps of a pair may differ by.
+        every: take every so many images.
+        rectified: "auto" (by the topic's name), "true" or "false": whether the images arrive rectified.
+
+    Attributes:
+        image, depth, labels: the topics; None where there is none.
+        indices: of the images that are frames.
+        unpaired: how many of the chosen images have no depth within the tolerance.
+        refused: frames that could not be read, by reason; grows while iterating.
+        examples: of each reason the first error's text.
+
+    Raises:
+        BagError: a topic is not there, or no image has depth.
+    """
+
+    def __init__(
+        self,
+        reader: BagReader,
+        *,
+        image_topic: str = "",
+        depth_topic: str = "",
+        labels_topic: str = "",
+        camera_info_topic: str = "",
+        need_depth: bool = True,
+        tolerance: float = TOLERANCE,
+        every: int = 1,
+        rectified: str = "auto",
+    ) -> None:
+        self._reader = reader
+        self.topics = CameraTopics(str(reader.path), reader.connections, lambda item: first_message(reader, item))
+        self.image = self.topics.image(image_topic)
+        self.depth = self._depth_topic(depth_topic, need_depth)
+        self.labels = self._labels_topic(labels_topic)
+        self._info = self.topics.camera_info(self.image.topic, camera_info_topic)
+        self.refused: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+        is_rectified = rectified == "true" or (rectified == "auto" and "rect" in self.image.topic)
+        self._prepare = ImagePreparation(self.image.msgtype, is_rectified)
+        self._infos: list[tuple[int, bytes]] = []
+        self._pair(every, round(tolerance * 1e9), need_depth)
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[RgbdFrame]:
+        """Frames in the order in which their last message was recorded."""
+        return self.frames(set())
+
+    def frames(self, skip: set[int]) -> Iterator[RgbdFrame]:
+        """Frames whose index is not to be skipped; those that cannot be read are counted and left out."""
+        wanted = [index for index in self.indices if index not in skip]
+        images = {index: index for index in wanted}
+        depths = {self._depth_of[index]: index for index in wanted if index in self._depth_of}
+        labels = {self._labels_of[index]: index for index in wanted if index in self._labels_of}
+        parts = {self.image.topic: images}
+        if self.depth is not None:
+            parts[self.depth.topic] = depths
+        if self.labels is not None:
+            parts[self.labels.topic] = labels
+        needed = {index: 1 + (index in self._depth_of) + (index in self._labels_of) for index in wanted}
+        waiting: dict[int, dict[str, bytes]] = {}
+        counts: Counter[str] = Counter()
+        for connection, _, data in self._reader.messages(self._connections()):
+            number = counts[connection.topic]
+            counts[connection.topic] += 1
+            index = parts[connection.topic].get(number)
+            if index is None:
+                continue
+            found = waiting.setdefault(index, {})
+            found[connection.topic] = data
+            if len(found) == needed[index]:
+                frame = self._frame(index, waiting.pop(index))
+                if frame is not None:
+                    yield frame
+
+    def stamp(self, index: int) -> int:
+        """Of an image, nanoseconds."""
+        return self._stamps[index]
+
+    def first_message(self, topic: str) -> Any | None:
+        """The first message of a topic, if it is there."""
+        connection = self.topics.named(topic)
+        return None if connection is None else first_message(self._reader, connection)
+
+    def _frame(self, index: int, found: dict[str, bytes]) -> RgbdFrame | None:
+        data, stamp = found[self.image.topic], self._stamps[index]
+        try:
+            picture = self._prepare(data, self._info_at(stamp))
+            depth = labels = None
+            if self.depth is not None and self.depth.topic in found:
+                compressed = self.depth.msgtype == COMPRESSED_IMAGE
+                message = read_message(found[self.depth.topic], self.depth.msgtype)
+                plane = read_compressed_depth(message) if compressed else read_depth(message)
+                depth = self._fitted(plane, picture, "depth", np.nan, self.depth.topic)
+            if self.labels is not None and self.labels.topic in found:
+                ids = read_labels(read_message(found[self.labels.topic], self.labels.msgtype))
+                labels = self._fitted(ids, picture, "labels", UNLABELLED, self.labels.topic)
+        except ConversionError as error:
+            self.refused[error.reason] += 1
+            self.examples.setdefault(error.reason, str(error))
+            return None
+        return RgbdFrame(index, stamp, picture, data, depth, labels)
+
+    def _fitted(
+        self, plane: npt.NDArray[Any], picture: PreparedImage, what: str, outside: float, topic: str
+    ) -> npt.NDArray[Any]:
+        """Depth or labels at the image's size and in its rectified view; a sensor's own view is refused."""
+        height, width = picture.image.shape[:2]
+        if plane.shape[0] * width != plane.shape[1] * height:
+            raise ConversionError(
+                "aspect",
+                f"the {what} of {topic} are {plane.shape[1]}x{plane.shape[0]}, the images {width}x{height}, another "
+                "aspect: they are of another camera; record the topic that is registered to the colour image "
+                "(aligned_depth_to_color, depth_registered)",
+            )
+        if plane.shape != (height, width):
+            plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
+        if picture.camera is not None and "rect" not in topic.rsplit("/", 1)[-1]:
+            plane = picture.camera.rectify_plane(plane, outside)
+        return plane
+
+    def _pair(self, every: int, tolerance: int, need_depth: bool) -> None:
+        """Find out which messages are a frame."""
+        stamps: dict[str, list[int]] = {}
+        for connection, time_ns, data in self._reader.messages(self._connections(infos=True)):
+            stamp = stamp_or(data, time_ns)
+            if connection.msgtype == CAMERA_INFO:
+                if not self._infos or self._infos[-1][1][12:] != data[12:]:  # a new calibration
+                    self._infos.append((stamp, data))
+            else:
+                stamps.setdefault(connection.topic, []).append(stamp)
+        self._stamps = stamps.get(self.image.topic, [])
+        chosen = list(range(0, len(self._stamps), every))
+        self._depth_of = self._partners(chosen, stamps, self.depth, tolerance)
+        self._labels_of = self._partners(chosen, stamps, self.labels, tolerance)
+        self.unpaired = len(chosen) - len(self._depth_of)
+        self.indices = [index for index in chosen if index in self._depth_of] if need_depth else chosen
+        if not self.indices:
+            raise BagError(
+                f"{self._reader.path}: not one of {len(chosen)} images of {self.image.topic} has depth within "
+                f"{tolerance * 1e-9:g} s on {self.depth.topic if self.depth else 'any topic'}: raise the tolerance, or "
+                "name another topic of depth"
+            )
+
+    def _partners(
+        self, chosen: list[int], stamps: dict[str, list[int]], other: Connection | None, tolerance: int
+    ) -> dict[int, int]:
+        if other is None:
+            return {}
+        pairs = nearest_pairs([self._stamps[index] for index in chosen], stamps.get(other.topic, []), tolerance)
+        return {chosen[place]: partner for place, partner in pairs.items()}
+
+    def _connections(self, infos: bool = False) -> list[Connection]:
+        chosen = [item for item in (self.image, self.depth, self.labels) if item is not None]
+        if infos:
+            chosen += [
+                item for item in self._reader.connections if item.topic == self._info and item.msgtype == CAMERA_INFO
+            ]
+        return chosen
+
+    def _info_at(self, stamp: int) -> bytes | None:
+        """The calibration that held at a stamp: the latest one before, else the first."""
+        if not self._infos:
+            return None
+        before = [data for time, data in self._infos if time <= stamp]
+        return before[-1] if before else self._infos[0][1]
+
+    def _depth_topic(self, topic: str, needed: bool) -> Connection | None:
+        try:
+            return self.topics.depth(topic)
+        except BagError:
+            if needed or topic:
+                raise
+            return None
+
+    def _labels_topic(self, topic: str) -> Connection | None:
+        if topic:
+            found = self.topics.named(topic)
+            if found is None:
+                raise BagError(f"{self._reader.path} has no labels on {topic}; it has: {self.topics.listing()}")
+            return found
+        return next((item for item in self._reader.connections if item.topic.endswith(f"/{LABELS_TOPIC}")), None)

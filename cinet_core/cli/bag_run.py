@@ -1,0 +1,144 @@
+"""``cinet bag``: a bag in; a bag with predictions, or a data set, out."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cinet_core.bags.errors import BagError
+from cinet_core.bags.extract import Extracted, FrameFolder, extract
+from cinet_core.bags.reader import BagReader
+from cinet_core.bags.rgbd import RgbdBag
+from cinet_core.bags.settings import RunSettings, read_parameters
+
+if TYPE_CHECKING:
+    from cinet_core.inference.predictor import Predictor
+
+
+def add_predictions(options: argparse.Namespace) -> int:
+    """Run ``cinet bag run``; returns the exit status (see the command's help)."""
+    from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
+    from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
+    from cinet_core.inference.predictor import Predictor
+
+    try:
+        settings, unused = read_parameters(options.params) if options.params else (RunSettings(), [])
+        if unused:
+            print(f"{options.params}: of no meaning for a bag: {', '.join(unused)}", file=sys.stderr)
+        checkpoint = random_checkpoint("lite") if options.weights == "random" else load_checkpoint(options.weights)
+        if checkpoint.metadata.random_weights:
+            print("WARNING: random weights: depth, labels and points mean nothing", file=sys.stderr)
+        predictor = Predictor(
+            checkpoint, options.device, settings.size("network"), settings.size("output"), backend=options.backend
+        )
+        with closing(predictor), BagReader(options.input) as reader:
+            return _run(reader, predictor, settings, options)
+    except (BagError, CheckpointError, DeviceLostError, OutOfDeviceMemoryError, ValueError, OSError) as error:
+        print(f"cinet bag run: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(reader: BagReader, predictor: Predictor, settings: RunSettings, options: argparse.Namespace) -> int:
+    """Add predictions under a progress bar."""
+    from cinet_core.bags.run import Account, BagRun
+
+    run = BagRun(
+        reader,
+        options.output,
+        predictor,
+        settings,
+        prefix=options.prefix,
+        wanted=tuple(options.outputs),
+        image_topic=options.image_topic,
+        camera_info_topic=options.camera_info_topic,
+        storage=options.storage,
+        batch=options.batch,
+        backend=options.backend,
+    )
+    before = run.account.used
+    if run.complete:
+        print(f"{options.output} is complete already, {before} frames")
+        return _told(reader.faults, run.account.refused, run.examples)
+    if before:
+        print(f"going on after {before} frames", file=sys.stderr)
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[frames]} frames"),
+        TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("messages", total=len(run), frames=before)
+
+        def show(account: Account) -> None:
+            progress.update(task, completed=account.read, frames=account.used)
+
+        run.run(show)
+    info = run.camera_info_topic or "no camera_info"
+    copied = f"{run.account.read} messages of {options.input}"
+    print(f"{options.output}: {copied}, and the outputs of {run.account.used} frames")
+    print(f"  images of {run.image_topic} with {info}")
+    for warning in run.warnings:
+        print(f"WARNING: {warning}", file=sys.stderr)
+    return _told(reader.faults, run.account.refused, run.examples)
+
+
+def extract_frames(options: argparse.Namespace) -> int:
+    """Run ``cinet bag extract``; returns the exit status (see the command's help)."""
+    try:
+        with BagReader(options.input) as reader:
+            bag = RgbdBag(
+                reader,
+                image_topic=options.image_topic,
+                depth_topic=options.depth_topic,
+                labels_topic=options.labels_topic,
+                camera_info_topic=options.camera_info_topic,
+                need_depth=not options.without_depth,
+                tolerance=options.tolerance,
+                every=options.every,
+                rectified=options.rectified,
+            )
+            report = _extract(bag, options)
+            faults = list(reader.faults)
+    except (BagError, ValueError, OSError) as error:
+        print(f"cinet bag extract: {error}", file=sys.stderr)
+        return 2
+    if not report.written + report.there:
+        faults.append(f"{options.output}: not one frame could be written")
+    if report.uncalibrated:
+        bag.refused["no_intrinsics"] += report.uncalibrated
+        bag.examples.setdefault("no_intrinsics", "the camera is unknown: name --camera-info-topic, or calibrate it")
+    return _told(faults, bag.refused, bag.examples)
+
+
+def _extract(bag: RgbdBag, options: argparse.Namespace) -> Extracted:
+    """Write frames under a progress bar, and tell what they are made of."""
+    folder = FrameFolder(options.output)
+    stem = options.name or re.sub(r"[^\w.-]", "_", options.input.resolve().stem)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("frames", total=len(bag))
+        report = extract(bag, folder, stem, options.room_seconds, lambda done: progress.update(task, completed=done))
+    there = f" ({report.there} were there)" if report.there else ""
+    print(f"{options.output}: {report.written + report.there} frames of {options.input}{there}")
+    print(f"  images of {bag.image.topic}, depth of {bag.depth.topic if bag.depth else 'no topic'}, ", end="")
+    print(f"labels of {bag.labels.topic if bag.labels else 'no topic'}")
+    if bag.unpaired and bag.depth is not None:
+        print(f"  {bag.unpaired} images have no depth within {options.tolerance:g} s")
+    return report
+
+
+def _told(faults: Sequence[str], refused: Counter[str], examples: dict[str, str]) -> int:
+    """Say what could not be read; returns the exit status."""
+    for fault in dict.fromkeys(faults):
+        print(f"DAMAGED {fault}", file=sys.stderr)
+    for reason, count in refused.items():
+        example = f": {examples[reason]}" if reason in examples else ""
+        print(f"{count} frames left out, {reason}{example}", file=sys.stderr)
+    return 1 if faults or refused else 0

@@ -1,0 +1,153 @@
+"""The semantic point cloud: an organised sensor_msgs/PointCloud2, allocated once and refilled in place."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.geometry import Intrinsics, unproject
+from cinet_core.messages.colors import pack_rgb
+from cinet_core.messages.encoding import IS_BIGENDIAN
+from cinet_core.messages.errors import check_size
+from cinet_core.messages.fields import MessageTypes
+
+POINT_STEP = 32
+"""Bytes of a point: x y z @0 4 8, rgb @16, label @20, confidence @24; 12 and 28 are padding, as PCL aligns them."""
+
+_Rays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+_UINT32, _FLOAT32 = 6, 7  # of sensor_msgs/PointField
+_OFFSETS = {"x": 0, "y": 4, "z": 8, "rgb": 16, "label": 20, "confidence": 24}
+
+
+class CloudBuffer:
+    """A PointCloud2 for images of one size; as for :class:`~cinet_core.messages.encoding.ImageBuffer`, send
+    the message before the next fill and copy it to keep it.
+
+    Attributes:
+        message: what to send: ``ceil(height / decimation)`` rows of ``ceil(width / decimation)`` points. Invalid
+            points have NaN coordinates and keep colour, label and confidence, so that index and pixel agree.
+    """
+
+    def __init__(self, types: MessageTypes, height: int, width: int, decimation: int = 1) -> None:
+        """Allocate.
+
+        Args:
+            types: that the message is of.
+            height: rows of the depth image.
+            width: its columns.
+            decimation: every how many rows and columns become a point, from the first of each on.
+
+        Raises:
+            ValueError: a decimation below 1.
+            ConversionError: "size".
+        """
+        if decimation < 1:
+            raise ValueError(f"decimation is {decimation}: it must be at least 1, which keeps every pixel")
+        check_size(width, height, "cloud")
+        self.height, self.width, self.decimation = height, width, decimation
+        rows, columns = -(-height // decimation), -(-width // decimation)
+        self.message: Any = types.point_cloud(
+            header=types.header(),
+            height=rows,
+            width=columns,
+            fields=[
+                types.point_field(name=name, offset=offset, datatype=_UINT32 if name == "label" else _FLOAT32, count=1)
+                for name, offset in _OFFSETS.items()
+            ],
+            is_bigendian=IS_BIGENDIAN,
+            point_step=POINT_STEP,
+            row_step=columns * POINT_STEP,
+            data=types.allocate(rows * columns * POINT_STEP),
+            is_dense=False,
+        )
+        self._points = np.frombuffer(self.message.data, dtype=np.int32).reshape(rows, columns, -1)
+        # One plane a field, contiguous and so fast to compute; OpenCV interleaves them in one go.
+        self._fields = {name: np.zeros((rows, columns), np.float32) for name in (*_OFFSETS, "padding")}
+        words = {offset // 4: name for name, offset in _OFFSETS.items()}
+        self._words = [self._fields[words.get(word, "padding")].view(np.int32) for word in range(POINT_STEP // 4)]
+        self._rays: tuple[Intrinsics, _Rays] | None = None
+
+    def fill(
+        self,
+        depth: npt.NDArray[np.float32],
+        intrinsics: Intrinsics,
+        rgb: npt.NDArray[np.uint8] | npt.NDArray[np.uint32],
+        labels: npt.NDArray[np.integer],
+        confidence: npt.NDArray[np.uint8],
+        header: Any,
+        min_range: float = 0.0,
+        max_range: float = math.inf,
+        drop: npt.NDArray[np.bool_] | None = None,
+    ) -> Any:
+        """Write one frame; everything is at the depth image's size, decimation happens here.
+
+        Args:
+            depth: (H, W) float32 metres along z; NaN, infinite or not positive where invalid.
+            intrinsics: of the depth image.
+            rgb: (H, W, 3) uint8, or (H, W) uint32 packed: ``LabelPainter.packed(labels)`` for the classes' colours.
+            labels: (H, W) class ids, 255 unlabelled.
+            confidence: (H, W) uint8, written as 0..1.
+            header: shared with the message, not copied.
+            min_range: metres from the optical centre (not along z); nearer points become invalid.
+            max_range: likewise, farther ones.
+            drop: (H, W) bool, True for pixels that get no point, such as
+                :func:`~cinet_core.geometry.depth_edges` finds.
+
+        Returns:
+            :attr:`message`.
+
+        Raises:
+            ValueError: an array or the intrinsics are of another size.
+        """
+        self._check_shapes(depth=depth, rgb=rgb, labels=labels, confidence=confidence, drop=drop)
+        if rgb.shape[2:] != (() if rgb.dtype == np.uint32 else (3,)):
+            raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}: (H, W, 3) uint8 or packed (H, W) uint32 is needed")
+        every = (slice(None, None, self.decimation),) * 2
+        fields = self._fields
+        keep = self._usable(depth[every], intrinsics, min_range, max_range)
+        if drop is not None:
+            keep &= ~drop[every]
+        ray_x, ray_y, _ = self._ray_grid(intrinsics)
+        fields["z"].fill(np.nan)
+        cv2.copyTo(np.ascontiguousarray(depth[every], dtype=np.float32), keep.view(np.uint8), fields["z"])
+        np.multiply(fields["z"], ray_x, out=fields["x"])
+        np.multiply(fields["z"], ray_y, out=fields["y"])
+        colors = rgb[every] if rgb.dtype == np.uint32 else pack_rgb(rgb[every])  # type: ignore[arg-type]
+        np.copyto(fields["rgb"].view(np.uint32), colors)
+        np.copyto(fields["label"].view(np.uint32), labels[every], casting="unsafe")
+        np.multiply(confidence[every], np.float32(1.0 / 255.0), out=fields["confidence"])
+        cv2.merge(self._words, self._points)
+        self.message.header = header
+        return self.message
+
+    def _usable(
+        self, depth: npt.NDArray[np.float32], intrinsics: Intrinsics, min_range: float, max_range: float
+    ) -> npt.NDArray[np.bool_]:
+        """Bool of the decimated depth: known, and within the range limits."""
+        keep = (depth > 0) & (depth < np.inf)
+        if min_range > 0.0 or max_range < math.inf:
+            distance = depth * self._ray_grid(intrinsics)[2]
+            keep &= (distance >= min_range) & (distance <= max_range)
+        return keep
+
+    def _ray_grid(self, intrinsics: Intrinsics) -> _Rays:
+        """x / z of the columns (1, C), y / z of the rows (R, 1), and the distance (R, C) of a point one metre ahead."""
+        if self._rays is None or self._rays[0] != intrinsics:
+            wall = unproject(np.ones((self.height, self.width), dtype=np.float32), intrinsics)
+            wall = wall[:: self.decimation, :: self.decimation]
+            rays = wall[:1, :, 0].copy(), wall[:, :1, 1].copy(), np.linalg.norm(wall, axis=2)
+            self._rays = intrinsics, rays
+        return self._rays[1]
+
+    def _check_shapes(self, **arrays: npt.NDArray[np.generic] | None) -> None:
+        for name, values in arrays.items():
+            if values is not None and values.shape[:2] != (self.height, self.width):
+                raise ValueError(
+                    f"{name} has shape {values.shape}: the cloud was made for {self.height} rows of "
+                    f"{self.width} pixels; make one for this size"
+                )

@@ -1,0 +1,246 @@
+"""What one processed frame is as messages: one builder a topic, each on a message that is allocated once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.geometry import Intrinsics, depth_edges
+from cinet_core.messages.cloud import CloudBuffer
+from cinet_core.messages.colors import LabelPainter, unpack_rgb
+from cinet_core.messages.encoding import ImageBuffer, camera_info_message
+from cinet_core.messages.fields import MessageTypes
+
+if TYPE_CHECKING:
+    from cinet_core.inference.predictor import Prediction
+
+_CAMERA_INFO, _IMAGE = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Image"
+
+# In the order of publishing: the small ones first, so that a synchroniser never waits for a camera_info.
+TOPICS: dict[str, str] = {
+    "depth_registered/camera_info": _CAMERA_INFO,
+    "semantic/camera_info": _CAMERA_INFO,
+    "rgb/camera_info": _CAMERA_INFO,
+    "depth_registered/image_rect": _IMAGE,
+    "semantic/image_raw": _IMAGE,
+    "semantic/confidence": _IMAGE,
+    "semantic/mask": _IMAGE,
+    "semantic_color/image_raw": _IMAGE,
+    "semantic_overlay/image_raw": _IMAGE,
+    "rgb/image_rect": _IMAGE,
+    "points": "sensor_msgs/msg/PointCloud2",
+}
+"""Outputs of every frame, without prefix, and their types."""
+
+Array = npt.NDArray[Any]
+
+
+class OutputSettings(Protocol):
+    """Parameters of the perception node that decide what its outputs hold; the README's table explains each.
+
+    Properties, because settings are frozen.
+    """
+
+    @property
+    def depth_encoding(self) -> str: ...  # noqa: D102
+    @property
+    def depth_scale(self) -> float: ...  # noqa: D102
+    @property
+    def depth_min(self) -> float: ...  # noqa: D102
+    @property
+    def depth_max(self) -> float: ...  # noqa: D102
+    @property
+    def label_encoding(self) -> str: ...  # noqa: D102
+    @property
+    def label_min_confidence(self) -> float: ...  # noqa: D102
+    @property
+    def mask_classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def overlay_opacity(self) -> float: ...  # noqa: D102
+    @property
+    def cloud_color(self) -> str: ...  # noqa: D102
+    @property
+    def cloud_decimation(self) -> int: ...  # noqa: D102
+    @property
+    def cloud_min_range(self) -> float: ...  # noqa: D102
+    @property
+    def cloud_max_range(self) -> float: ...  # noqa: D102
+    @property
+    def cloud_edge_filter(self) -> float: ...  # noqa: D102
+
+
+@dataclass
+class Result:
+    """Everything about one processed frame, all images at the published size (H, W).
+
+    Attributes:
+        header: of the input image, copied to every output.
+        image: (H, W, 3) uint8 RGB.
+        depth: (H, W) float32 metres along z, NaN where invalid.
+        labels: (H, W) uint8 class ids, 255 unlabelled.
+        confidence: (H, W) uint8, 0 .. 255.
+        intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
+        painter: of the label set.
+    """
+
+    header: Any
+    image: Array
+    depth: Array
+    labels: Array
+    confidence: Array
+    intrinsics: Intrinsics | None
+    painter: LabelPainter
+
+    @classmethod
+    def of(
+        cls,
+        prediction: Prediction,
+        image: Array,
+        valid: Array | None,
+        header: Any,
+        painter: LabelPainter,
+        settings: OutputSettings,
+    ) -> Result:
+        """What is published of a prediction, whose arrays are changed in place.
+
+        Args:
+            prediction: of the image.
+            image: (h, w, 3) uint8 RGB, of the camera's size.
+            valid: (h, w) bool, False where rectification left no source; None where all of it is valid.
+            header: of the input image.
+            painter: of the label set.
+            settings: current ones.
+        """
+        height, width = prediction.depth.shape
+        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        if image.shape[:2] != (height, width):
+            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+            valid = None if valid is None else cv2.resize(
+                valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
+            ).astype(bool)  # fmt: skip
+        if settings.depth_scale != 1.0:
+            depth *= np.float32(settings.depth_scale)
+        if settings.depth_min > 0 or settings.depth_max > 0:
+            depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
+        if settings.label_min_confidence > 0:
+            labels[confidence < settings.label_min_confidence * 255.0] = UNLABELLED
+        if valid is not None:
+            depth[~valid], labels[~valid], confidence[~valid] = np.nan, UNLABELLED, 0
+        return cls(header, image, depth, labels, confidence, prediction.intrinsics, painter)
+
+    @cached_property
+    def packed_color(self) -> Array:
+        """(H, W) uint32: the exact palette colour of every pixel, as a cloud packs it."""
+        return self.painter.packed(self.labels)
+
+    @cached_property
+    def color(self) -> Array:
+        """(H, W, 3) uint8 RGB: the exact palette colour of every pixel."""
+        return unpack_rgb(self.packed_color, np.empty((*self.labels.shape, 3), dtype=np.uint8))
+
+
+class FrameMessages:
+    """Builds the messages of one camera, for one thread.
+
+    Args:
+        types: that the messages are of.
+        label_set: of the model.
+    """
+
+    def __init__(self, types: MessageTypes, label_set: LabelSet) -> None:
+        self._types = types
+        self._label_set = label_set
+        self._images: dict[tuple[str, str, int, int], ImageBuffer] = {}
+        self._clouds: dict[tuple[int, int, int], CloudBuffer] = {}
+        self._mask_table: tuple[tuple[str, ...], Array] | None = None
+        self._builders: dict[str, Callable[[Result, OutputSettings], Any]] = {
+            "depth_registered/camera_info": self._camera_info,
+            "semantic/camera_info": self._camera_info,
+            "rgb/camera_info": self._camera_info,
+            "depth_registered/image_rect": self._depth,
+            "semantic/image_raw": self._labels,
+            "semantic/confidence": self._confidence,
+            "semantic/mask": self._mask,
+            "semantic_color/image_raw": self._color,
+            "semantic_overlay/image_raw": self._overlay,
+            "rgb/image_rect": self._rgb,
+            "points": self._cloud,
+        }
+
+    def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:
+        """The message for one of `TOPICS`; None where the camera is unknown and the topic needs it.
+
+        Its memory is reused for the next frame: serialise it before.
+        """
+        return self._builders[topic](result, settings)
+
+    def _image(self, topic: str, encoding: str, result: Result) -> ImageBuffer:
+        height, width = result.depth.shape
+        key = (topic, encoding, height, width)
+        if key not in self._images:
+            # one buffer a topic: drop what another size or encoding left
+            self._images = {known: buffer for known, buffer in self._images.items() if known[0] != topic}
+            self._images[key] = ImageBuffer(self._types, encoding, height, width)
+        return self._images[key]
+
+    def _camera_info(self, result: Result, settings: OutputSettings) -> Any | None:
+        if result.intrinsics is None:
+            return None
+        return camera_info_message(self._types, result.intrinsics, result.header)
+
+    def _depth(self, result: Result, settings: OutputSettings) -> Any:
+        return self._image("depth", settings.depth_encoding, result).fill_depth(result.depth, result.header)
+
+    def _labels(self, result: Result, settings: OutputSettings) -> Any:
+        return self._image("labels", settings.label_encoding, result).fill(result.labels, result.header)
+
+    def _confidence(self, result: Result, settings: OutputSettings) -> Any:
+        return self._image("confidence", "mono8", result).fill(result.confidence, result.header)
+
+    def _mask(self, result: Result, settings: OutputSettings) -> Any:
+        if self._mask_table is None or self._mask_table[0] != settings.mask_classes:
+            table = np.zeros(256, dtype=np.uint8)
+            table[self._label_set.ids(name for name in settings.mask_classes if name)] = 1
+            self._mask_table = settings.mask_classes, table
+        return self._image("mask", "mono8", result).fill(cv2.LUT(result.labels, self._mask_table[1]), result.header)
+
+    def _color(self, result: Result, settings: OutputSettings) -> Any:
+        return self._image("color", "rgb8", result).fill(result.color, result.header)
+
+    def _overlay(self, result: Result, settings: OutputSettings) -> Any:
+        opacity = settings.overlay_opacity
+        buffer = self._image("overlay", "rgb8", result)
+        cv2.addWeighted(result.image, 1.0 - opacity, result.color, opacity, 0.0, dst=buffer.array)
+        buffer.message.header = result.header
+        return buffer.message
+
+    def _rgb(self, result: Result, settings: OutputSettings) -> Any:
+        return self._image("rgb", "rgb8", result).fill(result.image, result.header)
+
+    def _cloud(self, result: Result, settings: OutputSettings) -> Any | None:
+        if result.intrinsics is None:
+            return None
+        height, width = result.depth.shape
+        key = (height, width, settings.cloud_decimation)
+        if key not in self._clouds:
+            self._clouds = {key: CloudBuffer(self._types, *key)}
+        semantic = settings.cloud_color == "semantic"
+        return self._clouds[key].fill(
+            result.depth,
+            result.intrinsics,
+            result.packed_color if semantic else result.image,
+            result.labels,
+            result.confidence,
+            result.header,
+            min_range=settings.cloud_min_range,
+            max_range=settings.cloud_max_range or math.inf,
+            drop=depth_edges(result.depth, settings.cloud_edge_filter) if settings.cloud_edge_filter > 0 else None,
+        )
