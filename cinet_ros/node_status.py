@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from cinet_core.inference.predictor import Predictor
 from cinet_ros.diagnostics import WARN, Conditions, status
 from cinet_ros.supervisor import WorkerSupervisor
+
+if TYPE_CHECKING:  # which takes seconds to import, and the mapper has none
+    from cinet_core.inference.predictor import Predictor
 
 MEBIBYTE = 2**20
 # Linux only; the second number is resident pages.

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from cinet_core.checkpoint import CheckpointError
+from cinet_core.inference.background import preparing
 from cinet_core.inference.predictor import Predictor
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.fields import stamp_of
+from cinet_ros import managed_node
 from cinet_ros.camera import Camera, Job
-from cinet_ros.camera_input import CameraInput, stamp_of
+from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
-from cinet_ros.conversions.compressed import decode_compressed
 from cinet_ros.diagnostics import ERROR, Conditions
+from cinet_ros.managed_node import ManagedNode, NotActivatedError
 from cinet_ros.model import NO_WEIGHTS, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
 from cinet_ros.parameter_fields import declare
@@ -33,85 +33,45 @@ NODE_NAME = "perception"
 # How often subscribers, publishers and the worker are looked at: a new subscriber waits this long at most, seconds.
 WATCH_PERIOD = 0.2
 DIAGNOSTICS_PERIOD = 1.0
-# How long a transition waits for the frame in work, seconds.
-STOP_TIMEOUT = 10.0
-
-Transition = Callable[["PerceptionNode", LifecycleState], TransitionCallbackReturn]
 
 
-def _explained(transition: Transition) -> Transition:
-    """Say why a transition fails: rclpy takes an exception for an ERROR, and says nothing."""
-
-    @functools.wraps(transition)
-    def explained(self: PerceptionNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            return transition(self, state)
-        except Exception as error:
-            text = f"{transition.__name__} failed with {type(error).__name__}: {error}. Everything is freed; "
-            self._model_conditions.report("transition", ERROR, text + "configure the node anew", lasting=True)
-            return TransitionCallbackReturn.ERROR
-
-    return explained
-
-
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(ManagedNode):
     """Managed node. configure: load the model, create outputs; activate: start work; cleanup: free it all.
 
     Attributes:
         settings: current values of all parameters.
-        failure: why only a new process can go on, None while this one can.
 
     Raises:
         ValueError: a parameter's value is out of range, or no weights are given.
     """
 
+    EXPLAINED = (CheckpointError, ValueError)
+
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, **node_arguments)
         self.settings = declare(self, Settings)
-        self.failure: str | None = None
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
         self._watch_timer: Any = None
-        # Timers of the node's own clock would stand still with a paused or missing simulation.
-        self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._model_conditions = Conditions(self.get_logger())
-        self._supervisor = WorkerSupervisor(self._model_conditions, self._renew_predictor)
+        self._supervisor = WorkerSupervisor(self.conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self._steady_clock)
-
-    def autostart(self) -> bool:
-        """Configure and activate; return whether the node is active then."""
-        success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
+        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self.steady_clock)
 
     @property
     def longest_pause(self) -> float | None:
         """Seconds that any one callback may take while the node is active; None where there is no limit."""
         timeout = self.settings.watchdog_timeout
-        return timeout + STOP_TIMEOUT if self._supervisor.working and timeout > 0 else None
+        return timeout + managed_node.STOP_TIMEOUT if self._supervisor.working and timeout > 0 else None
 
     # transitions
 
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def configure(self) -> None:
         """Load the model and create the outputs."""
-        self._model_conditions.clear_all()
-        try:
-            self._configure()
-        except Exception as error:
-            self._release(STOP_TIMEOUT)
-            self._model_conditions.clear_all()
-            known = isinstance(error, (CheckpointError, ValueError))  # whose texts name the remedy
-            cause = str(error) if known else f"{type(error).__name__}: {error}"
-            self._model_conditions.report("configure", ERROR, f"not configured: {cause}", lasting=True)
-            return TransitionCallbackReturn.FAILURE
-        return super().on_configure(state)
-
-    def _configure(self) -> None:
         settings = self.settings
-        self._predictor = load_predictor(settings, self._model_conditions)
+        self._predictor = load_predictor(settings, self.conditions)
         compressed = settings.image_transport == "compressed"
         self._decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
         for name in settings.cameras:
@@ -141,59 +101,24 @@ class PerceptionNode(LifecycleNode):
         outputs = CameraOutputs(self, prefix, self._predictor.label_set)
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()), rectified)
 
-    @_explained
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+    def activate(self) -> None:
         """Start the worker and take images as soon as somebody wants what becomes of them."""
         for camera in self._cameras.values():
             camera.restart()
         try:
             self._supervisor.start(self._make_pipeline)
         except RuntimeError as error:
-            self.get_logger().error(f"not activated: {error}. Restart the node's process")
-            return TransitionCallbackReturn.FAILURE
-        self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self._steady_clock)
+            raise NotActivatedError(str(error)) from error
+        self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self.steady_clock)
         self._follow_demand()
-        return super().on_activate(state)
 
-    @_explained
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop taking images; the model and the outputs stay."""
-        self._halt(STOP_TIMEOUT)
-        return super().on_deactivate(state)
+    @property
+    def threads_ended(self) -> bool:
+        """Whether no thread of this node hangs, or still prepares a backend."""
+        return self._supervisor.left_behind == 0 and not preparing()
 
-    @_explained
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and the outputs."""
-        self._release(STOP_TIMEOUT)
-        self._model_conditions.clear_all()
-        return super().on_cleanup(state)
-
-    @_explained
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, from any state."""
-        self._release(STOP_TIMEOUT)
-        self._model_conditions.clear_all()
-        return super().on_shutdown(state)
-
-    @_explained
-    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, so that the node can be configured anew."""
-        self._release(STOP_TIMEOUT)
-        return TransitionCallbackReturn.SUCCESS
-
-    def close(self, timeout: float = STOP_TIMEOUT) -> bool:
-        """Stop the worker and free the model, whatever the state; for the end of the process.
-
-        Args:
-            timeout: how long to wait for the frame in work, seconds.
-
-        Returns:
-            Whether every thread has ended.
-        """
-        self._release(timeout)
-        return self._supervisor.left_behind == 0
-
-    def _halt(self, timeout: float) -> None:
+    def halt(self, timeout: float) -> None:
+        """Stop taking images, and the worker; the model and the outputs stay."""
         if self._watch_timer is not None:
             self.destroy_timer(self._watch_timer)
             self._watch_timer = None
@@ -202,15 +127,14 @@ class PerceptionNode(LifecycleNode):
         for name in self._supervisor.stop(timeout, "deactivated"):
             self._cameras[name].counters.drop("deactivated")
 
-    def _release(self, timeout: float) -> None:
-        """Free everything; what fails to be freed keeps nothing else from it."""
+    def free(self) -> None:
+        """Free the model and the outputs; what fails to be freed keeps nothing else from it."""
         with ExitStack() as stack:  # the last one first
             if self._predictor is not None:
                 stack.callback(self._close_predictor)
             for camera in self._cameras.values():
                 stack.callback(camera.outputs.close)
             stack.callback(self._cameras.clear)
-            stack.callback(self._halt, timeout)
 
     def _make_pipeline(self) -> Pipeline:
         assert self._predictor is not None
@@ -251,9 +175,9 @@ class PerceptionNode(LifecycleNode):
 
     def _give_up(self, failure: str) -> None:
         """Stop working, and let whoever runs the process know that it has to end."""
-        self._halt(0.0)
+        self.halt(0.0)
         text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
-        self._model_conditions.report("failure", ERROR, text, lasting=True)
+        self.conditions.report("failure", ERROR, text, lasting=True)
         self._publish_diagnostics()
         self.failure = failure
 
@@ -269,14 +193,12 @@ class PerceptionNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         self._supervisor.report()
-        report_namesakes(self, self._model_conditions)
+        report_namesakes(self, self.conditions)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()
         prefix = self.get_fully_qualified_name().lstrip("/")
         message.status = [
-            model_status(
-                f"{prefix}: model", self._predictor, self.settings.weights, self._model_conditions, self._supervisor
-            )
+            model_status(f"{prefix}: model", self._predictor, self.settings.weights, self.conditions, self._supervisor)
         ]
         message.status += [
             camera.status(

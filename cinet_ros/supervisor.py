@@ -7,10 +7,10 @@ and a new one takes over. Each keeps the memory of its frame, so their number is
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from cinet_ros.camera import Job
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
-from cinet_ros.pipeline import Pipeline
 from cinet_ros.worker import LatestWorker
 
 # One more that hangs, and a new process is the remedy: what made three threads hang will make the fourth.
@@ -19,6 +19,29 @@ MAX_LEFT_BEHIND = 2
 HUNG_REMEDY = (
     "if the network is only slow, raise watchdog_timeout; else look into the log of the device's driver (dmesg)"
 )
+
+
+class Work(Protocol):
+    """What a worker runs.
+
+    Attributes:
+        published: whether something has gone through.
+        fallback: why it works on the CPU although another device was asked for, or None.
+        lost_device: what became of the device where only a new process can use it, or None.
+    """
+
+    published: bool
+    fallback: str | None
+    lost_device: str | None
+
+    def process(self, batch: dict[str, Job]) -> None:
+        """As `LatestWorker` calls it."""
+
+    def failed(self, error: Exception, batch: dict[str, Job]) -> None:
+        """As `LatestWorker` calls it."""
+
+    def abandon(self, reason: str) -> None:
+        """Publish nothing more, and account for what is in work. Safe from any thread."""
 
 
 class WorkerSupervisor:
@@ -33,8 +56,8 @@ class WorkerSupervisor:
         self.restarts = 0
         self._conditions = conditions
         self._on_left_behind = on_left_behind
-        self._make: Callable[[], Pipeline] | None = None
-        self._pipeline: Pipeline | None = None
+        self._make: Callable[[], Work] | None = None
+        self._pipeline: Work | None = None
         self._worker: LatestWorker[Job] | None = None
         self._left_behind: list[LatestWorker[Job]] = []
 
@@ -53,11 +76,11 @@ class WorkerSupervisor:
         """Seconds that the frame in work has taken so far."""
         return self._worker.busy_for() if self._worker is not None else 0.0
 
-    def start(self, make: Callable[[], Pipeline]) -> None:
+    def start(self, make: Callable[[], Work]) -> None:
         """Start a worker.
 
         Args:
-            make: builds the pipeline of a worker; called again for one that replaces it.
+            make: builds the work of a worker; called again for one that replaces it.
 
         Raises:
             RuntimeError: too many threads hang already, or the system gives no further one.
@@ -152,7 +175,7 @@ class WorkerSupervisor:
     def _begin(self) -> None:
         assert self._make is not None
         pipeline = self._make()
-        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="perception worker")
+        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="worker")
         self._pipeline = pipeline
 
     def _too_many(self) -> str:

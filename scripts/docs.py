@@ -1,4 +1,4 @@
-"""Renew what the README shows and code decides: the parameter tables, and the picture of the outputs.
+"""Renew what documents show and code decides: the parameter tables, and the picture of the outputs.
 
 The picture is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
 is. Run it with `make docs`.
@@ -18,12 +18,16 @@ from cinet_core.data.label_sets import NYU40
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
 from cinet_core.visualize.panel import panel
+from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.parameter_fields import markdown_table
 from cinet_ros.parameters import Settings
 from cinet_ros.player.parameters import PlayerSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLES = {"perception parameters": Settings, "player parameters": PlayerSettings}
+TABLES: dict[Path, dict[str, type]] = {
+    ROOT / "README.md": {"perception parameters": Settings, "player parameters": PlayerSettings},
+    ROOT / "docs" / "mapping_node.md": {"mapping parameters": MappingSettings},
+}
 PICTURE = ROOT / "docs" / "outputs.png"
 VIEW = 21  # shows the table in front, the door behind and the television
 
@@ -38,26 +42,26 @@ class Truth:
     intrinsics: Intrinsics
 
 
-def with_tables(text: str) -> str:
-    """The README with every table between its markers renewed.
+def with_tables(text: str, tables: dict[str, type]) -> str:
+    """A document with every table between its markers renewed.
 
     Raises:
         ValueError: a marker is missing.
     """
-    for name, kind in TABLES.items():
+    for name, kind in tables.items():
         begin, end = f"<!-- begin {name}: `make docs` -->", f"<!-- end {name} -->"
         before, found_begin, rest = text.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found_begin and found_end):
-            raise ValueError(f"the README has no `{begin}` ... `{end}`")
+            raise ValueError(f"there is no `{begin}` ... `{end}`")
         text = f"{before}{begin}\n{markdown_table(kind)}\n{end}{after}"
     return text
 
 
 def main() -> int:
-    """Rewrite README.md and docs/outputs.png."""
-    readme = ROOT / "README.md"
-    readme.write_text(with_tables(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    """Rewrite the tables and docs/outputs.png."""
+    for path, tables in TABLES.items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
     room = SyntheticRoom()
     frame = room.render(VIEW)
     truth = Truth(frame.depth, frame.labels, np.full_like(frame.labels, 255), room.intrinsics)

@@ -16,10 +16,10 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.node import Node
 from sensor_msgs.msg import Image
 
-from cinet_ros import model, perception
+from cinet_ros import managed_node, model
 from cinet_ros.camera import Camera
+from cinet_ros.node_process import spin
 from cinet_ros.perception import PerceptionNode
-from cinet_ros.perception_node import spin
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -38,7 +38,7 @@ class HangingFrame:
         self._entered, self._gate = threading.Event(), threading.Event()
         self._predict = self.predictor.predict_batch
         monkeypatch.setattr(self.predictor, "predict_batch", self._hang)
-        monkeypatch.setattr(perception, "STOP_TIMEOUT", 0.05)
+        monkeypatch.setattr(managed_node, "STOP_TIMEOUT", 0.05)
         self.camera = node._cameras[""]
         self._node = node
         for _ in range(2):  # one in work, one that waits for it

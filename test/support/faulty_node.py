@@ -12,7 +12,7 @@ import torch
 from faults import HANG_SECONDS, MARK, SLOW_SECONDS, STUCK_SECONDS, Fault
 
 from cinet_core.inference.graph import DeployableGraph
-from cinet_ros import perception, perception_node
+from cinet_ros import managed_node, perception_node
 
 forward = DeployableGraph.forward
 
@@ -41,5 +41,5 @@ def faulty(self: DeployableGraph, images: torch.Tensor, intrinsics: torch.Tensor
 
 if __name__ == "__main__":
     DeployableGraph.forward = faulty  # type: ignore[method-assign]
-    perception.STOP_TIMEOUT = 1.0  # tests have less patience than a robot
+    managed_node.STOP_TIMEOUT = 1.0  # tests have less patience than a robot
     sys.exit(perception_node.main())

@@ -23,7 +23,7 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
 
 def status_of(node: PerceptionNode) -> DiagnosticStatus:
     """What diagnostics say of the node as a whole."""
-    return model_status("model", node._predictor, "", node._model_conditions, node._supervisor)
+    return model_status("model", node._predictor, "", node.conditions, node._supervisor)
 
 
 def state_of(node: PerceptionNode) -> str:

@@ -1,0 +1,74 @@
+"""Arguments of ``cinet map``; what it takes to run is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from cinet_core.cli.arguments import add_option, positive
+
+NO_WEIGHTS = "none"
+
+
+def add_map(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command that makes a map of frames with poses."""
+    parser.description = (
+        "Fuses a recorded sequence with poses into a semantic map. Writes OUT/map.npz (which the mapper and "
+        "SemanticMap.load read), OUT/map.ply, pictures from above and from within, and OUT/map.json with what was "
+        "fused, how fast, and how far the map is from an independent fusion (--compare). Exit status: 0 all is well, "
+        "1 some frames could not be read and are left out, 2 it could not start."
+    )
+    parser.add_argument(
+        "source", metavar="SOURCE", help="folder with poses, as 7-Scenes and 3DMatch have it; or synthetic"
+    )
+    parser.add_argument("output", type=Path, metavar="OUT", help="folder to write to; made where it is missing")
+    parser.add_argument(
+        "--depth", choices=("sensor", "predicted"), default="predicted", help="what to fuse (%(default)s)"
+    )
+    parser.add_argument(
+        "--weights",
+        default="default",
+        metavar="FILE|default|random|none",
+        help="of the network: a checkpoint; default, what ships; random, for plumbing only; or none, which leaves the "
+        "labels to the source (with --depth sensor)",
+    )
+    parser.add_argument("--device", default="auto", help="of the network: auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument("--map-device", default="cpu", metavar="DEVICE", help="of the map: cpu, cuda or cuda:N (cpu)")
+    parser.add_argument("--voxel", type=float, default=0.02, metavar="M", help="size of a voxel, metres (%(default)s)")
+    parser.add_argument("--max-depth", type=float, default=4.0, metavar="M", help="fuse nothing beyond (%(default)s)")
+    parser.add_argument(
+        "--max-blocks", type=positive, default=20000, metavar="N", help="budget, in blocks of 17 kB (%(default)s)"
+    )
+    parser.add_argument("--retired", type=Path, metavar="DIR", help="for blocks over the budget, else they are lost")
+    parser.add_argument(
+        "--min-weight", type=float, default=3.0, metavar="N", help="points need more than N frames (%(default)s)"
+    )
+    parser.add_argument(
+        "--edge-filter",
+        type=float,
+        default=0.05,
+        metavar="PART",
+        help="leave out predicted depth beside a jump by more than this part of it; 0 keeps all (%(default)s)",
+    )
+    add_option(parser)
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
+    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--loop",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="fuse all the frames N times, from memory: for speed and memory over a long run (%(default)s)",
+    )
+    parser.add_argument(
+        "--compare",
+        action="store_true",
+        help="fuse the sensor's depth by Open3D alone as well, and report the distance between the surfaces",
+    )
+
+
+def run_map(options: argparse.Namespace) -> int:
+    """Run ``cinet map``; returns the exit status."""
+    from cinet_core.cli.map_run import make_map
+
+    return make_map(options)

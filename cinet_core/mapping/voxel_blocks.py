@@ -1,0 +1,204 @@
+"""Blocks of voxels in Open3D's voxel-block grid, with attributes that torch reads and writes in place.
+
+Two properties of Open3D's hash map matter here (HashMap.cpp, 0.18 to 0.20): the memory of a block that is activated is
+not cleared, and activating doubles the map's capacity as soon as its size plus the number of keys *given* exceeds it,
+whether or not these keys are new. So blocks are cleared here, and no call gives more keys than `_BATCH`, for which the
+grid has room beside its capacity: its memory never grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from cinet_core.mapping.votes import CANDIDATES, COUNTS
+from cinet_core.visualize.ply import load_open3d
+
+EDGE = 8
+"""Voxels along a block's edge. Small blocks follow a surface closely: at 2 cm one is 16 cm wide."""
+
+VOXELS = EDGE**3
+
+ATTRIBUTES: dict[str, tuple[type[np.generic], int]] = {
+    "tsdf": (np.float32, 1),
+    "weight": (np.float32, 1),
+    "color": (np.float32, 3),
+    "classes": (np.uint8, CANDIDATES),
+    "counts": (np.int16, COUNTS),
+}
+"""What a voxel holds: type and channels. The first three are Open3D's own; its colours run from 0 to 255."""
+
+BLOCK_BYTES = VOXELS * sum(np.dtype(dtype).itemsize * channels for dtype, channels in ATTRIBUTES.values())
+
+_BATCH = 256
+_IN_FRONT = 1e-6
+
+Keys = npt.NDArray[np.int32]
+"""(N, 3) places of blocks, in blocks: block k holds the voxels k * EDGE to k * EDGE + EDGE - 1 of each axis."""
+
+
+@dataclass(frozen=True)
+class BlockData:
+    """Blocks outside of the grid.
+
+    Attributes:
+        keys: (N, 3) int32.
+        values: of each of `ATTRIBUTES` an (N, VOXELS, channels) array of its type; x runs fastest, z slowest.
+    """
+
+    keys: Keys
+    values: dict[str, npt.NDArray[Any]]
+
+    def __len__(self) -> int:
+        """How many blocks."""
+        return len(self.keys)
+
+    def __getitem__(self, chosen: npt.NDArray[np.bool_] | slice) -> BlockData:
+        """Some of the blocks."""
+        return BlockData(self.keys[chosen], {name: value[chosen] for name, value in self.values.items()})
+
+
+class VoxelBlocks:
+    """A grid of at most ``capacity`` blocks.
+
+    Args:
+        voxel_size: metres.
+        capacity: blocks; their memory is reserved at once (on the CPU the system provides it as it is used).
+        device: "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        Open3DError: Open3D cannot be loaded.
+        RuntimeError: the device does not exist, or its memory is too small.
+    """
+
+    def __init__(self, voxel_size: float, capacity: int, device: str) -> None:
+        o3d = load_open3d()
+        self._core = o3d.core
+        kind, _, number = device.partition(":")
+        self.device = self._core.Device(f"{kind.upper()}:{number or 0}")
+        self.capacity = capacity
+        self.voxel_size = voxel_size
+        self.grid: Any = o3d.t.geometry.VoxelBlockGrid(
+            list(ATTRIBUTES),
+            [getattr(self._core, np.dtype(dtype).name) for dtype, _ in ATTRIBUTES.values()],
+            [(channels,) for _, channels in ATTRIBUTES.values()],
+            voxel_size=voxel_size,
+            block_resolution=EDGE,
+            block_count=capacity + _BATCH,
+            device=self.device,
+        )
+        self._hashmap: Any = self.grid.hashmap()
+        # Views of the grid's memory, which never moves.
+        self._attributes = {
+            name: as_torch(self.grid.attribute(name)).view(-1, VOXELS, channels)
+            for name, (_, channels) in ATTRIBUTES.items()
+        }
+
+    def __len__(self) -> int:
+        """How many blocks are in use."""
+        return int(self._hashmap.size())
+
+    def attribute(self, name: str) -> torch.Tensor:
+        """Memory of one of `ATTRIBUTES`: (blocks * VOXELS, channels), by the indices that `voxels` gives."""
+        return self._attributes[name].flatten(0, 1)
+
+    def keys(self) -> Keys:
+        """Those of all blocks in use, in no order."""
+        if not len(self):
+            return np.empty((0, 3), dtype=np.int32)
+        active = as_torch(self._hashmap.active_buf_indices()).long()
+        return as_torch(self._hashmap.key_tensor())[active].cpu().numpy()
+
+    def find(self, keys: Keys) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where blocks are: (N,) int64 places in the memory, and (N,) bool, False (and place 0) where there is none."""
+        places, found = self._hashmap.find(self.tensor(keys))
+        return as_torch(places).long(), as_torch(found).bool()
+
+    def ensure(self, keys: Keys) -> None:
+        """Take these blocks into use; new ones are empty.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        _, found = self.find(keys)
+        new = keys[~found.cpu().numpy()]
+        if len(self) + len(new) > self.capacity:
+            raise ValueError(f"{len(self)} blocks are in use and {len(new)} are to be added: {self.capacity} fit")
+        for batch in _batches(new):
+            places, _ = self._hashmap.activate(self.tensor(batch))
+            for attribute in self._attributes.values():
+                attribute[as_torch(places).long()] = 0
+
+    def integrate(self, keys: Keys, *arguments: Any) -> None:
+        """Open3D's own integration of a depth and a colour image into these blocks, which are in use already."""
+        for batch in _batches(keys):
+            self.grid.integrate(self.tensor(batch), *arguments)
+
+    def limit(self, name: str, keys: Keys, most: float) -> None:
+        """Lower an attribute of these blocks, which are in use, to at most this."""
+        places, _ = self.find(keys)
+        attribute = self._attributes[name]
+        attribute[places] = attribute[places].clamp_(max=most)
+
+    def extract(self, min_weight: float) -> Any:
+        """Open3D's point cloud of the surface, between neighbours that both have a weight above this."""
+        # Open3D looks for a change of sign, and finds none where a voxel lies exactly on the surface: a wall at a
+        # round distance would be missing.
+        tsdf = self._attributes["tsdf"]
+        for batch in _batches(self.keys()):
+            places, _ = self.find(batch)
+            distance = tsdf[places]
+            tsdf[places] = torch.where(distance == 0, torch.full_like(distance, _IN_FRONT), distance)
+        return self.grid.extract_point_cloud(min_weight)
+
+    def indices_of(self, points: npt.NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The voxel nearest to each of (N, 3) points: (N,) int64 indices, and (N,) bool: its block is in use."""
+        voxel = np.rint(points.astype(np.float64) / self.voxel_size).astype(np.int64)
+        keys = voxel // EDGE
+        local = torch.from_numpy((voxel - keys * EDGE) @ np.array([1, EDGE, EDGE**2]))
+        places, found = self.find(keys.astype(np.int32))
+        return places * VOXELS + local.to(places.device), found
+
+    def read(self, keys: Keys) -> BlockData:
+        """A copy of these blocks, which are in use."""
+        places, _ = self.find(keys)
+        return BlockData(keys, {name: value[places].cpu().numpy() for name, value in self._attributes.items()})
+
+    def write(self, blocks: BlockData) -> None:
+        """Put blocks in; those in use are replaced.
+
+        Raises:
+            ValueError: they do not fit.
+        """
+        self.ensure(blocks.keys)
+        places, _ = self.find(blocks.keys)
+        for name, value in self._attributes.items():
+            value[places] = torch.from_numpy(blocks.values[name]).to(value.device)
+
+    def drop(self, keys: Keys) -> None:
+        """Take these blocks out of use."""
+        if len(keys):
+            self._hashmap.erase(self.tensor(keys))
+
+    def clear(self) -> None:
+        """Take all blocks out of use."""
+        self.drop(self.keys())
+
+    def tensor(self, array: npt.NDArray[np.generic]) -> Any:
+        """An Open3D tensor on the grid's device."""
+        return self._core.Tensor(np.ascontiguousarray(array), device=self.device)
+
+
+def as_torch(tensor: Any) -> torch.Tensor:
+    """An Open3D tensor's memory as torch sees it, without a copy."""
+    return torch.utils.dlpack.from_dlpack(tensor.to_dlpack())
+
+
+def _batches(keys: Keys) -> Iterator[Keys]:
+    for start in range(0, len(keys), _BATCH):
+        yield keys[start : start + _BATCH]

@@ -1,0 +1,164 @@
+"""What managed (lifecycle) nodes have in common: transitions that say why they fail and leave nothing behind."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from cinet_ros.diagnostics import ERROR, Conditions
+
+# How long a transition waits for the work at hand, seconds.
+STOP_TIMEOUT = 10.0
+
+Transition = Callable[["ManagedNode", LifecycleState], TransitionCallbackReturn]
+
+
+def _explained(transition: Transition) -> Transition:
+    """Say why a transition fails: rclpy takes an exception for an ERROR, and says nothing."""
+
+    @functools.wraps(transition)
+    def explained(self: ManagedNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except Exception as error:
+            text = f"{transition.__name__} failed with {type(error).__name__}: {error}. Everything is freed; "
+            self.conditions.report("transition", ERROR, text + "configure the node anew", lasting=True)
+            return TransitionCallbackReturn.ERROR
+
+    return explained
+
+
+class NotActivatedError(RuntimeError):
+    """There is no worker to be had: the node stays inactive, and only a new process helps."""
+
+
+class ManagedNode(LifecycleNode):
+    """Lifecycle of a node that works on a thread of its own; a subclass has `configure`, `activate`, `halt`, `free`.
+
+    Args:
+        name: of the node.
+        node_arguments: rclpy's.
+
+    Attributes:
+        conditions: what is wrong with the node as a whole.
+        failure: why only a new process can go on, None while this one can.
+        EXPLAINED: errors of `configure` whose texts name the remedy; others are told with their type.
+        steady_clock: for timers; those of the node's own clock would stand still with a paused or missing simulation.
+    """
+
+    EXPLAINED: tuple[type[Exception], ...] = (ValueError, OSError)
+
+    def __init__(self, name: str, **node_arguments: Any) -> None:
+        super().__init__(name, **node_arguments)
+        self.failure: str | None = None
+        self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.conditions = Conditions(self.get_logger())
+
+    # what a subclass does
+
+    def configure(self) -> None:
+        """Make everything that is there while the node is inactive.
+
+        Raises:
+            Exception: what it needs cannot be had; `EXPLAINED` ones name the remedy.
+        """
+        raise NotImplementedError
+
+    def activate(self) -> None:
+        """Start to work.
+
+        Raises:
+            NotActivatedError: there is no worker to be had.
+        """
+        raise NotImplementedError
+
+    def halt(self, timeout: float) -> None:
+        """Stop to work, whatever the state; wait for the work at hand up to ``timeout`` seconds."""
+        raise NotImplementedError
+
+    def free(self) -> None:
+        """Free what `configure` made, in any state; what fails to be freed keeps nothing else from it."""
+        raise NotImplementedError
+
+    def close(self, timeout: float = STOP_TIMEOUT) -> bool:
+        """Stop the worker and free everything, whatever the state; for the end of the process.
+
+        Args:
+            timeout: how long to wait for the work at hand, seconds.
+
+        Returns:
+            Whether every thread has ended.
+        """
+        self._release(timeout)
+        return self.threads_ended
+
+    @property
+    def threads_ended(self) -> bool:
+        """Whether no thread of this node hangs."""
+        raise NotImplementedError
+
+    # transitions
+
+    def autostart(self) -> bool:
+        """Configure and activate; return whether the node is active then."""
+        success = TransitionCallbackReturn.SUCCESS
+        return self.trigger_configure() == success and self.trigger_activate() == success
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Make everything, or nothing."""
+        self.conditions.clear_all()
+        try:
+            self.configure()
+        except Exception as error:
+            self._release(STOP_TIMEOUT)
+            self.conditions.clear_all()
+            cause = str(error) if isinstance(error, self.EXPLAINED) else f"{type(error).__name__}: {error}"
+            self.conditions.report("configure", ERROR, f"not configured: {cause}", lasting=True)
+            return TransitionCallbackReturn.FAILURE
+        return super().on_configure(state)
+
+    @_explained
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start to work."""
+        try:
+            self.activate()
+        except NotActivatedError as error:
+            self.get_logger().error(f"not activated: {error}. Restart the node's process")
+            return TransitionCallbackReturn.FAILURE
+        return super().on_activate(state)
+
+    @_explained
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop to work; what was made at `on_configure` stays."""
+        self.halt(STOP_TIMEOUT)
+        return super().on_deactivate(state)
+
+    @_explained
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything."""
+        self._release(STOP_TIMEOUT)
+        self.conditions.clear_all()
+        return super().on_cleanup(state)
+
+    @_explained
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, from any state."""
+        self._release(STOP_TIMEOUT)
+        self.conditions.clear_all()
+        return super().on_shutdown(state)
+
+    @_explained
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured anew."""
+        self._release(STOP_TIMEOUT)
+        return TransitionCallbackReturn.SUCCESS
+
+    def _release(self, timeout: float) -> None:
+        try:
+            self.halt(timeout)
+        finally:
+            self.free()

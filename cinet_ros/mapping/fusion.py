@@ -1,0 +1,206 @@
+"""What the worker of the mapping node does: fuses frames whose pose is there, publishes, saves and resets the map."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.messages.errors import ConversionError
+from cinet_ros.camera import Job
+from cinet_ros.counters import FrameCounters
+from cinet_ros.diagnostics import ERROR, WARN, Conditions
+from cinet_ros.mapping.frame_arrays import DEPTH, FrameReader
+from cinet_ros.mapping.frame_queue import Frame, FrameQueue
+from cinet_ros.mapping.map_outputs import MapOutputs
+from cinet_ros.mapping.map_store import MapStore, NotFusedError
+from cinet_ros.mapping.map_view import map_messages
+from cinet_ros.mapping.parameters import MappingSettings
+from cinet_ros.mapping.pose_sources import PoseSource
+from cinet_ros.mapping.requests import Request
+from cinet_ros.mapping.transforms import PoseUnavailable
+from cinet_ros.publishers import PublishGate
+
+# What the worker is asked for; one of each waits at most.
+FRAMES, PUBLISH, SAVE, RESET = "frames", "publish", "save", "reset"
+
+# Without subscribers the map is published once no frame has come for so long, seconds: whoever subscribes then gets it.
+REST = 2.0
+
+ERROR_REMEDY = "The next one is tried; if this goes on, call ~/reset or restart the node, and report this text"
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """All that a worker needs of the node, while it is active.
+
+    Attributes:
+        store: the map.
+        queue: frames to be fused.
+        poses: of the camera.
+        outputs: where the map is published.
+        counters: of the frames.
+        conditions: of the frames and the map.
+        settings: returns the current ones.
+    """
+
+    store: MapStore
+    queue: FrameQueue
+    poses: PoseSource
+    outputs: MapOutputs
+    counters: FrameCounters
+    conditions: Conditions
+    settings: Callable[[], MappingSettings]
+
+
+class Fusion:
+    """What one worker runs; to the supervisor it is what the perception node's pipeline is.
+
+    Args:
+        place: where it works.
+
+    Attributes:
+        published: whether a frame has gone through.
+        fallback: always None: the map stays on its device.
+        lost_device: always None: an error of the device is reported like any other.
+    """
+
+    def __init__(self, place: Workplace) -> None:
+        self.published = False
+        self.fallback: str | None = None
+        self.lost_device: str | None = None
+        self._place = place
+        self._gate = PublishGate()
+        self._read = FrameReader()
+        self._calls: list[Request] = []
+        self._frame_in_work = False
+        self._lock = threading.Lock()
+
+    def abandon(self, reason: str) -> None:
+        """Publish nothing more, and give up what is in work. Safe from any thread."""
+        self._gate.shut()
+        self._end_frame(lambda: self._place.counters.drop(reason))
+        for call in self._calls:
+            call.answer(False, f"given up: {reason}")
+
+    def process(self, batch: dict[str, Job]) -> None:
+        """Do what is asked for."""
+        self._calls = [batch[key].message for key in (RESET, SAVE) if key in batch]
+        if RESET in batch:
+            self._answer(batch[RESET].message, self._reset)
+        if FRAMES in batch:
+            self._fuse_waiting()
+        if SAVE in batch:
+            self._answer(batch[SAVE].message, self._save)
+        if PUBLISH in batch:
+            self._publish()
+
+    def failed(self, error: Exception, batch: dict[str, Job]) -> None:
+        """Account for an error that struck outside of a frame and of a call: while the map was published."""
+        text = f"the map is not published, {type(error).__name__}: {error}. {ERROR_REMEDY}"
+        self._place.conditions.report("publish", ERROR, text)
+
+    # frames
+
+    def _fuse_waiting(self) -> None:
+        """Fuse frames in the order of their arrival, as long as their poses are there."""
+        for _ in range(self._place.settings().max_waiting):
+            frame = self._place.queue.first()
+            if frame is None or self._gate.is_shut:
+                return
+            try:
+                pose = self._place.poses.camera_pose(frame.stamp, frame.messages[DEPTH].header.frame_id)
+            except PoseUnavailable as error:
+                timeout = self._place.settings().pose_timeout
+                if error.may_come and time.monotonic() - frame.received < timeout:
+                    return
+                if self._place.queue.remove(frame):
+                    waited = f" (waited for pose_timeout = {timeout:g} s)" if error.may_come else ""
+                    self._refuse(error.reason, f"a frame is skipped: {error}{waited}", WARN)
+                continue
+            if self._place.queue.remove(frame):
+                self._fuse(frame, pose)
+
+    def _fuse(self, frame: Frame, pose: npt.NDArray[np.float64]) -> None:
+        with self._lock:
+            self._frame_in_work = True
+        try:
+            self._integrate(frame, pose)
+        except (ConversionError, NotFusedError) as error:
+            reason, text = error.reason, str(error)
+            self._end_frame(lambda: self._refuse(reason, text, ERROR))
+        except ValueError as error:  # of the map, whose texts name the remedy
+            text = str(error)
+            self._end_frame(lambda: self._refuse("refused", text, ERROR))
+        except Exception as error:  # the next frame may do
+            text = f"frame lost to {type(error).__name__}: {error}. {ERROR_REMEDY}"
+            self._end_frame(lambda: self._refuse("error", text, ERROR))
+        else:
+            self._end_frame(self._place.counters.use)
+            self.published = True
+
+    def _end_frame(self, count: Callable[[], None]) -> None:
+        """Count the frame in work, once: here, or by whoever gives it up."""
+        with self._lock:
+            ended, self._frame_in_work = self._frame_in_work, False
+            if ended:
+                count()
+
+    def _integrate(self, frame: Frame, pose: npt.NDArray[np.float64]) -> None:
+        store = self._place.store
+        semantic_map = store.for_frame()
+        arrays = self._read(frame.messages)
+        if self._gate.is_shut:
+            return
+        colors = arrays.color if arrays.color is not None else semantic_map.label_set.palette[arrays.labels]
+        frame_is_empty = not semantic_map.integrate(
+            arrays.depth, arrays.labels, arrays.confidence, colors, arrays.intrinsics, pose
+        )
+        if frame_is_empty:
+            far = f"no pixel has a depth up to max_depth = {semantic_map.max_depth:g} m"
+            raise NotFusedError("no_depth", f"{far}: raise it if the scene is that far, or look at {DEPTH}")
+        store.fused(frame.stamp)
+
+    def _refuse(self, reason: str, text: str, level: bytes) -> None:
+        self._place.counters.drop(reason)
+        self._place.conditions.report(reason, level, text)
+
+    # the map
+
+    def _publish(self) -> None:
+        """Publish the map where it has changed and somebody wants it, or it has come to rest."""
+        place, changes = self._place, self._place.store.changes
+        if changes == place.store.published or not place.poses.map_frame or self._gate.is_shut:
+            return
+        at_rest = time.monotonic() - (place.counters.last_received or 0.0) > REST
+        if not (place.outputs.wanted() or at_rest):
+            return
+        messages, trouble = map_messages(place.store, place.poses.map_frame, place.settings())
+        for text in trouble:
+            place.conditions.report("publish", WARN, text)
+        place.outputs.publish(messages, self._gate)
+        place.store.published = changes
+
+    def _save(self) -> str:
+        return self._place.store.save(Path(self._place.settings().save_path).expanduser())
+
+    def _reset(self) -> str:
+        self._place.store.reset()
+        return "the map is empty"
+
+    def _answer(self, call: Request, action: Callable[[], str]) -> None:
+        """Answer a call with what an action says, or with what went wrong."""
+        if self._gate.is_shut:
+            call.answer(False, "given up: the worker was replaced")
+            return
+        try:
+            success, text = True, action()
+        except Exception as error:  # a full disk, a folder that is not there
+            known = isinstance(error, (OSError, ValueError))
+            success, text = False, str(error) if known else f"{type(error).__name__}: {error}"
+        call.answer(success, text)

@@ -1,0 +1,258 @@
+"""The mapping node: what exists in which state, what arrives and where it goes, and who is told of trouble."""
+
+from __future__ import annotations
+
+import functools
+import time
+from pathlib import Path
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
+from std_srvs.srv import Trigger
+
+from cinet_core.data.label_sets import get_label_set
+from cinet_ros.camera import Job
+from cinet_ros.counters import FrameCounters
+from cinet_ros.diagnostics import ERROR, WARN, Conditions
+from cinet_ros.managed_node import STOP_TIMEOUT, ManagedNode, NotActivatedError
+from cinet_ros.mapping.frame_arrays import DEPTH
+from cinet_ros.mapping.frame_queue import FrameQueue, Synchroniser
+from cinet_ros.mapping.fusion import FRAMES, PUBLISH, RESET, SAVE, Fusion, Workplace
+from cinet_ros.mapping.inputs import MapInputs, label_set_of
+from cinet_ros.mapping.map_outputs import MapOutputs
+from cinet_ros.mapping.map_store import MapStore
+from cinet_ros.mapping.parameters import MappingSettings, changed
+from cinet_ros.mapping.pose_sources import PoseSource, open_pose_source
+from cinet_ros.mapping.requests import Request
+from cinet_ros.mapping.status import frames_status, map_status, poses_status
+from cinet_ros.node_status import report_namesakes
+from cinet_ros.parameter_fields import declare
+from cinet_ros.rate_limit import RateLimit
+from cinet_ros.supervisor import WorkerSupervisor
+
+NODE_NAME = "mapping"
+
+# How often the worker, and frames that wait for their pose, are looked at, seconds.
+WATCH_PERIOD = 0.1
+DIAGNOSTICS_PERIOD = 1.0
+
+
+class MappingNode(ManagedNode):
+    """Managed node. configure: load or prepare the map, create outputs; activate: start to fuse; cleanup: free it all.
+
+    The map outlives a deactivation, and ends with a clean-up.
+
+    Attributes:
+        settings: current values of all parameters.
+
+    Raises:
+        ValueError: a parameter's value is out of range.
+    """
+
+    def __init__(self, **node_arguments: Any) -> None:
+        super().__init__(NODE_NAME, **node_arguments)
+        self.settings = declare(self, MappingSettings)
+        self.add_on_set_parameters_callback(self._on_set_parameters)
+        self._store: MapStore | None = None
+        self._poses: PoseSource | None = None
+        self._outputs: MapOutputs | None = None
+        self._inputs: MapInputs | None = None
+        self._counters = FrameCounters()
+        self._synchroniser = Synchroniser((), self._counters)
+        self._queue = FrameQueue(self.settings.max_waiting, self._counters)
+        self._active_since: float | None = None
+        self._publish_limit = RateLimit()
+        self._watch_timer: Any = None
+        self._frame_conditions, self._pose_conditions = Conditions(self.get_logger()), Conditions(self.get_logger())
+        self._supervisor = WorkerSupervisor(self.conditions, self._renew_map)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self.steady_clock)
+        # A group of their own: a call that waits for the worker must not keep frames and poses waiting.
+        group = MutuallyExclusiveCallbackGroup()
+        for key in (SAVE, RESET):
+            self.create_service(Trigger, f"~/{key}", functools.partial(self._call, key), callback_group=group)
+
+    @property
+    def longest_pause(self) -> float | None:
+        """Seconds that any one callback may take while the node is active; None where there is no limit."""
+        timeout = self.settings.watchdog_timeout
+        return timeout + STOP_TIMEOUT if self._supervisor.working and timeout > 0 else None
+
+    # transitions
+
+    def configure(self) -> None:
+        """Everything but subscriptions and the worker; see `ManagedNode`."""
+        settings = self.settings
+        self._poses = open_pose_source(self, settings)
+        self._store = MapStore(settings, None if settings.label_set == "auto" else get_label_set(settings.label_set))
+        if settings.load_path:
+            self._store.load(Path(settings.load_path).expanduser())
+        self._inputs = MapInputs(self, settings, self._on_frame_part, self._on_pose, self._on_classes)
+        self._outputs = MapOutputs(self)
+        self.get_logger().info(f"configured: {settings.voxel_size:g} m voxels on {settings.device}")
+
+    def activate(self) -> None:
+        """Subscribe and work; see `ManagedNode`."""
+        assert self._inputs is not None
+        self._frame_conditions.clear_all()
+        self._pose_conditions.clear_all()
+        self._counters = FrameCounters()
+        self._synchroniser = Synchroniser(self._inputs.frame_topics, self._counters)
+        self._queue = FrameQueue(self.settings.max_waiting, self._counters)
+        try:
+            self._supervisor.start(self._make_fusion)
+        except RuntimeError as error:
+            raise NotActivatedError(str(error)) from error
+        self._active_since = time.monotonic()
+        self._inputs.open()
+        self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self.steady_clock)
+
+    def halt(self, timeout: float) -> None:
+        """Unsubscribe and stop the worker; see `ManagedNode`."""
+        if self._watch_timer is not None:
+            self.destroy_timer(self._watch_timer)
+            self._watch_timer = None
+        self._active_since = None
+        if self._inputs is not None:
+            self._inputs.close()
+        for key, job in self._supervisor.stop(timeout, "deactivated").items():
+            if key in (SAVE, RESET):
+                job.message.answer(False, "given up: deactivated")
+        self._synchroniser.clear()
+        self._queue.clear("deactivated")
+        if self._poses is not None:
+            self._poses.clear()
+
+    def free(self) -> None:
+        """The map and the outputs; see `ManagedNode`."""
+        self._store = self._poses = self._inputs = None
+        outputs, self._outputs = self._outputs, None
+        if outputs is not None:
+            outputs.close()
+
+    @property
+    def threads_ended(self) -> bool:
+        """Whether no thread of this node hangs."""
+        return self._supervisor.left_behind == 0
+
+    def _make_fusion(self) -> Fusion:
+        assert self._store is not None
+        assert self._poses is not None
+        assert self._outputs is not None
+        return Fusion(
+            Workplace(
+                self._store,
+                self._queue,
+                self._poses,
+                self._outputs,
+                self._counters,
+                self._frame_conditions,
+                lambda: self.settings,
+            )
+        )
+
+    def _renew_map(self) -> None:
+        """Leave the map to the thread that hangs in it, and with whose end it goes."""
+        if self._store is not None:
+            self._store = self._store.renewed()
+
+    # while active
+
+    def _on_frame_part(self, topic: str, message: Any) -> None:
+        frame = self._synchroniser.add(topic, message)
+        if frame is not None:
+            self._queue.put(frame)
+            self._submit(FRAMES)
+
+    def _on_pose(self, message: Any) -> None:
+        assert self._poses is not None
+        trouble = self._poses.receive(message)
+        if trouble is not None:
+            self._pose_conditions.report("pose", WARN, trouble)
+        elif len(self._queue):
+            self._submit(FRAMES)
+
+    def _on_classes(self, message: Any) -> None:
+        try:
+            label_set = label_set_of(message)
+        except ValueError as error:
+            self._frame_conditions.report("classes", ERROR, str(error))
+            return
+        if self._store is not None:
+            self._store.announce(label_set)
+
+    def _submit(self, key: str, message: Any = None) -> None:
+        if self._supervisor.working:
+            self._supervisor.submit(key, Job(message, time.monotonic()))
+
+    def _watch(self) -> None:
+        assert self._store is not None
+        if len(self._queue):
+            self._submit(FRAMES)
+        changed_since = self._store.changes != self._store.published
+        if changed_since and self._publish_limit.allows(self.settings.publish_rate, time.monotonic()):
+            self._submit(PUBLISH)
+        failure = self._supervisor.check(self.settings.watchdog_timeout)
+        if failure is not None:
+            self._give_up(failure)
+
+    def _give_up(self, failure: str) -> None:
+        """Stop working, and let whoever runs the process know that it has to end."""
+        self.halt(0.0)
+        text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
+        self.conditions.report("failure", ERROR, text, lasting=True)
+        self._publish_diagnostics()
+        self.failure = failure
+
+    async def _call(self, key: str, request: Trigger.Request, response: Trigger.Response) -> Any:
+        """Let the worker answer."""
+        if not self._supervisor.working:
+            response.message = "the node is not active: activate it"
+            return response
+        call = Request()
+        self._submit(key, call)
+        return await call.answered()
+
+    def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
+        try:
+            self.settings = changed(self.settings, changes)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _publish_diagnostics(self) -> None:
+        self._supervisor.report()
+        report_namesakes(self, self.conditions)
+        message = DiagnosticArray()
+        message.header.stamp = self.get_clock().now().to_msg()
+        prefix = self.get_fully_qualified_name().lstrip("/")
+        message.status = [
+            map_status(f"{prefix}: map", self.settings.device, self._store, self.conditions, self._supervisor)
+        ]
+        if self._inputs is not None and self._poses is not None:
+            self._watch_arrivals(self._inputs, self._poses)
+            topic, waiting = self._inputs.resolved(DEPTH), len(self._queue)
+            message.status += [
+                frames_status(f"{prefix}: frames", topic, self._counters, self._frame_conditions, waiting),
+                poses_status(f"{prefix}: poses", self._poses, self._pose_conditions),
+            ]
+        self._diagnostics.publish(message)
+
+    def _watch_arrivals(self, inputs: MapInputs, poses: PoseSource) -> None:
+        """Warn while nothing comes, naming the topics that nobody publishes."""
+        if self._active_since is None:
+            return
+        silent = inputs.unpublished()
+        remedy = f"nobody publishes {', '.join(silent)}: start who does, or remap it" if silent else "they have stopped"
+        for what, last, conditions in (
+            ("frame", self._counters.last_received, self._frame_conditions),
+            ("pose", poses.last_received, self._pose_conditions),
+        ):
+            age = time.monotonic() - max(self._active_since, last or 0.0)
+            if age <= self.settings.stale_after:
+                conditions.clear("stale")
+            else:
+                conditions.report("stale", WARN, f"no {what} for {age:.1f} s: {remedy}")

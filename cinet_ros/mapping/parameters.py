@@ -1,0 +1,171 @@
+"""Every parameter of the mapping node: type, default, range, meaning, and whether it changes at run time."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rclpy.parameter import Parameter
+
+from cinet_core.data.label_sets import LABEL_SETS
+from cinet_ros.parameter_fields import check, coerced, parameter
+
+# camera_in_base where it is not given: no rotation is all zeros.
+NOT_GIVEN = (0.0,) * 7
+# Quaternions that were rounded to three digits are still rotations.
+UNIT_TOLERANCE = 1e-2
+
+
+@dataclass(frozen=True)
+class MappingSettings:
+    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
+
+    autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
+    watchdog_timeout: float = parameter(
+        60.0,
+        "fusing, publishing or saving that takes longer has hung: it is given up, and a new worker begins a new map; "
+        "0: wait forever",
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
+
+    # poses
+    pose_source: str = parameter(
+        "odometry",
+        "odometry reads nav_msgs/Odometry from `odom`, pose reads geometry_msgs/PoseStamped from `pose`, tf looks the "
+        "camera's frame up in map_frame (needs tf2_ros)",
+        choices=("odometry", "pose", "tf"),
+    )
+    camera_in_base: tuple[float, ...] = parameter(
+        NOT_GIVEN,
+        "pose of the optical frame (x right, y down, z forward) in the frame that the poses are of: x y z qx qy qz qw; "
+        "all 0: from TF, which only odometry can do (it names its base); where poses are the optical frame's own: "
+        "0 0 0 0 0 0 1",
+    )
+    map_frame: str = parameter(
+        "", "frame of the map; poses in another are refused; empty: that of the first pose; required for tf"
+    )
+    pose_timeout: float = parameter(
+        1.0, "how long a frame waits for the pose of its stamp", limits=(0.0, 60.0), run_time=True
+    )
+    max_pose_gap: float = parameter(
+        0.5, "no pose is interpolated between two that are further apart in time", limits=(0.001, 60.0)
+    )
+    max_speed: float = parameter(
+        3.0,
+        "faster motion between two poses (metres a second) is a jump, and frames in it are skipped",
+        limits=(0.01, 1000.0),
+    )
+    max_turn_rate: float = parameter(
+        360.0, "faster rotation between two poses (degrees a second) is a jump, likewise", limits=(1.0, 1e5)
+    )
+
+    # frames
+    camera: str = parameter("", "name of the camera, a prefix of the perception node's topics; empty: none")
+    input_reliability: str = parameter(
+        "reliable",
+        "reliability of all subscriptions; best_effort matches every publisher but loses images",
+        choices=("reliable", "best_effort"),
+    )
+    label_set: str = parameter(
+        "auto",
+        "classes of the labels; auto: what the perception node publishes on semantic/classes",
+        choices=("auto", *LABEL_SETS),
+    )
+    use_color: bool = parameter(
+        True, "fuse the colours of rgb/image_rect; false: points and files have the colours of the classes"
+    )
+    max_waiting: int = parameter(
+        30, "frames that wait for their pose or the worker at most; each holds its images", limits=(1, 1000)
+    )
+    stale_after: float = parameter(
+        2.0,
+        "diagnostics warn when no complete frame or no pose arrived for this long",
+        limits=(0.1, 3600.0),
+        run_time=True,
+    )
+
+    # map
+    device: str = parameter("cpu", "where the map is: cpu, cuda or cuda:N; CUDA only where Open3D was built with it")
+    voxel_size: float = parameter(0.02, "edge of a voxel", limits=(0.002, 1.0))
+    max_depth: float = parameter(4.0, "farther depth is not fused", limits=(0.1, 100.0))
+    max_blocks: int = parameter(
+        20000,
+        "budget of the map: blocks of 8 x 8 x 8 voxels in memory, about 16 KiB each; beyond it the farthest from "
+        "the camera are retired",
+        limits=(1, 2_000_000),
+    )
+    retired_path: str = parameter(
+        "", "folder that retired blocks go to, and come back from when they are seen again; empty: they are dropped"
+    )
+    min_weight: float = parameter(
+        3.0, "only voxels that more frames than this saw are published and in the PLY file", limits=(0.0, 254.0)
+    )
+    gravity: str = parameter(
+        "z_up",
+        "where up is in the map, for occupancy; z_up: along the z axis of map_frame; fit_floor: normal to the floor "
+        "that is found among the points",
+        choices=("z_up", "fit_floor"),
+    )
+    load_path: str = parameter("", "map to begin with, as ~/save wrote it; empty: an empty one")
+    save_path: str = parameter(
+        "semantic_map", "where ~/save writes: this path with .ply (points) and .npz (to be loaded)", run_time=True
+    )
+
+    # outputs
+    publish_rate: float = parameter(
+        1.0, "how often a changed map is published at most, Hz", limits=(0.01, 10.0), run_time=True
+    )
+    grid_resolution: float = parameter(0.05, "width of a cell of map/occupancy", limits=(0.005, 10.0), run_time=True)
+    clearance: float = parameter(
+        0.08, "what is lower above the floor is driven over, and not occupied", limits=(0.001, 10.0), run_time=True
+    )
+    robot_height: float = parameter(
+        1.0, "what is higher above the floor is passed under, and not occupied", limits=(0.01, 100.0), run_time=True
+    )
+    cloud_color: str = parameter(
+        "semantic",
+        "colour of map/points: of their class, or the camera's (as fused)",
+        choices=("semantic", "camera"),
+        run_time=True,
+    )
+
+    def __post_init__(self) -> None:
+        """Check everything that one value alone can get wrong, and what the values mean together.
+
+        Raises:
+            ValueError: naming the parameter, its value and what is allowed.
+        """
+        check(self)
+        if self.clearance >= self.robot_height:
+            raise ValueError(
+                f"clearance = {self.clearance:g} m must be below robot_height = {self.robot_height:g} m: what is "
+                "between the two is in the way"
+            )
+        if self.load_path and not self.map_frame:
+            raise ValueError(f"load_path = {self.load_path!r} needs map_frame: set it to the frame that this map is in")
+        if self.camera_in_base != NOT_GIVEN:
+            _check_pose(self.camera_in_base)
+
+
+def _check_pose(values: tuple[float, ...]) -> None:
+    """Refuse what is not x y z qx qy qz qw of a rigid motion."""
+    norm = math.hypot(*values[3:]) if len(values) == len(NOT_GIVEN) else math.nan
+    if not (all(map(math.isfinite, values)) and abs(norm - 1.0) <= UNIT_TOLERANCE):
+        raise ValueError(
+            f"camera_in_base = {list(values)} must be seven numbers, x y z qx qy qz qw, with a quaternion of norm 1; "
+            "looking forward along the base's x axis it is [x, y, z, -0.5, 0.5, -0.5, 0.5]"
+        )
+
+
+def changed(settings: MappingSettings, changes: Iterable[Parameter]) -> MappingSettings:
+    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
+
+    Raises:
+        ValueError: as `MappingSettings`.
+    """
+    ours = {field.name: field for field in dataclasses.fields(MappingSettings)}
+    values = {item.name: coerced(ours[item.name], item.value) for item in changes if item.name in ours}
+    return dataclasses.replace(settings, **values)

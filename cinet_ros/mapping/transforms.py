@@ -1,0 +1,85 @@
+"""TF, where tf2_ros is installed: the only file that knows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.mapping.poses import Pose
+
+Vector = tuple[float, ...]
+Matrix = npt.NDArray[np.float64]
+
+
+def rigid_matrix(position: npt.ArrayLike, quaternion: npt.ArrayLike) -> Matrix:
+    """(4, 4) of a position and a rotation x y z w, whose norm need not be exactly 1."""
+    turn = np.asarray(quaternion, dtype=np.float64)
+    return Pose(0, np.asarray(position, dtype=np.float64), turn / np.linalg.norm(turn)).matrix()
+
+
+class PoseUnavailable(Exception):  # noqa: N818  (it is no error: poses come late)
+    """There is no pose for a frame.
+
+    Attributes:
+        reason: one word, for counts.
+        may_come: whether it is worth to wait for it.
+    """
+
+    def __init__(self, reason: str, may_come: bool, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.may_come = may_come
+
+
+class TransformTree:
+    """The transforms on /tf and /tf_static, from now on. Safe from any thread.
+
+    Args:
+        node: that subscribes.
+        purpose: for what TF is needed, for the error.
+
+    Raises:
+        ValueError: tf2_ros cannot be imported.
+    """
+
+    def __init__(self, node: Any, purpose: str) -> None:
+        try:
+            import tf2_ros
+        except ImportError as error:
+            raise ValueError(
+                f"tf2_ros cannot be imported ({error}), but {purpose}. It comes with a ROS 2 distribution: "
+                "apt install ros-$ROS_DISTRO-tf2-ros-py, and source its setup.bash"
+            ) from error
+        self._failed = tf2_ros.TransformException
+        self._buffer = tf2_ros.Buffer()
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+
+    def at(self, target: str, source: str, stamp: int) -> tuple[Vector, Vector]:
+        """Position (x y z) and rotation (x y z w) of the frame ``source`` in ``target`` at a stamp in nanoseconds.
+
+        Raises:
+            PoseUnavailable: TF knows none, or none yet.
+        """
+        return self._look_up(target, source, stamp, "pose_late")
+
+    def fixed(self, target: str, source: str) -> Matrix:
+        """(4, 4) from ``source`` to ``target``, two frames of one rigid body: the latest that TF has.
+
+        Raises:
+            PoseUnavailable: TF knows none yet.
+        """
+        return rigid_matrix(*self._look_up(target, source, 0, "extrinsic_missing"))
+
+    def _look_up(self, target: str, source: str, stamp: int, reason: str) -> tuple[Vector, Vector]:
+        from rclpy.time import Time
+
+        try:
+            transform = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp)).transform
+        except self._failed as error:
+            raise PoseUnavailable(
+                reason, True, f"TF has no transform from {source!r} to {target!r}: {error}"
+            ) from error
+        shift, turn = transform.translation, transform.rotation
+        return (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w)

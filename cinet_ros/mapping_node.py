@@ -1,0 +1,26 @@
+"""The semantic mapper: depth, labels and confidence of the perception node, with poses, fused into one map.
+
+A managed (lifecycle) node that configures and activates itself by default. docs/mapping_node.md lists its topics,
+services and parameters. This file only starts it; `cinet_ros.mapping.node` is the node.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from cinet_ros import node_process
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; see `node_process.run` for the exit status."""
+    return node_process.run("mapping", _make, args)
+
+
+def _make() -> node_process.Served:
+    from cinet_ros.mapping.node import MappingNode
+
+    return MappingNode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

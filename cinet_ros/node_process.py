@@ -1,0 +1,147 @@
+"""The process of a managed node: starts it, serves it until a stop, and ends whatever hangs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from cinet_ros import requirements
+from cinet_ros.dead_man_switch import DeadManSwitch
+from cinet_ros.shared_memory import free_dead_segments
+from cinet_ros.stop_request import StopRequest
+
+# Exit status where the node refuses to start: as shells have it for wrong usage.
+REFUSED = 2
+# Exit status where only a new process can go on, which launch starts with respawn:=true.
+FAILED = 3
+# How long a stop may wait for the executor to look at it, seconds.
+POLL_SECONDS = 0.1
+# How long the end waits for the work at hand, and how long it may take in all, seconds. Launch kills after ten.
+LAST_WORK_TIMEOUT = 3.0
+END_TIMEOUT = 8.0
+
+
+class Served(Protocol):
+    """What a node has to offer to be run here."""
+
+    settings: Any  # with the field autostart
+    failure: str | None
+
+    @property
+    def longest_pause(self) -> float | None:
+        """Seconds that any one callback may take now; None where there is no limit."""
+
+    def autostart(self) -> bool:
+        """Configure and activate; return whether the node is active then."""
+
+    def close(self, timeout: float) -> bool:
+        """Stop and free everything; return whether every thread has ended."""
+
+    def destroy_node(self) -> None:
+        """As rclpy."""
+
+    def get_logger(self) -> Any:
+        """As rclpy."""
+
+
+class Outcome(NamedTuple):
+    """How a run ended."""
+
+    status: int
+    threads_ended: bool
+
+
+def run(name: str, make: Callable[[], Served], args: list[str] | None = None) -> int:
+    """Run a node until SIGINT or SIGTERM.
+
+    Args:
+        name: of the node, for what is said before there is one.
+        make: creates the node; imports what is heavy, once everything is known to be there. A ValueError of it refuses
+            to start.
+        args: of the command line.
+
+    Returns:
+        The exit status: 0, 2 where the node refuses to start, 3 where it hangs or has lost its device for good. It does
+        not return, but ends the process with that status, where a thread hangs.
+    """
+    stop = StopRequest()
+    stop.listen()
+    lacking = requirements.missing()
+    if lacking is not None:
+        print(f"{name}: {lacking}", file=sys.stderr)
+        return REFUSED
+
+    import rclpy
+    from rclpy.logging import get_logger
+    from rclpy.signals import SignalHandlerOptions
+
+    freed = free_dead_segments()  # before ours is made
+    # Without rclpy's handlers: those pull the context away from under the work at hand.
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # RCLError: what follows --ros-args cannot be parsed, or no log can be written
+        remedy = "; set ROS_LOG_DIR to a folder that can be written" if "log directory" in str(error) else ""
+        print(f"{name}: {error}{remedy}", file=sys.stderr)
+        return REFUSED
+    switch = DeadManSwitch()
+    try:
+        if freed:
+            get_logger(name).info(f"freed {freed / 1e6:.0f} MB of shared memory that killed processes had left")
+        outcome = _serve(name, make, stop, switch)
+    finally:
+        rclpy.try_shutdown()
+        stop.ignore()
+        switch.hold(None)
+    if not outcome.threads_ended:
+        # What Python and CUDA tear down at an orderly end, a thread that hangs may still use.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(outcome.status)
+    return outcome.status
+
+
+def _serve(name: str, make: Callable[[], Served], stop: Callable[[], bool], switch: DeadManSwitch) -> Outcome:
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
+    try:
+        node = make()
+    except ValueError as error:
+        rclpy.logging.get_logger(name).fatal(str(error))
+        return Outcome(REFUSED, threads_ended=True)
+
+    def ended() -> bool:
+        switch.hold(node.longest_pause)
+        return stop() or node.failure is not None
+
+    try:
+        if node.settings.autostart and not node.autostart():
+            node.get_logger().error("still unconfigured; mend the cause above, then configure and activate it again")
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        spin(executor, ended, node.get_logger())
+    finally:
+        switch.hold(END_TIMEOUT)
+        threads_ended = node.close(LAST_WORK_TIMEOUT)
+        node.destroy_node()
+    return Outcome(FAILED if node.failure is not None else 0, threads_ended)
+
+
+def spin(executor: Any, stop: Callable[[], bool], logger: Any) -> None:
+    """Serve callbacks until a stop.
+
+    Args:
+        executor: with the nodes to serve.
+        stop: whether to end.
+        logger: of the node.
+    """
+    from rclpy.impl.implementation_singleton import rclpy_implementation
+
+    while not stop():
+        try:
+            executor.spin_once(timeout_sec=POLL_SECONDS)
+        except rclpy_implementation.RCLError as error:
+            # Up to Jazzy a lifecycle transition that the state does not allow comes out here, instead of in the answer.
+            logger.error(f"a request failed: {error}")
