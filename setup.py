@@ -88,8 +88,13 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=find_packages(include=["cinet_core", "cinet_core.*"]),
-    package_data={"cinet_core": ["py.typed", "data/*.json", "weights/*.safetensors"]},
+    packages=[*find_packages(include=["cinet_core", "cinet_core.*"]), "cinet_core.bags.msg"],
+    # Definitions of our messages, for bags without ROS.
+    package_dir={"cinet_core.bags.msg": "msg"},
+    package_data={
+        "cinet_core": ["py.typed", "data/*.json", "weights/*.safetensors"],
+        "cinet_core.bags.msg": ["*.msg"],
+    },
     install_requires=[
         "torch>=2.1",
         "torchvision>=0.16",
@@ -113,6 +118,9 @@ setup(
             *DATA,
         ],
         # Both read the ONNX file that PyTorch exports by way of onnxscript.
+        "bags": ["rosbags>=0.11"],
+        # MIT or Apache-2.0; 170 MB. Its API changes with every minor version.
+        "viewer": ['rerun-sdk>=0.41,<0.42 ; python_version >= "3.11"'],
         "onnx": ["onnxruntime", *EXPORT],
         "openvino": ["openvino>=2024.4", *EXPORT],
         "ros": ROS_RUNTIME,

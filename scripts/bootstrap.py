@@ -274,7 +274,7 @@ def main() -> int:
     """Run every step that is not up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--extras", default="ros,ros-build,dev,train,onnx,openvino", help="extras of setup.py to install"
+        "--extras", default="ros,ros-build,dev,train,onnx,openvino,viewer", help="extras of setup.py to install"
     )
     parser.add_argument(
         "--torch-backend",

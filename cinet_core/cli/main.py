@@ -7,18 +7,44 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from cinet_core import __version__
+from cinet_core.cli.bag import add_bag, run_bag
 from cinet_core.cli.data import add_data, run_data
 from cinet_core.cli.eval import add_eval, run_eval
 from cinet_core.cli.export import add_export, run_export
 from cinet_core.cli.figures import add_figures, run_figures
+from cinet_core.cli.map import add_map, run_map
+from cinet_core.cli.odometry import add_odometry, run_odometry
+from cinet_core.cli.scale import add_scale, run_scale
+from cinet_core.cli.view import add_view, run_view
 
 _Number = TypeVar("_Number", int, float)
 
 KINDS = ("panel", "depth", "labels", "cloud")
 """What ``cinet predict`` can write for a frame."""
+
+
+class Command(NamedTuple):
+    """One command: a line of help, what adds its arguments, and what runs it."""
+
+    help: str
+    add: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+COMMANDS = {
+    "bag": Command("add predictions to a ROS 2 bag, or make a data set of one", add_bag, run_bag),
+    "data": Command("look at data sets", add_data, run_data),
+    "eval": Command("score a checkpoint on a data set, beside the published figures", add_eval, run_eval),
+    "export": Command("write the whole graph of a checkpoint as an ONNX file", add_export, run_export),
+    "figures": Command("draw the paper's figures from checkpoints and a data set", add_figures, run_figures),
+    "map": Command("fuse a recorded sequence with poses into a semantic map", add_map, run_map),
+    "odometry": Command("track a recorded camera on sensor and predicted depth", add_odometry, run_odometry),
+    "scale": Command("compare predicted with sensor depth, and suggest depth_scale", add_scale, run_scale),
+    "view": Command("show predictions, cloud and trajectory in a browser tab or a file", add_view, run_view),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,14 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from cinet_core.cli.info import run_info
 
             return run_info(options)
-        if options.command == "data":
-            return run_data(options)
-        if options.command == "eval":
-            return run_eval(options)
-        if options.command == "export":
-            return run_export(options)
-        if options.command == "figures":
-            return run_figures(options)
+        if options.command in COMMANDS:
+            return COMMANDS[options.command].run(options)
         _check_predict(parser, options)
         from cinet_core.cli.predict import run_predict
 
@@ -69,10 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="show what a checkpoint holds")
     info.add_argument("checkpoint", metavar="FILE|default", help="a .safetensors checkpoint; or default, what ships")
     info.add_argument("--json", action="store_true", help="everything, as JSON")
-    add_data(commands.add_parser("data", help="look at data sets"))
-    add_eval(commands.add_parser("eval", help="score a checkpoint on a data set, beside the published figures"))
-    add_export(commands.add_parser("export", help="write the whole graph of a checkpoint as an ONNX file"))
-    add_figures(commands.add_parser("figures", help="draw the paper's figures from checkpoints and a data set"))
+    for name, command in COMMANDS.items():
+        command.add(commands.add_parser(name, help=command.help))
     commands.add_parser("train", help="train a network (cinet train --help)", add_help=False)
     commands.add_parser("ablate", help="train and tabulate the paper's ablation (cinet ablate --help)", add_help=False)
     return parser
