@@ -7,7 +7,7 @@ PYTHON ?= python3
 # Fast DDS profile, own domain, localhost only, and the built package on every path.
 IN_ENV := source scripts/env.sh &&
 
-.PHONY: help setup demo test faults soak lint format bench weights docs constraints clean
+.PHONY: help setup demo test faults soak lint format bench bench-gpu weights docs constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -19,7 +19,8 @@ demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
 
 # One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile -n auto
+# In the order of collection: xdist's own puts files with few tests last, and those that take longest are among them.
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder -n auto
 test: setup lint  ## lint, types and the test suite (PYTEST_ARGS=... runs what these say instead)
 ifdef PYTEST_ARGS
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
@@ -40,8 +41,11 @@ lint: setup  ## ruff and mypy
 format: setup  ## rewrite the files as ruff wants them
 	@$(IN_ENV) ruff format . && ruff check --fix .
 
-bench: setup  ## measure speed and memory on this machine, nothing else running
-	@$(IN_ENV) python -m cinet_core.benchmark
+bench: setup  ## measure speed and memory on this machine, nothing else running (BENCH_ARGS: docs/benchmarks.md)
+	@$(IN_ENV) python -m cinet_ros.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
+
+bench-gpu: setup  ## the same on a CUDA device
+	@$(IN_ENV) python -m cinet_ros.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms
@@ -58,7 +62,7 @@ docs: setup  ## renew what the README shows: parameter tables and the picture of
 
 constraints: setup  ## resolve scripts/constraints.txt anew, for every Python from 3.10 on
 	@$(IN_ENV) { head -1 scripts/constraints.txt; python -m uv pip compile setup.py \
-	  --extra ros --extra ros-build --extra dev --extra train --extra onnx --extra openvino \
+	  --extra ros --extra ros-build --extra dev --extra train --extra onnx --extra openvino --extra viewer \
 	  --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate -q --upgrade; } > constraints.new
 	@mv constraints.new scripts/constraints.txt
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from soak.processes import Samples
+
+from cinet_ros.benchmarks.processes import Samples
 
 Values = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]

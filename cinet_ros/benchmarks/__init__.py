@@ -1,0 +1,1 @@
+"""What needs ROS of `make bench`: the node among camera and subscribers, and the cloud. No node imports this."""

@@ -1,0 +1,137 @@
+"""Processes of a measurement: started one by one, watched while it lasts, ended together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ament_index_python.packages import get_package_prefix
+
+START_TIMEOUT = 300.0
+END_TIMEOUT = 60.0
+SAMPLE_SECONDS = 1.0
+MEBIBYTE = 2**20
+
+
+@dataclass
+class Program:
+    """A process and where its output goes.
+
+    Attributes:
+        begun: when it was started, steady seconds.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    begun: float = field(default_factory=time.monotonic)
+
+    def check(self) -> None:
+        """Raise RuntimeError where it has ended by itself with an error."""
+        if self.process.poll() not in (None, 0):
+            text = self.log.read_text(encoding="utf-8", errors="replace")
+            raise RuntimeError(f"{self.log.stem} ended with {self.process.returncode}:\n{text}")
+
+    def wait_for(self, text: str) -> None:
+        """Wait until it has printed a text. Raises RuntimeError."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while text not in self.log.read_text(encoding="utf-8", errors="replace"):
+            self.check()
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"no {text!r} within {START_TIMEOUT:g} s in {self.log}")
+            time.sleep(0.1)
+
+
+@contextmanager
+def running(
+    name: str, command: list[str], folder: Path, until: str = "", environment: Mapping[str, str] | None = None
+) -> Iterator[Program]:
+    """Run a command as long as the block lasts, and end it as Ctrl-C does.
+
+    Args:
+        name: of the log, `folder/name.log`.
+        command: with its arguments.
+        folder: that it runs in.
+        until: text that it has printed before the block begins.
+        environment: what is other than in this process.
+
+    Raises:
+        RuntimeError: it ended by itself with an error, or did not print the text.
+    """
+    log = folder / f"{name}.log"
+    with log.open("wb") as stream:
+        begun = time.monotonic()
+        process = subprocess.Popen(
+            command, stdout=stream, stderr=subprocess.STDOUT, env=os.environ | (environment or {}), cwd=folder
+        )
+    program = Program(process, log, begun)
+    try:
+        if until:
+            program.wait_for(until)
+        yield program
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(END_TIMEOUT)
+        finally:
+            process.kill()
+    program.check()
+
+
+def node_command(weights: str, **parameters: str) -> list[str]:
+    """The perception node with a checkpoint, or "default", or "random"; and further parameters."""
+    executable = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / "perception_node"
+    values = {"weights": weights, **parameters}
+    settings = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
+    return [str(executable), "--ros-args", *settings]
+
+
+def module_command(module: str, **options: object) -> list[str]:
+    """A module of this package as a program, with options named as in ``--some-name VALUE``."""
+    named = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    return [sys.executable, "-m", module, *named]
+
+
+@dataclass
+class Samples:
+    """What was seen of a process and the machine while another process ran.
+
+    Attributes:
+        seconds: steady clock.
+        resident, private: megabytes of the process: all, and without what it shares (libraries, the Fast DDS segments).
+        spent: processor seconds of the process since it began.
+        processor: share of all cores in use by anybody, percent.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    resident: list[float] = field(default_factory=list)
+    private: list[float] = field(default_factory=list)
+    spent: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+
+
+def watch(watched: Program, while_running: Program, every: float = SAMPLE_SECONDS) -> Samples:
+    """Sample a process until another ends. Raises RuntimeError where either fails."""
+    import psutil
+
+    samples, process = Samples(), psutil.Process(watched.process.pid)
+    psutil.cpu_percent()  # counts from here
+    while while_running.process.poll() is None:
+        watched.check()
+        with process.oneshot():
+            memory, times = process.memory_info(), process.cpu_times()
+        samples.seconds.append(time.monotonic())
+        samples.resident.append(memory.rss / MEBIBYTE)
+        samples.private.append((memory.rss - memory.shared) / MEBIBYTE)
+        samples.spent.append(times.user + times.system)
+        samples.processor.append(psutil.cpu_percent())
+        time.sleep(every)
+    while_running.check()
+    return samples

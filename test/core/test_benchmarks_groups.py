@@ -1,0 +1,244 @@
+"""Every group of the benchmark gives its rows, on tiny images, and a report that can be read."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cinet_core.benchmarks import harness, network, peers, scaling, training, variants
+from cinet_core.benchmarks.machine import Limits
+from cinet_core.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
+from cinet_core.benchmarks.roofline import Cost, Operation
+from cinet_core.benchmarks.rows import Report, Row
+from cinet_core.benchmarks.run import QUICK, LeftOutError, Run
+
+SIZES = {"network_sizes": ((32, 48),), "image_size": (64, 96), "scaled_sizes": ((32, 32), (32, 64)), "matrix": 64}
+TINY = dataclasses.replace(QUICK, least=1, most=1, warm_up=0, batch=1, **SIZES)  # type: ignore[arg-type]
+CPU = torch.device("cpu")
+
+REFINENET = """
+import torch.nn as nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.segm, self.depth = (nn.Conv2d(3, count, 3, stride=4, padding=1) for count in (classes, 1))
+
+    def forward(self, x):
+        return self.segm(x), self.depth(x)
+
+def net(num_classes, num_tasks):
+    assert num_tasks == 2
+    return Net(num_classes)
+"""
+# As published: a bracket too many, a module that is not there, a device that is not there.
+METER = """
+import torch
+from globals import RGB_img_res
+
+def size(image_size, dims):
+    return image_size
+
+def mobilevit_xs():
+    dims = []
+    return size((RGB_img_res[1], RGB_img_res[2])), dims)
+
+class build_METER_model(torch.nn.Module):
+    def __init__(self, device, arch_type):
+        super().__init__()
+        assert arch_type in ('s', 'xxs')
+        self.expected = mobilevit_xs()
+        self.conv = torch.nn.Conv2d(3, 1, 3, stride=4, padding=1).to('cuda:0')
+
+    def forward(self, x):
+        assert tuple(x.shape[-2:]) == tuple(self.expected)
+        return self.conv(x)
+"""
+
+
+@pytest.fixture
+def quick_run(tmp_path: Path) -> Run:
+    return Run(TINY, CPU, tmp_path, tmp_path, say=lambda text: None)
+
+
+@pytest.fixture
+def only_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exports take seconds, and are tested elsewhere."""
+    monkeypatch.setattr(variants, "lacking", lambda name, device, half: None if name == "torch" else "left out")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fresh process imports torch for seconds; that it starts is seen in `make bench`."""
+
+    def call(function: Callable[..., object], *arguments: object) -> object:
+        return function(*arguments)
+
+    for module in (network, scaling, training):
+        monkeypatch.setattr(module, "in_fresh_process", call)
+
+
+@pytest.mark.usefixtures("only_torch", "in_this_process")
+def test_the_command_writes_json_and_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harness, "QUICK", TINY)
+    groups = {name: harness.CORE_GROUPS[name] for name in ("network", "peers")}
+    report, table = tmp_path / "report.json", tmp_path / "benchmarks.md"
+    arguments = ["--quick", "--configs", "lite", "--output", str(report), "--table", str(table)]
+    assert harness.main(groups, arguments) == 0
+    read = Report.load(report)
+    assert {"processor", "cores", "torch", "load_before", "seconds of network"} <= set(read.machine)
+    quantities = {row.quantity for row in read.rows}
+    assert {"matrix throughput", "memory bandwidth", "image to predictions", "peak memory"} == quantities
+    (whole,) = (row for row in read.rows if row.quantity == "image to predictions")
+    assert (whole.group, whole.subject, whole.size, whole.runs) == ("network", "lite, torch", (32, 48), 1)
+    assert whole.median > 0
+    operations, share = (float(whole.beside[name]) for name in ("GFLOP", "of matrix throughput [%]"))
+    throughput = next(row.median for row in read.rows if row.quantity == "matrix throughput")
+    assert share == pytest.approx(100 * operations / (whole.median / 1e3) / throughput, rel=0.2)  # of another median
+    assert any(note.startswith("peers: clone") for note in read.notes)
+    assert "### network" in table.read_text(encoding="utf-8")
+
+
+def test_a_device_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert harness.main(harness.CORE_GROUPS, ["--device", "cuda:77"]) == 2
+    assert "cuda:77" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("in_this_process")
+def test_training_steps_of_every_stage(quick_run: Run) -> None:
+    quick_run.configs = ("lite", "resnet101")
+    rows = list(training.measure(quick_run))
+    assert [row.subject for row in rows[::2]] == [f"lite, stage {number}" for number in (1, 2, 3)]
+    assert [row.unit for row in rows[:2]] == ["ms", "MB"]
+    assert all(row.median > 0 for row in rows[::2])
+    assert quick_run.notes == ["no training step of resnet101 on a CPU: it takes half a minute"]
+
+
+def test_cost_as_the_work_grows(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cost(function: object, size: tuple[int, int], cameras: int, *rest: object) -> tuple[list[float], float]:
+        return [1e-6 * (size[0] * size[1] * cameras) ** 1.5] * 2, 1e-3 * size[0] * size[1] * cameras
+
+    monkeypatch.setattr(scaling, "in_fresh_process", cost)
+    rows = list(scaling.measure(quick_run))
+    exponents = {row.quantity: row.median for row in rows if row.quantity.startswith("exponent")}
+    assert exponents == {
+        "exponent of time against pixels of the image": pytest.approx(1.5),
+        "exponent of peak memory against pixels of the image": pytest.approx(1.0),
+        "exponent of time against cameras": pytest.approx(1.5),
+        "exponent of peak memory against cameras": pytest.approx(1.0),
+    }
+    assert (quick_run.scratch / scaling.PLOT).stat().st_size > 0
+
+
+def test_the_cost_of_a_size_is_measured(quick_run: Run) -> None:
+    seconds, peak = scaling.cost((32, 48), 2, False, TINY, "cpu")
+    assert len(seconds) == TINY.most
+    assert min(seconds) > 0
+    assert peak >= 0
+
+
+@pytest.mark.usefixtures("only_torch")
+def test_peers_are_timed_from_their_checkouts(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for path, text in (("multi-task-refinenet/src/models.py", REFINENET), ("METER/architecture.py", METER)):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    monkeypatch.setattr(
+        peers, "PEERS", tuple(dataclasses.replace(peer, needs="torch", native=(32, 64)) for peer in PEERS)
+    )
+    monkeypatch.setattr(peers, "EQUAL_INPUT", (32, 32))
+    quick_run.peers = tmp_path
+    rows = list(peers.measure(quick_run))
+    own = [row for row in rows if row.quantity == "image to predictions, own input"]
+    assert [row.subject for row in own] == [f"{name}, torch" for name in ("lite", *(peer.name for peer in PEERS))]
+    assert own[0].size == (240, 320)
+    assert {row.size for row in own[1:]} == {(32, 64)}
+    assert {row.size for row in rows if row.quantity == "image to predictions, input 32x32"} == {(32, 32)}
+    compared = [row for row in rows if row.unit == "x"]
+    assert [row.subject.split(" / ")[1] for row in compared] == [f"{peer.name} torch" for peer in PEERS]
+    slow, fast = own[1].median, own[0].median
+    assert compared[0].median == pytest.approx(slow / fast, rel=0.5)
+
+
+def test_a_peer_predicts_at_the_size_of_the_image(tmp_path: Path) -> None:
+    path = tmp_path / PEERS[0].source
+    path.parent.mkdir(parents=True)
+    path.write_text(REFINENET, encoding="utf-8")
+    graph = PEERS[0].graph(tmp_path, (64, 96), (64, 96))
+    with torch.inference_mode():
+        output = graph(torch.zeros(1, 64, 96, 3, dtype=torch.uint8), torch.ones(1, 4))
+    assert {tuple(part.shape) for part in output} == {(1, 64, 96)}
+
+
+def test_weights_of_a_peer_do_not_fade_to_subnormal_numbers() -> None:
+    layers = [nn.Conv2d(8, 8, 3, padding=1, bias=False) for _ in range(40)]
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=0.01)
+    network = PeerNetwork(nn.Sequential(*layers), lambda features: PeerOutput(features, features))
+    with torch.inference_mode():
+        depth = network(torch.rand(1, 8, 16, 16)).depth
+    assert depth.abs().median() > torch.finfo(torch.float32).tiny
+
+
+def test_peers_that_are_not_there_are_left_out_with_a_hint(quick_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(LeftOutError, match="clone"):
+        list(peers.measure(quick_run))
+    quick_run.peers = tmp_path
+    with pytest.raises(LeftOutError, match="clone"):
+        list(peers.measure(quick_run))
+    assert len(quick_run.notes) == len(PEERS)
+
+
+def test_on_a_gpu_every_precision_and_replay_is_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        variants, "lacking", lambda name, device, half: "no" if name in ("tensorrt", "openvino") else None
+    )
+    found = variants.variants(torch.device("cuda"), compiled=True)
+    assert found[0] == variants.Variant("torch")
+    assert [variant.name for variant in found] == [
+        f"{backend}{half}{replayed}"
+        for half in ("", " half")
+        for backend, replays in (("torch", [""]), ("torch_compile", ["", " CUDA graph"]), ("onnxruntime", [""]))
+        for replayed in replays
+    ]
+    assert found[-1].columns(torch.device("cuda")) == {"precision": "half", "CUDA graph": "no"}
+    assert found[0].columns(CPU) == {}
+
+
+def test_on_a_gpu_the_time_on_the_device_stands_beside_its_roofline() -> None:
+    variant = variants.Variant("torch_compile", half=True, replayed=True)
+    timed = network.Timed(variant, [0.013, 0.013], [0.010, 0.010])
+    cost = Cost((Operation(4_000_000_000, 1_000_000), Operation(1_000, 6_000_000)), least_numbers=30_000_000)
+    limits = Limits(operations=1e12, bytes=12e9)
+    whole, forward, ratio = timed.rows("resnet101", (480, 640), cost, limits, torch.device("cuda"))
+    columns = {"precision": "half", "CUDA graph": "yes"}
+    assert (whole.median, whole.beside) == (13, columns)
+    assert (forward.median, forward.quantity) == (10, "network, on the device")
+    assert forward.beside == columns | {
+        "GFLOP": pytest.approx(4.000001),
+        "of matrix throughput [%]": pytest.approx(40.00001),
+        "least bytes [MB]": pytest.approx(60e6 / 2**20),
+        "bytes [MB]": pytest.approx(14e6 / 2**20),
+        "roofline [ms]": pytest.approx(5),  # 60 MB, longer than the operations
+        "times that": pytest.approx(2),
+        "layer by layer [ms]": pytest.approx(5),  # 4 ms of operations, and 1 ms of 12 MB
+        "times it": pytest.approx(2),
+    }
+    assert (ratio.median, ratio.unit, ratio.beside) == (pytest.approx(1.3), "x", columns)
+
+
+def test_a_group_that_breaks_off_costs_nothing_of_the_others(tmp_path: Path) -> None:
+    def broken(run: Run) -> Iterator[Row]:
+        yield Row.of("before", "it", "ms", [1.0])
+        raise RuntimeError("a defect, not a lack")
+
+    groups = {"broken": broken, "fine": lambda run: [Row.of("after", "it", "ms", [2.0])]}
+    path = tmp_path / "new" / "report.json"
+    assert harness.main(groups, ["--output", str(path)]) == 1
+    report = Report.load(path)
+    assert [(row.group, row.quantity) for row in report.rows] == [("broken", "before"), ("fine", "after")]
+    assert report.failures == ["broken: RuntimeError: a defect, not a lack"]
