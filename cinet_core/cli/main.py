@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from cinet_core import __version__
 from cinet_core.cli.bag import add_bag, run_bag
@@ -15,12 +14,11 @@ from cinet_core.cli.data import add_data, run_data
 from cinet_core.cli.eval import add_eval, run_eval
 from cinet_core.cli.export import add_export, run_export
 from cinet_core.cli.figures import add_figures, run_figures
+from cinet_core.cli.frame_arguments import add_frame_arguments, problem
 from cinet_core.cli.map import add_map, run_map
 from cinet_core.cli.odometry import add_odometry, run_odometry
 from cinet_core.cli.scale import add_scale, run_scale
 from cinet_core.cli.view import add_view, run_view
-
-_Number = TypeVar("_Number", int, float)
 
 KINDS = ("panel", "depth", "labels", "cloud")
 """What ``cinet predict`` can write for a frame."""
@@ -101,69 +99,16 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
         "Writes for each frame: NAME_panel.png, NAME_depth.png (16-bit, millimetres, 0 = invalid), NAME_labels.png "
         "(class ids, 255 = none) and NAME_cloud.ply (x y z rgb label confidence; needs intrinsics)."
     )
-    parser.add_argument("source", help='an image, a folder of images, a video, or "synthetic"')
-    parser.add_argument(
-        "--weights",
-        default="default",
-        metavar="FILE|default|random",
-        help="a checkpoint; default, what ships (and is taken without this); or random, for plumbing only",
-    )
-    parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
+    add_frame_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("cinet_output"), metavar="DIR", help="(%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument(
-        "--backend",
-        default="torch",
-        metavar="NAME",
-        help="what runs the network: torch (default), torch_compile, openvino, onnxruntime, tensorrt; or auto, the "
-        "fastest here",
-    )
-    parser.add_argument(
-        "--precision", default="auto", metavar="NAME", help="float32, half, or auto: half on a GPU (%(default)s)"
-    )
-    camera = parser.add_mutually_exclusive_group()
-    camera.add_argument("--fov", type=_fov, metavar="DEG", help="horizontal field of view of the camera, in degrees")
-    camera.add_argument(
-        "--intrinsics",
-        type=float,
-        nargs=4,
-        metavar=("FX", "FY", "CX", "CY"),
-        help="of the camera, in pixels of the image; in place of what the source says",
-    )
-    parser.add_argument("--every", type=_positive, default=1, metavar="N", help="take every N-th frame")
-    parser.add_argument("--limit", type=_positive, metavar="N", help="stop after N frames")
     parser.add_argument(
         "--write", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (all)"
     )
 
 
 def _check_predict(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    if options.config and options.weights != "random":
-        parser.error("--config chooses the network of --weights random; a checkpoint knows its own")
-    if options.intrinsics and not all(map(math.isfinite, options.intrinsics)):
-        parser.error("--intrinsics: FX, FY, CX and CY must be finite")
-    if options.intrinsics and not min(options.intrinsics[:2]) > 0:
-        parser.error("--intrinsics: the focal lengths FX and FY must be above 0 pixels")
+    found = problem(options)
+    if found is not None:
+        parser.error(found)
     if options.output.exists() and not options.output.is_dir():
         parser.error(f"--output {options.output} is a file: give a folder")
-
-
-def _number(kind: Callable[[str], _Number], text: str) -> _Number:
-    try:
-        return kind(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no {'whole ' if kind is int else ''}number") from None
-
-
-def _positive(text: str) -> int:
-    value = _number(int, text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
-
-
-def _fov(text: str) -> float:
-    value = _number(float, text)
-    if not 0.0 < value < 180.0:
-        raise argparse.ArgumentTypeError(f"{value:g} is not between 0 and 180 degrees")
-    return value

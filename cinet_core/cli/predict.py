@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.cli.frame_choice import chosen_camera, chosen_checkpoint, chosen_predictor
 from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
 from cinet_core.geometry import Intrinsics, unproject
@@ -44,8 +45,8 @@ def run_predict(options: argparse.Namespace) -> int:
 def _predict(options: argparse.Namespace, console: Console) -> int:
     try:
         source = open_source(options.source, depth=False)
-        checkpoint = _checkpoint(options)
-        predictor = Predictor(checkpoint, device=options.device, backend=options.backend, precision=options.precision)
+        checkpoint = chosen_checkpoint(options)
+        predictor = chosen_predictor(options, checkpoint)
         options.output.mkdir(parents=True, exist_ok=True)
         if "cloud" in options.write:
             load_open3d()
@@ -58,12 +59,6 @@ def _predict(options: argparse.Namespace, console: Console) -> int:
         return _Run(source, predictor, options).run(console)
     finally:
         predictor.close()
-
-
-def _checkpoint(options: argparse.Namespace) -> Checkpoint:
-    if options.weights == "random":
-        return random_checkpoint(options.config or "lite")
-    return load_checkpoint(options.weights)
 
 
 class _ConsoleHandler(logging.Handler):
@@ -123,13 +118,7 @@ class _Run:
             self._done += 1
 
     def _intrinsics(self, frame: Frame) -> Intrinsics | None:
-        height, width = frame.image.shape[:2]
-        intrinsics = frame.intrinsics
-        if self._options.fov is not None:
-            intrinsics = Intrinsics.from_fov(width, height, self._options.fov)
-        elif self._options.intrinsics is not None:
-            fx, fy, cx, cy = self._options.intrinsics
-            intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
+        intrinsics = chosen_camera(self._options, frame)
         if intrinsics is None:
             self._say_once(
                 "the camera is unknown: depth may be off by a constant factor, and no cloud is written; "

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cinet_core.cli.arguments import positive
+from cinet_core.cli.frame_arguments import add_frame_arguments
 
 
 def add_view(parser: argparse.ArgumentParser) -> None:
@@ -16,26 +17,7 @@ def add_view(parser: argparse.ArgumentParser) -> None:
         "extra cinet[viewer]. Exit status: 0 all is well, 1 a frame cannot be read or predicted, 2 the command cannot "
         "start, 130 interrupted."
     )
-    parser.add_argument("source", help='an image, a folder of images, a video, or "synthetic"')
-    parser.add_argument(
-        "--weights",
-        default="default",
-        metavar="FILE|default|random",
-        help="a checkpoint; default, what ships (and is taken without this); or random, for plumbing only",
-    )
-    parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    camera = parser.add_mutually_exclusive_group()
-    camera.add_argument("--fov", type=float, metavar="DEG", help="horizontal field of view of the camera, in degrees")
-    camera.add_argument(
-        "--intrinsics",
-        type=float,
-        nargs=4,
-        metavar=("FX", "FY", "CX", "CY"),
-        help="of the camera, in pixels of the image; in place of what the source says",
-    )
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
-    parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
+    add_frame_arguments(parser)
     parser.add_argument("--save", type=Path, metavar="FILE", help="recording to write, such as walk.rrd")
     parser.add_argument("--serve", action="store_true", help="show it in a browser on this machine, until Ctrl-C")
     parser.add_argument("--port", type=positive, default=9090, help="of the page that --serve offers (%(default)s)")

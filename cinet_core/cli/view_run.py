@@ -14,7 +14,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, ModelMetadata, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError, ModelMetadata
+from cinet_core.cli.frame_arguments import problem
+from cinet_core.cli.frame_choice import chosen_camera, chosen_checkpoint, chosen_predictor
 from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Prediction, Predictor
@@ -54,9 +56,12 @@ def view(options: argparse.Namespace) -> int:
 def _view(options: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         try:
+            wrong = problem(options)
+            if wrong is not None:
+                raise ValueError(wrong)
             source = open_source(options.source, depth=False)
             poses = source_poses(options.source)
-            predictor = Predictor(_checkpoint(options), device=options.device)
+            predictor = chosen_predictor(options, chosen_checkpoint(options))
             stack.callback(predictor.close)
             server = None
             if options.serve or options.save is None:
@@ -98,14 +103,6 @@ def about(source: str, metadata: ModelMetadata, device: str) -> str:
     if metadata.random_weights:
         lines.insert(1, "**RANDOM WEIGHTS: depth and labels mean nothing**\n")
     return "\n".join(lines)
-
-
-def _checkpoint(options: argparse.Namespace) -> Checkpoint:
-    if options.weights == RANDOM:
-        return random_checkpoint(options.config or "lite")
-    if options.config:
-        raise ValueError(f"--config chooses the network of --weights {RANDOM}; a checkpoint knows its own")
-    return load_checkpoint(options.weights)
 
 
 def _serve(server: ViewerServer) -> None:
@@ -184,13 +181,7 @@ class _Run:
         self._recording.log_map(moment, points.xyz, points.labels, VOXEL_SIZE / 2)
 
     def _intrinsics(self, frame: Frame) -> Intrinsics | None:
-        height, width = frame.image.shape[:2]
-        intrinsics = frame.intrinsics
-        if self._options.fov is not None:
-            intrinsics = Intrinsics.from_fov(width, height, self._options.fov)
-        elif self._options.intrinsics is not None:
-            fx, fy, cx, cy = self._options.intrinsics
-            intrinsics = Intrinsics(fx, fy, cx, cy, width, height)
+        intrinsics = chosen_camera(self._options, frame)
         if intrinsics is None:
             self._say_once("the camera is unknown: depth may be off by a factor, and there is no cloud; give --fov")
         else:
