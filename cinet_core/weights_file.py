@@ -83,7 +83,10 @@ def _open(path: Path) -> BinaryIO:
     # A named pipe or a device would block or never end: only a regular file is opened at all.
     try:
         if not path.exists():
-            raise CheckpointError(f"{path} does not exist: give the path of a .safetensors file, or 'random'")
+            raise CheckpointError(
+                f"{path} does not exist: give the path of a .safetensors file, 'default' for the weights that ship, or "
+                "'random'"
+            )
         if not path.is_file():
             raise CheckpointError(f"{path} is no regular file: give the path of a .safetensors file")
         return path.open("rb")

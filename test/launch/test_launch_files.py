@@ -347,6 +347,9 @@ def test_a_node_that_refuses_takes_the_player_with_it(launch_for_real: Callable[
 @needs_launch
 @pytest.mark.skipif(shutil.which("rviz2") is not None, reason="rviz2 is installed")
 def test_without_rviz_a_line_says_how_to_install_it(launch_for_real: Callable[..., Launched]) -> None:
-    launched = launch_for_real("perception.launch.py", rviz="true", params_file="none")
-    launched.process.wait(START_TIMEOUT)
-    assert "rviz2 is not installed" in launched.output()
+    launched = launch_for_real("perception.launch.py", rviz="true", weights="random")
+    deadline = time.monotonic() + START_TIMEOUT
+    while "rviz2 is not installed" not in launched.output():
+        assert time.monotonic() < deadline, launched.output()
+        time.sleep(0.1)
+    assert launched.interrupt() == 0

@@ -7,7 +7,8 @@ A test that injects a fault says so, and what it saw is a row of the table that 
         observed(f"dropped {count} of {sent}")
 
 Keys of several markers on one test (module, class, function, parameter) are joined, the nearest wins. The fault is
-named after the test unless the key `fault` names it. Parameters with the same text share a row.
+named after the test unless the key `fault` names it. Parameters with the same text share a row. Rows of tests that were
+not selected stay as an earlier run wrote them: long runs can be done one by one.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ AREAS = {
 REQUIRED = ("area", "injected", "expected")
 KEYS = (*REQUIRED, "fault")
 HEADER = ("Fault", "Injected", "Expected", "Observed", "Result", "Test")
+RESULT, TEST = HEADER.index("Result"), HEADER.index("Test")
 # Worst first; a row of several parameters shows the worst.
 OUTCOMES = ("failed", "not run", "rerun", "skipped", "passed")
 # What a run adds to the name of a temporary folder, and would change the table each time.
@@ -142,7 +144,8 @@ class FaultTable:
     def pytest_sessionfinish(self) -> None:
         """Write the table."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(markdown(self._rows), encoding="utf-8")
+        earlier = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
+        self._path.write_text(markdown(self._rows, earlier), encoding="utf-8")
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Say where it is."""
@@ -167,34 +170,57 @@ class FaultTable:
         return _TEMPORARY.sub("", text).replace(f"{self._root}/", "")
 
 
-def markdown(rows: dict[Fault, dict[str, Run]]) -> str:
-    """The whole file: sections by area, rows by test and text; the same rows give the same file."""
+def markdown(rows: dict[Fault, dict[str, Run]], earlier: str = "") -> str:
+    """The whole file: sections by area, rows by test and text; the same rows give the same file.
+
+    Args:
+        rows: of this run.
+        earlier: the file as it is; its rows of tests that are not among `rows` are taken over.
+    """
+    sections: dict[str, list[tuple[str, ...]]] = {}
+    for fault, runs in rows.items():
+        sections.setdefault(AREAS.get(fault.area, fault.area), []).append(tuple(_cells(fault, list(runs.values()))))
+    here = {fault.test for fault in rows}
+    for title, cells in _rows_of(earlier):
+        if cells[TEST].strip("`") not in here:
+            sections.setdefault(title, []).append(cells)
     lines = [
         "# Faults, injected",
         "",
         "Written by `make faults` (and for the long ones `make soak`): each row is a test that injects the fault, and",
         "what it saw. Do not edit: mark a test with `fault` instead (test/support/fault_table.py).",
         "",
-        summary(rows),
+        summary([cells[RESULT] for section in sections.values() for cells in section]),
     ]
-    rank = {area: place for place, area in enumerate(AREAS)}
-    areas = sorted({fault.area for fault in rows}, key=lambda area: (rank.get(area, len(rank)), area))
-    for area in areas:
-        lines += ["", f"## {AREAS.get(area, area)}", "", _line(HEADER), _line(["---"] * len(HEADER))]
-        here = [fault for fault in rows if fault.area == area]
-        for fault in sorted(here, key=lambda fault: (fault.test, fault)):
-            lines.append(_line(_cells(fault, list(rows[fault].values()))))
+    rank = {title: place for place, title in enumerate(AREAS.values())}
+    for title in sorted(sections, key=lambda title: (rank.get(title, len(rank)), title)):
+        lines += ["", f"## {title}", "", _line(HEADER), _line(["---"] * len(HEADER))]
+        lines += [_line(cells) for cells in sorted(sections[title], key=lambda cells: (cells[TEST], cells))]
     return "\n".join(lines) + "\n"
 
 
-def summary(rows: dict[Fault, dict[str, Run]]) -> str:
-    """How many faults came out how."""
+def _rows_of(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Title of the section and cells of every row of such a file."""
+    title = ""
+    for line in text.splitlines():
+        title = line.removeprefix("## ") if line.startswith("## ") else title
+        cells = tuple(cell.replace("\\|", "|") for cell in line.removeprefix("| ").removesuffix(" |").split(" | "))
+        if len(cells) == len(HEADER) and cells != HEADER and set(cells) != {"---"}:
+            yield title, cells
+
+
+def summary(results: list[str]) -> str:
+    """How many faults came out how.
+
+    Args:
+        results: the cell of each row, its outcome first.
+    """
     counts: dict[str, int] = {}
-    for runs in rows.values():
-        word = _result(list(runs.values())).split()[0].rstrip(":")
+    for result in results:
+        word = result.split()[0].rstrip(":")
         counts[word] = counts.get(word, 0) + 1
     text = ", ".join(f"{count} {word}" for word, count in sorted(counts.items()))
-    return f"{len(rows)} faults: {text or 'no test was marked'}."
+    return f"{len(results)} faults: {text or 'no test was marked'}."
 
 
 def _cells(fault: Fault, runs: list[Run]) -> Iterator[str]:

@@ -106,6 +106,17 @@ def test_sections_have_an_order_and_two_runs_give_the_same_file(pytester: pytest
     assert titles == ["## Inputs as they really come", "## Faults in the machine", "## elsewhere"]
 
 
+def test_rows_of_tests_that_were_not_selected_stay(pytester: pytest.Pytester, table: Path) -> None:
+    pytester.makepyfile(test_lamp=TESTS)
+    run(pytester, table)
+    whole = table.read_text()
+    run(pytester, table, "-k", "sizes or skipped")
+    assert table.read_text() == whole
+    pytester.makepyfile(test_lamp=TESTS.replace("no lamp", "no bulb"))
+    run(pytester, table, "-k", "skipped")
+    assert table.read_text() == whole.replace("no lamp", "no bulb")
+
+
 def test_a_run_that_was_cut_short_says_so(pytester: pytest.Pytester, table: Path) -> None:
     pytester.makepyfile(test_x=TESTS.replace('observed("dark")', "assert False"))
     run(pytester, table, "--exitfirst")
