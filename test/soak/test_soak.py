@@ -4,7 +4,7 @@
     CINET_SOAK_MINUTES=0.5 CINET_SOAK_RATE=20 CINET_SOAK_RESULTS=results pytest -m soak test/soak
 
 The second line only sees whether the harness works: a run that short has no trends to be judged. The figures go to
-CINET_SOAK_RESULTS as JSON (docs/soak by default); CINET_SOAK_WEIGHTS names a checkpoint in place of random weights.
+CINET_SOAK_RESULTS as JSON (docs/soak by default); CINET_SOAK_WEIGHTS names other weights than those that ship.
 
 Camera, node and subscriber are processes of their own under the shipped Fast DDS profile. Figures of a busy machine
 mean nothing: the load of the processors is among them.
@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +52,7 @@ pytestmark = pytest.mark.soak
 REPOSITORY = Path(__file__).resolve().parents[2]
 MINUTES = float(os.environ.get("CINET_SOAK_MINUTES", "30"))
 RESULTS = Path(os.environ.get("CINET_SOAK_RESULTS", REPOSITORY / "docs" / "soak"))
-WEIGHTS = os.environ.get("CINET_SOAK_WEIGHTS", "random")
+WEIGHTS = os.environ.get("CINET_SOAK_WEIGHTS", "default")
 RATE = float(os.environ.get("CINET_SOAK_RATE", "100"))
 CORES = 2
 
@@ -91,6 +92,19 @@ def _two_cores() -> Iterator[None]:
     os.sched_setaffinity(0, sorted(own)[:CORES])
     yield
     os.sched_setaffinity(0, own)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _backend_is_built() -> None:
+    """As on any robot but at its first start: what runs the network is chosen, and in the cache."""
+    program = (
+        "import sys, numpy; from cinet_core.checkpoint import load_checkpoint, random_checkpoint; "
+        "from cinet_core.inference.predictor import Predictor; name, height, width = sys.argv[1:]; "
+        "checkpoint = random_checkpoint('lite') if name == 'random' else load_checkpoint(name); "
+        "image = numpy.zeros((int(height), int(width), 3), numpy.uint8); "
+        "predictor = Predictor(checkpoint, backend='auto'); predictor.predict(image); print(predictor.backend_reason)"
+    )
+    subprocess.run([sys.executable, "-c", program, WEIGHTS, str(HEIGHT), str(WIDTH)], check=True)
 
 
 def record(name: str, figures: dict[str, Any]) -> None:
