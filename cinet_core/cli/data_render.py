@@ -31,7 +31,7 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=_positive, nargs=2, default=(320, 240), metavar=("W", "H"), help="of the frames (320 240)"
     )
-    parser.add_argument("--samples", type=_positive, default=8, metavar="N", help="light paths a pixel (%(default)s)")
+    parser.add_argument("--samples", type=_positive, default=4, metavar="N", help="light paths a pixel (%(default)s)")
     parser.add_argument("--threads", type=_positive, default=2, metavar="N", help="of the renderer (%(default)s)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="Blender and the models (~/.cache/cinet/rendered_rooms)"

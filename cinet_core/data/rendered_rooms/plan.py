@@ -169,7 +169,7 @@ class RoomPlan:
     count: int
     width: int = 320
     height: int = 240
-    samples: int = field(default=8)
+    samples: int = field(default=4)
 
     def to_json(self) -> str:
         """One line."""
