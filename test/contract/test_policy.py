@@ -15,7 +15,7 @@ import pytest
 from cinet_ros.msg import PerceptionStats
 
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "security"
-NODES = ("perception", "player")
+NODES = ("perception", "player", "mapping", "viewer")
 # list -> (entry, attributes), as policy.xsd of sros2 has them
 RULES = {
     "topics": ("topic", {"publish", "subscribe"}),
@@ -24,10 +24,13 @@ RULES = {
 }
 # What rclpy calls the four kinds.
 GRAPH = {"publish": "publisher", "subscribe": "subscriber", "reply": "service", "request": "client"}
-# Allowed but not seen in these runs: raw images were asked for, and vision_msgs comes with a distribution only.
+# Allowed but not seen in these runs: raw images, poses from odometry and the system's clock were asked for, and
+# vision_msgs comes with a distribution only.
 UNUSED = {
     "perception": {("subscribe", "/image/compressed"), ("publish", "/semantic/label_info")},
     "player": {("publish", "/image/compressed")},
+    "mapping": {("subscribe", name) for name in ("/pose", "/tf", "/tf_static", "/clock")},
+    "viewer": {("subscribe", name) for name in ("/pose", "/clock")},
 }
 # In the rclpy of this distribution only.
 YOUNGER = {("reply", f"/{node}/get_type_description") for node in NODES}
@@ -101,13 +104,15 @@ def test_policy_is_valid_for_sros2(node: str) -> None:
     expected="no difference (enforcement is untested: the wheels are built without security)",
 )
 def test_policies_allow_exactly_what_the_nodes_use(
-    wire: Any, start: Callable[..., Any], observed: Callable[[str], None]
+    wire: Any, start: Callable[..., Any], observed: Callable[[str], None], tmp_path: Path
 ) -> None:
     size = {"synthetic_width": 64, "synthetic_height": 48}
     clock = {"publish_clock": True, "stamp": "source"}
     start("player_node", {"synthetic_frames": 1, **size, **clock}, until="playing")
     network = {"weights": "random", "network_width": 64, "network_height": 48}
     start("perception_node", {**network, "use_sim_time": True}, until="configured")
+    start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
+    start("viewer_node", {"serve": False, "file": str(tmp_path / "walk.rrd")}, until="recording into")
     wire.subscribe("stats", PerceptionStats)  # or the node would not subscribe to the camera
     expected = {node: allowed(node) - UNUSED[node] for node in NODES}
 
