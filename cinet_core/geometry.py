@@ -189,6 +189,17 @@ def depth_edges(depth: npt.NDArray[np.floating], relative_jump: float) -> npt.ND
     return marked
 
 
+def without_edges(depth: npt.NDArray[np.float32], relative_jump: float) -> npt.NDArray[np.float32]:
+    """The depth with NaN at `depth_edges`, for what is fused or drawn from it; as it is where ``relative_jump`` is 0.
+
+    Raises:
+        ValueError: as `depth_edges`, but for 0.
+    """
+    if relative_jump == 0:
+        return depth
+    return np.where(depth_edges(depth, relative_jump), np.float32(np.nan), depth)
+
+
 def fit_network_size(
     image_width: int, image_height: int, train_width: int, train_height: int, multiple: int = 8
 ) -> tuple[int, int]:

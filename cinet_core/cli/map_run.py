@@ -23,7 +23,7 @@ from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_check
 from cinet_core.cli.map import NO_WEIGHTS
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
-from cinet_core.geometry import depth_edges
+from cinet_core.geometry import without_edges
 from cinet_core.inference.predictor import Predictor
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
 from cinet_core.mapping.map_points import MapPoints
@@ -173,15 +173,10 @@ class _Run:
             return _Seen(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
         if self._options.depth == "predicted":
-            return _Seen(frame, self._without_edges(prediction.depth), prediction.labels, prediction.confidence)
+            depth = without_edges(prediction.depth, self._options.edge_filter)
+            return _Seen(frame, depth, prediction.labels, prediction.confidence)
         assert frame.depth is not None
         return _Seen(frame, frame.depth, prediction.labels, prediction.confidence)
-
-    def _without_edges(self, depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Without the points in free space that a network's smooth edges make."""
-        if not self._options.edge_filter:
-            return depth
-        return np.where(depth_edges(depth, self._options.edge_filter), np.float32(np.nan), depth)
 
     def _fuse(self, seen: _Seen, again: bool) -> None:
         frame = seen.frame

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.geometry import without_edges
 from cinet_core.messages.errors import ConversionError
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
@@ -158,8 +159,9 @@ class Fusion:
         if self._gate.is_shut:
             return
         colors = arrays.color if arrays.color is not None else semantic_map.label_set.palette[arrays.labels]
+        depth = without_edges(arrays.depth, self._place.settings().edge_filter)
         frame_is_empty = not semantic_map.integrate(
-            arrays.depth, arrays.labels, arrays.confidence, colors, arrays.intrinsics, pose
+            depth, arrays.labels, arrays.confidence, colors, arrays.intrinsics, pose
         )
         if frame_is_empty:
             far = f"no pixel has a depth up to max_depth = {semantic_map.max_depth:g} m"

@@ -91,6 +91,12 @@ class MappingSettings:
     device: str = parameter("cpu", "where the map is: cpu, cuda or cuda:N; CUDA only where Open3D was built with it")
     voxel_size: float = parameter(0.02, "edge of a voxel", limits=(0.002, 1.0))
     max_depth: float = parameter(4.0, "farther depth is not fused", limits=(0.1, 100.0))
+    edge_filter: float = parameter(
+        0.05,
+        "no depth beside a jump by more than this share is fused: a network's smooth edges lie in free space; 0: all is",
+        limits=(0.0, 1.0),
+        run_time=True,
+    )
     max_blocks: int = parameter(
         20000,
         "budget of the map: blocks of 8 x 8 x 8 voxels in memory, about 16 KiB each; beyond it the farthest from "

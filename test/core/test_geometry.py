@@ -12,6 +12,7 @@ from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import (
     Intrinsics,
     depth_edges,
+    without_edges,
     fit_network_size,
     network_focal,
     project,
@@ -148,6 +149,8 @@ def test_depth_edges_mark_both_sides_of_a_jump_and_nothing_else() -> None:
     assert not depth_edges(depth, 0.3).any()
     with pytest.raises(ValueError, match="relative_jump is 0"):
         depth_edges(depth, 0.0)
+    np.testing.assert_array_equal(without_edges(depth, 0.05), np.where(expected, np.nan, depth))
+    assert without_edges(depth, 0.0) is depth
 
 
 @pytest.mark.parametrize(
