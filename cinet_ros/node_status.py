@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
+from cinet_core.inference.background import preparing
 from cinet_ros.diagnostics import WARN, Conditions, status
 from cinet_ros.supervisor import WorkerSupervisor
 
@@ -46,6 +47,7 @@ def model_status(
         "label set": f"{predictor.label_set.name}, {len(predictor.label_set.classes)} classes",
         "backend": predictor.backend_name,
         "backend, why": predictor.backend_reason,
+        "backend in preparation": preparing(),
         "device": predictor.device,
         "frame in work for [s]": f"{supervisor.busy_for():.1f}",
     }

@@ -36,10 +36,12 @@ from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics
 from cinet_core.visualize.panel import panel
 from cinet_core.visualize.ply import write_ply
-from scripts.demo_listener import OUTPUTS, WARM_UP_FRAMES, Listener
+from scripts.demo_listener import OUTPUTS, Listener
 
 START_TIMEOUT = 90.0  # importing torch and loading the model on a slow machine
 FIRST_FRAME_TIMEOUT = 60.0
+PREPARATION_TIMEOUT = 300.0  # of a faster backend, beside frames
+WARM_UP_FRAMES = 3  # the first frames allocate and are slower
 
 console = Console()
 
@@ -130,19 +132,28 @@ def listen(options: argparse.Namespace, folder: Path) -> Listener:
             f"playing {escape(str(options.source))} at {options.rate:g} Hz; listening to {len(OUTPUTS)} topics"
         )
         processes.append(Process("player_node", player_parameters, folder))
-        wait(
-            listener,
-            processes,
-            lambda: listener.complete_count >= WARM_UP_FRAMES,
-            FIRST_FRAME_TIMEOUT,
-            "no frame came back on every topic (a source without intrinsics has no cloud: give --fov)",
-        )
+        unseen = "no frame came back on every topic (a source without intrinsics has no cloud: give --fov)"
+        wait(listener, processes, lambda: listener.complete_count > 0, FIRST_FRAME_TIMEOUT, unseen)
+        await_backend(listener, processes)
+        settled = listener.complete_count + WARM_UP_FRAMES
+        wait(listener, processes, lambda: listener.complete_count >= settled, FIRST_FRAME_TIMEOUT, unseen)
+        listener.measure()
         deadline = time.monotonic() + options.seconds
         wait(listener, processes, lambda: time.monotonic() > deadline, options.seconds + 60.0, "")
     finally:
         for process in reversed(processes):
             process.stop()
     return listener
+
+
+def await_backend(listener: Listener, processes: list[Process]) -> None:
+    """Let the node prepare its backend, which the first frame has begun: beside that, frames are slow."""
+    listener.preparing = None
+    wait(listener, processes, lambda: listener.preparing is not None, START_TIMEOUT, "the node tells no diagnostics")
+    if listener.preparing:
+        console.print("the node prepares the fastest backend for this machine, once: up to some minutes")
+        unprepared = "the backend is not ready: give more time, or choose one by the node's parameter"
+        wait(listener, processes, lambda: not listener.preparing, PREPARATION_TIMEOUT, unprepared)
 
 
 def wait(listener: Listener, processes: list[Process], done: Any, timeout: float, problem: str) -> None:

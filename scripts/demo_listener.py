@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -28,12 +29,11 @@ OUTPUTS: dict[str, type] = {
     "points": PointCloud2,
     "stats": PerceptionStats,
 }
-WARM_UP_FRAMES = 3  # the first frames allocate and are slower
 
 
 @dataclass
 class Seen:
-    """What arrived on one topic, its first frames aside."""
+    """What arrived on one topic."""
 
     count: int = 0
     first: float = 0.0
@@ -57,7 +57,16 @@ class Seen:
 
 
 class Listener:
-    """Subscribes to every output and keeps the last frame of which every topic has arrived."""
+    """Subscribes to every output and keeps the last frame of which every topic has arrived.
+
+    Attributes:
+        seen: by topic, what has arrived since `measure`.
+        stats: of the frames since then.
+        classes: None until the node is up.
+        complete: the last frame of which every topic has arrived.
+        complete_count: how many there were.
+        preparing: whether the node prepares a backend, as its diagnostics say; None until they do.
+    """
 
     def __init__(self) -> None:
         self.node = rclpy.create_node("demo")
@@ -68,6 +77,8 @@ class Listener:
         self.classes: SemanticClasses | None = None
         self.complete: dict[str, Any] | None = None
         self.complete_count = 0
+        self.preparing: bool | None = None
+        self._measuring = False
         self._partial: dict[tuple[int, int], dict[str, Any]] = defaultdict(dict)
         for topic, kind in OUTPUTS.items():
             self.node.create_subscription(kind, topic, lambda message, topic=topic: self._add(topic, message), 10)
@@ -75,15 +86,25 @@ class Listener:
             depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         self.node.create_subscription(SemanticClasses, "semantic/classes", self._set_classes, latched)
+        self.node.create_subscription(DiagnosticArray, "/diagnostics", self._set_diagnostics, 10)
+
+    def measure(self) -> None:
+        """Count what arrives from now on."""
+        self._measuring = True
 
     def _set_classes(self, message: SemanticClasses) -> None:
         self.classes = message
+
+    def _set_diagnostics(self, message: DiagnosticArray) -> None:
+        for pair in (pair for row in message.status for pair in row.values):
+            if pair.key == "backend in preparation":
+                self.preparing = pair.value == str(True)
 
     def _add(self, topic: str, message: Any) -> None:
         stamp = (message.header.stamp.sec, message.header.stamp.nanosec)
         parts = self._partial[stamp]
         parts[topic] = message
-        if self.complete_count >= WARM_UP_FRAMES:
+        if self._measuring:
             self.seen[topic].add(message)
             if topic == "stats":
                 self.stats.append(message)
