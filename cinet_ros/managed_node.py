@@ -84,6 +84,18 @@ class ManagedNode(LifecycleNode):
         """Free what `configure` made, in any state; what fails to be freed keeps nothing else from it."""
         raise NotImplementedError
 
+    def publish_diagnostics(self) -> None:
+        """Publish `conditions` and all else that `/diagnostics` has of this node."""
+        raise NotImplementedError
+
+    def give_up(self, failure: str) -> None:
+        """Stop to work, and let whoever runs the process know (`failure`) that it has to end."""
+        self.halt(0.0)
+        text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
+        self.conditions.report("failure", ERROR, text, lasting=True)
+        self.publish_diagnostics()
+        self.failure = failure
+
     def close(self, timeout: float = STOP_TIMEOUT) -> bool:
         """Stop the worker and free everything, whatever the state; for the end of the process.
 

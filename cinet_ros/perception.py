@@ -18,7 +18,7 @@ from cinet_ros import managed_node
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
-from cinet_ros.diagnostics import ERROR, Conditions
+from cinet_ros.diagnostics import Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
 from cinet_ros.model import NO_WEIGHTS, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
@@ -58,7 +58,7 @@ class PerceptionNode(ManagedNode):
         self._watch_timer: Any = None
         self._supervisor = WorkerSupervisor(self.conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self.steady_clock)
+        self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
 
     @property
     def longest_pause(self) -> float | None:
@@ -167,19 +167,11 @@ class PerceptionNode(ManagedNode):
         self._follow_demand()
         failure = self._supervisor.check(self.settings.watchdog_timeout)
         if failure is not None:
-            self._give_up(failure)
+            self.give_up(failure)
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
             camera.input.update(wanted=bool(camera.outputs.wanted()))
-
-    def _give_up(self, failure: str) -> None:
-        """Stop working, and let whoever runs the process know that it has to end."""
-        self.halt(0.0)
-        text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
-        self.conditions.report("failure", ERROR, text, lasting=True)
-        self._publish_diagnostics()
-        self.failure = failure
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
@@ -191,7 +183,8 @@ class PerceptionNode(ManagedNode):
         self.settings = settings
         return SetParametersResult(successful=True)
 
-    def _publish_diagnostics(self) -> None:
+    def publish_diagnostics(self) -> None:
+        """Every status of this node; see `ManagedNode`."""
         self._supervisor.report()
         report_namesakes(self, self.conditions)
         message = DiagnosticArray()

@@ -69,7 +69,7 @@ class MappingNode(ManagedNode):
         self._frame_conditions, self._pose_conditions = Conditions(self.get_logger()), Conditions(self.get_logger())
         self._supervisor = WorkerSupervisor(self.conditions, self._renew_map)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=self.steady_clock)
+        self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
         # A group of their own: a call that waits for the worker must not keep frames and poses waiting.
         group = MutuallyExclusiveCallbackGroup()
         for key in (SAVE, RESET):
@@ -197,15 +197,7 @@ class MappingNode(ManagedNode):
             self._submit(PUBLISH)
         failure = self._supervisor.check(self.settings.watchdog_timeout)
         if failure is not None:
-            self._give_up(failure)
-
-    def _give_up(self, failure: str) -> None:
-        """Stop working, and let whoever runs the process know that it has to end."""
-        self.halt(0.0)
-        text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
-        self.conditions.report("failure", ERROR, text, lasting=True)
-        self._publish_diagnostics()
-        self.failure = failure
+            self.give_up(failure)
 
     async def _call(self, key: str, request: Trigger.Request, response: Trigger.Response) -> Any:
         """Let the worker answer."""
@@ -223,7 +215,8 @@ class MappingNode(ManagedNode):
             return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
-    def _publish_diagnostics(self) -> None:
+    def publish_diagnostics(self) -> None:
+        """Every status of this node; see `ManagedNode`."""
         self._supervisor.report()
         report_namesakes(self, self.conditions)
         message = DiagnosticArray()
