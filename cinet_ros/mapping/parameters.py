@@ -93,7 +93,7 @@ class MappingSettings:
     max_depth: float = parameter(4.0, "farther depth is not fused", limits=(0.1, 100.0))
     edge_filter: float = parameter(
         0.05,
-        "no depth beside a jump by more than this share is fused: a network's smooth edges lie in free space; 0: all is",
+        "no depth beside a jump by more than this share is fused: smooth edges lie in free space; 0: all is",
         limits=(0.0, 1.0),
         run_time=True,
     )

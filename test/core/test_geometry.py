@@ -12,13 +12,13 @@ from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import (
     Intrinsics,
     depth_edges,
-    without_edges,
     fit_network_size,
     network_focal,
     project,
     to_canonical,
     to_metric,
     unproject,
+    without_edges,
 )
 
 CAMERA = Intrinsics(500.0, 510.0, 315.0, 243.0, 640, 480)
