@@ -16,6 +16,7 @@ from segments import segments_of
 from sensor_msgs.msg import CameraInfo, Image
 
 from cinet_ros.msg import PerceptionStats
+from cinet_ros.shared_memory import LEAST_AGE
 
 WIDTH, HEIGHT = 64, 48
 PICTURE = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
@@ -249,6 +250,7 @@ def test_a_node_that_was_killed_in_the_middle_of_a_frame_works_again_when_it_is_
     os.kill(node.process.pid, signal.SIGKILL)
     assert node.process.wait(10) == -signal.SIGKILL
     wire.messages["stats"].clear()
+    time.sleep(LEAST_AGE)  # a segment this young could be of a process that is only starting
     start(FAULTY_NODE, PARAMETERS, until="configured")
     # As a camera does: whatever is sent before the new node has found its camera and its subscribers is lost.
     images, infos = wire.publisher("image", Image), wire.publisher("camera_info", CameraInfo)

@@ -161,6 +161,7 @@ def test_a_run_killed_in_each_stage_repeats_exactly(start: Start, reference: Pat
         assert read_metadata(reference / file).figures == read_metadata(folder / file).figures
 
 
+@pytest.mark.soak  # 20 s; that the losses, the metrics and the statistics are those of one process is in `make test`
 def test_two_processes_learn_what_one_with_the_double_batch_learns(
     start: Start, reference: Path, tmp_path: Path
 ) -> None:
