@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cv2
@@ -17,6 +19,12 @@ from cinet_core.messages.fields import MessageTypes
 
 POINT_STEP = 32
 """Bytes of a point: x y z @0 4 8, rgb @16, label @20, confidence @24; 12 and 28 are padding, as PCL aligns them."""
+
+POINTS_FOR_TWO = 65536
+"""From so many points on the lower half of the rows is written by a second thread, which takes longer to wake below."""
+
+_LEAST, _MOST = (float(limit) for limit in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
+"""What is between them is a depth; NaN, infinity and 0 are not."""
 
 _Rays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -66,10 +74,10 @@ class CloudBuffer:
             is_dense=False,
         )
         self._points = np.frombuffer(self.message.data, dtype=np.int32).reshape(rows, columns, -1)
-        # One plane a field, contiguous and so fast to compute; OpenCV interleaves them in one go.
-        self._fields = {name: np.zeros((rows, columns), np.float32) for name in (*_OFFSETS, "padding")}
-        words = {offset // 4: name for name, offset in _OFFSETS.items()}
-        self._words = [self._fields[words.get(word, "padding")].view(np.int32) for word in range(POINT_STEP // 4)]
+        # One plane a word, contiguous and so fast to compute; OpenCV interleaves them in one go.
+        self._planes = np.zeros((POINT_STEP // 4, rows, columns), np.int32)
+        alone = rows * columns < POINTS_FOR_TWO or os.cpu_count() == 1
+        self._second = None if alone else ThreadPoolExecutor(1, thread_name_prefix="cloud")
         self._rays: tuple[Intrinsics, _Rays] | None = None
 
     def fill(
@@ -108,32 +116,51 @@ class CloudBuffer:
         if rgb.shape[2:] != (() if rgb.dtype == np.uint32 else (3,)):
             raise ValueError(f"rgb is {rgb.dtype} {rgb.shape}: (H, W, 3) uint8 or packed (H, W) uint32 is needed")
         every = (slice(None, None, self.decimation),) * 2
-        fields = self._fields
-        keep = self._usable(depth[every], intrinsics, min_range, max_range)
+        parts: list[npt.NDArray[Any]] = [part[every] for part in (depth, rgb, labels, confidence)]
         if drop is not None:
-            keep &= ~drop[every]
-        ray_x, ray_y, _ = self._ray_grid(intrinsics)
-        fields["z"].fill(np.nan)
-        cv2.copyTo(np.ascontiguousarray(depth[every], dtype=np.float32), keep.view(np.uint8), fields["z"])
-        np.multiply(fields["z"], ray_x, out=fields["x"])
-        np.multiply(fields["z"], ray_y, out=fields["y"])
-        colors = rgb[every] if rgb.dtype == np.uint32 else pack_rgb(rgb[every])  # type: ignore[arg-type]
-        np.copyto(fields["rgb"].view(np.uint32), colors)
-        np.copyto(fields["label"].view(np.uint32), labels[every], casting="unsafe")
-        np.multiply(confidence[every], np.float32(1.0 / 255.0), out=fields["confidence"])
-        cv2.merge(self._words, self._points)
+            parts.append(drop[every])
+        x, y, distance = self._ray_grid(intrinsics)
+
+        def fill_rows(rows: slice) -> None:
+            self._fill_rows(rows, (x, y[rows], distance[rows]), (min_range, max_range), *(part[rows] for part in parts))
+
+        if self._second is None:
+            fill_rows(slice(None))
+        else:
+            middle = len(self._points) // 2
+            lower = self._second.submit(fill_rows, slice(middle, None))
+            fill_rows(slice(middle))
+            lower.result()
         self.message.header = header
         return self.message
 
-    def _usable(
-        self, depth: npt.NDArray[np.float32], intrinsics: Intrinsics, min_range: float, max_range: float
-    ) -> npt.NDArray[np.bool_]:
-        """Bool of the decimated depth: known, and within the range limits."""
-        keep = (depth > 0) & (depth < np.inf)
-        if min_range > 0.0 or max_range < math.inf:
-            distance = depth * self._ray_grid(intrinsics)[2]
-            keep &= (distance >= min_range) & (distance <= max_range)
-        return keep
+    def _fill_rows(
+        self,
+        rows: slice,
+        rays: _Rays,
+        limits: tuple[float, float],
+        depth: npt.NDArray[Any],
+        rgb: npt.NDArray[Any],
+        labels: npt.NDArray[Any],
+        confidence: npt.NDArray[Any],
+        drop: npt.NDArray[Any] | None = None,
+    ) -> None:
+        """`fill` for some rows of the cloud, with these rows of what it is given, decimated already."""
+        planes = self._planes[:, rows]
+        field = {name: planes[offset // 4] for name, offset in _OFFSETS.items()}
+        x, y, z, share = (field[name].view(np.float32) for name in ("x", "y", "z", "confidence"))
+        depth = np.ascontiguousarray(depth, dtype=np.float32)
+        z.fill(np.nan)
+        cv2.copyTo(depth, _usable(depth, rays[2], *limits, drop), z)
+        np.multiply(z, rays[0], out=x)
+        np.multiply(z, rays[1], out=y)
+        if rgb.dtype == np.uint32:
+            np.copyto(field["rgb"].view(np.uint32), rgb)
+        else:
+            pack_rgb(rgb, field["rgb"].view(np.uint32))
+        np.copyto(field["label"], labels, casting="unsafe")
+        np.multiply(confidence, np.float32(1.0 / 255.0), out=share)
+        cv2.merge(list(planes), self._points[rows])
 
     def _ray_grid(self, intrinsics: Intrinsics) -> _Rays:
         """x / z of the columns (1, C), y / z of the rows (R, 1), and the distance (R, C) of a point one metre ahead."""
@@ -151,3 +178,20 @@ class CloudBuffer:
                     f"{name} has shape {values.shape}: the cloud was made for {self.height} rows of "
                     f"{self.width} pixels; make one for this size"
                 )
+
+
+def _usable(
+    depth: npt.NDArray[np.float32],
+    distance: npt.NDArray[np.float32],
+    min_range: float,
+    max_range: float,
+    drop: npt.NDArray[np.bool_] | None,
+) -> npt.NDArray[np.uint8]:
+    """Mask of depths that are known, in the range limits and not dropped; ``distance`` is of points one metre ahead."""
+    usable = np.asarray(cv2.inRange(depth, _LEAST, _MOST), dtype=np.uint8)
+    if min_range > 0.0 or max_range < math.inf:
+        away = depth * distance
+        usable[~((away >= min_range) & (away <= max_range))] = 0
+    if drop is not None:
+        usable[drop] = 0
+    return usable

@@ -14,14 +14,14 @@ _PACKED = np.dtype("<u4")
 _RGB_BITS = np.uint32(0x00FFFFFF)
 
 
-def pack_rgb(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
-    """(H, W) uint32 of (H, W, 3) uint8 RGB.
+def pack_rgb(rgb: npt.NDArray[np.uint8], out: npt.NDArray[np.uint32] | None = None) -> npt.NDArray[np.uint32]:
+    """(H, W) uint32 of (H, W, 3) uint8 RGB, into ``out`` (C-contiguous) where it is given.
 
     The top byte stays 0: with 255 there, as PCL's own alpha, the float that carries the colour would be a NaN.
     """
     with_alpha = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGRA)
     packed: npt.NDArray[np.uint32] = np.ndarray(rgb.shape[:2], _PACKED, with_alpha)
-    return np.asarray(packed & _RGB_BITS, dtype=np.uint32)
+    return np.bitwise_and(packed, _RGB_BITS, out=np.empty(rgb.shape[:2], np.uint32) if out is None else out)
 
 
 def unpack_rgb(packed: npt.NDArray[np.uint32], out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

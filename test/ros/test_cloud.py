@@ -150,3 +150,21 @@ def test_refusals():
         buffer.fill(depth, CAMERA, labels, labels, confidence, Header())
     with pytest.raises(ValueError, match="intrinsics are for"):
         buffer.fill(depth, CAMERA.resized(14, 10), rgb, labels, confidence, Header())
+
+
+def test_two_threads_write_what_one_writes(monkeypatch):
+    height, width = 301, 219  # more than POINTS_FOR_TWO, and rows that cannot be halved
+    random = np.random.default_rng(5)
+    depth = random.uniform(-0.5, 4.0, (height, width)).astype(np.float32)
+    rgb = random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    labels, confidence = random.integers(0, 256, (2, height, width), dtype=np.uint8)
+    drop = random.random((height, width)) < 0.1
+    camera = Intrinsics(250.0, 260.0, 110.0, 150.0, width, height)
+    filled = []
+    for least in (1, height * width + 1):
+        monkeypatch.setattr("cinet_core.messages.cloud.POINTS_FOR_TWO", least)
+        buffer = CloudBuffer(height, width)
+        msg = buffer.fill(depth, camera, rgb, labels, confidence, Header(), 1.0, 3.0, drop)
+        filled.append(bytes(msg.data))
+    assert filled[0] == filled[1]
+    assert filled[0][-32:] != bytes(32)
