@@ -16,13 +16,18 @@ BEGIN, END = "<!-- begin figures: `make bench` -->", "<!-- end figures -->"
 
 
 def print_report(report: Report, console: Console) -> None:
-    """A table a group, the machine above and the notes below."""
+    """A table a group, the machine above and the notes below; four columns, which fit where the markdown would not."""
     console.print(", ".join(f"{name} {value}" for name, value in report.machine.items()))
     for group, rows in _groups(report.rows).items():
         headings, lines = _cells(rows)
-        table = Table(*map(escape, headings), title=group)
-        for line in lines:
-            table.add_row(*map(escape, line))
+        table = Table("quantity: of, size", title=group)
+        for heading in ("median", "10 % .. 90 % (runs)"):
+            table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column("beside")
+        for quantity, subject, size, median, spread, runs, *further in lines:
+            beside = "; ".join(f"{name} {value}" for name, value in zip(headings[6:], further, strict=True) if value)
+            of = ", ".join(filter(None, (subject, size)))
+            table.add_row(*map(escape, (f"{quantity}: {of}", median, f"{spread} ({runs})".strip(), beside)))
         console.print(table)
     for text in (*report.notes, *_failed(report)):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
