@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 from output_arrays import colors, points
-from room_on_the_wire import LABEL_SET, RoomOnTheWire, pose_matrix, time_of
+from room_on_the_wire import CAMERA_IN_BASE, LABEL_SET, SECOND, RoomOnTheWire, pose_matrix, time_of
 from std_srvs.srv import Trigger
 
 from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.geometry import without_edges
+from cinet_core.mapping.map_points import MapPoints
+from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import Conditions
-from cinet_ros.mapping.frame_queue import FrameQueue
-from cinet_ros.mapping.fusion import RESET, SAVE, Fusion, Workplace
+from cinet_ros.mapping.frame_queue import Frame, FrameQueue
+from cinet_ros.mapping.fusion import FRAMES, RESET, SAVE, Fusion, Workplace
 from cinet_ros.mapping.map_outputs import MARKERS, OCCUPANCY, POINTS
 from cinet_ros.mapping.map_store import MapStore
 from cinet_ros.mapping.map_view import map_messages
@@ -31,10 +35,15 @@ PATIENCE = 10.0
 
 @pytest.fixture
 def place(make_node: Any) -> Workplace:
-    settings = MappingSettings(camera_in_base=(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0))
+    return workplace(make_node)
+
+
+def workplace(make_node: Any, **parameters: Any) -> Workplace:
+    """Of a node with these parameters."""
+    settings = MappingSettings(camera_in_base=CAMERA_IN_BASE, **parameters)
     counters = FrameCounters()
     return Workplace(
-        store=MapStore(settings, None),
+        store=MapStore(settings, LABEL_SET),
         queue=FrameQueue(4, counters),
         poses=open_pose_source(None, settings),
         outputs=None,  # type: ignore[arg-type]  # nothing is published here
@@ -86,6 +95,31 @@ def test_a_worker_that_was_given_up_changes_nothing_any_more(place: Workplace) -
 
 
 # --- what of the map is published ---
+
+
+def surface_of(make_node: Any, **parameters: Any) -> MapPoints:
+    """Of one view of the room, fused by a worker."""
+    room = RoomOnTheWire()
+    view = room.views[0]
+    here = workplace(make_node, voxel_size=0.05, max_depth=6.0, **parameters)
+    for stamp in (view.stamp - SECOND // 100, view.stamp + SECOND // 100):
+        here.poses.receive(room.odometry(stamp))
+    here.queue.put(Frame(room.messages(view), view.stamp, time.monotonic()))
+    Fusion(here).process({FRAMES: Job(None, 0.0)})
+    assert here.counters.now().used == 1
+    return here.store.for_frame().surface(0.0)
+
+
+def test_depth_beside_a_jump_is_not_fused(make_node: Any) -> None:
+    everything, filtered = surface_of(make_node, edge_filter=0.0), surface_of(make_node, edge_filter=0.05)
+    view = RoomOnTheWire().views[0].frame
+    kept = SemanticMap(LABEL_SET, 0.05, 6.0)
+    sure = np.full(view.labels.shape, 255, dtype=np.uint8)
+    depth = without_edges(view.depth, 0.05)
+    kept.integrate(depth, view.labels, sure, view.image, RoomOnTheWire().intrinsics, view.camera_to_world)
+    count = len(kept.surface(0.0).xyz)
+    assert len(everything.xyz) > 1.02 * count
+    assert len(filtered.xyz) == pytest.approx(count, rel=2e-3), "poses are interpolated, and off by rounding"
 
 
 def view_of(labels: Callable[[np.ndarray], np.ndarray], **parameters: Any) -> tuple[RoomOnTheWire, Any, list[str]]:
