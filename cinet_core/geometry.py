@@ -229,3 +229,20 @@ def _valid_or_nan(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     z = np.array(depth, dtype=np.float32)
     z[~((z > 0) & (z < np.inf))] = np.nan
     return z
+
+
+def why_not_rigid(pose: npt.NDArray[np.float64], limit: float) -> str | None:
+    """What is wrong with a finite (4, 4) matrix as a rigid motion; None where it is one.
+
+    Args:
+        pose: [R t; 0 1].
+        limit: that no element of R R^T may be further off the identity than.
+    """
+    rotation = pose[:3, :3]
+    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
+    if error <= limit and np.linalg.det(rotation) > 0 and (pose[3] == (0, 0, 0, 1)).all():
+        return None
+    return (
+        f"no rigid motion: R R^T is off the identity by {error:.3g} (limit {limit:g}), det R is "
+        f"{np.linalg.det(rotation):.3g}, the last row is {pose[3].tolist()}"
+    )

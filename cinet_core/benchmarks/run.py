@@ -86,7 +86,7 @@ class Run:
 
     @property
     def cache(self) -> Path:
-        """`$XDG_CACHE_HOME` of the processes that are started: empty at first, so that a cold start can be seen."""
+        """`$XDG_CACHE_HOME` of the processes that are started: what this machine had before plays no part."""
         return self.scratch / "cache"
 
     def synchronise(self) -> None:

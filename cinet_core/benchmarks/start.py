@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from cinet_core.benchmarks.rows import Row, milliseconds
@@ -28,13 +29,14 @@ def measure(run: Run) -> Iterator[Row]:
     """Rows of a cold and of warm starts of the predictor, and of what its imports take."""
     run.say("cold start of the predictor: backends are built and measured")
     size = run.effort.image_size
-    cold = first_output(run, size)
+    cache = run.scratch / "start"  # of this group alone, and so empty, whatever was measured before
+    cold = first_output(run, size, cache)
     columns = {"backend": cold["backend"]}
     yield Row.of("cold start, imports to first output", "predictor", "s", [cold["first_output"]], size, columns)
     warm = []
     for _ in range(run.effort.processes):
         run.say("warm start of the predictor")
-        warm.append(first_output(run, size))
+        warm.append(first_output(run, size, cache))
     columns = {"backend": warm[-1]["backend"]}
     first = [one["first_output"] for one in warm]
     yield Row.of("warm start, imports to first output", "predictor", "s", first, size, columns)
@@ -42,18 +44,19 @@ def measure(run: Run) -> Iterator[Row]:
     yield from import_rows(run, PREDICTOR)
 
 
-def first_output(run: Run, size: tuple[int, int]) -> dict[str, Any]:
-    """What a process of `first_output` says; it leaves the cache of the run warm.
+def first_output(run: Run, size: tuple[int, int], cache: Path) -> dict[str, Any]:
+    """What a process of `first_output` says; it leaves the cache warm.
 
     Args:
-        run: gives device and cache.
+        run: gives the device.
         size: (height, width) of the image.
+        cache: `$XDG_CACHE_HOME` of the process.
 
     Raises:
         RuntimeError: it failed; the text is what it said.
     """
     lengths = [str(length) for length in size]
-    done = _python(run, "-m", "cinet_core.benchmarks.first_output", *lengths, str(run.device))
+    done = _python(cache, "-m", "cinet_core.benchmarks.first_output", *lengths, str(run.device))
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -61,7 +64,7 @@ def import_rows(run: Run, module: str) -> Iterator[Row]:
     """What takes longest when a module is imported, by package, each without what it imports itself; and all of it."""
     run.say(f"imports of {module}")
     samples = [
-        by_package(_python(run, "-X", "importtime", "-c", f"import {module}").stderr)
+        by_package(_python(run.cache, "-X", "importtime", "-c", f"import {module}").stderr)
         for _ in range(run.effort.processes)
     ]
     names = sorted(samples[0], key=lambda name: samples[0][name], reverse=True)[:LARGEST_IMPORTS]
@@ -78,13 +81,13 @@ def by_package(text: str) -> dict[str, float]:
     return dict(seconds)
 
 
-def _python(run: Run, *arguments: str) -> subprocess.CompletedProcess[str]:
+def _python(cache: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, *arguments],
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
-        env=os.environ | {"XDG_CACHE_HOME": str(run.cache)},
+        env=os.environ | {"XDG_CACHE_HOME": str(cache)},
     )
     if done.returncode != 0:
         raise RuntimeError(f"python {' '.join(arguments)} ended with status {done.returncode}: {done.stderr.strip()}")

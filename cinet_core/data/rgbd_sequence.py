@@ -27,7 +27,7 @@ from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, li
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
-from cinet_core.geometry import Intrinsics
+from cinet_core.geometry import Intrinsics, why_not_rigid
 
 CAMERA_FILE = "camera-intrinsics.txt"
 SPLITS: tuple[Split, ...] = ("test", "all")
@@ -95,7 +95,9 @@ class RgbdSequence(SceneDataset):
         pose = _read_pose(path)
         if not np.isfinite(pose).all():
             return None
-        _check_rigid(pose, path)
+        fault = why_not_rigid(pose, MAX_RIGID_ERROR)
+        if fault is not None:
+            raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         pose[:3, 3] += self._baseline * pose[:3, 0]
         return pose
 
@@ -182,15 +184,3 @@ def _read_pose(path: Path) -> npt.NDArray[np.float64]:
     if pose.shape != (4, 4):
         raise SourceError(path, f"it holds {pose.shape[0]}x{pose.shape[1]} numbers", "a pose is a 4x4 matrix")
     return pose
-
-
-def _check_rigid(pose: npt.NDArray[np.float64], path: Path) -> None:
-    rotation = pose[:3, :3]
-    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
-    if error > MAX_RIGID_ERROR or np.linalg.det(rotation) < 0 or (pose[3] != (0, 0, 0, 1)).any():
-        raise SourceError(
-            path,
-            f"it is no rigid motion: R R^T is off the identity by {error:.3g}, det R is {np.linalg.det(rotation):.3g}, "
-            f"the last row is {pose[3].tolist()}",
-            f"R must be a rotation to {MAX_RIGID_ERROR:g} and the last row 0 0 0 1",
-        )

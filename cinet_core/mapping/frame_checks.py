@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.label_sets import UNLABELLED
-from cinet_core.geometry import Intrinsics
+from cinet_core.geometry import Intrinsics, why_not_rigid
 
 MAX_RIGID_ERROR = 1e-3
 """How far R R^T of a pose may be from the identity: poses hold rounded numbers."""
@@ -49,13 +49,9 @@ def check_rigid(pose: npt.NDArray[np.float64]) -> None:
     """Raise ValueError where a (4, 4) pose is no rigid motion, or is beyond `MAX_DISTANCE`."""
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise ValueError(f"the pose has shape {pose.shape}, or a value that is not finite: (4, 4) numbers are needed")
-    rotation = pose[:3, :3]
-    error = float(np.abs(rotation @ rotation.T - np.eye(3)).max())
-    if error > MAX_RIGID_ERROR or np.linalg.det(rotation) < 0 or (pose[3] != (0, 0, 0, 1)).any():
-        raise ValueError(
-            f"the pose is no rigid motion: R R^T is off the identity by {error:.3g} (limit {MAX_RIGID_ERROR:g}), det R "
-            f"is {np.linalg.det(rotation):.3g}, the last row is {pose[3].tolist()}; give map_from_camera"
-        )
+    fault = why_not_rigid(pose, MAX_RIGID_ERROR)
+    if fault is not None:
+        raise ValueError(f"the pose is {fault}; give map_from_camera")
     distance = float(np.linalg.norm(pose[:3, 3]))
     if distance > MAX_DISTANCE:
         raise ValueError(

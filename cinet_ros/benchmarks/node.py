@@ -34,7 +34,7 @@ def measure(run: Run) -> Iterator[Row]:
     """All rows of the node, with the weights that ship and the fastest backend."""
     yield from import_rows(run, NODE_MODULE)
     run.say("the node's backend is prepared: its start is to be a warm one")
-    backend = str(first_output(run, (HEIGHT, WIDTH))["backend"])
+    backend = str(first_output(run, (HEIGHT, WIDTH), run.cache)["backend"])
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=run.scratch)))
         run.say("the node with one set of subscribers after another")
