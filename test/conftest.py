@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import socket
@@ -97,3 +98,17 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real frames: {SHARED_DATA} is absent")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights that call themselves trained, at a size that takes no time."""
+    from cinet_core.checkpoint import random_checkpoint, save_checkpoint
+
+    checkpoint = random_checkpoint("lite")
+    camera = dataclasses.replace(checkpoint.metadata.camera, width=64, height=48)
+    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    save_checkpoint(
+        path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera, random_weights=False)
+    )
+    return path

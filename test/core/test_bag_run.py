@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import os
 import signal
@@ -24,7 +23,7 @@ import made_bags
 from cinet_core.bags import run as run_module
 from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
 from cinet_core.bags.outputs import ALL_TOPICS
-from cinet_core.checkpoint import load_checkpoint, random_checkpoint, save_checkpoint
+from cinet_core.checkpoint import load_checkpoint
 from cinet_core.cli.bag import add_bag, run_bag
 from cinet_core.data.label_sets import NYU40
 from cinet_core.inference.predictor import Predictor
@@ -33,17 +32,6 @@ PER_FRAME = len(ALL_TOPICS) - 2  # without the latched ones
 
 
 _load_once = functools.cache(load_checkpoint)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights that call themselves trained, at a size that takes no time."""
-    checkpoint = random_checkpoint("lite")
-    camera = dataclasses.replace(checkpoint.metadata.camera, width=made_bags.WIDTH, height=made_bags.HEIGHT)
-    metadata = dataclasses.replace(checkpoint.metadata, camera=camera, random_weights=False)
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_checkpoint(path, checkpoint.model, metadata)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-from cinet_core.checkpoint import random_checkpoint, save_checkpoint
 from cinet_core.cli import eval_run
 from cinet_core.cli.eval import add_eval, run_eval
 from cinet_core.data.synthetic_room import SyntheticRoom
@@ -33,18 +31,6 @@ def rooms(tmp_path: Path) -> Path:
         lines.append(json.dumps({"frame": name, "fx": k.fx, "fy": k.fy, "cx": k.cx, "cy": k.cy}))
     (root / "frames.jsonl").write_text("\n".join(lines))
     return root
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights that call themselves trained, at a size that takes no time."""
-    checkpoint = random_checkpoint("lite")
-    camera = dataclasses.replace(checkpoint.metadata.camera, width=64, height=48)
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_checkpoint(
-        path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera, random_weights=False)
-    )
-    return path
 
 
 def run(*arguments: object) -> int:

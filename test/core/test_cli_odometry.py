@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import os
 import sys
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinet_core.checkpoint import random_checkpoint, save_checkpoint
 from cinet_core.cli.odometry import METHODS as ARGUMENT_METHODS
 from cinet_core.cli.odometry import add_odometry, run_odometry
 from cinet_core.data.synthetic_room import SyntheticRoom
@@ -50,18 +48,6 @@ def write_sequence(root: Path, frames: int = FRAMES, poses: bool = True) -> Path
 @pytest.fixture(scope="module")
 def sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_sequence(tmp_path_factory.mktemp("odometry") / "room")
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights that call themselves trained, at a size that takes no time."""
-    checkpoint = random_checkpoint("lite")
-    camera = dataclasses.replace(checkpoint.metadata.camera, width=64, height=48)
-    path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    save_checkpoint(
-        path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera, random_weights=False)
-    )
-    return path
 
 
 def run(*arguments: object) -> int:
