@@ -11,6 +11,7 @@ import pytest
 
 from cinet_core.data.rendered_rooms.artwork import Artwork, draw
 from cinet_core.data.rendered_rooms.catalogue import PLUGIN, Catalogue, CatalogueError
+from cinet_core.data.rendered_rooms.chairs import Chairs, dining_chair
 from cinet_core.data.rendered_rooms.furnish import Furnishing, furnished_room
 from cinet_core.data.rendered_rooms.group import Group
 from cinet_core.data.rendered_rooms.installation import Installation
@@ -22,6 +23,7 @@ from cinet_core.data.rendered_rooms.roles import ROLES
 from cinet_core.data.rendered_rooms.run import RenderSettings, Worker, WorkerError, render_rooms
 from cinet_core.data.rendered_rooms.supports import ModelError, board_heights
 from cinet_core.data.synthetic_rooms.shell import Shell
+from cinet_core.data.synthetic_rooms.style import LABEL
 
 # fmt: off
 MODELS = (
@@ -183,6 +185,39 @@ def test_what_is_placed_does_not_meet(catalogue: Catalogue, artwork: Artwork) ->
         for b in boxes[:number]:
             apart = np.linalg.norm((a.center - b.center)[:2])
             assert apart > 0.55 or abs(a.center[2] - b.center[2]) > 0.55
+
+
+def test_built_chairs_stand_hold_together_and_are_chairs(catalogue: Catalogue, artwork: Artwork) -> None:
+    for seed in range(60):
+        looks = Looks(np.random.default_rng(seed), catalogue, artwork)
+        chair = dining_chair(looks)
+        low, high = chair.bounds()
+        assert {item.label for item in chair.items} == {LABEL.chair}
+        assert low[2] == pytest.approx(0.0, abs=0.001)
+        assert (high - low)[:2].max() < 0.75
+        assert 0.7 < high[2] < 1.15
+        lows, highs = chair.boxes()
+        near = ((lows[:, None] < highs[None] + 0.012) & (highs[:, None] > lows[None] - 0.012)).all(2)
+        reached = np.linalg.matrix_power(near.astype(float), len(near)) > 0
+        assert reached.all(), f"chair {seed} has a part that floats"
+
+
+def test_chairs_look_at_their_table(catalogue: Catalogue, artwork: Artwork) -> None:
+    """The back of a chair, which is what stands above its seat, is on the side away from the table."""
+    for seed, model in ((0, None), (1, None), (2, catalogue.role("chair")[0])):
+        looks = Looks(np.random.default_rng(seed), catalogue, artwork)
+        for edge, yaw in (((0.0, 0.0), 0.0), ((0.0, 1.0), np.pi), ((-1.0, 0.5), -np.pi / 2), ((1.0, 0.5), np.pi / 2)):
+            group, outward = Group(), np.array([np.sin(yaw), -np.cos(yaw)])
+            Chairs(looks, model).put(group, edge, yaw)
+            if model is not None:
+                (stand,) = group.stands
+                back = stand.position[:2]
+            else:
+                back = max(group.items, key=lambda item: item.center[2]).center[:2]
+            low, high = group.bounds()
+            middle = (low + high)[:2] / 2
+            assert (back - middle) @ outward > 0.1
+            assert (back - edge) @ outward > 0.1
 
 
 def test_catalogue_reads_sizes_and_owners(catalogue: Catalogue) -> None:

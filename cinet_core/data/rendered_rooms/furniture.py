@@ -1,4 +1,4 @@
-"""What groups of furniture have in common: things of the synthetic rooms and of the catalogue, lamps, chairs."""
+"""What groups of furniture have in common: things of the synthetic rooms and of the catalogue, lamps."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cinet_core.data.rendered_rooms.catalogue import Model
 from cinet_core.data.rendered_rooms.detail import detailed
-from cinet_core.data.rendered_rooms.group import Group, Lamp, Stand
+from cinet_core.data.rendered_rooms.group import Group, Lamp
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.synthetic_rooms.primitives import Parts, Vector
-from cinet_core.data.synthetic_rooms.style import LABEL, Style
+from cinet_core.data.synthetic_rooms.style import Style
 
 WARM = (1.0, 0.72, 0.42)
 """Colour of a small lamp's light."""
@@ -56,30 +55,6 @@ def floor_lamp(looks: Looks) -> Group:
     group = Group()
     lamp(group, looks, (0.0, 0.25, 0.0), looks.style.chance(0.4), "floor lamp")
     return group
-
-
-class Chairs:
-    """Chairs of one table: of one model, mostly of one colour.
-
-    Args:
-        looks: of the room.
-        model: of all of them.
-    """
-
-    def __init__(self, looks: Looks, model: Model) -> None:
-        """Choose their colour."""
-        self._looks = looks
-        self._first = looks.stand("chair", model=model)
-        self._mixed = looks.style.chance(0.08)
-
-    def put(self, group: Group, edge: tuple[float, float], yaw: float) -> None:
-        """Add one at a table's edge, pushed in or not; with yaw 0 it looks along y."""
-        style, first = self._looks.style, self._first
-        chair = self._looks.stand("chair", model=first.model) if self._mixed else first
-        turn = yaw + style.uniform(-0.3, 0.3)
-        back = chair.size[1] * (style.uniform(0.55, 0.85) if style.chance(0.7) else style.uniform(1.0, 1.25))
-        place = np.array([edge[0] + math.sin(yaw) * back, edge[1] - math.cos(yaw) * back, 0.0])
-        group.stands.append(Stand(chair.model, LABEL.chair, chair.size, place, turn, chair.tint))
 
 
 def inset(corner: Vector) -> tuple[float, float]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from cinet_core.data.rendered_rooms.chairs import BUILT, Chairs
 from cinet_core.data.rendered_rooms.clutter import pillow, strew
 from cinet_core.data.rendered_rooms.detail import detailed
-from cinet_core.data.rendered_rooms.furniture import Chairs, inset, lamp
+from cinet_core.data.rendered_rooms.furniture import inset, lamp
 from cinet_core.data.rendered_rooms.group import Group, Stand
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.synthetic_rooms import fittings, furniture, objects
@@ -55,11 +56,13 @@ def coffee_table(looks: Looks) -> Group:
 def dining(looks: Looks) -> Group:
     """Table, chairs, and what was left on the table."""
     style = looks.style
-    group = looks.group("dining table") if style.chance(0.7) else detailed(furniture.table(style), looks)
+    group = looks.group("dining table") if style.chance(0.5) else detailed(furniture.table(style), looks)
     low, high = group.bounds()
     theme = style.pick(("meal", "meal", "desk", "living"))
     strew(group, looks, inset(low), inset(high), high[2], theme, style.count(2, 14), 0.4)
-    chairs = Chairs(looks, looks.pick("chair" if high[2] < 0.85 else "stool"))
+    low_enough = high[2] < 0.85
+    built = low_enough and style.chance(BUILT)
+    chairs = Chairs(looks, None if built else looks.pick("chair" if low_enough else "stool"))
     seats = max(1, round((high[0] - low[0]) / 0.75))
     for y, yaw in ((low[1], 0.0), (high[1], math.pi)):
         for seat in range(seats):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from cinet_core.data.rendered_rooms import bath, living, storing
+from cinet_core.data.rendered_rooms.chairs import dining_chair
 from cinet_core.data.rendered_rooms.furniture import built, floor_lamp, modelled
 from cinet_core.data.rendered_rooms.group import Group
 from cinet_core.data.rendered_rooms.looks import Looks
@@ -68,6 +69,8 @@ _STRAY = (
     Wish(modelled("bin"), 0.35),
     Wish(modelled("box"), 0.3),
     Wish(built(objects.carton), 0.2),
+    Wish(dining_chair, 0.3),
+    Wish(dining_chair, 0.2, "free"),
     Wish(modelled("person"), 0.12, "free"),
     Wish(modelled("radiator"), 0.3),
 )

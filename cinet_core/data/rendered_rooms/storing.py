@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+from cinet_core.data.rendered_rooms.chairs import Chairs
 from cinet_core.data.rendered_rooms.clutter import strew
 from cinet_core.data.rendered_rooms.detail import detailed
-from cinet_core.data.rendered_rooms.furniture import Chairs, lamp
+from cinet_core.data.rendered_rooms.furniture import lamp
 from cinet_core.data.rendered_rooms.group import Group
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.rendered_rooms.supports import board_heights
@@ -100,7 +101,7 @@ def desk(looks: Looks) -> Group:
         style.count(0, 4) if not screens else 1,
     )
     if style.chance(0.9):
-        chairs = Chairs(looks, looks.pick(style.pick(("office chair", "chair"))))
+        chairs = Chairs(looks, None if style.chance(0.25) else looks.pick(style.pick(("office chair", "chair"))))
         chairs.put(group, (style.uniform(-0.2, 0.2), high[1]), math.pi)
     if style.chance(0.35):
         group.add(board(looks), (0, 0, style.uniform(1.15, 1.3)))
