@@ -154,7 +154,7 @@ THEMES: dict[str, tuple[Maker, ...]] = {
     "meal": (_model("meal thing"), _model("meal thing"), _model("meal thing"), mug, papers, book_stack, open_book, tin),
     "kitchen": (
         _model("kitchen thing"), _model("kitchen thing"), _model("kitchen thing"), _model("meal thing"), tin, tin, mug,
-        package, package, papers, leaning, standing_books, folded_cloth,
+        package, package, papers, papers, leaning, leaning, leaning, standing_books, folded_cloth,
     ),
     "living": (
         _model("living thing"), _model("living thing"), _model("small plant"), book_stack, book_stack, papers, mug,

@@ -47,7 +47,8 @@ def kitchen_run(looks: Looks, length: float, upper: bool, handle: int, sink: boo
         busy.append(oven)
     basin = style.uniform(-half + 0.4, half - 0.4) if length > 1.2 else 9.0
     if sink and basin < 8 and all(abs(basin - other) > 0.75 for other in busy):
-        _sink(group, looks, basin, height)
+        sides = tuple(side for side in (-1, 1) if _is_free(basin + side * 0.5, half - 0.2, busy))
+        _sink(group, looks, basin, height, sides)
         busy.append(basin)
     _splash_back(group, looks, half, height)
     bottom = height + style.uniform(0.45, 0.6)
@@ -56,7 +57,7 @@ def kitchen_run(looks: Looks, length: float, upper: bool, handle: int, sink: boo
     for start, end in _free(-half + 0.04, half - 0.04, sorted(busy)):
         count = int((end - start) * style.uniform(2.0, 13.0))
         strew(group, looks, (start, 0.03), (end, DEPTH - 0.05), height, "kitchen", count, bottom - height - 0.02)
-    if style.chance(0.5):
+    if style.chance(0.7):
         _notices(group, looks, half, height + 0.1, bottom - 0.05)
     return group
 
@@ -97,8 +98,13 @@ def _hob(group: Group, looks: Looks, x: float, z: float) -> None:
         group.box((x - 0.02, 0.41, z + tall - 0.02), (x + 0.12, 0.43, z + tall), LABEL.otherprop, looks.paint(BLACK))
 
 
-def _sink(group: Group, looks: Looks, x: float, z: float) -> None:
-    """A steel basin let into the counter, as rim and dark inside, and a tap."""
+def _is_free(x: float, limit: float, busy: list[float]) -> bool:
+    """Whether there is room for a drainer, 0.36 m wide, on the counter."""
+    return abs(x) < limit and all(abs(x - other) > 0.5 for other in busy)
+
+
+def _sink(group: Group, looks: Looks, x: float, z: float, sides: tuple[int, ...]) -> None:
+    """A steel or white basin let into the counter, as rim and dark inside, a tap, often a drainer at one side."""
     steel, style = Finish("metal", (0.72, 0.72, 0.73), (0.7, 0.7, 0.7), roughness=0.25), looks.style
     if style.chance(0.25):
         steel = looks.paint((0.92, 0.92, 0.9), 0.12)
@@ -112,11 +118,21 @@ def _sink(group: Group, looks: Looks, x: float, z: float) -> None:
         group.box((*low, z - 0.005), (*high, z + 0.012), LABEL.sink, steel)
     inside = Finish(steel.kind, tuple(c * 0.55 for c in steel.color), steel.accent, roughness=0.35)  # type: ignore[arg-type]
     group.box((x - half + 0.02, 0.14, z - depth), (x + half - 0.02, 0.5, z + 0.002), LABEL.sink, inside)
+    if sides and style.chance(0.7):
+        _drainer(group, steel, x + style.pick(sides) * (half + 0.19), z)
     group.cylinder((x, 0.08, z + 0.13), 0.014, 0.26, LABEL.sink, looks.metal)
     group.cylinder((x, 0.17, z + 0.255), 0.012, 0.19, LABEL.sink, looks.metal, rotation_x(math.pi / 2))
     if style.chance(0.6):
         bottle = looks.paint(None, 0.15)
         group.cylinder((x + half - 0.05, 0.08, z + 0.09), 0.028, 0.18, LABEL.otherprop, bottle)
+
+
+def _drainer(group: Group, steel: Finish, x: float, z: float) -> None:
+    """A ribbed board of the basin's steel, 0.36 m wide."""
+    group.box((x - 0.18, 0.12, z - 0.005), (x + 0.18, 0.52, z + 0.006), LABEL.sink, steel)
+    for rib in range(7):
+        left = x - 0.15 + rib * 0.045
+        group.box((left, 0.16, z + 0.006), (left + 0.012, 0.48, z + 0.011), LABEL.sink, steel)
 
 
 def _splash_back(group: Group, looks: Looks, half: float, z: float) -> None:
