@@ -18,6 +18,7 @@ from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.training.batch_norm import freeze_statistics, synchronise
+from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
@@ -140,7 +141,8 @@ class CINetModule(lightning.LightningModule):
             autocast: half precision of the network where Lightning does not set it.
         """
         device = batch.images.device.type
-        with torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext():
+        half = torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext()
+        with half, fast_half_precision(device):
             output = self.predict(self.model, batch, stage.ideal_attention)
         with torch.autocast(device, enabled=False):
             return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage)

@@ -1,0 +1,34 @@
+"""Memory of one picture is used again for the next.
+
+The C library gives large freed blocks back to the system, which clears each page before it lends it again. A network's
+tensors and a node's messages are such blocks and come again with each picture: of a training step on a CPU a third of
+the time went to it (docs/benchmarks.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+# Of mallopt(3).
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_MAX = -4
+_SETTINGS_OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+
+
+def keep_freed_memory() -> bool:
+    """Let this process keep what it frees until it ends, instead of giving it back to the system.
+
+    For a process that does the same over and over: its memory stays at its largest. Call it before torch is imported.
+    Nothing happens where the C library has no such setting, or where the environment holds one of glibc's, which count
+    then.
+
+    Returns:
+        Whether it is so.
+    """
+    if any(name in os.environ for name in _SETTINGS_OF_THE_USER):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    return all(mallopt(setting, value) for setting, value in ((_M_TRIM_THRESHOLD, -1), (_M_MMAP_MAX, 0)))
