@@ -13,7 +13,15 @@ import os
 # Of mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4
-_SETTINGS_OF_THE_USER = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "GLIBC_TUNABLES")
+_M_ARENA_MAX = -8
+_SETTINGS = ((_M_TRIM_THRESHOLD, -1), (_M_MMAP_MAX, 0), (_M_ARENA_MAX, 1))
+_SETTINGS_OF_THE_USER = (
+    "MALLOC_TRIM_THRESHOLD_",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_MMAP_MAX_",
+    "MALLOC_ARENA_MAX",
+    "GLIBC_TUNABLES",
+)
 
 
 def keep_freed_memory() -> bool:
@@ -21,7 +29,7 @@ def keep_freed_memory() -> bool:
 
     For a process that does the same over and over: its memory stays at its largest. Call it before torch is imported.
     Nothing happens where the C library has no such setting, or where the environment holds one of glibc's, which count
-    then.
+    then. All threads share one arena: those that glibc makes for each thread hold no large block.
 
     Returns:
         Whether it is so.
@@ -31,4 +39,4 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return all(mallopt(setting, value) for setting, value in ((_M_TRIM_THRESHOLD, -1), (_M_MMAP_MAX, 0)))
+    return all([mallopt(setting, value) for setting, value in _SETTINGS])
