@@ -39,4 +39,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    return all([mallopt(setting, value) for setting, value in _SETTINGS])
+    done = [mallopt(setting, value) for setting, value in _SETTINGS]
+    return all(done)
