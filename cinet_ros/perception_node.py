@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import sys
 
+from cinet_core.heap import keep_freed_memory
 from cinet_ros import node_process
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM; see `node_process.run` for the exit status."""
+    keep_freed_memory()  # PyTorch on a CPU: each image's tensors are as large as the last one's
     return node_process.run("perception", _make, args)
 
 
