@@ -110,10 +110,16 @@ def test_a_device_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_training_steps_of_every_stage(quick_run: Run) -> None:
+def test_training_steps_of_every_stage(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "in_fresh_process", lambda function, *arguments: function(*arguments))
     quick_run.configs = ("lite", "resnet101")
     rows = list(training.measure(quick_run))
-    assert [row.subject for row in rows[::2]] == [f"lite, stage {number}" for number in (1, 2, 3)]
+    found = [(row.subject, row.beside["precision"], row.beside.get("freed memory")) for row in rows[::2]]
+    stages = [f"lite, stage {number}" for number in (1, 2, 3)]
+    assert found == [
+        *((stage, precision, None) for precision in ("32-true", "bf16-mixed") for stage in stages),
+        ("lite, stage 3", "32-true", "given back"),
+    ]
     assert [row.unit for row in rows[:2]] == ["ms", "MB"]
     assert all(row.median > 0 for row in rows[::2])
     assert quick_run.notes == ["no training step of resnet101 on a CPU: it takes half a minute"]
