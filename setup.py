@@ -128,5 +128,5 @@ setup(
         "data": DATA,
         "dev": ["pytest>=8", "pytest-xdist", "hypothesis", "ruff", "mypy", "psutil", *DATA],
     },
-    entry_points={"console_scripts": ["cinet = cinet_core.cli:main"]},
+    entry_points={"console_scripts": ["cinet = cinet_core.cli:run"]},
 )

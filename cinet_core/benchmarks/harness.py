@@ -14,7 +14,6 @@ from cinet_core.benchmarks import machine, network, peers, scaling, start, train
 from cinet_core.benchmarks.rows import Report, Row
 from cinet_core.benchmarks.run import QUICK, Effort, Group, LeftOutError, Run
 from cinet_core.benchmarks.tables import print_report, write_table
-from cinet_core.heap import keep_freed_memory
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.model import CONFIGS
 
@@ -34,7 +33,6 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
         groups: by name, in their order.
         arguments: of the command line.
     """
-    keep_freed_memory()  # as the node and the commands do
     options = _parser(groups).parse_args(arguments)
     console = Console()
     try:

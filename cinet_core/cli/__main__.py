@@ -2,6 +2,6 @@
 
 import sys
 
-from cinet_core.cli.main import main
+from cinet_core.cli import run
 
-sys.exit(main())
+sys.exit(run())

@@ -19,7 +19,6 @@ from cinet_core.cli.map import add_map, run_map
 from cinet_core.cli.odometry import add_odometry, run_odometry
 from cinet_core.cli.scale import add_scale, run_scale
 from cinet_core.cli.view import add_view, run_view
-from cinet_core.heap import keep_freed_memory
 
 KINDS = ("panel", "depth", "labels", "cloud")
 """What ``cinet predict`` can write for a frame."""
@@ -53,7 +52,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130: interrupted. Argument errors leave through SystemExit with 2, as argparse has it.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    keep_freed_memory()
     parser = _parser()
     try:
         if arguments[:1] == ["train"]:  # both have a parser of their own, made of the recipe's dataclasses

@@ -112,6 +112,7 @@ def test_a_device_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str
 @pytest.mark.usefixtures("in_this_process")
 def test_training_steps_of_every_stage(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "in_fresh_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(training, "keep_freed_memory", lambda: True)  # it would last in the process of all tests
     quick_run.configs = ("lite", "resnet101")
     rows = list(training.measure(quick_run))
     found = [(row.subject, row.beside["precision"], row.beside.get("freed memory")) for row in rows[::2]]
