@@ -59,7 +59,9 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 	  data.root="$(DATA)" model.checkpoint=runs/weights/best.safetensors run.output=runs/weights_again --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml \
 	  data.root="$(DATA)" model.checkpoint=runs/weights_again/best.safetensors run.output=runs/weights_last --resume
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights_last/last.safetensors cinet_core/weights/lite.safetensors
+	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" stages.consistency.epochs=17 \
+	  model.checkpoint=runs/weights_last/last.safetensors run.output=runs/weights_longer --resume
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights_longer/last.safetensors cinet_core/weights/lite.safetensors
 
 docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
 	@$(IN_ENV) python -m scripts.docs
