@@ -104,7 +104,6 @@ def run(name: str, make: Callable[[], Served], args: list[str] | None = None) ->
 
 def _serve(name: str, make: Callable[[], Served], stop: Callable[[], bool], switch: DeadManSwitch) -> Outcome:
     import rclpy
-    from rclpy.executors import SingleThreadedExecutor
 
     try:
         node = make()
@@ -119,7 +118,7 @@ def _serve(name: str, make: Callable[[], Served], stop: Callable[[], bool], swit
     try:
         if node.settings.autostart and not node.autostart():
             node.get_logger().error("still unconfigured; mend the cause above, then configure and activate it again")
-        executor = SingleThreadedExecutor()
+        executor = make_executor()
         executor.add_node(node)
         spin(executor, ended, node.get_logger())
     finally:
@@ -127,6 +126,23 @@ def _serve(name: str, make: Callable[[], Served], stop: Callable[[], bool], swit
         threads_ended = node.close(LAST_WORK_TIMEOUT)
         node.destroy_node()
     return Outcome(FAILED if node.failure is not None else 0, threads_ended)
+
+
+def make_executor(context: Any = None) -> Any:
+    """rclpy's executor in C++, which it has from Kilted on, or else the one in Python.
+
+    That one keeps the interpreter for most of a millisecond after each image, while the worker waits for it.
+
+    Args:
+        context: of rclpy; without, its default.
+    """
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        from rclpy.executors import SingleThreadedExecutor
+
+        return SingleThreadedExecutor(context=context)
+    return EventsExecutor(context=context)
 
 
 def spin(executor: Any, stop: Callable[[], bool], logger: Any) -> None:

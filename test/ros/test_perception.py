@@ -9,16 +9,11 @@ from typing import Any
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_in_process import WAIT, status_of, wait_until
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import TransitionCallbackReturn
-from rclpy.node import Node
 from sensor_msgs.msg import Image
 
 from cinet_ros import managed_node, model
 from cinet_ros.camera import Camera
-from cinet_ros.node_process import spin
 from cinet_ros.perception import PerceptionNode
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -124,33 +119,3 @@ def test_an_absent_file_is_named_without_python_s_words(
     message = status_of(node).message
     assert "/nowhere/model.safetensors" in message
     assert "Error:" not in message
-
-
-def test_a_request_that_rclpy_refuses_does_not_end_the_node(make_node: Callable[..., Node], context: Context) -> None:
-    """Up to Jazzy, a transition that is not possible raises out of spin_once."""
-    node, calls = make_node("spun"), []
-
-    def refuse() -> None:
-        calls.append(1)
-        raise rclpy_implementation.RCLError("Failed to trigger lifecycle state machine transition")
-
-    node.create_timer(0.01, refuse)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    spin(executor, lambda: len(calls) >= 3, node.get_logger())
-    executor.shutdown()
-    assert len(calls) >= 3
-
-
-def test_other_errors_are_not_hidden(make_node: Callable[..., Node], context: Context) -> None:
-    node = make_node("spun")
-
-    def fail() -> None:
-        raise ZeroDivisionError
-
-    node.create_timer(0.01, fail)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(node)
-    with pytest.raises(ZeroDivisionError):
-        spin(executor, lambda: False, node.get_logger())
-    executor.shutdown()

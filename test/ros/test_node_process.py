@@ -1,0 +1,53 @@
+"""What serves a node in its process: rclpy's executor in C++, or in Python where there is no other."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+
+from cinet_ros.node_process import make_executor, spin
+
+
+@pytest.fixture(params=["in C++", "in Python"])
+def executor(request: pytest.FixtureRequest, context: Context, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    if request.param == "in Python":
+        monkeypatch.setitem(sys.modules, "rclpy.experimental", None)  # as up to Jazzy
+    elif not hasattr(rclpy_implementation, "EventsExecutor"):
+        pytest.skip("rclpy has it from Kilted on")
+    executor = make_executor(context)
+    assert isinstance(executor, SingleThreadedExecutor) == (request.param == "in Python")
+    yield executor
+    executor.shutdown()
+
+
+def test_a_request_that_rclpy_refuses_does_not_end_the_node(make_node: Callable[..., Node], executor: Any) -> None:
+    """Up to Jazzy, a transition that is not possible raises out of spin_once."""
+    node, calls = make_node("spun"), []
+
+    def refuse() -> None:
+        calls.append(1)
+        raise rclpy_implementation.RCLError("Failed to trigger lifecycle state machine transition")
+
+    node.create_timer(0.01, refuse)
+    executor.add_node(node)
+    spin(executor, lambda: len(calls) >= 3, node.get_logger())
+    assert len(calls) >= 3
+
+
+def test_other_errors_are_not_hidden(make_node: Callable[..., Node], executor: Any) -> None:
+    node = make_node("spun")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    node.create_timer(0.01, fail)
+    executor.add_node(node)
+    with pytest.raises(ZeroDivisionError):
+        spin(executor, lambda: False, node.get_logger())
