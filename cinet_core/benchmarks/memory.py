@@ -28,7 +28,7 @@ def peak_increase(function: Callable[[], object], device: torch.device = _CPU) -
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the kernel's way to forget an earlier peak
     before = _resident("VmRSS")
     function()
-    return _resident("VmHWM") - before
+    return max(0.0, _resident("VmHWM") - before)  # the kernel counts either a few pages late
 
 
 def in_fresh_process(function: Callable[..., Returned], *arguments: object) -> Returned:
