@@ -15,6 +15,7 @@ from cinet_core.data.rendered_rooms.chairs import Chairs, dining_chair
 from cinet_core.data.rendered_rooms.furnish import Furnishing, furnished_room
 from cinet_core.data.rendered_rooms.group import Group
 from cinet_core.data.rendered_rooms.installation import Installation
+from cinet_core.data.rendered_rooms.kitchen import kitchen_run
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.rendered_rooms.meshes import mesh_of
 from cinet_core.data.rendered_rooms.plan import Finish, RoomPlan
@@ -218,6 +219,22 @@ def test_chairs_look_at_their_table(catalogue: Catalogue, artwork: Artwork) -> N
             middle = (low + high)[:2] / 2
             assert (back - middle) @ outward > 0.1
             assert (back - edge) @ outward > 0.1
+
+
+def test_drainers_lie_on_the_counter_beside_the_hob(catalogue: Catalogue, artwork: Artwork) -> None:
+    drainers = beside_a_hob = 0
+    for seed in range(80):
+        looks = Looks(np.random.default_rng(seed), catalogue, artwork)
+        items = kitchen_run(looks, length := 1.6 + 0.02 * seed, upper=False, handle=0).items
+        hobs = [item for item in items if item.half[:2] == pytest.approx((0.28, 0.25)) and item.center[2] > 0.8]
+        for item in items:
+            if item.label == LABEL.sink and item.half[0] == pytest.approx(0.18):
+                drainers += 1
+                beside_a_hob += len(hobs)
+                assert abs(item.center[0]) + item.half[0] < length / 2
+                assert all(abs(item.center[0] - hob.center[0]) > item.half[0] + hob.half[0] for hob in hobs)
+    assert drainers > 10
+    assert beside_a_hob > 3
 
 
 def test_catalogue_reads_sizes_and_owners(catalogue: Catalogue) -> None:
