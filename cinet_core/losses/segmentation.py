@@ -19,7 +19,7 @@ INVERSE_LOG_LIMIT = 5.0
 _VOID = -100
 
 
-def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear") -> Tensor:
+def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear", power: float = 1.0) -> Tensor:
     """omega_c of Eq. 12, from p_c = N_c / N_total.
 
     Args:
@@ -27,13 +27,18 @@ def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear") -> Tens
         kind: "linear" is the paper's 1 - p_c, which with 40 classes hardly weighs. "inverse_log" is ENet's
             1 / ln(1.02 + p_c), divided by its mean over all pixels and at most 5: a class of 1 % of the pixels weighs
             about ten times as much as one of 40 %.
+        power: of the weights before they are divided by their mean; 1 leaves them, 0 weighs all alike. What a network
+            learns to answer goes with weight times frequency, so that rare classes are found, and are also found where
+            they are not; 0.5 takes half of that back (in logarithms).
 
     Returns:
         (C,) float32. A class that does not occur has the largest weight, and where nothing was counted all weigh 1.
 
     Raises:
-        ValueError: a count is negative or not finite.
+        ValueError: a count is negative or not finite, or the power is not from 0 to 1.
     """
+    if not 0 <= power <= 1:
+        raise ValueError(f"the power of class weights is {power}: it must be from 0 to 1")
     counts = pixel_counts.double()
     if not (torch.isfinite(counts) & (counts >= 0)).all():
         raise ValueError(f"pixel counts must be finite and not negative, got {pixel_counts.tolist()}")
@@ -41,8 +46,8 @@ def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear") -> Tens
         return torch.ones(len(counts))
     shares = counts / counts.sum()
     if kind == "linear":
-        return (1 - shares).float()
-    weights = 1 / (INVERSE_LOG_OFFSET + shares).log()
+        return (1 - shares).pow(power).float()
+    weights = (INVERSE_LOG_OFFSET + shares).log().pow(-power)
     return (weights / (weights * shares).sum()).clamp(max=INVERSE_LOG_LIMIT).float()
 
 

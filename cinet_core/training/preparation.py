@@ -93,7 +93,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     loss = MultiTaskLoss(
         model.config.num_classes,
         model.config.decoder_channels[-1],
-        class_weights(torch.tensor(statistics.class_pixels), recipe.losses.class_weighting),
+        class_weights(
+            torch.tensor(statistics.class_pixels), recipe.losses.class_weighting, recipe.losses.class_weight_power
+        ),
         recipe.losses.weights,
         depth_space=recipe.losses.depth_space,
     )

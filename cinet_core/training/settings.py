@@ -98,6 +98,7 @@ class LossSettings:
         depth_space: "metres" is the paper's; "log" takes BerHu and pairs of log depth, and adds half of SILog: errors
             count by their ratio, so that near surfaces weigh as much as far ones.
         class_weighting: "linear" is the paper's (Eq. 12); "inverse_log" favours rare classes much more.
+        class_weight_power: of these weights, 0 to 1: below 1 rare classes are favoured less.
         supervise_attention: the labels teach the attention map, by its loss and by taking its place in stage 1. Without
             it the map is learnt from the tasks alone (paper, Fig. 6).
         consistency: the consistency loss is active in stage 3.
@@ -106,8 +107,14 @@ class LossSettings:
     weights: LossWeights = field(default_factory=LossWeights)
     depth_space: DepthSpace = "metres"
     class_weighting: ClassWeighting = "linear"
+    class_weight_power: float = 1.0
     supervise_attention: bool = True
     consistency: bool = True
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        if not 0 <= self.class_weight_power <= 1:
+            raise ValueError(f"class_weight_power is {self.class_weight_power}: it must be from 0 to 1")
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,22 @@ def test_inverse_log_weights_favour_rare_classes_up_to_a_limit() -> None:
     assert class_weights(torch.zeros(3), "inverse_log").tolist() == [1.0, 1.0, 1.0]
 
 
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_a_power_below_one_favours_rare_classes_less(power: float) -> None:
+    counts = np.array([700, 200, 100])
+    shares = counts / counts.sum()
+    raw = (1 / np.log(1.02 + shares)) ** power
+    weights = class_weights(torch.tensor(counts), "inverse_log", power)
+    np.testing.assert_allclose(weights, raw / (raw * shares).sum(), rtol=1e-6)
+    np.testing.assert_allclose(class_weights(torch.tensor(counts), "linear", power), (1 - shares) ** power, rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [-0.1, 1.5, float("nan")])
+def test_a_power_that_is_no_share_is_named(power: float) -> None:
+    with pytest.raises(ValueError, match=f"power of class weights is {power}.*from 0 to 1"):
+        class_weights(torch.tensor([1, 2]), "inverse_log", power)
+
+
 def test_gradients() -> None:
     logits, labels, weights = make_inputs(3, 4)
     assert torch.autograd.gradcheck(lambda x: segmentation_loss(x, labels, weights).sum, (logits,))
