@@ -22,6 +22,7 @@ from cinet_core.data.rendered_rooms.plan import Finish, RoomPlan
 from cinet_core.data.rendered_rooms.program import KINDS, RoomKind, Wish
 from cinet_core.data.rendered_rooms.roles import ROLES
 from cinet_core.data.rendered_rooms.run import RenderSettings, Worker, WorkerError, render_rooms
+from cinet_core.data.rendered_rooms.shell import wall_block
 from cinet_core.data.rendered_rooms.supports import ModelError, board_heights
 from cinet_core.data.synthetic_rooms.shell import Shell
 from cinet_core.data.synthetic_rooms.style import LABEL
@@ -235,6 +236,40 @@ def test_drainers_lie_on_the_counter_beside_the_hob(catalogue: Catalogue, artwor
                 assert all(abs(item.center[0] - hob.center[0]) > item.half[0] + hob.half[0] for hob in hobs)
     assert drainers > 10
     assert beside_a_hob > 3
+
+
+def test_pipes_are_boxed_in_where_nothing_else_stands(catalogue: Catalogue, artwork: Artwork) -> None:
+    boxes = 0
+    for seed in range(80):
+        looks = Looks(np.random.default_rng(seed), catalogue, artwork)
+        run = kitchen_run(looks, length := 1.6 + 0.02 * seed, upper=False, handle=0)
+        for box in run.items:
+            low, high = box.center - box.half, box.center + box.half
+            if box.label != LABEL.wall or box.half[1] < 0.1:  # the tiles behind are flat
+                continue
+            boxes += 1
+            assert low[2] == pytest.approx(0.9)
+            assert abs(box.center[0]) + box.half[0] == pytest.approx(length / 2)
+            for item in run.items:
+                if item.label in (LABEL.sink, LABEL.otherprop, LABEL.books) and item.center[2] > 0.9:
+                    apart = (item.center + item.half <= low + 0.05) | (item.center - item.half >= high - 0.05)
+                    assert apart[:2].any()
+    assert boxes > 10
+
+
+def test_wall_blocks_stand_at_a_wall_and_reach_the_ceiling(catalogue: Catalogue, artwork: Artwork) -> None:
+    size = np.array([2.4, 3.1, 2.5])
+    looks = Looks(np.random.default_rng(0), catalogue, artwork)
+    mid_wall = 0
+    for _ in range(60):
+        low, high = wall_block((2.4, 3.1, 2.5), looks)
+        assert (low >= 0).all()
+        assert (high <= size + 1e-9).all()
+        assert (high - low)[2] == size[2]
+        at_walls = np.count_nonzero([low[:2] == 0, np.isclose(high[:2], size[:2])])
+        assert at_walls in (1, 2)
+        mid_wall += at_walls == 1
+    assert 3 < mid_wall < 30
 
 
 def test_catalogue_reads_sizes_and_owners(catalogue: Catalogue) -> None:

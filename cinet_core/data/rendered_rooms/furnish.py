@@ -15,7 +15,7 @@ from cinet_core.data.rendered_rooms.lighting import daylight, light_room, sky
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.rendered_rooms.plan import RoomPlan
 from cinet_core.data.rendered_rooms.program import KINDS, RoomKind, Wish
-from cinet_core.data.rendered_rooms.shell import corner_block, room_shell
+from cinet_core.data.rendered_rooms.shell import room_shell, wall_block
 from cinet_core.data.rendered_rooms.written import plan_of
 from cinet_core.data.synthetic_rooms.primitives import Vector
 from cinet_core.data.synthetic_rooms.shell import Shell
@@ -72,9 +72,9 @@ class Furnishing:
     def complete(self, kind: RoomKind) -> None:
         """Fill it with what its kind asks for."""
         style = self._looks.style
-        self._corner()
         if kind.runs:
             self._kitchen(kind.runs)
+        self._wall_blocks()
         if style.chance(0.35) and not kind.runs:
             self._rug()
         for wish in kind.wishes:
@@ -95,15 +95,19 @@ class Furnishing:
             if placed:
                 return
 
-    def _corner(self) -> None:
+    def _wall_blocks(self) -> None:
         style = self._looks.style
-        if min(self._size[:2]) < 3.2 or not style.chance(0.35):
+        if min(self._size[:2]) < 2.4:
             return
-        low, high = corner_block(self._size, self._looks, style.chance(0.6))
-        if self._free(low[None], high[None]):
-            wall = next(item.finish for item in self.group.items if item.label == LABEL.wall)
-            self.group.box(low, high, LABEL.wall, wall)
-            self._taken.append(np.stack([low, high]))
+        for chance in (0.5, 0.3):
+            if not style.chance(chance):
+                continue
+            low, high = wall_block(self._size, self._looks)
+            if self._free(low[None], high[None]):
+                wall = next(item.finish for item in self.group.items if item.label == LABEL.wall)
+                finish = wall if style.chance(0.7) else self._looks.white()
+                self.group.box(low, high, LABEL.wall, finish)
+                self._taken.append(np.stack([low, high]))
 
     def _rug(self) -> None:
         style, (width, depth, _) = self._looks.style, self._size

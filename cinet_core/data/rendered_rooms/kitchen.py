@@ -14,6 +14,10 @@ from cinet_core.data.synthetic_rooms.style import LABEL
 
 DEPTH = 0.6
 BLACK = (0.02, 0.02, 0.022)
+TRIES = 4
+"""Places that a sink is tried at."""
+CEILING = 2.29
+"""Metres: below that of every room."""
 
 
 def kitchen_run(looks: Looks, length: float, upper: bool, handle: int, sink: bool = True, stove: bool = True) -> Group:
@@ -45,12 +49,15 @@ def kitchen_run(looks: Looks, length: float, upper: bool, handle: int, sink: boo
     if oven > -8:
         _hob(group, looks, oven, height)
         busy.append(oven)
-    basin = style.uniform(-half + 0.4, half - 0.4) if length > 1.2 else 9.0
-    if sink and basin < 8 and all(abs(basin - other) > 0.75 for other in busy):
+    places = [style.uniform(-half + 0.4, half - 0.4) for _ in range(TRIES)] if sink and length > 1.2 else []
+    basin = next((x for x in places if all(abs(x - other) > 0.75 for other in busy)), None)
+    if basin is not None:
         sides = tuple(side for side in (-1, 1) if _is_free(basin + side * 0.5, half - 0.2, busy))
         _sink(group, looks, basin, height, sides)
         busy.append(basin)
-    _splash_back(group, looks, half, height)
+    tiles = _splash_back(group, looks, half, height)
+    if style.chance(0.3):
+        _boxed_in(group, looks, half, height, tiles, busy)
     bottom = height + style.uniform(0.45, 0.6)
     if upper:
         _upper(group, looks, half, bottom, handle)
@@ -135,12 +142,27 @@ def _drainer(group: Group, steel: Finish, x: float, z: float) -> None:
         group.box((left, 0.16, z + 0.006), (left + 0.012, 0.48, z + 0.011), LABEL.sink, steel)
 
 
-def _splash_back(group: Group, looks: Looks, half: float, z: float) -> None:
+def _splash_back(group: Group, looks: Looks, half: float, z: float) -> Finish | None:
     style, top = looks.style, z + looks.style.uniform(0.1, 0.6)
-    if style.chance(0.75):
-        color, joint = style.color((0, 0.5), (0.3, 0.95)), style.color((0, 0.1), (0.4, 0.95))
-        tiles = Finish("tiles", color, joint, style.uniform(0.04, 0.15), style.uniform(0.06, 0.3))
-        group.box((-half, 0, z), (half, 0.008, top), LABEL.wall, tiles, size=0.001)
+    if not style.chance(0.75):
+        return None
+    color, joint = style.color((0, 0.5), (0.3, 0.95)), style.color((0, 0.1), (0.4, 0.95))
+    tiles = Finish("tiles", color, joint, style.uniform(0.04, 0.15), style.uniform(0.06, 0.3))
+    group.box((-half, 0, z), (half, 0.008, top), LABEL.wall, tiles, size=0.001)
+    return tiles
+
+
+def _boxed_in(group: Group, looks: Looks, half: float, z: float, tiles: Finish | None, busy: list[float]) -> None:
+    """Pipes behind a board at one end of the counter, white or tiled, where nothing stands yet; wall, as tiles are."""
+    style = looks.style
+    wide, deep = style.uniform(0.12, 0.5), style.uniform(0.36, 0.58)
+    side = style.pick((-1, 1))
+    x = side * (half - wide / 2)
+    if wide > half or any(abs(x - other) < wide / 2 + 0.34 for other in busy):
+        return
+    finish = tiles if tiles and style.chance(0.4) else looks.white()
+    group.box((x - wide / 2, 0, z), (x + wide / 2, deep, CEILING), LABEL.wall, finish)
+    busy.append(x)
 
 
 def _upper(group: Group, looks: Looks, half: float, bottom: float, handle: int) -> None:

@@ -81,6 +81,10 @@ class Looks:
         chosen = color or self.style.color((0.0, 0.8), (0.08, 0.95))
         return Finish("paint", chosen, chosen, roughness=roughness, offset=self.style.variant())
 
+    def white(self) -> Finish:
+        """Paint of walls and ducts: white, or nearly so."""
+        return self.paint(self.style.color((0.0, 0.08), (0.82, 0.97)), self.style.uniform(0.35, 0.9))
+
     def fabric(self) -> Finish:
         """Plain cloth, or sometimes striped, checked or printed."""
         return self.of(self.style.fabric((0.0, 0.7)))

@@ -124,7 +124,7 @@ KINDS: dict[str, RoomKind] = {
             *_COMMON,
         ),
     ),
-    "kitchen": RoomKind(0.2, (2.4, 4.8), (2.4, 4.4), (*_KITCHEN, *_DINING, *_COMMON), tiled=True, runs=2),
+    "kitchen": RoomKind(0.3, (2.4, 4.8), (2.4, 4.4), (*_KITCHEN, *_DINING, *_COMMON), tiled=True, runs=2),
     "bath": RoomKind(
         0.08,
         (1.8, 3.2),

@@ -114,9 +114,25 @@ def _curtain(group: Group, strips: list[Primitive], looks: Looks) -> None:
     )
 
 
-def corner_block(size: tuple[float, float, float], looks: Looks, wide: bool) -> tuple[Vector, Vector]:
-    """Low and high corner of a block in a corner, which makes the plan an L, or of a column."""
+def wall_block(size: tuple[float, float, float], looks: Looks) -> tuple[Vector, Vector]:
+    """Low and high corner of a block as high as the room, at one of its walls.
+
+    It is a wing, which makes the plan an L; a column or boxed-in pipes in a corner; or a chimney breast. Without them
+    every tall white box would be a refrigerator.
+    """
     style, (width, depth, height) = looks.style, size
-    x, y = (style.uniform(0.8, width * 0.35), style.uniform(0.8, depth * 0.35)) if wide else (0.35, 0.35)
+    kind = style.pick(("wing", "column", "pipes", "pipes", "breast"))
+    if kind == "wing":
+        x, y = style.uniform(0.8, width * 0.35), style.uniform(0.8, depth * 0.35)
+    elif kind == "column":
+        x = y = style.uniform(0.3, 0.5)
+    else:
+        x, y = style.uniform(0.15, 0.6), style.uniform(0.15, 0.6)
     left, front = style.pick((0.0, width - x)), style.pick((0.0, depth - y))
+    if kind == "breast":
+        x, y = style.uniform(0.5, 1.5), style.uniform(0.12, 0.5)
+        left, front = style.uniform(0.4, width - x - 0.4), style.pick((0.0, depth - y))
+        if style.chance(0.5):
+            x, y = y, x
+            left, front = style.pick((0.0, width - x)), style.uniform(0.4, depth - y - 0.4)
     return np.array([left, front, 0.0]), np.array([left + x, front + y, height])
