@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +21,7 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
         "it holds already are kept, so that a killed run goes on where it was. --setup first fetches Blender (as the "
         "Python module bpy, in an environment of its own) and the models of Sweet Home 3D; 1.3 GB. "
         "Exit status: 0 all is well, 1 some rooms failed (the next run tries them again), 2 the command could not "
-        "start or go on."
+        "start or go on, 130 or 143 it was interrupted or terminated."
     )
     parser.add_argument(
         "output", type=Path, nargs="?", help="folder for the frames; needed unless only --setup is wanted"
@@ -84,7 +87,7 @@ def _render(options: argparse.Namespace, installation: Installation) -> int:
         TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[frames]} frames"),
         TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with _ending_when_terminated(), Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("rooms", total=len(rooms), frames=0)
         failed = render_rooms(
             options.output,
@@ -97,6 +100,20 @@ def _render(options: argparse.Namespace, installation: Installation) -> int:
     if failed:
         print(f"cinet data render: {failed} rooms failed: rooms.jsonl says how", file=sys.stderr)
     return 1 if failed else 0
+
+
+@contextmanager
+def _ending_when_terminated() -> Iterator[None]:
+    """SIGTERM ends what runs within as an exception does, so that Blender and its files do not stay behind."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _number(text: str) -> int:

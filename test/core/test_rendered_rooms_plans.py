@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -383,3 +387,21 @@ def test_a_room_with_a_damaged_model_fails_alone(
     rooms = [json.loads(line) for line in (output / "rooms.jsonl").read_text().splitlines()]
     assert rooms[0]["error"] == "bookcase.obj is damaged"
     assert rooms[1]["frames"] == 1
+
+
+def test_a_terminated_run_leaves_nothing_behind(renderer: Installation, artwork: Artwork, tmp_path: Path) -> None:
+    (renderer.root / "artwork1").symlink_to(artwork.folder)
+    scratch, output = tmp_path / "scratch", tmp_path / "frames"
+    scratch.mkdir()
+    command = [sys.executable, "-m", "cinet_core.cli", "data", "render", str(output), "--cache", str(renderer.root)]
+    options = ["--rooms", "100000", "--views", "1", "--size", "16", "12"]
+    with subprocess.Popen([*command, *options], env={**os.environ, "TMPDIR": str(scratch)}) as process:
+        deadline = time.monotonic() + 60
+        while not any(output.glob("*.jpg")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline, "no frame was rendered"
+            time.sleep(0.05)
+        assert any(scratch.iterdir())
+        process.terminate()
+        assert process.wait(20) == 128 + signal.SIGTERM
+    assert not any(scratch.iterdir())
