@@ -2,100 +2,34 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from box_catalogue import make_catalogue
 
 from cinet_core.data.rendered_rooms.artwork import Artwork, draw
 from cinet_core.data.rendered_rooms.catalogue import PLUGIN, Catalogue, CatalogueError
 from cinet_core.data.rendered_rooms.chairs import Chairs, dining_chair
 from cinet_core.data.rendered_rooms.furnish import Furnishing, furnished_room
 from cinet_core.data.rendered_rooms.group import Group
-from cinet_core.data.rendered_rooms.installation import Installation
 from cinet_core.data.rendered_rooms.kitchen import kitchen_run
 from cinet_core.data.rendered_rooms.looks import Looks
 from cinet_core.data.rendered_rooms.meshes import mesh_of
 from cinet_core.data.rendered_rooms.plan import Finish, RoomPlan
 from cinet_core.data.rendered_rooms.program import KINDS, RoomKind, Wish
 from cinet_core.data.rendered_rooms.roles import ROLES
-from cinet_core.data.rendered_rooms.run import RenderSettings, Worker, WorkerError, render_rooms
 from cinet_core.data.rendered_rooms.shell import wall_block
-from cinet_core.data.rendered_rooms.supports import ModelError, board_heights
+from cinet_core.data.rendered_rooms.supports import board_heights
 from cinet_core.data.synthetic_rooms.shell import Shell
 from cinet_core.data.synthetic_rooms.style import LABEL
-
-# fmt: off
-MODELS = (
-    ("Bed", "Bedroom", 141, 208, 96), ("Bunk bed", "Bedroom", 113, 205, 160),
-    ("Bedside table", "Bedroom", 49, 48, 45), ("Chest", "Bedroom", 144, 54, 82),
-    ("Cupboard", "Bedroom", 100, 39, 150), ("Couch", "Living room", 207, 88, 86),
-    ("Corner sofa", "Living room", 234, 144, 80), ("Armchair", "Living room", 95, 83, 78),
-    ("Chair", "Living room", 50, 63, 98), ("Armchair", "Office", 59, 63, 105),
-    ("Piano bench", "Living room", 62, 36, 52), ("Oak table", "Living room", 124, 124, 74),
-    ("Coffee table", "Living room", 120, 70, 45), ("Desk", "Office", 139, 54, 105),
-    ("Bookcase", "Living room", 92, 36, 147), ("Shelves", "Living room", 79, 39, 79), ("Safe", "Office", 50, 55, 50),
-    ("Television cabinet", "Living room", 135, 69, 160), ("TV stand", "Living room", 135, 46, 53),
-    ("TV", "Living room", 78, 14, 51), ("Laptop", "Office", 34, 25, 27), ("Desk lamp", "Lights", 24, 24, 40),
-    ("Lamp", "Lights", 40, 58, 143), ("Hanging light", "Lights", 44, 44, 86),
-    ("Decorative plant", "Living room", 56, 60, 103), ("Cactus", "Living room", 15, 13, 22),
-    ("Upright piano", "Living room", 141, 54, 138), ("Fireplace", "Living room", 115, 35, 105),
-    ("Large fridge", "Kitchen", 92, 81, 184), ("Washing machine", "Kitchen", 60, 62, 74),
-    ("Large stove", "Kitchen", 104, 72, 85), ("Range hood", "Kitchen", 60, 32, 43),
-    ("Microwave", "Kitchen", 40, 36, 25), ("Bidet", "Bathroom", 40, 54, 51), ("Washbasin", "Bathroom", 56, 46, 93),
-    ("Bath", "Bathroom", 180, 70, 65), ("Shower stall", "Bathroom", 93, 112, 200),
-    ("Towel rack", "Bathroom", 60, 8, 48), ("Radiator", "Miscellaneous", 140, 25, 73),
-    ("Female", "Characters", 48, 37, 170), ("Briefcase", "Bedroom", 40, 10, 33),
-    ("Box", "Miscellaneous", 90, 66, 31), ("Slippers", "Bedroom", 24, 28, 6),
-    ("Hanging clothes", "Bedroom", 32, 59, 142), ("Dustbin", "Office", 23, 23, 35),
-    ("Basketball", "Miscellaneous", 24, 24, 24), ("Beer glass", "Kitchen", 15, 10, 16),
-    ("Coffee cup", "Kitchen", 10, 10, 4), ("Comb", "Bathroom", 12, 4, 1),
-    ("Cuckoo clock", "Miscellaneous", 27, 18, 74), ("Frame Chambord", "Miscellaneous", 14, 14, 20),
-)
-# fmt: on
-"""Name, category, width, depth and height in centimetres of models that together can be everything in ROLES."""
-
-BOX = "\n".join(
-    [
-        *(f"v {x} {y} {z}" for x in (-1, 1) for y in (0, 2) for z in (-1, 1)),
-        *("f 1 2 4 3", "f 5 7 8 6", "f 1 5 6 2", "f 3 4 8 7", "f 1 3 7 5", "f -7 -5 -1 -3"),
-        # a board half way up
-        *(f"v {x} 1 {z}" for x in (-1, 1) for z in (-1, 1)),
-        "f 9/1/1 10/1/1 12/1/1 11/1/1",
-    ]
-)
-"""What every model looks like; y is up."""
 
 ROOMS = range(16)
 
 
 @pytest.fixture(scope="module")
 def catalogue(tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
-    root = tmp_path_factory.mktemp("models")
-    folder = root / "Library"
-    textures = root / "textures" / "com/eteks/sweethome3d/io"
-    folder.mkdir()
-    textures.mkdir(parents=True)
-    (folder / "thing.obj").write_text(BOX)
-    lines = ["license=Creative Commons Attribution 3.0"]
-    for number, (name, category, *size) in enumerate(MODELS, 1):
-        lines += [f"id#{number}=Test#{number}", f"name#{number}={name}", f"category#{number}={category}"]
-        lines += [f"model#{number}=/thing.obj", f"creator#{number}=Scopia"]
-        lines += [f"{key}#{number}={value}" for key, value in zip(("width", "depth", "height"), size, strict=True)]
-    (folder / PLUGIN).write_text("\n".join(lines), "latin-1")
-    images = (
-        "woodenFloor oldWoodenFloor stoneTiles greyTile beigeTile redTiles roughcast smallWhiteBricks smallRedBricks "
-        "marbleWall stone3Wall"
-    )
-    lines = [f"image#{n}=/{name}.jpg\nwidth#{n}=40" for n, name in enumerate(images.split())]
-    (textures / "DefaultTexturesCatalog.properties").write_text("\n".join(lines))
-    return Catalogue(root)
+    return make_catalogue(tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
@@ -308,100 +242,3 @@ def test_boards_are_found_in_the_mesh(catalogue: Catalogue) -> None:
 def test_drawings_do_not_change() -> None:
     assert (draw("cover", 3) == draw("cover", 3)).all()
     assert (draw("cover", 3) != draw("cover", 4)).any()
-
-
-RENDERER = """#!{python}
-import json, os, sys
-import numpy as np
-folder = sys.argv[5]
-for line in sys.stdin:
-    plan = json.loads(line)
-    if plan["room"] == 1 and os.path.exists({broken!r}):
-        print('{{"room": 1, "vi', end="", flush=True)
-        sys.exit(9)
-    file = os.path.join(folder, "view.npz")
-    height, width = plan["height"], plan["width"]
-    flat = np.ones((height, width))
-    np.savez(file, light=np.ones((height, width, 3), np.float32), depth=flat, labels=flat.astype(np.uint8))
-    print(json.dumps({{"room": plan["room"], "views": [{{"view": 0, "file": file}}]}}), flush=True)
-"""
-"""Stands for Blender: dies in the middle of its answer on room 1 while a file is there."""
-
-
-@pytest.fixture
-def renderer(catalogue: Catalogue, tmp_path: Path) -> Installation:
-    found = Installation(tmp_path / "cache")
-    found.python.parent.mkdir(parents=True)
-    found.python.write_text(RENDERER.format(python=sys.executable, broken=str(tmp_path / "broken")))
-    found.python.chmod(0o755)
-    found.ready.touch()
-    found.models.symlink_to(catalogue.root)
-    return found
-
-
-def test_rooms_lost_to_a_dead_renderer_are_tried_again(
-    renderer: Installation, artwork: Artwork, tmp_path: Path
-) -> None:
-    (renderer.root / "artwork1").symlink_to(artwork.folder)
-    settings, reports, output = RenderSettings(5, 1, 16, 12, 1), [], tmp_path / "frames"
-
-    def run() -> int:
-        return render_rooms(output, range(3), settings, renderer, 1, lambda *counts: reports.append(counts))
-
-    (tmp_path / "broken").touch()
-    assert run() == 1
-    assert run() == 1
-    (tmp_path / "broken").unlink()
-    assert run() == 0
-    assert reports == [(1, 1), (0, 1), (1, 2), (0, 2), (0, 2), (0, 2), (0, 2), (1, 3), (0, 3)]
-    rooms = [json.loads(line) for line in (output / "rooms.jsonl").read_text().splitlines()]
-    assert [(room["room"], room.get("error")) for room in rooms] == [(0, None), (2, None), (1, None)]
-    for key in {key for room in rooms for key in room["models"]}:
-        assert f"| {key} |" in (output / "ATTRIBUTION.md").read_text()
-
-
-def test_an_answer_that_breaks_off_is_a_death(renderer: Installation, plans: list[RoomPlan], tmp_path: Path) -> None:
-    (tmp_path / "broken").touch()
-    with Worker(renderer, 1, tmp_path / "log", tmp_path) as worker:
-        assert worker.ask(plans[1]) == {"error": "Blender died with status 9"}
-        assert worker.ask(plans[0])["room"] == 0
-        for _ in range(2):
-            worker.ask(plans[1])
-        with pytest.raises(WorkerError, match="3 times in a row"):
-            worker.ask(plans[1])
-
-
-def test_a_room_with_a_damaged_model_fails_alone(
-    renderer: Installation, artwork: Artwork, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (renderer.root / "artwork1").symlink_to(artwork.folder)
-
-    def broken(room: int, *arguments: object) -> RoomPlan:
-        if room == 0:
-            raise ModelError("bookcase.obj is damaged")
-        return furnished_room(room, *arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr("cinet_core.data.rendered_rooms.run.furnished_room", broken)
-    output = tmp_path / "frames"
-    assert render_rooms(output, range(2), RenderSettings(5, 1, 16, 12, 1), renderer, 1, lambda *_: None) == 1
-    rooms = [json.loads(line) for line in (output / "rooms.jsonl").read_text().splitlines()]
-    assert rooms[0]["error"] == "bookcase.obj is damaged"
-    assert rooms[1]["frames"] == 1
-
-
-def test_a_terminated_run_leaves_nothing_behind(renderer: Installation, artwork: Artwork, tmp_path: Path) -> None:
-    (renderer.root / "artwork1").symlink_to(artwork.folder)
-    scratch, output = tmp_path / "scratch", tmp_path / "frames"
-    scratch.mkdir()
-    command = [sys.executable, "-m", "cinet_core.cli", "data", "render", str(output), "--cache", str(renderer.root)]
-    options = ["--rooms", "100000", "--views", "1", "--size", "16", "12"]
-    with subprocess.Popen([*command, *options], env={**os.environ, "TMPDIR": str(scratch)}) as process:
-        deadline = time.monotonic() + 60
-        while not any(output.glob("*.jpg")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline, "no frame was rendered"
-            time.sleep(0.05)
-        assert any(scratch.iterdir())
-        process.terminate()
-        assert process.wait(20) == 128 + signal.SIGTERM
-    assert not any(scratch.iterdir())
