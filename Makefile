@@ -61,7 +61,10 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 	  data.root="$(DATA)" model.checkpoint=runs/weights_again/best.safetensors run.output=runs/weights_last --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" stages.consistency.epochs=17 \
 	  model.checkpoint=runs/weights_last/last.safetensors run.output=runs/weights_longer --resume
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights_longer/last.safetensors cinet_core/weights/lite.safetensors
+	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" losses.class_weight_power=0.5 \
+	  stages.attention.epochs=17 stages.consistency.epochs=5 \
+	  model.checkpoint=runs/weights_longer/last.safetensors run.output=runs/weights_milder --resume
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights_milder/last.safetensors cinet_core/weights/lite.safetensors
 
 docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
 	@$(IN_ENV) python -m scripts.docs
