@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.odometry.steady_camera import SteadyCamera
 
 FEATURES = 1000
 BASELINE = 0.08
@@ -46,7 +47,7 @@ class OrbSlam3:
             raise ValueError(f"ORB-SLAM3 is not installed ({error}): pip install pyorbslam3") from error
         self._max_depth, self._rate = max_depth, rate
         self._system: Any | None = None
-        self._camera: Intrinsics | None = None
+        self._camera = SteadyCamera()
         self.poses: list[npt.NDArray[np.float64]] = []
         self.lost = 0
 
@@ -56,13 +57,12 @@ class OrbSlam3:
         """Add the next frame; see `RgbdOdometry.track`.
 
         Raises:
-            ValueError: the camera is another than before.
+            ValueError: the sizes differ, or the camera is another than before.
             OSError: the vocabulary cannot be read or fetched.
         """
+        self._camera.check(image, depth, intrinsics)
         if self._system is None:
-            self._system, self._camera = self._start(intrinsics), intrinsics
-        if intrinsics != self._camera:
-            raise ValueError(f"the camera changed from {self._camera} to {intrinsics}: use a system for each")
+            self._system = self._start(intrinsics)
         near = np.where((depth > 0) & (depth <= self._max_depth), depth, 0.0).astype(np.float32)
         result = self._system.track_rgbd(np.ascontiguousarray(image), near, len(self.poses) / self._rate)
         if result.pose_valid:

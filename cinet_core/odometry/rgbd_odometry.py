@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.odometry.steady_camera import SteadyCamera
 from cinet_core.visualize.ply import load_open3d
 
 MIN_FITNESS = 0.3
@@ -52,7 +53,7 @@ class RgbdOdometry:
         self._max_depth = max_depth
         self._method = getattr(self._odometry.Method, METHODS[method])
         self._last: Any | None = None
-        self._camera: Intrinsics | None = None
+        self._camera = SteadyCamera()
         self.poses: list[npt.NDArray[np.float64]] = []
         self.lost = 0
 
@@ -72,7 +73,7 @@ class RgbdOdometry:
         Raises:
             ValueError: the sizes differ, or the camera is another than before.
         """
-        self._check(image, depth, intrinsics)
+        self._camera.check(image, depth, intrinsics)
         frame = self._frame(image, depth)
         if self._last is None:
             pose = np.eye(4)
@@ -89,19 +90,6 @@ class RgbdOdometry:
     def close(self) -> None:
         """Forget the last frame; what was tracked stays."""
         self._last = None
-
-    def _check(self, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> None:
-        size = (intrinsics.height, intrinsics.width)
-        if image.shape != (*size, 3) or depth.shape != size:
-            raise ValueError(
-                f"image {image.shape}, depth {depth.shape} and intrinsics for {intrinsics.width}x{intrinsics.height}: "
-                "all must be of one size; use Intrinsics.resized"
-            )
-        if self._camera not in (None, intrinsics):
-            raise ValueError(
-                f"the camera changed from {self._camera} to {intrinsics}: track each with an odometry of its own"
-            )
-        self._camera = intrinsics
 
     def _frame(self, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.floating]) -> Any:
         """The frame as Open3D takes it: float depth in metres, 0 where unknown."""
