@@ -208,9 +208,11 @@ def same_stamp(one: Any, other: Any) -> bool:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that is loaded, and computes, in milliseconds."""
-    from cinet_core.checkpoint import random_checkpoint, save_checkpoint  # imports torch
+    from tiny_network import tiny_checkpoint  # imports torch
 
-    checkpoint = random_checkpoint("lite", encoder="test_efficientnet", feature_channels=24, query_channels=8)
+    from cinet_core.checkpoint import save_checkpoint
+
+    checkpoint = tiny_checkpoint()
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     save_checkpoint(path, checkpoint.model, checkpoint.metadata)
     return path

@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tiny_network import tiny_checkpoint
 
-from cinet_core.checkpoint import Checkpoint, load_checkpoint, random_checkpoint, save_checkpoint
+from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.inference import selection
 from cinet_core.inference.backend import BackendOutput
@@ -39,7 +40,6 @@ from cinet_core.inference.selection import (
 )
 from cinet_core.inference.torch_backend import TorchBackend
 
-SMALL = {"encoder": "test_efficientnet", "feature_channels": 24, "query_channels": 8, "decoder_channels": [16, 12, 8]}
 IMAGE, NETWORK = (96, 128), (48, 64)
 
 CPU = torch.device("cpu")
@@ -52,7 +52,7 @@ needs_onnx = pytest.mark.skipif(bool(LACKING), reason=str(LACKING))
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     """Weights that are not called random, or nothing would be prepared for them."""
-    made = random_checkpoint("lite", seed=3, **SMALL)
+    made = tiny_checkpoint(seed=3)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     facts = {**made.metadata.to_dict(), "random_weights": False}
     save_checkpoint(path, made.model, type(made.metadata).from_dict(facts))
@@ -150,7 +150,7 @@ def test_a_runtime_that_answers_otherwise_is_not_taken(
 
 
 def test_random_weights_and_other_devices_are_left_to_pytorch(graph: DeployableGraph, tmp_path: Path) -> None:
-    random = random_checkpoint("lite", **SMALL)
+    random = tiny_checkpoint()
     assert not needs_preparation("auto", random, graph)
     backend = select("auto", random, graph, folder=tmp_path)
     assert backend.name == "torch"
@@ -159,7 +159,7 @@ def test_random_weights_and_other_devices_are_left_to_pytorch(graph: DeployableG
 
 
 def test_what_is_unknown_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    random = random_checkpoint("lite", **SMALL)
+    random = tiny_checkpoint()
     with pytest.raises(ValueError, match="backend is 'caffe': it must be one of auto, torch"):
         Predictor(random, "cpu", backend="caffe")
     with pytest.raises(ValueError, match="precision is 'int8': it must be one of auto, float32, half"):

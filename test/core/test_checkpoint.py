@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from tiny_network import TINY, tiny_checkpoint
 
 from cinet_core.checkpoint import (
     Checkpoint,
@@ -25,19 +26,13 @@ from cinet_core.checkpoint import (
     save_checkpoint,
 )
 
-TINY = {
-    "encoder": "test_efficientnet",
-    "feature_channels": 24,
-    "query_channels": 8,
-    "decoder_channels": [16, 12, 8],
-}
 NAME = "depth_head.conv.weight"
 fault = functools.partial(pytest.mark.fault, area="security")
 
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    checkpoint = random_checkpoint("lite", seed=3, **TINY)
+    checkpoint = tiny_checkpoint(seed=3)
     metadata = dataclasses.replace(
         checkpoint.metadata,
         camera=TrainingCamera(256, 192, 210.0, (150.0, 300.5)),

@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from tiny_network import CAMERA, tiny_checkpoint
 
 from cinet_core import __version__
-from cinet_core.checkpoint import TrainingCamera, random_checkpoint, read_metadata, save_checkpoint
+from cinet_core.checkpoint import read_metadata, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.synthetic_room import SyntheticRoom
@@ -31,16 +32,9 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A file with a network that takes milliseconds; its weights are random and say so."""
-    tiny = {
-        "encoder": "test_efficientnet",
-        "feature_channels": 24,
-        "query_channels": 8,
-        "decoder_channels": [16, 12, 8],
-    }
-    checkpoint = random_checkpoint("lite", seed=3, **tiny)
-    camera = TrainingCamera(64, 48, 52.5, (42.0, 84.0))
+    checkpoint = tiny_checkpoint(seed=3)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=camera))
+    save_checkpoint(path, checkpoint.model, dataclasses.replace(checkpoint.metadata, camera=CAMERA))
     return str(path)
 
 

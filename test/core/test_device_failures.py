@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny_network import tiny_checkpoint
 
-from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint
 from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
@@ -23,9 +24,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    return random_checkpoint(
-        "lite", encoder="test_efficientnet", feature_channels=24, query_channels=8, decoder_channels=[16, 12, 8]
-    )
+    return tiny_checkpoint()
 
 
 @pytest.fixture

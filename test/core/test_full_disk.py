@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_network import tiny_checkpoint
 
 from cinet_core.atomic_file import replacing, write_whole
-from cinet_core.checkpoint import Checkpoint, load_checkpoint, random_checkpoint, save_checkpoint
+from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.data.rendered_rooms.frames import FolderError, Frame, FrameFolder
 from cinet_core.data.rendered_rooms.plan import RoomPlan, View
@@ -49,9 +50,7 @@ def noise(*shape: int) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    return random_checkpoint(
-        "lite", encoder="test_efficientnet", feature_channels=24, query_channels=8, decoder_channels=[16, 12, 8]
-    )
+    return tiny_checkpoint()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tiny_network import TINY
 from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
@@ -19,10 +20,7 @@ IMAGE, NETWORK = (48, 64), (24, 32)
 
 @pytest.fixture(scope="module")
 def model() -> CINet:
-    config = get_config(
-        "lite", encoder="test_efficientnet", feature_channels=24, query_channels=8, decoder_channels=[16, 12, 8]
-    )
-    return build_model(config, seed=0).eval()
+    return build_model(get_config("lite", **TINY), seed=0).eval()
 
 
 @pytest.fixture

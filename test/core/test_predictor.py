@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from tiny_network import tiny_checkpoint
 
-from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import MAX_CACHED_SIZES, Prediction, Predictor
 
@@ -16,9 +17,7 @@ Image = NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    return random_checkpoint(
-        "lite", encoder="test_efficientnet", feature_channels=24, query_channels=8, decoder_channels=[16, 12, 8]
-    )
+    return tiny_checkpoint()
 
 
 @pytest.fixture(scope="module")
