@@ -127,6 +127,30 @@ def test_what_is_placed_does_not_meet(catalogue: Catalogue, artwork: Artwork) ->
             assert apart > 0.55 or abs(a.center[2] - b.center[2]) > 0.55
 
 
+def test_furniture_does_not_meet_wall_blocks(catalogue: Catalogue, artwork: Artwork) -> None:
+    def cube(looks: Looks) -> Group:
+        group = Group()
+        group.box((-0.3, 0.0, 0.0), (0.3, 0.6, 0.6), 38, Finish("paint"))
+        return group
+
+    size, blocks, cubes = (3.0, 3.0, 2.5), 0, 0
+    kind = RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), tuple(Wish(cube, 1.0, "corner") for _ in range(4)))
+    for seed in range(12):
+        looks = Looks(np.random.default_rng(seed), catalogue, artwork)
+        filled = Furnishing(Shell(looks.style, size, False, windows=0), looks, size)
+        filled.group.box((0, -0.1, 0), (3, 0, 2.5), LABEL.wall, looks.white())  # whose finish a block may take
+        filled.complete(kind)
+        walls = [item for item in filled.group.items[1:] if item.label == LABEL.wall]
+        placed = [item for item in filled.group.items if item.label == 38]
+        blocks, cubes = blocks + len(walls), cubes + len(placed)
+        for wall in walls:
+            for item in placed:
+                apart = np.abs(wall.center - item.center) - wall.half - item.half
+                assert apart[:2].max() > -0.05
+    assert blocks > 4
+    assert cubes > 12
+
+
 def test_built_chairs_stand_hold_together_and_are_chairs(catalogue: Catalogue, artwork: Artwork) -> None:
     for seed in range(60):
         looks = Looks(np.random.default_rng(seed), catalogue, artwork)

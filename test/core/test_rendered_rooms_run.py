@@ -120,12 +120,15 @@ def test_a_terminated_run_leaves_nothing_behind(renderer: Installation, artwork:
     command = [sys.executable, "-m", "cinet_core.cli", "data", "render", str(output), "--cache", str(renderer.root)]
     options = ["--rooms", "100000", "--views", "1", "--size", "16", "12"]
     with subprocess.Popen([*command, *options], env={**os.environ, "TMPDIR": str(scratch)}) as process:
-        deadline = time.monotonic() + 60
-        while not any(output.glob("*.jpg")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline, "no frame was rendered"
-            time.sleep(0.05)
-        assert any(scratch.iterdir())
-        process.terminate()
-        assert process.wait(20) == 128 + signal.SIGTERM
+        try:
+            deadline = time.monotonic() + 60
+            while not any(output.glob("*.jpg")):
+                assert process.poll() is None
+                assert time.monotonic() < deadline, "no frame was rendered"
+                time.sleep(0.05)
+            assert any(scratch.iterdir())
+            process.terminate()
+            assert process.wait(20) == 128 + signal.SIGTERM
+        finally:
+            process.kill()  # or leaving the block would wait for its last room
     assert not any(scratch.iterdir())
