@@ -1,6 +1,6 @@
 """A process that does what every user of the network waits for: imports, weights, first prediction.
 
-``python -m cinet_core.benchmarks.first_output 480 640`` prints the seconds that passed as JSON: `imports`, and
+``python -m cinet_core.benchmarks.first_output 480 640 cpu auto`` prints the seconds that passed as JSON: `imports`, and
 `first_output` from then on; and which `backend` it was.
 """
 
@@ -19,13 +19,13 @@ from cinet_core.inference.predictor import Predictor  # noqa: E402
 
 
 def main(arguments: list[str]) -> None:
-    """Predict an image of this height and width with the weights that ship, on this device.
+    """Predict an image of this height and width with the weights that ship, on this device and in this precision.
 
     Args:
-        arguments: height, width, device.
+        arguments: height, width, device, precision.
     """
     imported = time.perf_counter()
-    predictor = Predictor(load_checkpoint(DEFAULT_WEIGHTS), arguments[2], backend=AUTO)
+    predictor = Predictor(load_checkpoint(DEFAULT_WEIGHTS), arguments[2], backend=AUTO, precision=arguments[3])
     predictor.predict(np.zeros((int(arguments[0]), int(arguments[1]), 3), dtype=np.uint8))
     predicted = time.perf_counter()
     seconds = {"imports": imported - _BEGIN, "first_output": predicted - imported}

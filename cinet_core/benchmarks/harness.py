@@ -14,6 +14,7 @@ from cinet_core.benchmarks import machine, network, peers, scaling, start, train
 from cinet_core.benchmarks.rows import Report, Row
 from cinet_core.benchmarks.run import QUICK, Effort, Group, LeftOutError, Run
 from cinet_core.benchmarks.tables import print_report, write_table
+from cinet_core.inference.choices import AUTO, PRECISIONS
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.model import CONFIGS
 
@@ -50,6 +51,7 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
             options.output.resolve().parent if options.output else None,
             tuple(options.configs),
             options.peers,
+            options.precision,
             status.update,
         )
         report = measure(run, {name: groups[name] for name in options.only})
@@ -83,6 +85,7 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=list(groups), default=list(groups), metavar="GROUP")
     parser.add_argument("--configs", nargs="+", choices=sorted(CONFIGS), default=list(CONFIGS), metavar="NAME")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or auto")
+    parser.add_argument("--precision", choices=PRECISIONS, default=AUTO, help="of start and node (%(default)s)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")

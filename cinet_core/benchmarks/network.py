@@ -21,7 +21,7 @@ from cinet_core.benchmarks.roofline import Cost, cost_of
 from cinet_core.benchmarks.rows import Figure, Row, milliseconds, ratios
 from cinet_core.benchmarks.run import Run
 from cinet_core.benchmarks.timing import take_turns
-from cinet_core.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text
+from cinet_core.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text, variants
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
@@ -33,15 +33,15 @@ from cinet_core.model.scene_understanding import SceneUnderstanding
 WHOLE = "image to predictions"
 FORWARD = "network, on the device"
 MAIN_CONFIG = "lite"
-HALF_DTYPE = torch.float16
+HALF_DTYPES = {"cpu": torch.bfloat16, "cuda": torch.float16}
 
 
 def measure(run: Run) -> Iterator[Row]:
     """Rows of all configurations; and of the memory that the attention map would take, on a CPU."""
     run.say("what this machine can do at best")
     limits: dict[bool, Limits] = {}
-    for half in (False, True) if run.device.type == "cuda" else (False,):
-        limits[half], rows = measure_limits(run, HALF_DTYPE if half else torch.float32)
+    for half in sorted({variant.half for variant in variants(run.device, compiled=False)}):
+        limits[half], rows = measure_limits(run, HALF_DTYPES[run.device.type] if half else torch.float32)
         yield from rows
     for name in run.configs:
         checkpoint = random_checkpoint(name)
@@ -74,9 +74,8 @@ def _forward(
         yield from timed.rows(name, network_size, cost, limits[variant.half], run.device)
         if whole is not eager:
             columns = variant.columns(run.device)
-            yield Row.of(
-                f"{TORCH} / this", f"{name}, {variant.backend}", "x", ratios(eager, whole), network_size, columns
-            )
+            subject = f"{name}, {variant.label(run.device)}"
+            yield Row.of(f"{TORCH} / this", subject, "x", ratios(eager, whole), network_size, columns)
         backends[variant].close()
 
 
@@ -100,7 +99,7 @@ class Timed:
             limits: of the device, in the variant's precision.
             device: that it ran on.
         """
-        subject, columns = f"{name}, {self.variant.backend}", self.variant.columns(device)
+        subject, columns = f"{name}, {self.variant.label(device)}", self.variant.columns(device)
         against = columns | self._against(cost, limits)
         if device.type == "cpu":
             yield Row.of(WHOLE, subject, "ms", milliseconds(self.whole), network_size, against)

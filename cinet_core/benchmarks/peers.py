@@ -130,7 +130,7 @@ def _rows(run: Run, quantity: str, graphs: Mapping[str, DeployableGraph], times:
     for (network, variant), seconds in times.items():
         beside = variant.columns(run.device) | {"GFLOP": gflop[network], "frames/s": 1 / statistics.median(seconds)}
         size = graphs[network].network_size
-        yield Row.of(quantity, f"{network}, {variant.backend}", "ms", milliseconds(seconds), size, beside)
+        yield Row.of(quantity, f"{network}, {variant.label(run.device)}", "ms", milliseconds(seconds), size, beside)
 
 
 def _fastest(network: str, times: Times) -> Variant:

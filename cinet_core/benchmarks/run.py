@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from cinet_core.benchmarks.rows import Row
+from cinet_core.inference.choices import AUTO
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Run:
         scratch: folder for what is not kept.
         output: folder for what is kept beside the report, such as plots; None: nothing is.
         configs: names of configurations.
+        precision: of the groups `start` and `node`, one of `choices.PRECISIONS`; `network` and `peers` have all.
         peers: folder with checkouts of other projects; None: those are left out.
         say: called with what is being measured now.
         notes: what was left out, and why; groups add to it.
@@ -81,6 +83,7 @@ class Run:
     output: Path | None = None
     configs: tuple[str, ...] = ("lite",)
     peers: Path | None = None
+    precision: str = AUTO
     say: Callable[[str], None] = print
     notes: list[str] = field(default_factory=list)
 

@@ -48,7 +48,7 @@ def first_output(run: Run, size: tuple[int, int], cache: Path) -> dict[str, Any]
     """What a process of `first_output` says; it leaves the cache warm.
 
     Args:
-        run: gives the device.
+        run: gives device and precision.
         size: (height, width) of the image.
         cache: `$XDG_CACHE_HOME` of the process.
 
@@ -56,7 +56,7 @@ def first_output(run: Run, size: tuple[int, int], cache: Path) -> dict[str, Any]
         RuntimeError: it failed; the text is what it said.
     """
     lengths = [str(length) for length in size]
-    done = _python(cache, "-m", "cinet_core.benchmarks.first_output", *lengths, str(run.device))
+    done = _python(cache, "-m", "cinet_core.benchmarks.first_output", *lengths, str(run.device), run.precision)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -37,9 +37,13 @@ class Variant:
 
     @property
     def name(self) -> str:
-        """As tables have it, short for a CPU, where there is only one of each backend."""
+        """All of it in words."""
         precision = f" {HALF}" if self.half else ""
         return f"{self.backend}{precision}{' CUDA graph' if self.replayed else ''}"
+
+    def label(self, device: torch.device) -> str:
+        """What it is called in a row, beside its `columns`."""
+        return self.name if device.type == "cpu" else self.backend
 
     @property
     def number_bytes(self) -> int:
@@ -73,13 +77,15 @@ def variants(device: torch.device, compiled: bool) -> list[Variant]:
     """Those that work here; PyTorch eager in float32 is the first.
 
     Args:
-        device: to run on. A CPU computes in float32, where every backend gives the same answer.
+        device: to run on. A CPU computes in half precision only in the runtimes that have instructions for it.
         compiled: `torch.compile` too.
     """
     found = []
-    for half in (False, True) if device.type == "cuda" else (False,):
+    for half in (False, True):
         for backend in BACKENDS:
             if backend == AUTO or (backend == COMPILED and not compiled) or lacking(backend, device, half):
+                continue
+            if half and device.type == "cpu" and backend not in RUNTIMES:
                 continue
             replays = (False, True) if backend == COMPILED and device.type == "cuda" else (False,)
             found += [Variant(backend, half, replayed) for replayed in replays]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -67,9 +68,6 @@ class OpenVinoBackend(OnnxBackend):
     def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
         import openvino
 
-        core = openvino.Core()
-        if half and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            raise RuntimeError("this processor has no bfloat16 instructions: use precision float32")
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
@@ -78,13 +76,21 @@ class OpenVinoBackend(OnnxBackend):
             # By itself it takes half precision where the processor has it, which is another answer.
             "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
         }
-        request = core.compile_model(str(path), "CPU", settings).create_infer_request()
+        request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
 
         def infer(inputs: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], ...]:
             request.infer(inputs, share_inputs=True)
             return tuple(request.get_tensor(name).data.copy() for name in OUTPUTS)
 
         return infer
+
+
+@functools.cache
+def openvino_has_bfloat16() -> bool:
+    """Whether this processor has the instructions that make it OpenVINO's half precision."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 class OnnxRuntimeBackend(OnnxBackend):

@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -21,7 +22,13 @@ from cinet_core.inference.choices import AUTO, BACKENDS, HALF, PRECISIONS
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import PACKAGES
-from cinet_core.inference.runtimes import RUNTIMES, OnnxBackend, OnnxRuntimeBackend
+from cinet_core.inference.runtimes import (
+    RUNTIMES,
+    OnnxBackend,
+    OnnxRuntimeBackend,
+    OpenVinoBackend,
+    openvino_has_bfloat16,
+)
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 
 TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
@@ -29,10 +36,13 @@ TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
 CANDIDATES = {"cpu": ("openvino", "onnxruntime"), "cuda": (COMPILED, "tensorrt", "onnxruntime")}
 
 # A backend that answers otherwise than PyTorch in float32 is not taken: relative difference of depth (of the worst
-# pixel in float32, of 99 in 100 in half precision) and share of equal labels.
+# pixel in float32, of the median one in half precision) and share of equal labels. In bfloat16, which has 8 bits, depth
+# of a whole room may move by some per cent: this is to find a runtime that computes something else, not to judge the
+# rounding (docs/benchmarks.md), and it looks at more rooms, so that none decides by itself.
 MAX_DEPTH_ERROR = {False: 1e-3, True: 5e-2}
-MIN_EQUAL_LABELS = {False: 0.999, True: 0.97}
-JUDGED_PERCENTILE = {False: 100, True: 99}
+MIN_EQUAL_LABELS = {False: 0.999, True: 0.9}
+JUDGED_PERCENTILE = {False: 100, True: 50}
+JUDGED_ROOMS = {False: 1, True: 4}
 # Not measured for the README, only to choose: the first runs are slower.
 WARM_UP_RUNS, TIMED_RUNS = 2, 5
 
@@ -73,6 +83,8 @@ def lacking(name: str, device: torch.device, half: bool = False) -> str | None:
         gpu = "-gpu" if device.type == "cuda" else ""
         names = [one + gpu if one == "onnxruntime" else one for one in missing]
         return f"backend {name} needs: pip install {' '.join(names)}"
+    if half and kind is OpenVinoBackend and not openvino_has_bfloat16():
+        return f"backend {name}: this processor has no bfloat16 instructions: set precision to float32"
     if device.type == "cuda" and issubclass(kind, OnnxRuntimeBackend):
         return _lacking_provider(name, kind.provider("cuda"))
     return None
@@ -187,7 +199,7 @@ def _fastest(cache: EngineCache, graph: DeployableGraph, half: bool) -> Backend:
 
 def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str, float]:
     """Median milliseconds of an image by name, taken in turns, so that other load meets all of them."""
-    images, intrinsics = _example(graph)
+    images, intrinsics = _rooms(graph)
     times: dict[str, list[float]] = {name: [] for name in backends}
     for turn in range(WARM_UP_RUNS + TIMED_RUNS):
         for name, backend in backends.items():
@@ -200,7 +212,7 @@ def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str,
 
 def _check_answer(backend: Backend, graph: DeployableGraph, half: bool) -> None:
     """Raise RuntimeError where a backend does not answer as PyTorch does in float32."""
-    images, intrinsics = _example(graph)
+    images, intrinsics = _rooms(graph, JUDGED_ROOMS[half])
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
     depth_error, equal = difference(got, expected, JUDGED_PERCENTILE[half])
     if not (depth_error <= MAX_DEPTH_ERROR[half] and equal >= MIN_EQUAL_LABELS[half]):
@@ -226,14 +238,18 @@ def difference(one: BackendOutput, other: BackendOutput, percentile: float = 100
     return float(np.percentile(errors, percentile)), equal
 
 
-def _example(graph: DeployableGraph) -> tuple[Images, Floats]:
-    """A smooth, colourful image, as unlike noise as a camera's."""
+def _rooms(graph: DeployableGraph, count: int = 1) -> tuple[Images, Floats]:
+    """Synthetic rooms: of an image of nothing the network knows nothing, and rounding would decide on its labels."""
+    # Here, because a start that finds its backend in the cache renders nothing.
+    from cinet_core.data.synthetic_rooms import SyntheticRooms
+
     height, width = graph.image_size
-    rows, columns = np.linspace(0, 3, height)[:, None], np.linspace(0, 4, width)[None]
-    channels = [np.sin(rows * factor + columns * (2 - factor) + factor) for factor in (0.5, 1.0, 1.7)]
-    image = (127.5 * (1 + np.stack(channels, axis=-1))).astype(np.uint8)
-    focal = graph.canonical_focal * width / graph.network_size[1]
-    return image[None], np.array([[focal, focal, width / 2, height / 2]], dtype=np.float32)
+    rooms = SyntheticRooms(count, height=graph.network_size[0], width=graph.network_size[1])
+    views = [rooms.view(index) for index in range(count)]
+    pictures = rooms.render_views(views).images.permute(0, 2, 3, 1).numpy()
+    images = [cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR) for picture in pictures]
+    cameras = [view.camera.intrinsics.resized(width, height) for view in views]
+    return np.stack(images), np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
 
 
 def _best(times: dict[str, float]) -> str:

@@ -69,7 +69,7 @@ def _listener(name: str, folder: Path, phases: list[Phase], backend: str = "") -
 
 
 def _node(run: Run, folder: Path) -> AbstractContextManager[Program]:
-    command = node_command(DEFAULT_WEIGHTS, device=str(run.device))
+    command = node_command(DEFAULT_WEIGHTS, device=str(run.device), precision=run.precision)
     return running("node", command, folder, environment={"XDG_CACHE_HOME": str(run.cache)})
 
 

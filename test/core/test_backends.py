@@ -26,10 +26,11 @@ from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.runtimes import RUNTIMES
+from cinet_core.inference.runtimes import RUNTIMES, openvino_has_bfloat16
 from cinet_core.inference.selection import (
     CANDIDATES,
     COMPILED,
+    JUDGED_PERCENTILE,
     MAX_DEPTH_ERROR,
     MIN_EQUAL_LABELS,
     TORCH,
@@ -190,17 +191,22 @@ def test_a_provider_that_is_not_there_is_told() -> None:
 
 @pytest.mark.parametrize("name", ["torch", pytest.param("openvino", marks=needs_onnx)])
 def test_half_precision_is_near(name: str, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path) -> None:
-    if name == "openvino":
-        openvino = pytest.importorskip("openvino")
-        if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-            pytest.skip("this processor has no bfloat16 instructions")
+    if name == "openvino" and not openvino_has_bfloat16():
+        pytest.skip("this processor has no bfloat16 instructions")
     images, intrinsics = pictures()
     expected = TorchBackend(graph).run(images, intrinsics)
     got = select(name, checkpoint, graph, "half", cache).run(images, intrinsics)
     assert not np.array_equal(got.depth, expected.depth)  # it is half precision
-    depth_error, equal_labels = difference(got, expected, 99)
+    depth_error, equal_labels = difference(got, expected, JUDGED_PERCENTILE[True])
     assert depth_error < MAX_DEPTH_ERROR[True]
     assert equal_labels >= MIN_EQUAL_LABELS[True]
+
+
+@needs_onnx
+def test_half_precision_without_the_instructions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "openvino_has_bfloat16", lambda: False)
+    with pytest.raises(ValueError, match="no bfloat16 instructions: set precision to float32"):
+        Predictor(tiny_checkpoint(), "cpu", backend="openvino", precision="half")
 
 
 @pytest.mark.soak  # compiling takes most of a minute

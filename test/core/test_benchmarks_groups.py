@@ -218,6 +218,14 @@ def test_on_a_gpu_every_precision_and_replay_is_a_variant(monkeypatch: pytest.Mo
     assert found[0].columns(CPU) == {}
 
 
+def test_on_a_cpu_half_precision_is_a_variant_of_what_has_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        variants, "lacking", lambda name, device, half: "no" if half and name == "onnxruntime" else None
+    )
+    names = [variant.label(CPU) for variant in variants.variants(CPU, compiled=False)]
+    assert names == ["torch", "openvino", "onnxruntime", "tensorrt", "openvino half", "tensorrt half"]
+
+
 def test_on_a_gpu_the_time_on_the_device_stands_beside_its_roofline() -> None:
     variant = variants.Variant("torch_compile", half=True, replayed=True)
     timed = network.Timed(variant, [0.013, 0.013], [0.010, 0.010])

@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, read_metadata, weights_path
 from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.selection import lacking, select
 from cinet_core.weights_file import read_header
 
 # What is cloned with the repository stays small.
@@ -69,3 +72,15 @@ def test_they_see_real_rooms(checkpoint: Checkpoint, shared_data: Path) -> None:
     wall = np.concatenate([np.abs(np.median(d[d > 0]) / d[d > 0] - 1) for d in depths]).mean()
     assert aligned.figures["abs_rel"] < 0.85 * wall
     assert evaluation.figures()["full/abs_rel"] < 0.22, "metric: the model card has .14"
+
+
+@pytest.mark.skipif(
+    lacking("openvino", torch.device("cpu"), half=True) is not None, reason="no OpenVINO with half precision"
+)
+def test_they_can_run_in_half_precision_on_a_cpu(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    """Their answer in bfloat16 is near enough to be taken: networks with other weights round otherwise."""
+    camera = checkpoint.metadata.camera
+    size = camera.height, camera.width
+    backend = select("openvino", checkpoint, DeployableGraph(checkpoint.model, camera, size, size), "half", tmp_path)
+    assert backend.name == "openvino"
+    backend.close()
