@@ -30,9 +30,7 @@ from cinet_core.inference.runtimes import RUNTIMES, openvino_has_bfloat16
 from cinet_core.inference.selection import (
     CANDIDATES,
     COMPILED,
-    JUDGED_PERCENTILE,
-    MAX_DEPTH_ERROR,
-    MIN_EQUAL_LABELS,
+    FLOAT16,
     TORCH,
     difference,
     lacking,
@@ -197,9 +195,9 @@ def test_half_precision_is_near(name: str, checkpoint: Checkpoint, graph: Deploy
     expected = TorchBackend(graph).run(images, intrinsics)
     got = select(name, checkpoint, graph, "half", cache).run(images, intrinsics)
     assert not np.array_equal(got.depth, expected.depth)  # it is half precision
-    depth_error, equal_labels = difference(got, expected, JUDGED_PERCENTILE[True])
-    assert depth_error < MAX_DEPTH_ERROR[True]
-    assert equal_labels >= MIN_EQUAL_LABELS[True]
+    depth_error, equal_labels = difference(got, expected, FLOAT16.percentile)
+    assert depth_error < FLOAT16.depth_error
+    assert equal_labels >= FLOAT16.equal_labels
 
 
 @needs_onnx
