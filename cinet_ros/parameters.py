@@ -45,7 +45,9 @@ class Settings:
         choices=BACKENDS,
     )
     precision: str = parameter(
-        "auto", "that the network computes in; auto: half on a GPU, float32 on a CPU", choices=PRECISIONS
+        "auto",
+        "that the network computes in; auto: half on a GPU, float32 on a CPU. int8 is for a CPU",
+        choices=PRECISIONS,
     )
     oom_fallback: str = parameter(
         "none",

@@ -24,6 +24,7 @@ from cinet_core.benchmarks.timing import take_turns
 from cinet_core.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text, variants
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
 from cinet_core.inference.backend import Backend
+from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.selection import TORCH
 from cinet_core.inference.torch_backend import TorchBackend
@@ -33,15 +34,22 @@ from cinet_core.model.scene_understanding import SceneUnderstanding
 WHOLE = "image to predictions"
 FORWARD = "network, on the device"
 MAIN_CONFIG = "lite"
-HALF_DTYPES = {"cpu": torch.bfloat16, "cuda": torch.float16}
+DTYPES = {
+    ("cpu", FLOAT32): torch.float32,
+    ("cpu", HALF): torch.bfloat16,
+    ("cpu", INT8): torch.int8,
+    ("cuda", FLOAT32): torch.float32,
+    ("cuda", HALF): torch.float16,
+}
+"""By type of device and precision."""
 
 
 def measure(run: Run) -> Iterator[Row]:
     """Rows of all configurations; and of the memory that the attention map would take, on a CPU."""
     run.say("what this machine can do at best")
-    limits: dict[bool, Limits] = {}
-    for half in sorted({variant.half for variant in variants(run.device, compiled=False)}):
-        limits[half], rows = measure_limits(run, HALF_DTYPES[run.device.type] if half else torch.float32)
+    limits: dict[str, Limits] = {}
+    for precision in dict.fromkeys(variant.precision for variant in variants(run.device, compiled=False)):
+        limits[precision], rows = measure_limits(run, DTYPES[run.device.type, precision])
         yield from rows
     for name in run.configs:
         checkpoint = random_checkpoint(name)
@@ -53,7 +61,7 @@ def measure(run: Run) -> Iterator[Row]:
 
 
 def _forward(
-    run: Run, checkpoint: Checkpoint, network_size: tuple[int, int], limits: Mapping[bool, Limits]
+    run: Run, checkpoint: Checkpoint, network_size: tuple[int, int], limits: Mapping[str, Limits]
 ) -> Iterator[Row]:
     """One configuration at one size of its input."""
     name, camera = checkpoint.metadata.config.name, checkpoint.metadata.camera
@@ -71,7 +79,7 @@ def _forward(
     eager = times[next(iter(times))]
     for variant, whole in times.items():
         timed = Timed(variant, whole, forward[variant][-len(whole) :])  # without the warm-up
-        yield from timed.rows(name, network_size, cost, limits[variant.half], run.device)
+        yield from timed.rows(name, network_size, cost, limits[variant.precision], run.device)
         if whole is not eager:
             columns = variant.columns(run.device)
             subject = f"{name}, {variant.label(run.device)}"
@@ -131,8 +139,11 @@ def _backends(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> dict[
     if not trained and checkpoint.metadata.config.name != MAIN_CONFIG and run.device.type == "cpu":
         return {Variant(TORCH): TorchBackend(graph)}
     # On a CPU compiling takes a minute for each.
-    compiled = run.device.type == "cuda" or (trained and checkpoint.metadata.config.name == MAIN_CONFIG)
-    return build_all(run, checkpoint.metadata.config.name, graph, cached_onnx(run, checkpoint, graph), compiled)
+    main = checkpoint.metadata.config.name == MAIN_CONFIG
+    compiled = run.device.type == "cuda" or (trained and main)
+    onnx = cached_onnx(run, checkpoint, graph)
+    # Finding the ranges of a large network takes minutes.
+    return build_all(run, checkpoint.metadata.config.name, graph, onnx, compiled, quantized=main)
 
 
 def _peak_memory(run: Run) -> Iterator[Row]:

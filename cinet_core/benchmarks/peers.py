@@ -22,8 +22,10 @@ from cinet_core.benchmarks.timing import take_turns
 from cinet_core.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
 from cinet_core.inference.backend import Backend
+from cinet_core.inference.choices import INT8
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import export_onnx
+from cinet_core.inference.quantization import quantize_in_child
 from cinet_core.inference.selection import TORCH
 from cinet_core.inference.torch_backend import TorchBackend
 
@@ -76,7 +78,8 @@ def _at_own_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[Row
     compiled = run.device.type == "cuda"
     backends: dict[tuple[str, Variant], Backend] = {}
     for name, graph in graphs.items():
-        onnx = cached_onnx(run, checkpoint, graph) if name == OURS else partial(_exported, run, checkpoint, name, graph)
+        own = name == OURS
+        onnx = cached_onnx(run, checkpoint, graph) if own else partial(_exported, run, checkpoint, name, graph)
         built = build_all(run, name, graph, onnx, compiled)
         backends |= {(name, variant): backend for variant, backend in built.items()}
     times = _times(run, backends)
@@ -106,14 +109,17 @@ def _ours(run: Run) -> Checkpoint:
     return checkpoint
 
 
-def _exported(run: Run, checkpoint: Checkpoint, name: str, graph: DeployableGraph) -> Path:
-    """A peer's graph as an ONNX file, exported the first time; the metadata in it are ours, and nobody reads them."""
-    path = run.scratch / "peers" / name.replace(" ", "_") / "graph.onnx"
+def _exported(run: Run, checkpoint: Checkpoint, name: str, graph: DeployableGraph, precision: str) -> Path:
+    """A peer's graph as an ONNX file, written the first time; of the metadata in it only the sizes are the peer's."""
+    folder = run.scratch / "peers" / name.replace(" ", "_")
+    path, quantized = folder / "graph.onnx", folder / "graph_int8.onnx"
     if not path.is_file():
-        path.parent.mkdir(parents=True)
+        folder.mkdir(parents=True)
         # A copy: what was compiled holds the places of the weights.
         export_onnx(copy.deepcopy(graph).to("cpu"), checkpoint.metadata, name, path)
-    return path
+    if precision == INT8 and not quantized.is_file():
+        quantize_in_child(path, quantized)
+    return quantized if precision == INT8 else path
 
 
 def _times(run: Run, backends: Backends) -> Times:

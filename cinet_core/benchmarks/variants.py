@@ -12,13 +12,18 @@ import torch
 from cinet_core.benchmarks.run import Run
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.inference.backend import Backend, Floats, Images
-from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF
+from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError
 from cinet_core.inference.runtimes import RUNTIMES
 from cinet_core.inference.selection import COMPILED, TORCH, lacking
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
+
+PRECISIONS_ON = {"cpu": (FLOAT32, HALF, INT8), "cuda": (FLOAT32, HALF)}
+NUMBER_BYTES = {FLOAT32: 4, HALF: 2, INT8: 1}
+OnnxFile = Callable[[str], Path]
+"""Precision -> the file that a runtime reads for it."""
 
 
 @dataclass(frozen=True)
@@ -27,18 +32,18 @@ class Variant:
 
     Attributes:
         backend: one of `choices.BACKENDS`.
-        half: in half precision.
+        precision: one of `choices.PRECISIONS`, but not "auto".
         replayed: as a CUDA graph.
     """
 
     backend: str
-    half: bool = False
+    precision: str = FLOAT32
     replayed: bool = False
 
     @property
     def name(self) -> str:
         """All of it in words."""
-        precision = f" {HALF}" if self.half else ""
+        precision = "" if self.precision == FLOAT32 else f" {self.precision}"
         return f"{self.backend}{precision}{' CUDA graph' if self.replayed else ''}"
 
     def label(self, device: torch.device) -> str:
@@ -47,53 +52,56 @@ class Variant:
 
     @property
     def number_bytes(self) -> int:
-        """Bytes of a number."""
-        return 2 if self.half else 4
+        """Bytes of a number, where all are of this precision."""
+        return NUMBER_BYTES[self.precision]
 
     def columns(self, device: torch.device) -> dict[str, str]:
         """What stands beside its times; nothing on a CPU."""
         if device.type == "cpu":
             return {}
-        return {"precision": HALF if self.half else FLOAT32, "CUDA graph": "yes" if self.replayed else "no"}
+        return {"precision": self.precision, "CUDA graph": "yes" if self.replayed else "no"}
 
-    def build(self, graph: DeployableGraph, onnx: Callable[[], Path]) -> Backend:
-        """Make it. That it answers as PyTorch does is not looked at: with random weights half precision need not.
+    def build(self, graph: DeployableGraph, onnx: OnnxFile) -> Backend:
+        """Make it. That it answers as PyTorch does is not looked at: with random weights rounding decides.
 
         Args:
             graph: on the device to run on.
-            onnx: the graph as a file, for the runtimes that read one.
+            onnx: gives the graph as a file, for the runtimes that read one.
 
         Raises:
             ExportError, OSError, RuntimeError: it cannot be built here.
         """
         if self.backend == TORCH:
-            return TorchBackend(graph, self.half)
+            return TorchBackend(graph, self.precision)
         if self.backend == COMPILED:
-            return CompiledTorchBackend(graph, self.half, replayed=self.replayed)
-        return RUNTIMES[self.backend](onnx(), graph.model.image_mean.device, self.half)
+            return CompiledTorchBackend(graph, self.precision, replayed=self.replayed)
+        return RUNTIMES[self.backend](onnx(self.precision), graph.model.image_mean.device, self.precision)
 
 
-def variants(device: torch.device, compiled: bool) -> list[Variant]:
+def variants(device: torch.device, compiled: bool, quantized: bool = True) -> list[Variant]:
     """Those that work here; PyTorch eager in float32 is the first.
 
     Args:
-        device: to run on. A CPU computes in half precision only in the runtimes that have instructions for it.
+        device: to run on. Of a CPU only the runtimes compute in another precision than float32.
         compiled: `torch.compile` too.
+        quantized: 8-bit integers too, on a CPU.
     """
     found = []
-    for half in (False, True):
+    for precision in PRECISIONS_ON[device.type]:
         for backend in BACKENDS:
-            if backend == AUTO or (backend == COMPILED and not compiled) or lacking(backend, device, half):
+            if backend == AUTO or (backend == COMPILED and not compiled) or lacking(backend, device, precision):
                 continue
-            if half and device.type == "cpu" and backend not in RUNTIMES:
+            if precision == INT8 and not quantized:
+                continue
+            if precision != FLOAT32 and device.type == "cpu" and backend not in RUNTIMES:
                 continue
             replays = (False, True) if backend == COMPILED and device.type == "cuda" else (False,)
-            found += [Variant(backend, half, replayed) for replayed in replays]
+            found += [Variant(backend, precision, replayed) for replayed in replays]
     return found
 
 
 def build_all(
-    run: Run, name: str, graph: DeployableGraph, onnx: Callable[[], Path], compiled: bool
+    run: Run, name: str, graph: DeployableGraph, onnx: OnnxFile, compiled: bool, quantized: bool = True
 ) -> dict[Variant, Backend]:
     """Every variant of a graph that can be built; of the others a note says why not.
 
@@ -101,11 +109,12 @@ def build_all(
         run: gives the device, and takes the notes.
         name: of the network.
         graph: on that device.
-        onnx: as for `Variant.build`.
+        onnx: see `Variant.build`.
         compiled: `torch.compile` too.
+        quantized: 8-bit integers too, on a CPU.
     """
     built: dict[Variant, Backend] = {}
-    for variant in variants(run.device, compiled):
+    for variant in variants(run.device, compiled, quantized):
         what = f"{name} at {size_text(graph.network_size)}, {variant.name}"
         run.say(f"preparing {what}")
         try:
@@ -117,13 +126,13 @@ def build_all(
     return built
 
 
-def cached_onnx(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> Callable[[], Path]:
-    """What exports a graph of a checkpoint the first time that it is called in a run.
+def cached_onnx(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> OnnxFile:
+    """What writes the file of a graph of a checkpoint the first time that it is called in a run.
 
     The folder is of one configuration: random weights have no digest that would tell two of them apart.
     """
     folder = run.scratch / "graphs" / checkpoint.metadata.config.name
-    return EngineCache(folder, checkpoint, graph, half=False).onnx
+    return lambda precision: EngineCache(folder, checkpoint, graph, precision).onnx()
 
 
 def example(size: tuple[int, int], images: int = 1) -> tuple[Images, Floats]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cinet_core.inference.choices import FLOAT32, INT8
+
 DEFAULT_IMAGE_SIZE = (640, 480)
 
 
@@ -22,6 +24,12 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         ("--output-size", None, "of what is predicted (the image's)"),
     ):
         parser.add_argument(name, nargs=2, type=int, default=default, metavar=("W", "H"), help=text)
+    parser.add_argument(
+        "--precision",
+        choices=(FLOAT32, INT8),
+        default=FLOAT32,
+        help="of the network: float32, or 8-bit integers for a CPU, which costs some accuracy (%(default)s)",
+    )
 
 
 def run_export(options: argparse.Namespace) -> int:

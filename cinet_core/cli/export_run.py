@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+from pathlib import Path
 
 from cinet_core.checkpoint import CheckpointError, load_checkpoint
 from cinet_core.geometry import fit_network_size
+from cinet_core.inference.choices import INT8
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError, export_onnx
+from cinet_core.inference.quantization import quantize_in_child
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
 
 
@@ -28,7 +32,12 @@ def run_export(options: argparse.Namespace) -> int:
             _size(options, "output_size", 1),
             checkpoint.metadata.depth_range,
         )
-        export_onnx(graph, checkpoint.metadata, checkpoint.sha256, options.output)
+        with tempfile.TemporaryDirectory() as folder:
+            quantized = options.precision == INT8
+            exact = Path(folder) / "graph.onnx" if quantized else options.output
+            export_onnx(graph, checkpoint.metadata, checkpoint.sha256, exact)
+            if quantized:
+                quantize_in_child(exact, options.output)
     except (CheckpointError, ExportError, ValueError, OSError) as error:
         print(f"cinet export: {error}", file=sys.stderr)
         return 2

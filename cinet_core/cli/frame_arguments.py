@@ -27,7 +27,10 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
         "fastest here",
     )
     parser.add_argument(
-        "--precision", default="auto", metavar="NAME", help="float32, half, or auto: half on a GPU (%(default)s)"
+        "--precision",
+        default="auto",
+        metavar="NAME",
+        help="float32, half, int8 (on a CPU), or auto: half on a GPU, float32 on a CPU (%(default)s)",
     )
     camera = parser.add_mutually_exclusive_group()
     camera.add_argument("--fov", type=_fov, metavar="DEG", help="horizontal field of view of the camera, in degrees")

@@ -2,5 +2,5 @@
 
 AUTO = "auto"
 BACKENDS = (AUTO, "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt")
-FLOAT32, HALF = "float32", "half"
-PRECISIONS = (AUTO, FLOAT32, HALF)
+FLOAT32, HALF, INT8 = "float32", "half", "int8"
+PRECISIONS = (AUTO, FLOAT32, HALF, INT8)

@@ -19,11 +19,11 @@ from cinet_core.inference.graph import DeployableGraph
 INPUTS = ("image", "intrinsics")
 OUTPUTS = ("depth", "labels", "confidence")
 OPSET = 18
-# Renamed whenever the graph computes something else, so that no cached file of before is taken for it.
+# Another one whenever the graph computes something else, or is quantised otherwise: no cached file of before is taken.
 GRAPH_VERSION = 2
 METADATA_KEY = "cinet_metadata"
 PACKAGES = ("onnx", "onnxscript")
-# Seconds; on two idle cores it takes ten.
+# Seconds of an export or a quantisation; on two idle cores each takes ten, with a large network minutes.
 EXPORT_TIMEOUT = 600.0
 
 
@@ -96,6 +96,7 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) 
         weights = Path(folder) / "weights.safetensors"
         save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
         job = {
+            "task": "export",
             "weights": str(weights),
             "sha256": checkpoint.sha256,
             "image_size": graph.image_size,
@@ -104,13 +105,21 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) 
             "depth_range": graph.depth_range,
             "path": str(path),
         }
-        command = [sys.executable, "-m", "cinet_core.inference.export_job", json.dumps(job)]
-        try:
-            # A session of its own: Ctrl-C is for this process, with which that one ends.
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=EXPORT_TIMEOUT, start_new_session=True
-            )
-        except subprocess.TimeoutExpired as error:
-            raise ExportError(f"the export did not end within {EXPORT_TIMEOUT:g} s") from error
+        run_in_child(job)
+
+
+def run_in_child(job: dict[str, Any]) -> None:
+    """Do a job of `export_job` in a process of its own.
+
+    Raises:
+        ExportError: it failed, with its last words; or it did not end in time.
+    """
+    command = [sys.executable, "-m", "cinet_core.inference.export_job", json.dumps(job)]
+    try:
+        # A session of its own: Ctrl-C is for this process, with which that one ends.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=EXPORT_TIMEOUT, start_new_session=True)
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(f"{job['task']} did not end within {EXPORT_TIMEOUT:g} s") from error
     if done.returncode != 0:
-        raise ExportError(done.stderr.strip().rpartition("\n")[2] or f"the export ended with status {done.returncode}")
+        words = done.stderr.strip().rpartition("\n")[2]
+        raise ExportError(words or f"{job['task']} ended with status {done.returncode}")

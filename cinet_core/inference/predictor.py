@@ -19,7 +19,7 @@ from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.selection import TORCH, check_backend, in_half, lacking, needs_preparation, select
+from cinet_core.inference.selection import TORCH, check_backend, lacking, needs_preparation, resolve_precision, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
 
@@ -58,7 +58,7 @@ class Predictor:
         depth_range: (nearest, farthest) valid depth in metres; None = the checkpoint's.
         backend: one of `choices.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
             image of a size comes.
-        precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU.
+        precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU, "int8" is for a CPU.
         background: let PyTorch predict until that is done.
 
     Raises:
@@ -249,7 +249,7 @@ class Predictor:
         checkpoint = Checkpoint(self._model, self.metadata, self.model_hash)
         choice, precision = self._choice, self._precision
         if self._background and needs_preparation(choice, checkpoint, graph, precision):
-            first = TorchBackend(graph, in_half(precision, torch.device(self.device)))
+            first = TorchBackend(graph, resolve_precision(precision, torch.device(self.device)))
             return BackgroundBackend(first, lambda: select(choice, checkpoint, graph, precision))
         return select(choice, checkpoint, graph, precision)
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy.typing as npt
 import torch
 
 from cinet_core.inference.backend import CHOSEN, BackendOutput, Floats, Images, one_by_one
+from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.onnx_file import INPUTS, OUTPUTS
 
 Infer = Callable[[dict[str, npt.NDArray[Any]]], tuple[npt.NDArray[Any], ...]]
@@ -24,7 +26,7 @@ class OnnxBackend:
     Args:
         path: of the ONNX file; what a runtime builds from it is kept in the same folder.
         device: to run on.
-        half: in half precision, where the runtime can.
+        precision: one of `precisions`; for int8 the file is one of `quantization.quantize`.
         reason: why it was taken.
 
     Raises:
@@ -32,16 +34,15 @@ class OnnxBackend:
     """
 
     name = ""
-    devices: tuple[str, ...] = ("cpu",)
-    # Of `device` types: where it computes in half precision.
-    half_on: tuple[str, ...] = ()
+    # By type of device: what it computes in there.
+    precisions: Mapping[str, tuple[str, ...]] = {}
 
-    def __init__(self, path: Path, device: torch.device, half: bool = False, reason: str = CHOSEN) -> None:
+    def __init__(self, path: Path, device: torch.device, precision: str = FLOAT32, reason: str = CHOSEN) -> None:
         self.reason = reason
         self.device = str(device)
-        self._infer = self._load(path, device, half)
+        self._infer = self._load(path, device, precision)
 
-    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
         """What computes the outputs of one image, in their order; they belong to the caller."""
         raise NotImplementedError
 
@@ -63,9 +64,9 @@ class OpenVinoBackend(OnnxBackend):
     """Intel's runtime, for processors of Intel and AMD, and others with the instructions it asks for."""
 
     name = "openvino"
-    half_on = ("cpu",)
+    precisions = MappingProxyType({"cpu": (FLOAT32, HALF, INT8)})
 
-    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
         import openvino
 
         settings = {
@@ -73,8 +74,9 @@ class OpenVinoBackend(OnnxBackend):
             "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
             # Two nodes on one machine would be pinned to the same cores.
             "ENABLE_CPU_PINNING": False,
-            # By itself it takes half precision where the processor has it, which is another answer.
-            "INFERENCE_PRECISION_HINT": "bf16" if half else "f32",
+            # By itself it takes half precision where the processor has it, which is another answer. Around integers
+            # it would gain nothing either.
+            "INFERENCE_PRECISION_HINT": "bf16" if precision == HALF else "f32",
         }
         request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
 
@@ -97,9 +99,9 @@ class OnnxRuntimeBackend(OnnxBackend):
     """Microsoft's runtime, for every processor, and for CUDA where the package with it is installed."""
 
     name = "onnxruntime"
-    devices: tuple[str, ...] = ("cpu", "cuda")
+    precisions: Mapping[str, tuple[str, ...]] = MappingProxyType({"cpu": (FLOAT32, INT8), "cuda": (FLOAT32,)})
 
-    def _load(self, path: Path, device: torch.device, half: bool) -> Infer:
+    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
         import onnxruntime
 
         settings = onnxruntime.SessionOptions()
@@ -107,7 +109,7 @@ class OnnxRuntimeBackend(OnnxBackend):
         settings.log_severity_level = 3
         # Threads that spin between frames take the processor from everything else on the robot.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = self.providers(path, device, half)
+        providers = self.providers(path, device, precision)
         session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
         if session.get_providers()[0] != providers[0][0]:  # it goes on with the next one after a line in the log
             raise RuntimeError(f"ONNX Runtime could not start its {providers[0][0]}")
@@ -118,7 +120,7 @@ class OnnxRuntimeBackend(OnnxBackend):
         """What ONNX Runtime calls the part of it that does the work."""
         return "CPUExecutionProvider" if device_type == "cpu" else "CUDAExecutionProvider"
 
-    def providers(self, path: Path, device: torch.device, half: bool) -> list[tuple[str, dict[str, Any]]]:
+    def providers(self, path: Path, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         """Those to use, and their options."""
         return [(self.provider(device.type), {} if device.type == "cpu" else {"device_id": device.index or 0})]
 
@@ -127,19 +129,18 @@ class TensorRtBackend(OnnxRuntimeBackend):
     """NVIDIA's, as a provider of ONNX Runtime; building its engine takes minutes, and is kept beside the file."""
 
     name = "tensorrt"
-    devices = ("cuda",)
-    half_on = ("cuda",)
+    precisions = MappingProxyType({"cuda": (FLOAT32, HALF)})
 
     @classmethod
     def provider(cls, device_type: str) -> str:
         """See `OnnxRuntimeBackend.provider`."""
         return "TensorrtExecutionProvider"
 
-    def providers(self, path: Path, device: torch.device, half: bool) -> list[tuple[str, dict[str, Any]]]:
+    def providers(self, path: Path, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         """See `OnnxRuntimeBackend.providers`; what TensorRT cannot run goes to CUDA."""
         options = {
             "device_id": device.index or 0,
-            "trt_fp16_enable": half,
+            "trt_fp16_enable": precision == HALF,
             "trt_engine_cache_enable": True,
             "trt_engine_cache_path": str(path.parent),
             "trt_engine_cache_prefix": path.stem,

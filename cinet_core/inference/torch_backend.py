@@ -18,6 +18,7 @@ from cinet_core.inference.backend import (
     OutOfDeviceMemoryError,
     one_by_one,
 )
+from cinet_core.inference.choices import FLOAT32, HALF
 from cinet_core.inference.graph import DeployableGraph, GraphOutput
 
 Returned = TypeVar("Returned")
@@ -72,15 +73,15 @@ class TorchBackend:
 
     Args:
         graph: with a model in evaluation mode, on the device to run on.
-        half: in half precision.
+        precision: half is bfloat16 on a CPU and float16 on a GPU; PyTorch computes all else in float32.
         reason: why it was taken.
     """
 
     name = "torch"
 
-    def __init__(self, graph: DeployableGraph, half: bool = False, reason: str = CHOSEN) -> None:
+    def __init__(self, graph: DeployableGraph, precision: str = FLOAT32, reason: str = CHOSEN) -> None:
         self.reason = reason
-        self._graph: Callable[[Tensor, Tensor], GraphOutput] = graph.in_half() if half else graph
+        self._graph: Callable[[Tensor, Tensor], GraphOutput] = graph.in_half() if precision == HALF else graph
         self._device = graph.model.image_mean.device
         self.device = str(self._device)
 
@@ -136,7 +137,7 @@ class CompiledTorchBackend(TorchBackend):
 
     Args:
         graph: as for `TorchBackend`.
-        half: in half precision.
+        precision: half is bfloat16 on a CPU and float16 on a GPU; PyTorch computes all else in float32.
         reason: why it was taken.
         replayed: on a GPU, as a CUDA graph.
 
@@ -146,8 +147,10 @@ class CompiledTorchBackend(TorchBackend):
 
     name = "torch_compile"
 
-    def __init__(self, graph: DeployableGraph, half: bool = False, reason: str = CHOSEN, replayed: bool = True) -> None:
-        super().__init__(graph, half, reason)
+    def __init__(
+        self, graph: DeployableGraph, precision: str = FLOAT32, reason: str = CHOSEN, replayed: bool = True
+    ) -> None:
+        super().__init__(graph, precision, reason)
         # CUDA graphs of our own: those of torch.compile belong to the thread that compiled.
         mode = "max-autotune-no-cudagraphs" if self._device.type == "cuda" else "default"
         self._graph = torch.compile(self._graph, mode=mode, dynamic=False)

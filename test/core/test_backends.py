@@ -72,7 +72,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def exported(checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, tmp_path: Path) -> Path:
     """A cache that holds the ONNX file and no times."""
-    EngineCache(cache, checkpoint, graph, half=False).onnx()
+    EngineCache(cache, checkpoint, graph, "float32").onnx()
     for file in cache.glob("*/graph.onnx"):
         (tmp_path / "cinet" / file.parent.name).mkdir(parents=True)
         shutil.copy(file, tmp_path / "cinet" / file.parent.name)
@@ -161,11 +161,11 @@ def test_what_is_unknown_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatc
     random = tiny_checkpoint()
     with pytest.raises(ValueError, match="backend is 'caffe': it must be one of auto, torch"):
         Predictor(random, "cpu", backend="caffe")
-    with pytest.raises(ValueError, match="precision is 'int8': it must be one of auto, float32, half"):
-        Predictor(random, "cpu", precision="int8")
+    with pytest.raises(ValueError, match="precision is 'int4': it must be one of auto, float32, half, int8"):
+        Predictor(random, "cpu", precision="int4")
     with pytest.raises(ValueError, match="backend tensorrt does not run on cpu"):
         Predictor(random, "cpu", backend="tensorrt")
-    with pytest.raises(ValueError, match="onnxruntime has no half precision on cpu: set precision to float32"):
+    with pytest.raises(ValueError, match="onnxruntime has no precision half on cpu: set precision to float32"):
         Predictor(random, "cpu", backend="onnxruntime", precision="half")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install openvino onnx onnxscript"):

@@ -70,7 +70,7 @@ def quick_run(tmp_path: Path) -> Run:
 @pytest.fixture
 def only_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(variants, "lacking", lambda name, device, half: None if name == "torch" else "left out")
+    monkeypatch.setattr(variants, "lacking", lambda name, device, precision: None if name == "torch" else "left out")
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_peers_that_are_not_there_are_left_out_with_a_hint(quick_run: Run, tmp_p
 
 def test_on_a_gpu_every_precision_and_replay_is_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        variants, "lacking", lambda name, device, half: "no" if name in ("tensorrt", "openvino") else None
+        variants, "lacking", lambda name, device, precision: "no" if name in ("tensorrt", "openvino") else None
     )
     found = variants.variants(torch.device("cuda"), compiled=True)
     assert found[0] == variants.Variant("torch")
@@ -218,16 +218,21 @@ def test_on_a_gpu_every_precision_and_replay_is_a_variant(monkeypatch: pytest.Mo
     assert found[0].columns(CPU) == {}
 
 
-def test_on_a_cpu_half_precision_is_a_variant_of_what_has_instructions_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_cpu_other_precisions_are_variants_of_what_has_instructions_for_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"half": ("torch", "openvino"), "int8": ("torch_compile", "openvino", "onnxruntime")}
     monkeypatch.setattr(
-        variants, "lacking", lambda name, device, half: "no" if half and name == "onnxruntime" else None
+        variants, "lacking", lambda name, device, precision: None if name in there.get(precision, (name,)) else "no"
     )
     names = [variant.label(CPU) for variant in variants.variants(CPU, compiled=False)]
-    assert names == ["torch", "openvino", "onnxruntime", "tensorrt", "openvino half", "tensorrt half"]
+    floating = ["torch", "openvino", "onnxruntime", "tensorrt", "openvino half"]
+    assert names == [*floating, "openvino int8", "onnxruntime int8"]
+    assert [variant.label(CPU) for variant in variants.variants(CPU, compiled=False, quantized=False)] == floating
 
 
 def test_on_a_gpu_the_time_on_the_device_stands_beside_its_roofline() -> None:
-    variant = variants.Variant("torch_compile", half=True, replayed=True)
+    variant = variants.Variant("torch_compile", "half", replayed=True)
     timed = network.Timed(variant, [0.013, 0.013], [0.010, 0.010])
     cost = Cost((Operation(4_000_000_000, 1_000_000), Operation(1_000, 6_000_000)), least_numbers=30_000_000)
     limits = Limits(operations=1e12, bytes=12e9)
