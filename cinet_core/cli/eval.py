@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from cinet_core.cli.arguments import add_option, json_file, positive
+from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,19 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     add_option(parser)
     parser.add_argument("--limit", type=positive, metavar="N", help="score only N frames, evenly spread")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    parser.add_argument(
+        "--backend",
+        default="torch",
+        choices=BACKENDS,
+        help="what runs the network (%(default)s); another one is judged as deployed, by its depth and labels alone, "
+        "and prepared anew for each size of image",
+    )
+    parser.add_argument(
+        "--precision",
+        default=AUTO,
+        choices=PRECISIONS,
+        help="that a backend runs it in: the way to see what half or int8 costs (auto: float32 with torch)",
+    )
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="images at a time (%(default)s)")
     parser.add_argument(
         "--output", type=json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from pathlib import Path
 
 import torch
 from rich.console import Console
@@ -14,10 +16,14 @@ from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import SceneDataset
-from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluate import BackendFor, evaluate
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.evaluation.report import DataOrigin, Report
 from cinet_core.evaluation.scored_data import open_scored
+from cinet_core.inference.backend import Backend
+from cinet_core.inference.choices import AUTO, FLOAT32
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.selection import TORCH, check_backend, resolve_precision, select
 from cinet_core.inference.torch_backend import resolve_device
 
 RANDOM = "random"
@@ -32,7 +38,7 @@ def run_evaluation(options: argparse.Namespace) -> int:
         options.output.parent.mkdir(parents=True, exist_ok=True)
         evaluation = _evaluate(options, checkpoint, dataset, raw)
         origin = DataOrigin(options.data, resolved_kind(options.data, options.kind), given)
-        report = Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256)
+        report = Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256, _precision(options))
         table = options.output.with_suffix(".md")
         write_whole(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
         write_whole(table, report.markdown().encode())
@@ -58,13 +64,42 @@ def _checkpoint(options: argparse.Namespace) -> Checkpoint:
     return load_checkpoint(options.checkpoint)
 
 
+def _precision(options: argparse.Namespace) -> str:
+    """What the network is run in. PyTorch keeps to float32 unless another one is asked for: figures are compared."""
+    if options.precision == AUTO and options.backend == TORCH:
+        return FLOAT32
+    return resolve_precision(options.precision, resolve_device(options.device))
+
+
+def _backend_for(options: argparse.Namespace, checkpoint: Checkpoint, folder: Path) -> BackendFor | None:
+    """Makes the backend that was asked for; None where PyTorch runs in float32, which gives more to be judged.
+
+    Args:
+        options: of the command.
+        checkpoint: to be scored.
+        folder: for what is built; not the cache, in which a node's graphs would have to make room for these.
+    """
+    precision = _precision(options)
+    if (options.backend, precision) == (TORCH, FLOAT32):
+        return None
+    check_backend(options.backend, precision, resolve_device(options.device))
+
+    def make(graph: DeployableGraph) -> Backend:
+        try:
+            return select(options.backend, checkpoint, graph, precision, folder)
+        except RuntimeError as error:  # whatever the runtime has against the graph, or its answer
+            raise ValueError(f"backend {options.backend} in {precision}: {error}") from error
+
+    return make
+
+
 def _evaluate(
     options: argparse.Namespace, checkpoint: Checkpoint, dataset: SceneDataset, raw: SceneDataset | None
 ) -> Evaluation:
     """Score the frames under a progress bar."""
     device = resolve_device(options.device)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress, tempfile.TemporaryDirectory() as folder:
         total = min(len(dataset), options.limit or len(dataset))
         task = progress.add_task(f"{dataset.meta.name}, {dataset.split}", total=total)
         return evaluate(
@@ -73,6 +108,7 @@ def _evaluate(
             dataset,
             raw=raw,
             device=device,
+            backend_for=_backend_for(options, checkpoint, Path(folder)),
             batch=options.batch,
             limit=options.limit,
             progress=lambda: progress.advance(task),

@@ -7,6 +7,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,15 +23,28 @@ from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.attention import AttentionMetrics
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
 from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
-from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol, LabelOrder, predicted_labels
+from cinet_core.evaluation.protocols import (
+    EIGEN,
+    FULL,
+    PAPER,
+    DepthProtocol,
+    LabelOrder,
+    predicted_labels,
+    resized_labels,
+)
 from cinet_core.evaluation.stability import PosedDataset, PosedFrame, StabilityMetrics
 from cinet_core.geometry import Intrinsics, fit_network_size
+from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.model.cinet import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
-LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", "argmax-resize")
+DEPLOYED: LabelOrder = "argmax-resize"
+LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", DEPLOYED)
+
+BackendFor = Callable[[DeployableGraph], Backend]
 
 
 def protocols_for(dataset: SceneDataset) -> tuple[DepthProtocol, ...]:
@@ -52,6 +66,7 @@ def evaluate(
     raw: SceneDataset | None = None,
     protocols: Sequence[DepthProtocol] | None = None,
     device: torch.device | str = "cpu",
+    backend_for: BackendFor | None = None,
     batch: int = 4,
     limit: int | None = None,
     progress: Callable[[], None] | None = None,
@@ -69,6 +84,8 @@ def evaluate(
         raw: the same frames with the sensor's own depth, for protocols whose truth is "raw"; may be `dataset`.
         protocols: for depth; None for `protocols_for`.
         device: to run on. All figures are summed up on the CPU in float64.
+        backend_for: makes what runs the network at one size, such as `selection.select` in the precision that is to be
+            judged. It gives predictions only: labels as deployed, nothing of the attention. None: PyTorch in float32.
         batch: images at a time, as far as consecutive ones have the same size.
         limit: score only this many frames, spread evenly over the split.
         progress: called after each frame.
@@ -79,7 +96,7 @@ def evaluate(
     """
     protocols = protocols_for(dataset) if protocols is None else tuple(protocols)
     _check(model, dataset, raw, protocols)
-    scores = _Scores(model, camera, dataset, protocols)
+    scores = _Scores(model, camera, dataset, protocols, backend_for)
     numbers = spread(len(dataset), limit)
     with _evaluating(model.to(device)), torch.inference_mode():
         waiting: list[_Frame] = []
@@ -123,10 +140,13 @@ class EvaluationGraph(DeployableGraph):
         Returns:
             The output, and (B, h, w) float32 metres, both at `network_size`.
         """
-        known = [camera or self._canonical_camera() for camera in cameras]
-        intrinsics = torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in known], dtype=torch.float32)
         output = self.model(self._network_input(images.permute(0, 2, 3, 1)))
-        return output, self._metric_depth(output.depth, intrinsics.to(images.device))
+        return output, self._metric_depth(output.depth, self.intrinsics(cameras).to(images.device))
+
+    def intrinsics(self, cameras: Sequence[Intrinsics | None]) -> Tensor:
+        """(B, 4) float32 fx fy cx cy of cameras; None = the one that has f_net = f_c."""
+        known = [camera or self._canonical_camera() for camera in cameras]
+        return torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in known], dtype=torch.float32)
 
     def _canonical_camera(self) -> Intrinsics:
         height, width = self.network_size
@@ -154,11 +174,30 @@ class _Frame:
         return PosedFrame(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
 
 
+class _Seen(NamedTuple):
+    """What was predicted for frames of one size, at the network's size.
+
+    Attributes:
+        depth: (B, h, w) float32 metres, on the CPU.
+        output: of the network, where PyTorch ran it here.
+        labels: (B, h, w) uint8 class ids, of a backend, which gives nothing else of them.
+    """
+
+    depth: Tensor
+    output: CINetOutput | None
+    labels: Tensor | None
+
+
 class _Scores:
     """Everything that is summed up over the frames."""
 
     def __init__(
-        self, model: CINet, camera: TrainingCamera, dataset: SceneDataset, protocols: Sequence[DepthProtocol]
+        self,
+        model: CINet,
+        camera: TrainingCamera,
+        dataset: SceneDataset,
+        protocols: Sequence[DepthProtocol],
+        backend_for: BackendFor | None,
     ) -> None:
         self.model, self.camera, self.dataset = model, camera, dataset
         classes = model.config.num_classes
@@ -168,16 +207,19 @@ class _Scores:
         self.attention = AttentionMetrics(classes) if model.config.scene_understanding else None
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.graphs: dict[tuple[int, int], EvaluationGraph] = {}
+        self.backend_for = backend_for
+        self.backends: dict[tuple[int, int], Backend] = {}
         self.broken: list[BrokenFrame] = []
 
     def add(self, frames: Sequence[_Frame]) -> None:
         """Predict and score frames of one size."""
         width, height = frames[0].sample.size
         if (height, width) not in self.graphs:
-            self.graphs[height, width] = EvaluationGraph(self.model, self.camera, (height, width))
-        images = torch.stack([frame.sample.image for frame in frames]).to(self.model.image_mean.device)
-        output, depth = self.graphs[height, width].predict(images, [frame.sample.intrinsics for frame in frames])
-        depth = depth.cpu()
+            graph = EvaluationGraph(self.model, self.camera, (height, width))
+            self.graphs[height, width] = graph
+            if self.backend_for is not None:
+                self.backends[height, width] = self.backend_for(graph)
+        seen = self._predict(frames, (height, width))
         for index, frame in enumerate(frames):
             sample = frame.sample
             self.counts["frames"] += 1
@@ -185,17 +227,32 @@ class _Scores:
             if sample.has_depth:
                 self.counts["with_depth"] += 1
                 for metric in self.depth:
-                    metric.update(depth[index, None], frame.truth(metric.protocol)[None])
-            posed = frame.posed(depth[index])
+                    metric.update(seen.depth[index, None], frame.truth(metric.protocol)[None])
+            posed = frame.posed(seen.depth[index])
             if posed is not None:
                 self.stability.update(posed)
             if sample.has_labels:
                 self.counts["with_labels"] += 1
-                self._add_labels(output, index, sample.labels)
+                self._add_labels(seen, index, sample.labels)
 
-    def _add_labels(self, output: CINetOutput, index: int, truth: Tensor) -> None:
+    def _predict(self, frames: Sequence[_Frame], size: tuple[int, int]) -> _Seen:
+        graph, cameras = self.graphs[size], [frame.sample.intrinsics for frame in frames]
+        images = torch.stack([frame.sample.image for frame in frames])
+        if size in self.backends:
+            pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
+            predicted = self.backends[size].run(pixels, graph.intrinsics(cameras).numpy())
+            return _Seen(torch.from_numpy(predicted.depth), None, torch.from_numpy(predicted.labels))
+        output, depth = graph.predict(images.to(self.model.image_mean.device), cameras)
+        return _Seen(depth.cpu(), output, None)
+
+    def _add_labels(self, seen: _Seen, index: int, truth: Tensor) -> None:
         chosen = slice(index, index + 1)
         height, width = truth.shape
+        if seen.labels is not None:
+            self.labels[DEPLOYED].update(resized_labels(seen.labels[chosen], height, width)[0], truth)
+        if seen.output is None:
+            return
+        output = seen.output
         for order, metric in self.labels.items():
             metric.update(predicted_labels(output.logits[chosen], height, width, order)[0], truth)
         if self.attention is not None and output.query is not None and output.key is not None:
@@ -215,6 +272,7 @@ class _Scores:
             own_label_set=self.dataset.meta.label_set.name,
             counts=Counts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
             network_sizes=tuple(sorted({graph.network_size[::-1] for graph in self.graphs.values()})),
+            backends=tuple(sorted({backend.name for backend in self.backends.values()})) or (TorchBackend.name,),
             depth=tuple(_depth_score(metric) for metric in self.depth if metric.images),
             labels=tuple(self._label_score(order) for order in LABEL_ORDERS if self.labels[order].sums.any()),
             stability=self.stability.compute(),

@@ -99,10 +99,12 @@ class Evaluation:
         own_label_set: name of the data set's, from which its labels were mapped where it is another.
         counts: how much of it.
         network_sizes: (width, height) that the network ran at, all that occurred.
+        backends: what ran it, for each of these: "torch", or the backend and precision that were asked for.
         depth: one entry a protocol and alignment; none where no frame has depth.
-        labels: the reported order first; none where no frame has labels.
+        labels: the reported order first; none where no frame has labels; a backend decides itself, as deployed.
         stability: None where the data set knows no poses.
-        attention: see `AttentionMetrics.compute`; None where the network has no SUM or no frame has labels.
+        attention: see `AttentionMetrics.compute`; None where the network has no SUM, no frame has labels, or a backend
+            ran it that gives predictions only.
         broken: frames that could not be read.
     """
 
@@ -113,6 +115,7 @@ class Evaluation:
     own_label_set: str
     counts: Counts
     network_sizes: tuple[tuple[int, int], ...]
+    backends: tuple[str, ...]
     depth: tuple[DepthScore, ...]
     labels: tuple[LabelScore, ...]
     stability: StabilityScore | None

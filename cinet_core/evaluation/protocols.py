@@ -150,8 +150,12 @@ def predicted_labels(logits: Tensor, height: int, width: int, order: LabelOrder 
     size = (height, width)
     if order == "resize-argmax":
         return F.interpolate(logits.float(), size=size, mode="bilinear", align_corners=False).argmax(dim=1)
-    labels = logits.argmax(dim=1, keepdim=True)
-    return F.interpolate(labels.float(), size=size, mode="nearest-exact").squeeze(1).long()
+    return resized_labels(logits.argmax(dim=1), height, width)
+
+
+def resized_labels(labels: Tensor, height: int, width: int) -> Tensor:
+    """Class ids (B, h, w) at the size of the truth, by nearest-exact: (B, height, width) int64."""
+    return F.interpolate(labels[:, None].float(), size=(height, width), mode="nearest-exact").squeeze(1).long()
 
 
 def _resize(depth: Tensor, size: torch.Size) -> Tensor:

@@ -13,6 +13,7 @@ from cinet_core.checkpoint import ModelMetadata
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_rows
 from cinet_core.evaluation.tables import TextTable, number, percent
+from cinet_core.inference.choices import FLOAT32
 
 SCHEMA_VERSION = 1
 RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these figures mean nothing"
@@ -73,12 +74,14 @@ class Report:
         origin: of the frames.
         metadata: of the checkpoint.
         sha256: of the checkpoint's file.
+        precision: that the network was run in, one of `choices.PRECISIONS`.
     """
 
     evaluation: Evaluation
     origin: DataOrigin
     metadata: ModelMetadata
     sha256: str
+    precision: str = FLOAT32
 
     def warnings(self) -> list[str]:
         """What a reader of the figures has to know first."""
@@ -145,6 +148,7 @@ class Report:
                 "config": self.metadata.config.to_dict(),
                 "camera": dataclasses.asdict(self.metadata.camera),
             },
+            "precision": self.precision,
             "data": dataclasses.asdict(self.origin),
             "warnings": self.warnings(),
             "notes": self.notes(),
@@ -168,7 +172,7 @@ class Report:
             f"frames: {counts.frames} scored of {counts.available}; {counts.with_depth} with depth, "
             f"{counts.with_labels} with labels, {counts.with_camera} with a known camera",
             f"classes: {label_set}" + ("" if own == label_set else f", to which those of {own} were mapped"),
-            f"network input: {sizes}",
+            f"network input: {sizes}; run by {', '.join(self.evaluation.backends)} in {self.precision}",
         ]
 
     def markdown(self) -> str:

@@ -15,6 +15,7 @@ from PIL import Image
 from cinet_core.cli import eval_run
 from cinet_core.cli.eval import add_eval, run_eval
 from cinet_core.data.synthetic_room import SyntheticRoom
+from cinet_core.inference.selection import lacking
 
 
 @pytest.fixture
@@ -79,6 +80,46 @@ def test_random_weights_are_marked(rooms: Path, capsys: pytest.CaptureFixture[st
     assert "WARNING: RANDOM WEIGHTS" in capsys.readouterr().out
     assert json.loads(output.read_text())["checkpoint"]["random_weights"] is True
     assert "RANDOM WEIGHTS" in (rooms / "figures.md").read_text()
+
+
+def test_what_a_precision_costs(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In bfloat16 by PyTorch, which every processor computes: nearly the same figures, labels as deployed only."""
+    one, other = rooms / "float32.json", rooms / "half.json"
+    assert run("default", "--data", rooms, "--split", "all", "--output", one) == 0
+    assert run("default", "--data", rooms, "--split", "all", "--output", other, "--precision", "half") == 0
+    assert "run by torch in half" in capsys.readouterr().out
+    exact, half = (json.loads(path.read_text()) for path in (one, other))
+    assert (exact["precision"], half["precision"]) == ("float32", "half")
+    by_order = {score["order"]: score["figures"] for score in exact["evaluation"]["labels"]}
+    (labels,) = half["evaluation"]["labels"]
+    assert labels["order"] == "argmax-resize"
+    assert labels["figures"]["pixel_accuracy"] == pytest.approx(by_order["argmax-resize"]["pixel_accuracy"], abs=0.1)
+    assert half["evaluation"]["attention"] is None
+    for score, reduced in zip(exact["evaluation"]["depth"], half["evaluation"]["depth"], strict=True):
+        assert reduced["figures"]["abs_rel"] == pytest.approx(score["figures"]["abs_rel"], rel=0.1)
+        assert reduced["figures"] != score["figures"]
+
+
+@pytest.mark.skipif(lacking("openvino", torch.device("cpu")) is not None, reason="no OpenVINO")
+def test_a_backend_gets_the_figures_of_pytorch(rooms: Path) -> None:
+    """Frames of two sizes, one backend each."""
+    Image.fromarray(np.full((40, 56, 3), 99, np.uint8)).save(rooms / "00003_00.jpg")
+    cv2.imwrite(str(rooms / "00003_00_depth.png"), np.full((40, 56), 2000, np.uint16))
+    files = {name: rooms / f"{name}.json" for name in ("torch", "openvino")}
+    for name, path in files.items():
+        assert run("default", "--data", rooms, "--split", "all", "--backend", name, "--output", path) == 0
+    ours, theirs = (json.loads(path.read_text())["evaluation"] for path in files.values())
+    assert ours["network_sizes"] == theirs["network_sizes"]
+    assert (ours["backends"], theirs["backends"]) == (["torch"], ["openvino"])
+    for score, same in zip(ours["depth"], theirs["depth"], strict=True):
+        assert same["figures"] == pytest.approx(score["figures"], rel=1e-3)
+    deployed = next(score for score in ours["labels"] if score["order"] == "argmax-resize")
+    assert theirs["labels"][0]["figures"] == pytest.approx(deployed["figures"], abs=2e-3)
+
+
+def test_a_backend_that_cannot_be_had_is_told(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("default", "--data", rooms, "--precision", "int8", "--output", rooms / "f.json") == 2
+    assert "backend torch has no int8" in capsys.readouterr().err
 
 
 def test_the_embedded_rooms(weights: Path, tmp_path: Path) -> None:

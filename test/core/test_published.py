@@ -109,6 +109,7 @@ def evaluation(**changes: object) -> Evaluation:
         "own_label_set": "nyu40",
         "counts": Counts(654, 654, 654, 654, 654),
         "network_sizes": ((320, 240),),
+        "backends": ("torch",),
         "depth": (DepthScore("paper", "paper: the rules", False, 654, depth),),
         "labels": (LabelScore("resize-argmax", labels, CLASS_IOU, CLASS_RECALL),),
         "stability": StabilityScore(3, 500, {"depth_change": 0.01234, "scale_change": 0.01, "shape_change": 0.002}),
