@@ -116,7 +116,8 @@ def _exported(run: Run, checkpoint: Checkpoint, name: str, graph: DeployableGrap
     if not path.is_file():
         folder.mkdir(parents=True)
         # A copy: what was compiled holds the places of the weights.
-        export_onnx(copy.deepcopy(graph).to("cpu"), checkpoint.metadata, name, path)
+        plain = copy.deepcopy(graph).to("cpu")
+        export_onnx(plain.in_one_pass() if run.device.type == "cpu" else plain, checkpoint.metadata, name, path)
     if precision == INT8 and not quantized.is_file():
         quantize_in_child(path, quantized)
     return quantized if precision == INT8 else path

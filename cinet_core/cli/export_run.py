@@ -35,6 +35,8 @@ def run_export(options: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory() as folder:
             quantized = options.precision == INT8
             exact = Path(folder) / "graph.onnx" if quantized else options.output
+            if quantized:  # for CPUs alone
+                graph = graph.in_one_pass()
             export_onnx(graph, checkpoint.metadata, checkpoint.sha256, exact)
             if quantized:
                 quantize_in_child(exact, options.output)

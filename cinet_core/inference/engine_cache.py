@@ -43,12 +43,14 @@ class EngineCache:
     def __init__(self, folder: Path | None, checkpoint: Checkpoint, graph: DeployableGraph, precision: str) -> None:
         self._checkpoint = checkpoint
         self._graph = graph
+        self._in_one_pass = graph.model.image_mean.device.type == "cpu"
         content = {
             "graph": [GRAPH_VERSION, OPSET, _version("torch")],
             "weights": checkpoint.sha256,
             "model": checkpoint.metadata.config.to_dict(),  # random weights have no digest of their own
             "sizes": [graph.image_size, graph.network_size, graph.output_size],
             "depth": [graph.depth_range, graph.canonical_focal],
+            "in_one_pass": self._in_one_pass,
         }
         machine = {
             "versions": [_version(name) for name in _PACKAGES],
@@ -72,7 +74,7 @@ class EngineCache:
         """
         if not self._onnx.is_file():
             self._folder.mkdir(parents=True, exist_ok=True)
-            export_in_child(self._checkpoint, self._graph, self._onnx)
+            export_in_child(self._checkpoint, self._graph, self._onnx, self._in_one_pass)
             self._forget_old()
         if self._quantized is not None and not self._quantized.is_file():
             quantize_in_child(self._onnx, self._quantized)

@@ -43,6 +43,8 @@ def _export(job: dict[str, Any]) -> None:
         tuple(job["output_size"]),
         tuple(job["depth_range"]),
     )
+    if job["in_one_pass"]:
+        graph = graph.in_one_pass()
     export_onnx(graph, checkpoint.metadata, job["sha256"], Path(job["path"]))
 
 

@@ -20,7 +20,7 @@ INPUTS = ("image", "intrinsics")
 OUTPUTS = ("depth", "labels", "confidence")
 OPSET = 18
 # Another one whenever the graph computes something else, or is quantised otherwise: no cached file of before is taken.
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 METADATA_KEY = "cinet_metadata"
 PACKAGES = ("onnx", "onnxscript")
 # Seconds of an export or a quantisation; on two idle cores each takes ten, with a large network minutes.
@@ -77,7 +77,7 @@ def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, pa
     write_whole(path, program.model_proto.SerializeToString())
 
 
-def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) -> None:
+def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path, in_one_pass: bool) -> None:
     """`export_onnx` in a process of its own.
 
     The exporter swaps the weights of the network that it traces, holds Python's lock for seconds and keeps hundreds of
@@ -87,6 +87,7 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) 
         checkpoint: that the graph is of.
         graph: gives the sizes and the depth range.
         path: of the file.
+        in_one_pass: as `DeployableGraph.in_one_pass`, for the runtimes of a CPU.
 
     Raises:
         ExportError: as `export_onnx`, or the process did not end in time.
@@ -103,6 +104,7 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path) 
             "network_size": graph.network_size,
             "output_size": graph.output_size,
             "depth_range": graph.depth_range,
+            "in_one_pass": in_one_pass,
             "path": str(path),
         }
         run_in_child(job)

@@ -6,7 +6,8 @@ lose more than it gains (`docs/benchmarks.md` has the figures):
 
 - convolutions of the encoder in front of its features at 1/8, and its depthwise ones: their channels have ranges too
   unlike each other for one scale;
-- the depth head, whose rounding would be steps in a wall;
+- the depth head and the last block in front of it: at full size there is nothing any more that would smooth their
+  rounding, and surfaces would be grainy;
 - everything that is no convolution of the network: resampling, attention, metric depth (its focal length would get the
   range of the cameras that it was calibrated with), probabilities.
 """
@@ -26,12 +27,13 @@ from cinet_core.atomic_file import write_whole
 from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
 
-# Ranges are the extremes of these; with 8 rooms far walls are cut off (9 % at the 99th percentile, where 32 have 3 %).
+# Ranges are the extremes of these; with 8 rooms far walls are cut off (9 % at the 99th percentile, where 32 have 3).
 CALIBRATION_ROOMS = 32
 # Others than those that backends are compared on.
 CALIBRATION_SEED = 1
 
-NETWORK, ENCODER, DEPTH_HEAD = "model.", "model.encoder.", "model.depth_head."
+NETWORK, ENCODER = "model.", "model.encoder."
+LAST_OF_DEPTH = ("model.decoders.stages.2.depth.", "model.depth_head.")
 
 
 def quantize_in_child(source: Path, path: Path) -> None:
@@ -111,7 +113,7 @@ def kept(model: Any, network_size: tuple[int, int]) -> list[str]:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
         early = math.prod(shapes[node.output[0]][2:]) > fewest
         in_encoder = weight.startswith(ENCODER) and (groups > 1 or early)
-        if not weight.startswith(NETWORK) or weight.startswith(DEPTH_HEAD) or in_encoder:
+        if not weight.startswith(NETWORK) or weight.startswith(LAST_OF_DEPTH) or in_encoder:
             names.append(node.name)
     return names
 

@@ -10,7 +10,7 @@ from tiny_network import TINY
 from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
-from cinet_core.inference.graph import DeployableGraph, _first_largest
+from cinet_core.inference.graph import DeployableGraph, _decide, _decide_in_one_pass, _first_largest
 from cinet_core.model import CINet, build_model, get_config
 from cinet_core.model.cinet import CINetOutput
 
@@ -133,6 +133,44 @@ def test_labels_are_decided_alike_where_the_graph_is_exported() -> None:
     assert torch.equal(best, expected_best)
     assert torch.equal(labels, logits.argmax(dim=1).float())
     assert torch.equal(labels, expected.float())
+
+
+@pytest.mark.parametrize("classes", [1, 2, 13, 40, 255])
+@pytest.mark.parametrize("spread", [0.01, 3.0, 60.0])
+def test_in_one_pass_labels_are_decided_alike(classes: int, spread: float) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    logits = (spread * torch.randn(2, classes, 30, 40, generator=generator)).clamp(-70, 70)
+    labels, confidence = _decide_in_one_pass(logits)
+    expected, expected_confidence = _decide(logits)
+    lost = logits.amax(dim=1) - logits.gather(1, labels[:, None].long())[:, 0]
+    steps = 2 ** (24 - max((classes - 1).bit_length(), 1))
+    assert (lost <= (4 + logits.abs().amax(dim=1)) ** 2 / 4 / steps * 2).all()
+    assert (labels == expected).float().mean() > (0.95 if spread < 0.1 else 0.999)
+    assert (confidence.int() - expected_confidence.int()).abs().max() <= 1
+
+
+def test_in_one_pass_of_equal_ones_it_is_the_first() -> None:
+    logits = torch.randint(-3, 4, (2, 5, 30, 40), generator=torch.Generator().manual_seed(0)).float()
+    labels, _ = _decide_in_one_pass(logits)
+    assert torch.equal(labels.long(), logits.argmax(dim=1))
+
+
+def test_in_one_pass_logits_of_any_size_have_a_label() -> None:
+    logits = torch.tensor([[1e4, -1e4, 0.0, 70.0], [3e38, -3e38, 1.0, 90.0], [-50.0, 200.0, 0.0, -1e30]])
+    labels, confidence = _decide_in_one_pass(logits.T[None, :, :, None])
+    assert labels.flatten().tolist() == [0, 0, 1]
+    assert confidence.flatten().tolist()[2] == 255
+    assert confidence.min() > 0
+
+
+def test_in_one_pass_the_answer_of_a_graph_is_the_same(model: CINet, image: Tensor) -> None:
+    graph = DeployableGraph(model, CAMERA, IMAGE, NETWORK)
+    with torch.no_grad():
+        depth, labels, confidence = graph(image, intrinsics_of(300.0))
+        same_depth, near_labels, near_confidence = graph.in_one_pass()(image, intrinsics_of(300.0))
+    assert torch.equal(depth.nan_to_num(), same_depth.nan_to_num())
+    assert (labels == near_labels).float().mean() > 0.995
+    assert (confidence.int() - near_confidence.int()).abs().max() <= 1
 
 
 def test_pixels_reach_the_network_as_rgb_from_0_to_1() -> None:

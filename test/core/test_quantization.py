@@ -89,7 +89,8 @@ def test_what_is_quantised_is_what_is_said(quantized: Path) -> None:
     weights = [node.input[1] for node in model.graph.node if node.op_type == "Conv"]
     floating = [name for name in weights if name.endswith("weight")]
     encoder = [name for name in floating if name.startswith("model.encoder.")]
-    assert set(floating) - set(encoder) == {"model.depth_head.conv.weight"}
+    last = [f"model.decoders.stages.2.depth.conv_{kind}.weight" for kind in ("dw", "pw")]
+    assert set(floating) - set(encoder) == {*last, "model.depth_head.conv.weight"}
     assert any("conv_stem" in name for name in encoder)
     late = [name for name in encoder if any(f"blocks.{block}." in name for block in (3, 4, 5, 6))]
     assert late
