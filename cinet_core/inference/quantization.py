@@ -24,7 +24,7 @@ from typing import Any
 import numpy.typing as npt
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, run_in_child
+from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
 
 # Ranges are the extremes of these; with 8 rooms far walls are cut off (9 % at the 99th percentile, where 32 have 3).
@@ -57,13 +57,16 @@ def quantize(source: Path, path: Path) -> None:
         path: of the file that is written, whole or not at all.
 
     Raises:
-        ImportError: onnx or onnxruntime is not installed.
+        ExportError: onnx or onnxruntime is not installed.
         OSError: a file cannot be read or written.
         RuntimeError: ONNX Runtime does not take the file.
     """
-    import onnx
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.calibrate import CalibrationDataReader
+    try:
+        import onnx
+        from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization.calibrate import CalibrationDataReader
+    except ImportError as error:
+        raise ExportError(f"{error}. Quantising needs: pip install onnx onnxruntime") from error
 
     class Rooms(CalibrationDataReader):
         """What ONNX Runtime asks for one picture after another."""

@@ -61,7 +61,7 @@ BFLOAT16 = Tolerance(3e-2, 50, 0.93, 4)
 INTEGERS = Tolerance(2e-2, 50, 0.93, 4)
 
 # Not measured for the README, only to choose: the first runs are slower.
-WARM_UP_RUNS, TIMED_RUNS = 2, 5
+WARM_UP_RUNS, TIMED_RUNS = 2, 15
 
 # One export or measurement at a time in a process.
 _PREPARING = threading.Lock()
