@@ -4,16 +4,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 
-# Fast DDS profile, own domain, localhost only, and the built package on every path.
-IN_ENV := source scripts/env.sh &&
+# The ROS 2 distribution, jazzy or kilted, each in folders of its own (.venv and .ros, .venv-kilted and .ros-kilted);
+# NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap.py names the folders by the same rule.
+ROS ?= jazzy
+NUMPY ?=
+export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY),-$(NUMPY))
 
-.PHONY: help setup demo test faults soak lint format bench bench-gpu weights docs constraints clean
+# Fast DDS profile, own domain, localhost only, and the built package on every path. What it takes out of the caller's
+# environment `setup` has said.
+IN_ENV := CINET_QUIET=1 && source scripts/env.sh &&
+
+.PHONY: help setup demo test smoke test-all faults soak lint format bench bench-gpu weights docs constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup:  ## virtual environment with torch and ROS 2, and the colcon build
-	@$(PYTHON) scripts/bootstrap.py
+setup:  ## virtual environment with torch and ROS 2 (ROS=jazzy or kilted), and the colcon build
+	@source scripts/neutral.sh && $(PYTHON) scripts/bootstrap.py --ros "$(ROS)" --numpy "$(NUMPY)"
 
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
@@ -28,6 +35,19 @@ else
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 8 test/core
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 test --ignore test/core
 endif
+
+# What differs between distributions: transitions, services, executors, QoS, messages; nodes on the wire.
+SMOKE := test/ros/test_node_process.py test/ros/test_transitions.py test/ros/test_parameters.py test/contract/test_outputs.py \
+  test/contract/test_mapping_node.py test/contract/test_time.py test/contract/test_parameter_services.py
+smoke: setup  ## the part of the tests that a distribution can break (ROS=kilted)
+	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 $(SMOKE)
+
+# The default, the other distribution, and the Python and NumPy of Ubuntu 24.04.
+test-all:  ## the test suite on every distribution, Python and NumPy that can be had (long)
+	@$(MAKE) test
+	@$(MAKE) test ROS=kilted
+	@$(MAKE) test NUMPY=1.26 PYTHON="$(PYTHON312)"
+PYTHON312 ?= python3.12
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table docs/faults.md $(PYTEST_ARGS)
@@ -73,11 +93,8 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
 	@$(IN_ENV) python -m scripts.docs
 
-constraints: setup  ## resolve scripts/constraints.txt anew, for every Python from 3.10 on
-	@$(IN_ENV) { head -1 scripts/constraints.txt; python -m uv pip compile setup.py \
-	  --extra ros --extra ros-build --extra dev --extra train --extra onnx --extra openvino --extra viewer \
-	  --universal --python-version 3.10 --no-emit-index-url --no-header --no-annotate -q --upgrade; } > constraints.new
-	@mv constraints.new scripts/constraints.txt
+constraints: setup  ## resolve scripts/constraints*.txt anew, for every Python from 3.10 on
+	@$(IN_ENV) python -m scripts.constraints
 
 clean:  ## remove everything that setup and demo made
-	rm -rf .venv .ros demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis cinet.egg-info
+	rm -rf .venv* .ros* demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis cinet.egg-info

@@ -10,7 +10,8 @@ from setuptools import find_packages, setup
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
-# Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests.
+# Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests. The versions of a
+# distribution are those of scripts/constraints-DISTRIBUTION.txt.
 ROS_RUNTIME = [
     "ros-rclpy[fastrtps]",
     "ros-common-interfaces",
@@ -40,7 +41,6 @@ ROS_BUILD = [
             "-libraries",
             "-python",
             "-ros",
-            "-ros-core",
             "-target-dependencies",
             "-test",
             "-version",
@@ -79,6 +79,17 @@ ROS_BUILD = [
         )
     ),
 ]
+# What ament_cmake_ros of one distribution asks for and the other does not.
+ROS_BUILD_OF = {
+    "jazzy": [
+        "ros-ament-cmake-gmock",
+        "ros-ament-cmake-gtest",
+        "ros-ament-cmake-pytest",
+        "ros-gmock-vendor",
+        "ros-gtest-vendor",
+    ],
+    "kilted": ["ros-ament-cmake-ros-core"],
+}
 
 setup(
     name="cinet",
@@ -124,7 +135,7 @@ setup(
         "onnx": ["onnxruntime", *EXPORT],
         "openvino": ["openvino>=2024.4", *EXPORT],
         "ros": ROS_RUNTIME,
-        "ros-build": ROS_BUILD,
+        **{f"ros-build-{distribution}": ROS_BUILD + more for distribution, more in ROS_BUILD_OF.items()},
         "data": DATA,
         "dev": ["pytest>=8", "pytest-xdist", "hypothesis", "ruff", "mypy", "psutil", *DATA],
     },

@@ -2,8 +2,9 @@
 """Set up everything that `make demo` and `make test` need on a machine without a ROS 2 distribution.
 
 Steps, each skipped when nothing it depends on has changed: system libraries (apt, only where root), a virtual
-environment in .venv with torch and real ROS 2 from PyPI wheels (pinned by scripts/constraints.txt), and a colcon build
-of this package into .ros. Uses the standard library only. On a robot with a distribution use scripts/install.sh.
+environment in .venv with torch and real ROS 2 from PyPI wheels (pinned by scripts/constraints*.txt), and a colcon build
+of this package into .ros. `make ROS=kilted` has both in folders of their own, .venv-kilted and .ros-kilted. Uses the
+standard library only. On a robot with a distribution use scripts/install.sh.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import subprocess
 import sys
 import sysconfig
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-VENV = ROOT / ".venv"
-PYTHON = VENV / "bin" / "python"
-WORKSPACE = ROOT / ".ros"
-STAMPS = VENV / "stamps"
-CONSTRAINTS = ROOT / "scripts" / "constraints.txt"
+# ROS 2 distributions that there are wheels of; the first is the default.
+DISTRIBUTIONS = ("jazzy", "kilted")
+EXTRAS = ("ros", "dev", "train", "onnx", "openvino", "viewer")
+
+# What colcon sees of the checkout.
+LINKED = ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "scripts", "cinet_core", "cinet_ros")
 
 # shared library -> Debian package that brings it (open3d and OpenCV load these)
 SYSTEM_LIBRARIES = {
@@ -40,6 +43,53 @@ SYSTEM_LIBRARIES = {
 
 class SetupError(RuntimeError):
     """A step failed; the text says what to do about it."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What is set up: its place in the checkout, and what is in it.
+
+    Attributes:
+        root: the checkout.
+        ros: the ROS 2 distribution.
+        numpy: the version of NumPy, such as 1.26 for that of Ubuntu 24.04; empty: the pinned one.
+        torch_backend: passed to uv; empty: what PyPI offers.
+    """
+
+    root: Path = ROOT
+    ros: str = DISTRIBUTIONS[0]
+    numpy: str = ""
+    torch_backend: str = ""
+
+    @property
+    def suffix(self) -> str:
+        """Of the names of its folders; empty for the default, which `scripts/env.sh` enters without being told."""
+        return "".join(f"-{part}" for part in (self.ros.removeprefix(DISTRIBUTIONS[0]), self.numpy) if part)
+
+    @property
+    def venv(self) -> Path:
+        """The virtual environment."""
+        return self.root / f".venv{self.suffix}"
+
+    @property
+    def python(self) -> Path:
+        """Its interpreter."""
+        return self.venv / "bin" / "python"
+
+    @property
+    def workspace(self) -> Path:
+        """The colcon workspace."""
+        return self.root / f".ros{self.suffix}"
+
+    @property
+    def extras(self) -> str:
+        """Extras of setup.py that it has, separated by commas."""
+        return ",".join((*EXTRAS, f"ros-build-{self.ros}"))
+
+    @property
+    def constraints(self) -> list[Path]:
+        """Files that pin what is installed."""
+        return [self.root / "scripts" / name for name in ("constraints.txt", f"constraints-{self.ros}.txt")]
 
 
 def say(text: str) -> None:
@@ -67,10 +117,17 @@ def run(*command: str | Path, env: dict[str, str] | None = None, log: Path | Non
         raise SetupError(f"`{' '.join(str(part) for part in command)}` failed with exit status {code}{tail}")
 
 
-def check_platform() -> None:
+def check_platform(environment: Environment) -> None:
     """Refuse machines without ROS 2 wheels, naming the way that works there, and paths with a blank."""
-    if any(character.isspace() for character in str(ROOT)):
-        raise SetupError(f"colcon's setup.sh cannot read a path with a blank: move this checkout from {ROOT}")
+    if environment.ros not in DISTRIBUTIONS:
+        raise SetupError(
+            f"there are no wheels of ROS 2 {environment.ros!r}: choose ROS={' or ROS='.join(DISTRIBUTIONS)}; on a "
+            "machine with another distribution use scripts/install.sh"
+        )
+    if any(character.isspace() for character in str(environment.root)):
+        raise SetupError(
+            f"colcon's setup.sh cannot read a path with a blank: move this checkout from {environment.root}"
+        )
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise SetupError(
             f"no ROS 2 wheels are published for {platform.system()} {platform.machine()} (x86-64 Linux only); "
@@ -107,49 +164,70 @@ def install_system_packages() -> None:
     log.unlink()
 
 
-def digest(paths: list[Path], extra: str = "") -> str:
+def digest(environment: Environment, paths: list[Path], extra: str = "") -> str:
     """Hash file contents and names, so that a step is redone when what it depends on has changed."""
-    state = hashlib.sha256(f"{extra}|{platform.python_version()}|{ROOT}".encode())
+    state = hashlib.sha256(f"{extra}|{platform.python_version()}|{environment}".encode())
     for path in sorted(paths):
-        state.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+        state.update(str(path.relative_to(environment.root)).encode() + b"\0" + path.read_bytes() + b"\0")
     return state.hexdigest()
 
 
-def is_current(step: str, value: str) -> bool:
+def stamp(environment: Environment, step: str) -> Path:
+    """The file that says for which inputs a step was completed."""
+    return environment.venv / "stamps" / step
+
+
+def is_current(environment: Environment, step: str, value: str) -> bool:
     """Tell whether a step was completed for exactly these inputs."""
-    stamp = STAMPS / step
-    return stamp.exists() and stamp.read_text(encoding="utf-8") == value
+    path = stamp(environment, step)
+    return path.exists() and path.read_text(encoding="utf-8") == value
 
 
-def mark_current(step: str, value: str) -> None:
+def mark_current(environment: Environment, step: str, value: str) -> None:
     """Record that a step was completed for these inputs."""
-    STAMPS.mkdir(parents=True, exist_ok=True)
-    (STAMPS / step).write_text(value, encoding="utf-8")
+    path = stamp(environment, step)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(value, encoding="utf-8")
 
 
-def install_packages(extras: str, torch_backend: str) -> None:
-    """Create .venv and install the project and its dependencies, pinned."""
-    value = digest([ROOT / "setup.py", ROOT / "pyproject.toml", CONSTRAINTS], f"{extras}|{torch_backend}")
-    usable = is_usable(VENV)
-    if usable and is_current("packages", value):
+def install_packages(environment: Environment) -> None:
+    """Create the virtual environment and install the project and its dependencies, pinned."""
+    root, venv = environment.root, environment.venv
+    inputs = [root / "setup.py", root / "pyproject.toml", *environment.constraints]
+    value = digest(environment, inputs, environment.extras)
+    usable = is_usable(venv)
+    if usable and is_current(environment, "packages", value):
         return
     if not usable:
-        say(f"creating a virtual environment in {VENV.name} with Python {platform.python_version()}")
-        run(sys.executable, "-m", "venv", "--clear", VENV)
+        say(f"creating a virtual environment in {venv.name} with Python {platform.python_version()}")
+        run(sys.executable, "-m", "venv", "--clear", venv)
         # colcon crawls below the package: keep it out of the environment's own package.xml files
-        (VENV / "COLCON_IGNORE").touch()
+        (venv / "COLCON_IGNORE").touch()
+    pins = [part for path in pinned(environment) for part in ("-c", path)]
     say("installing uv, which downloads in parallel and hard-links from its cache")
-    run(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-c", CONSTRAINTS, "uv")
-    backend = ["--torch-backend", torch_backend] if torch_backend else []
+    run(environment.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins, "uv")
+    backend = ["--torch-backend", environment.torch_backend] if environment.torch_backend else []
     cache = [] if is_writable(uv_cache()) else ["--no-cache"]
-    say("installing torch, ROS 2 and the rest (5 GB the first time; a minute or more, by your network)")
+    say(f"installing torch, ROS 2 {environment.ros.capitalize()} and the rest (5 GB the first time; a minute or more)")
     run(
-        PYTHON, "-m", "uv", "pip", "install", "--python", PYTHON, "-c", CONSTRAINTS, *backend, *cache,
+        environment.python, "-m", "uv", "pip", "install", "--python", environment.python, *pins, *backend, *cache,
         # once here, or every process that imports torch pays 10 s where PYTHONDONTWRITEBYTECODE is set
-        "--compile-bytecode", "--editable", f"{ROOT}[{extras}]",
+        "--compile-bytecode", "--editable", f"{root}[{environment.extras}]",
     )  # fmt: skip
-    rewrite_cmake_paths()
-    mark_current("packages", value)
+    rewrite_cmake_paths(venv)
+    mark_current(environment, "packages", value)
+
+
+def pinned(environment: Environment) -> list[Path]:
+    """The constraints that hold here: those of the checkout, and where another NumPy is asked for, all but its own."""
+    if not environment.numpy:
+        return environment.constraints
+    lines = [line for path in environment.constraints for line in path.read_text(encoding="utf-8").splitlines()]
+    kept = [line for line in lines if not line.startswith(("numpy==", "opencv-python=="))]
+    opencv = ["opencv-python<4.12"] if environment.numpy.startswith("1.") else []  # later wheels ask for NumPy 2
+    path = environment.venv / "constraints.txt"
+    path.write_text("\n".join([*kept, f"numpy=={environment.numpy}.*", *opencv]) + "\n", encoding="utf-8")
+    return [path]
 
 
 def is_usable(venv: Path) -> bool:
@@ -175,7 +253,7 @@ def is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def rewrite_cmake_paths() -> None:
+def rewrite_cmake_paths(venv: Path) -> None:
     """Point the ROS wheels' CMake files at this interpreter.
 
     They name the Python of the machine that built them, /opt/python/cp311-cp311/..., which exists on no other. Each
@@ -185,12 +263,12 @@ def rewrite_cmake_paths() -> None:
     tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     here = sysconfig.get_paths()
-    site_packages = VENV / "lib" / version / "site-packages"
+    site_packages = venv / "lib" / version / "site-packages"
     replacements = {
         f"/opt/python/{tag}-{tag}/include/{version}": here["include"],
         f"/opt/python/{tag}-{tag}/lib/{version}/site-packages": str(site_packages),
     }
-    for path in (VENV / "share").rglob("*.cmake"):
+    for path in (venv / "share").rglob("*.cmake"):
         text = path.read_text(encoding="utf-8")
         new = text
         for old, value in replacements.items():
@@ -201,81 +279,76 @@ def rewrite_cmake_paths() -> None:
             written.replace(path)
 
 
-def lay_out_source() -> Path:
+def lay_out_source(environment: Environment) -> Path:
     """Link the package's files into a source folder of their own and return it.
 
-    CMake refuses to export include folders that lie inside the source folder, and NumPy's lie in .venv, inside this
-    checkout: so the build must see a source folder that does not contain .venv.
+    CMake refuses to export include folders that lie inside the source folder, and NumPy's lie in the virtual
+    environment, inside this checkout: so the build must see a source folder that does not contain it.
     """
-    source = WORKSPACE / "src" / "cinet_ros"
+    root, workspace = environment.root, environment.workspace
+    source = workspace / "src" / "cinet_ros"
     source.mkdir(parents=True, exist_ok=True)
-    for name in (
-        "CMakeLists.txt",
-        "package.xml",
-        "msg",
-        "launch",
-        "config",
-        "scripts",
-        "cinet_core",
-        "cinet_ros",
-    ):
+    for name in LINKED:
         link = source / name
         if not link.is_symlink():
-            link.symlink_to(ROOT / name)
-        elif link.readlink() != ROOT / name:
+            link.symlink_to(root / name)
+        elif link.readlink() != root / name:
             # the checkout was moved or copied: CMake's caches name the old place, too
             for built in ("build", "install"):
-                shutil.rmtree(WORKSPACE / built, ignore_errors=True)
+                shutil.rmtree(workspace / built, ignore_errors=True)
             link.unlink()
-            link.symlink_to(ROOT / name)
+            link.symlink_to(root / name)
     return source
 
 
-def build_workspace() -> None:
+def build_workspace(environment: Environment) -> None:
     """Build the messages and lay out the package with colcon, Python files as links into this checkout."""
+    root, workspace = environment.root, environment.workspace
     built = [
-        ROOT / "CMakeLists.txt",
-        ROOT / "package.xml",
-        *(ROOT / "msg").glob("*.msg"),
-        *(ROOT / "scripts").glob("*.in"),
+        root / "CMakeLists.txt",
+        root / "package.xml",
+        *(root / "msg").glob("*.msg"),
+        *(root / "scripts").glob("*.in"),
     ]
     linked = [
-        str(path.relative_to(ROOT))
+        str(path.relative_to(root))
         for folder in ("cinet_core", "cinet_ros", "launch", "config")
-        for path in sorted((ROOT / folder).rglob("*"))
+        for path in sorted((root / folder).rglob("*"))
         if path.is_file() and "__pycache__" not in path.parts and ".egg-info" not in str(path)
     ]
-    packages = (STAMPS / "packages").read_text(encoding="utf-8")
-    value = digest(built, "|".join([packages, *linked]))
-    if is_current("workspace", value) and (WORKSPACE / "install" / "setup.sh").exists():
+    packages = stamp(environment, "packages").read_text(encoding="utf-8")
+    value = digest(environment, built, "|".join([packages, *linked]))
+    if is_current(environment, "workspace", value) and (workspace / "install" / "setup.sh").exists():
         return
-    say("building the messages and the package cinet_ros with colcon into .ros")
-    WORKSPACE.mkdir(exist_ok=True)
-    (WORKSPACE / "COLCON_IGNORE").touch()
-    prefix = str(VENV)
+    say(f"building the messages and the package cinet_ros with colcon into {workspace.name}")
+    workspace.mkdir(exist_ok=True)
+    (workspace / "COLCON_IGNORE").touch()
+    (workspace / "distribution").write_text(f"{environment.ros}\n", encoding="utf-8")  # for scripts/env.sh
+    prefix, python = str(environment.venv), environment.python
     run(
-        PYTHON, "-m", "colcon", "--log-base", WORKSPACE / "log", "build",
-        "--paths", lay_out_source(),
-        "--build-base", WORKSPACE / "build", "--install-base", WORKSPACE / "install",
+        python, "-m", "colcon", "--log-base", workspace / "log", "build",
+        "--paths", lay_out_source(environment),
+        "--build-base", workspace / "build", "--install-base", workspace / "install",
         "--symlink-install", "--event-handlers", "console_direct-",
-        "--cmake-args", f"-DPython3_EXECUTABLE={PYTHON}", f"-DCINET_PYTHON={PYTHON}", "-DBUILD_TESTING=OFF",
+        "--cmake-args", f"-DPython3_EXECUTABLE={python}", f"-DCINET_PYTHON={python}", "-DBUILD_TESTING=OFF",
         env={
             "AMENT_PREFIX_PATH": prefix,
             "CMAKE_PREFIX_PATH": prefix,
-            "PATH": f"{VENV / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{environment.venv / 'bin'}{os.pathsep}{os.environ['PATH']}",
             "VIRTUAL_ENV": prefix,
+            "ROS_DISTRO": environment.ros,
+            "COLCON_HOME": str(workspace / "colcon"),  # not the defaults of whoever runs this
         },
-        log=WORKSPACE / "build.log",
+        log=workspace / "build.log",
     )  # fmt: skip
-    mark_current("workspace", value)
+    mark_current(environment, "workspace", value)
 
 
 def main() -> int:
     """Run every step that is not up to date."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--extras", default="ros,ros-build,dev,train,onnx,openvino,viewer", help="extras of setup.py to install"
-    )
+    parser.add_argument("--ros", default=DISTRIBUTIONS[0], help=f"ROS 2 distribution: {' or '.join(DISTRIBUTIONS)}")
+    parser.add_argument("--numpy", default="", help="version of NumPy, such as 1.26 (default: the pinned one)")
     parser.add_argument(
         "--torch-backend",
         default=os.environ.get("TORCH_BACKEND", ""),
@@ -283,11 +356,12 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     started = time.monotonic()
+    environment = Environment(ROOT, arguments.ros, arguments.numpy, arguments.torch_backend)
     try:
-        check_platform()
+        check_platform(environment)
         install_system_packages()
-        install_packages(arguments.extras, arguments.torch_backend)
-        build_workspace()
+        install_packages(environment)
+        build_workspace(environment)
     except (SetupError, OSError) as error:
         print(f"[setup] failed: {error}", file=sys.stderr)
         return 1

@@ -1,13 +1,22 @@
 # shellcheck shell=sh
 # Source this (bash or sh, from the checkout) to use what `make setup` built: the virtual environment, the ROS 2
-# package, the Fast DDS profile, and discovery limited to this machine.
+# package, the Fast DDS profile, and discovery limited to this machine. CINET_ENVIRONMENT=-kilted enters what
+# `make setup ROS=kilted` built.
+# shellcheck source=scripts/neutral.sh
+. scripts/neutral.sh
 # shellcheck source=/dev/null
-. .ros/install/setup.sh
-export VIRTUAL_ENV="$PWD/.venv"
+. ".ros${CINET_ENVIRONMENT:-}/install/setup.sh"
+ROS_DISTRO="$(cat ".ros${CINET_ENVIRONMENT:-}/distribution")"
+export ROS_DISTRO
+export VIRTUAL_ENV="$PWD/.venv${CINET_ENVIRONMENT:-}"
 export PATH="$VIRTUAL_ENV/bin:$PATH"
 export AMENT_PREFIX_PATH="$AMENT_PREFIX_PATH:$VIRTUAL_ENV"
-export RMW_IMPLEMENTATION="${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
-export FASTDDS_DEFAULT_PROFILES_FILE="${FASTDDS_DEFAULT_PROFILES_FILE:-$PWD/config/fastdds.xml}"
+export RMW_IMPLEMENTATION=rmw_fastrtps_cpp
+# Fast DDS 3 renamed the variable and warns about the old name.
+case $ROS_DISTRO in
+  jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE="$PWD/config/fastdds.xml" ;;
+  *) export FASTDDS_DEFAULT_PROFILES_FILE="$PWD/config/fastdds.xml" ;;
+esac
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
 # not below the home folder, which may be read-only
-export ROS_LOG_DIR="${ROS_LOG_DIR:-$PWD/.ros/node_log}"
+export ROS_LOG_DIR="${ROS_LOG_DIR:-$PWD/.ros${CINET_ENVIRONMENT:-}/node_log}"

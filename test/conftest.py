@@ -44,6 +44,10 @@ def _reserve_domain() -> tuple[int, socket.socket]:
     raise RuntimeError(f"all {len(DOMAINS)} ROS domains are in use by other test sessions; end some of them")
 
 
+# What a ROS user's shell may hold, and the nodes of the tests would not find each other with (scripts/neutral.sh).
+for _name in ("ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "ROS_STATIC_PEERS", "ROS_SECURITY_ENABLE"):
+    os.environ.pop(_name, None)
+os.environ["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Fast DDS 3 renamed the variable and warns about the old name.
 _OLD_FAST_DDS = os.environ.get("ROS_DISTRO") in {"humble", "iron", "jazzy"}
