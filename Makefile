@@ -47,7 +47,7 @@ test-all:  ## the test suite on every distribution, Python and NumPy that can be
 	@$(MAKE) test
 	@$(MAKE) test ROS=kilted
 	@$(MAKE) test NUMPY=1.26 PYTHON="$(PYTHON312)"
-PYTHON312 ?= python3.12
+PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12) python3.12)
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table docs/faults.md $(PYTEST_ARGS)

@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DISTRIBUTIONS = ("jazzy", "kilted")
 EXTRAS = ("ros", "dev", "train", "onnx", "openvino", "viewer")
 
+# Packages whose pinned versions ask for NumPy 2.
+FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")
+
 # What colcon sees of the checkout.
 LINKED = ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "scripts", "cinet_core", "cinet_ros")
 
@@ -83,8 +86,9 @@ class Environment:
 
     @property
     def extras(self) -> str:
-        """Extras of setup.py that it has, separated by commas."""
-        return ",".join((*EXTRAS, f"ros-build-{self.ros}"))
+        """Extras of setup.py that it has, separated by commas; no viewer with NumPy 1, for which Rerun has no build."""
+        old = self.numpy.startswith("1.")
+        return ",".join((*(name for name in EXTRAS if not (old and name == "viewer")), f"ros-build-{self.ros}"))
 
     @property
     def constraints(self) -> list[Path]:
@@ -214,17 +218,16 @@ def install_packages(environment: Environment) -> None:
         # once here, or every process that imports torch pays 10 s where PYTHONDONTWRITEBYTECODE is set
         "--compile-bytecode", "--editable", f"{root}[{environment.extras}]",
     )  # fmt: skip
-    rewrite_cmake_paths(venv)
     mark_current(environment, "packages", value)
 
 
 def pinned(environment: Environment) -> list[Path]:
-    """The constraints that hold here: those of the checkout, and where another NumPy is asked for, all but its own."""
+    """The constraints that hold here: those of the checkout, where another NumPy is asked for without its own."""
     if not environment.numpy:
         return environment.constraints
     lines = [line for path in environment.constraints for line in path.read_text(encoding="utf-8").splitlines()]
-    kept = [line for line in lines if not line.startswith(("numpy==", "opencv-python=="))]
-    opencv = ["opencv-python<4.12"] if environment.numpy.startswith("1.") else []  # later wheels ask for NumPy 2
+    kept = [line for line in lines if line.split("==")[0] not in FOLLOW_NUMPY]
+    opencv = ["opencv-python<4.12"] if environment.numpy.startswith("1.") else []
     path = environment.venv / "constraints.txt"
     path.write_text("\n".join([*kept, f"numpy=={environment.numpy}.*", *opencv]) + "\n", encoding="utf-8")
     return [path]
@@ -268,6 +271,8 @@ def rewrite_cmake_paths(venv: Path) -> None:
         f"/opt/python/{tag}-{tag}/include/{version}": here["include"],
         f"/opt/python/{tag}-{tag}/lib/{version}/site-packages": str(site_packages),
     }
+    if not (site_packages / "numpy" / "_core" / "include").is_dir():
+        replacements["numpy/_core/include"] = "numpy/core/include"  # as NumPy 1 has it
     for path in (venv / "share").rglob("*.cmake"):
         text = path.read_text(encoding="utf-8")
         new = text
@@ -324,6 +329,7 @@ def build_workspace(environment: Environment) -> None:
     workspace.mkdir(exist_ok=True)
     (workspace / "COLCON_IGNORE").touch()
     (workspace / "distribution").write_text(f"{environment.ros}\n", encoding="utf-8")  # for scripts/env.sh
+    rewrite_cmake_paths(environment.venv)
     prefix, python = str(environment.venv), environment.python
     run(
         python, "-m", "colcon", "--log-base", workspace / "log", "build",
