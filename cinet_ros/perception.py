@@ -22,7 +22,6 @@ from cinet_ros.diagnostics import Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
 from cinet_ros.model import NO_WEIGHTS, check_mask_classes, label_set_of, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
-from cinet_ros.parameter_fields import declare
 from cinet_ros.parameters import Settings, changed
 from cinet_ros.pipeline import Pipeline
 from cinet_ros.publishers import CameraOutputs
@@ -48,8 +47,7 @@ class PerceptionNode(ManagedNode):
     EXPLAINED = (CheckpointError, ValueError)
 
     def __init__(self, **node_arguments: Any) -> None:
-        super().__init__(NODE_NAME, **node_arguments)
-        self.settings = declare(self, Settings)
+        super().__init__(NODE_NAME, Settings, **node_arguments)
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
         check_mask_classes(self.settings, label_set_of(self.settings))
@@ -112,6 +110,11 @@ class PerceptionNode(ManagedNode):
             raise NotActivatedError(str(error)) from error
         self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self.steady_clock)
         self._follow_demand()
+
+    def activity(self) -> str:
+        """See `ManagedNode`."""
+        topics = ", ".join(camera.input.image_topic for camera in self._cameras.values())
+        return f"takes images from {topics} while somebody subscribes to what becomes of them"
 
     @property
     def threads_ended(self) -> bool:
