@@ -226,7 +226,7 @@ class ManagedNode(LifecycleNode):
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
         """As rclpy; a whole number that is given for a double becomes one, and other types are refused by name."""
         try:
-            parameter_list = typed(self.settings, parameter_list)
+            parameter_list = parameter_list if self.settings is None else typed(self.settings, parameter_list)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         return super().set_parameters_atomically(parameter_list)
@@ -236,7 +236,7 @@ class ManagedNode(LifecycleNode):
         return [self.set_parameters_atomically([changed]) for changed in parameter_list]
 
     def _answer_every_transition(self) -> None:
-        """Answer a transition that the state does not allow: up to Jazzy rclpy raises an error instead of that.
+        """Answer a transition that the state does not allow: up to Jazzy rclpy raises an error (its issue 1209).
 
         Whoever asked for it would wait for ever, and the error would come out of the executor.
         """
