@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_package_share_directory
 
 CACHE = Path(__file__).resolve().parents[2] / ".ros" / "message_stand_ins"
 BUILD_TIMEOUT = 600.0
@@ -98,12 +99,11 @@ def environment(*packages: str) -> dict[str, str]:
 
 def _built(packages: list[str]) -> Path:
     """Folder that they are installed in, built there by whoever comes first, of all workers and runs."""
-    import rclpy
-
-    # of what was built: for which Python and which distribution, by where that one lies
-    state = hashlib.sha256(
-        repr([sys.version, rclpy.__file__, *((name, DEFINITIONS[name]) for name in packages)]).encode()
-    )
+    share = Path(get_package_share_directory("rclpy"))
+    # what they are made of, for which Python, and for which ROS: another may come to lie at the same place
+    ros = (share / "package.xml").read_text(encoding="utf-8")
+    parts = [sys.version, str(share), ros, *(f"{name} {DEFINITIONS[name]}" for name in packages)]
+    state = hashlib.sha256("\0".join(parts).encode())
     place = CACHE / state.hexdigest()[:16]
     place.mkdir(parents=True, exist_ok=True)
     prefix, done = place / "install", place / "done"
