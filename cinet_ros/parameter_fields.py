@@ -55,7 +55,7 @@ def check(settings: Any) -> None:
         ValueError: the text names the parameter, its value and what is accepted.
     """
     for field in dataclasses.fields(settings):
-        _check_one(field, getattr(settings, field.name))
+        check_value(field, getattr(settings, field.name))
 
 
 def declare(node: Node, kind: type[Settings]) -> Settings:
@@ -91,7 +91,8 @@ def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
         changes: as rclpy has them.
 
     Raises:
-        ValueError: a value has another type; the text names the parameter, its value and what is accepted.
+        ValueError: of another type, out of range or no choice; the text names the parameter, its value and what is
+            accepted.
     """
     fields = {field.name: field for field in dataclasses.fields(settings) if field.metadata["run_time"]}
     return [_typed(fields[change.name], change) if change.name in fields else change for change in changes]
@@ -99,7 +100,7 @@ def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
 
 def _typed(field: dataclasses.Field[Any], change: Parameter) -> Parameter:
     value = coerced(field, change.value)
-    _check_type(field, value)
+    check_value(field, value)
     return _ros_parameter(field, value)
 
 
@@ -130,28 +131,28 @@ def markdown_table(kind: type) -> str:
     return "\n".join(rows)
 
 
-def _check_one(field: dataclasses.Field[Any], value: Any) -> None:
-    _check_type(field, value)
-    limits, choices = field.metadata["limits"], field.metadata["choices"]
-    if choices and value not in choices:
-        raise ValueError(f"{field.name} = {value!r} is not one of {', '.join(choices)}")
-    # written so that NaN fails too
-    if limits and not limits[0] <= value <= limits[1]:
-        raise ValueError(f"{field.name} = {value!r} is outside {limits[0]:g} .. {limits[1]:g}")
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Check type, range and choice of one value.
 
-
-def _check_type(field: dataclasses.Field[Any], value: Any) -> None:
+    Raises:
+        ValueError: the text names the parameter, its value and what is accepted.
+    """
     default: Any = field.default
     kind = type(default)
     sound = type(value) is kind
     if sound and kind is tuple:
         accepted = (int, float) if isinstance(default[0], float) else (type(default[0]),)
         sound = all(type(item) in accepted for item in value)
+    limits, choices = field.metadata["limits"], field.metadata["choices"]
     if not sound:
-        limits, choices = field.metadata["limits"], field.metadata["choices"]
         within = f" in {limits[0]:g} .. {limits[1]:g}" if limits else ""
         within += f", one of {', '.join(choices)}," if choices else ""
         raise ValueError(f"{field.name} = {value!r} must be {_KINDS[kind]}{within}, such as {_literal(default)}")
+    if choices and value not in choices:
+        raise ValueError(f"{field.name} = {value!r} is not one of {', '.join(choices)}")
+    # written so that NaN fails too
+    if limits and not limits[0] <= value <= limits[1]:
+        raise ValueError(f"{field.name} = {value!r} is outside {limits[0]:g} .. {limits[1]:g}")
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
