@@ -6,10 +6,16 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 
+from cinet_ros import bond
 from cinet_ros.diagnostics import ERROR, Conditions
+from cinet_ros.parameter_fields import declare, typed
 
 # How long a transition waits for the work at hand, seconds.
 STOP_TIMEOUT = 10.0
@@ -41,9 +47,14 @@ class ManagedNode(LifecycleNode):
 
     Args:
         name: of the node.
+        kind: dataclass of its parameters, see `parameter_fields`, with `autostart` and `bond_heartbeat_period`.
         node_arguments: rclpy's.
 
+    Raises:
+        ValueError: a parameter's value is out of range.
+
     Attributes:
+        settings: current values of all parameters.
         conditions: what is wrong with the node as a whole.
         failure: why only a new process can go on, None while this one can.
         EXPLAINED: errors of `configure` whose texts name the remedy; others are told with their type.
@@ -52,11 +63,15 @@ class ManagedNode(LifecycleNode):
 
     EXPLAINED: tuple[type[Exception], ...] = (ValueError, OSError)
 
-    def __init__(self, name: str, **node_arguments: Any) -> None:
+    def __init__(self, name: str, kind: type[Any], **node_arguments: Any) -> None:
+        self.settings: Any = None
         super().__init__(name, **node_arguments)
+        self._answer_every_transition()
+        self.settings = declare(self, kind)
         self.failure: str | None = None
         self.steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.conditions = Conditions(self.get_logger())
+        self._bond: bond.Bond | None = None
 
     # what a subclass does
 
@@ -76,6 +91,10 @@ class ManagedNode(LifecycleNode):
         """
         raise NotImplementedError
 
+    def activity(self) -> str:
+        """What it does while active, with its topics: for the log."""
+        raise NotImplementedError
+
     def halt(self, timeout: float) -> None:
         """Stop to work, whatever the state; wait for the work at hand up to ``timeout`` seconds."""
         raise NotImplementedError
@@ -90,7 +109,7 @@ class ManagedNode(LifecycleNode):
 
     def give_up(self, failure: str) -> None:
         """Stop to work, and let whoever runs the process know (`failure`) that it has to end."""
-        self.halt(0.0)
+        self._stop(0.0)
         text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
         self.conditions.report("failure", ERROR, text, lasting=True)
         self.publish_diagnostics()
@@ -141,12 +160,17 @@ class ManagedNode(LifecycleNode):
         except NotActivatedError as error:
             self.get_logger().error(f"not activated: {error}. Restart the node's process")
             return TransitionCallbackReturn.FAILURE
-        return super().on_activate(state)
+        result = super().on_activate(state)
+        if result == TransitionCallbackReturn.SUCCESS:
+            self.get_logger().info(f"activated: {self.activity()}; {self._make_bond()}")
+        return result
 
     @_explained
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop to work; what was made at `on_configure` stays."""
-        self.halt(STOP_TIMEOUT)
+        activity = self.activity()
+        self._stop(STOP_TIMEOUT)
+        self.get_logger().info(f"deactivated: no longer {activity}")
         return super().on_deactivate(state)
 
     @_explained
@@ -171,6 +195,60 @@ class ManagedNode(LifecycleNode):
 
     def _release(self, timeout: float) -> None:
         try:
-            self.halt(timeout)
+            self._stop(timeout)
         finally:
             self.free()
+
+    def _stop(self, timeout: float) -> None:
+        # The farewell first: what is halted may take longer than a manager waits for a heartbeat.
+        made, self._bond = self._bond, None
+        try:
+            if made is not None:
+                made.close()
+        finally:
+            self.halt(timeout)
+
+    def _make_bond(self) -> str:
+        """Make the bond with a lifecycle manager; return what became of it, for the log."""
+        period = self.settings.bond_heartbeat_period
+        if period == 0:
+            return "no bond (bond_heartbeat_period is 0)"
+        if not bond.available():
+            return "no bond (the package bond is not installed)"
+        try:
+            self._bond = bond.Bond(self, period, self.steady_clock)
+        except Exception as error:  # such as messages that were built for another distribution: it works without
+            return f"no bond ({type(error).__name__}: {error})"
+        return f"the bond {self.get_name()} waits for a lifecycle manager"
+
+    # what rclpy leaves undone
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """As rclpy; a whole number that is given for a double becomes one, and other types are refused by name."""
+        try:
+            parameter_list = parameter_list if self.settings is None else typed(self.settings, parameter_list)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return super().set_parameters_atomically(parameter_list)
+
+    def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
+        """As rclpy; see `set_parameters_atomically`."""
+        return [self.set_parameters_atomically([changed]) for changed in parameter_list]
+
+    def _answer_every_transition(self) -> None:
+        """Answer a transition that the state does not allow: up to Jazzy rclpy raises an error (its issue 1209).
+
+        Whoever asked for it would wait for ever, and the error would come out of the executor.
+        """
+        service = self._service_change_state
+        answer = service.callback
+
+        def answer_always(request: ChangeState.Request, response: ChangeState.Response) -> ChangeState.Response:
+            try:
+                return answer(request, response)
+            except rclpy_implementation.RCLError as error:
+                self.get_logger().error(f"transition {request.transition.label or request.transition.id}: {error}")
+                response.success = False
+                return response
+
+        service.callback = answer_always

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint, read_metadata
+from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.inference.backend import OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Predictor
 from cinet_ros.diagnostics import WARN, Conditions
@@ -16,6 +17,30 @@ NO_WEIGHTS = (
 RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a trained checkpoint in `weights`"
 
 
+def label_set_of(settings: Settings) -> LabelSet | None:
+    """What the weights label, by their file's header alone; None where they cannot be used, which loading explains."""
+    if settings.weights == RANDOM_WEIGHTS:
+        return NYU40
+    try:
+        return read_metadata(settings.weights).label_set
+    except CheckpointError:
+        return None
+
+
+def check_mask_classes(settings: Settings, label_set: LabelSet | None) -> None:
+    """Check ``mask_classes`` as far as the label set is known.
+
+    Raises:
+        ValueError: a class is unknown; the text names those that are not.
+    """
+    if label_set is None:
+        return
+    try:
+        label_set.ids(name for name in settings.mask_classes if name)
+    except ValueError as error:
+        raise ValueError(f"mask_classes: {error}") from error
+
+
 def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
     """Load the weights, and put them on the device; what is to be said about either goes to ``conditions``.
 
@@ -25,7 +50,7 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
         OutOfDeviceMemoryError, DeviceLostError: the device does not take the weights, and ``oom_fallback`` is none.
     """
     checkpoint = _load_checkpoint(settings, conditions)
-    checkpoint.metadata.label_set.ids(name for name in settings.mask_classes if name)
+    check_mask_classes(settings, checkpoint.metadata.label_set)  # the file may be another than at the start
     try:
         return _predictor(checkpoint, settings, settings.device)
     except OutOfDeviceMemoryError as error:

@@ -1,18 +1,20 @@
 """ROS parameters as fields of a frozen dataclass: one place for type, default, range, meaning and descriptor.
 
 A settings class makes its fields with `parameter`, checks itself with `check` in ``__post_init__``, and is filled from
-a node by `declare`. The README's appendix is made from the same fields by `markdown_table`.
+a node by `declare`; `typed` does for a change at run time what that does at the start. The README's appendix is made
+from the same fields by `markdown_table`.
 """
 
 from __future__ import annotations
 
 import array
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 
 Settings = TypeVar("Settings")
 
@@ -53,11 +55,13 @@ def check(settings: Any) -> None:
         ValueError: the text names the parameter, its value and what is accepted.
     """
     for field in dataclasses.fields(settings):
-        _check_one(field, getattr(settings, field.name))
+        check_value(field, getattr(settings, field.name))
 
 
 def declare(node: Node, kind: type[Settings]) -> Settings:
     """Declare every field on the node and return the values given on the command line or in a file.
+
+    Each parameter has its field's type from then on, also one that a whole number was given for, or an empty list.
 
     Raises:
         ValueError: as the settings class.
@@ -71,8 +75,33 @@ def declare(node: Node, kind: type[Settings]) -> Settings:
     empty = {field.name: () for field in fields if values[field.name] is None and isinstance(field.default, tuple)}
     settings = kind(**{field.name: coerced(field, values[field.name]) for field in fields} | empty)
     for field in fields:
-        node.set_descriptor(field.name, _descriptor(field))
+        # rclpy takes the value as we have it where the one that was given is not of the descriptor's type
+        value = _ros_parameter(field, getattr(settings, field.name)).to_parameter_msg().value
+        node.set_descriptor(field.name, _descriptor(field), value)
     return settings
+
+
+def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
+    """Changes of parameters with each value in its field's type, before rclpy looks at them.
+
+    rclpy would refuse the whole number that ``ros2 param set`` makes of ``10`` where a double is meant.
+
+    Args:
+        settings: of the node. Parameters that are no fields of it, or read-only, are left as they are.
+        changes: as rclpy has them.
+
+    Raises:
+        ValueError: of another type, out of range or no choice; the text names the parameter, its value and what is
+            accepted.
+    """
+    fields = {field.name: field for field in dataclasses.fields(settings) if field.metadata["run_time"]}
+    return [_typed(fields[change.name], change) if change.name in fields else change for change in changes]
+
+
+def _typed(field: dataclasses.Field[Any], change: Parameter) -> Parameter:
+    value = coerced(field, change.value)
+    check_value(field, value)
+    return _ros_parameter(field, value)
 
 
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
@@ -81,7 +110,11 @@ def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
         return float(value)
     if isinstance(value, bool) and str(value).lower() in field.metadata["choices"]:
         return str(value).lower()  # YAML reads the unquoted choices `true` and `false` as no text
-    return tuple(value) if isinstance(value, (list, array.array)) else value
+    if not isinstance(value, (list, array.array)):
+        return value
+    if isinstance(field.default, tuple) and isinstance(field.default[0], float):
+        return tuple(float(item) if type(item) is int else item for item in value)
+    return tuple(value)
 
 
 def markdown_table(kind: type) -> str:
@@ -98,7 +131,12 @@ def markdown_table(kind: type) -> str:
     return "\n".join(rows)
 
 
-def _check_one(field: dataclasses.Field[Any], value: Any) -> None:
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Check type, range and choice of one value.
+
+    Raises:
+        ValueError: the text names the parameter, its value and what is accepted.
+    """
     default: Any = field.default
     kind = type(default)
     sound = type(value) is kind
@@ -119,7 +157,8 @@ def _check_one(field: dataclasses.Field[Any], value: Any) -> None:
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     limits, choices = field.metadata["limits"], field.metadata["choices"]
-    descriptor = ParameterDescriptor(name=field.name, description=field.metadata["description"], dynamic_typing=True)
+    descriptor = ParameterDescriptor(name=field.name, description=field.metadata["description"])
+    descriptor.type = _ros_type(field).value
     descriptor.read_only = not field.metadata["run_time"]
     if choices:
         descriptor.additional_constraints = "one of: " + ", ".join(choices)
@@ -128,6 +167,14 @@ def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
     elif limits:
         descriptor.integer_range = [IntegerRange(from_value=int(limits[0]), to_value=int(limits[1]), step=1)]
     return descriptor
+
+
+def _ros_type(field: dataclasses.Field[Any]) -> Parameter.Type:
+    return Parameter.Type.from_parameter_value(_to_ros(field.default))
+
+
+def _ros_parameter(field: dataclasses.Field[Any], value: Any) -> Parameter:
+    return Parameter(field.name, _ros_type(field), _to_ros(value))
 
 
 def _to_ros(value: Any) -> Any:

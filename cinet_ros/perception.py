@@ -20,9 +20,8 @@ from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.diagnostics import Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
-from cinet_ros.model import NO_WEIGHTS, load_predictor
+from cinet_ros.model import NO_WEIGHTS, check_mask_classes, label_set_of, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
-from cinet_ros.parameter_fields import declare
 from cinet_ros.parameters import Settings, changed
 from cinet_ros.pipeline import Pipeline
 from cinet_ros.publishers import CameraOutputs
@@ -42,16 +41,16 @@ class PerceptionNode(ManagedNode):
         settings: current values of all parameters.
 
     Raises:
-        ValueError: a parameter's value is out of range, or no weights are given.
+        ValueError: a parameter's value is out of range, no weights are given, or they lack a class of `mask_classes`.
     """
 
     EXPLAINED = (CheckpointError, ValueError)
 
     def __init__(self, **node_arguments: Any) -> None:
-        super().__init__(NODE_NAME, **node_arguments)
-        self.settings = declare(self, Settings)
+        super().__init__(NODE_NAME, Settings, **node_arguments)
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
+        check_mask_classes(self.settings, label_set_of(self.settings))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
@@ -111,6 +110,11 @@ class PerceptionNode(ManagedNode):
             raise NotActivatedError(str(error)) from error
         self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self.steady_clock)
         self._follow_demand()
+
+    def activity(self) -> str:
+        """See `ManagedNode`."""
+        topics = ", ".join(camera.input.image_topic for camera in self._cameras.values())
+        return f"takes images from {topics} while somebody subscribes to what becomes of them"
 
     @property
     def threads_ended(self) -> bool:
@@ -176,8 +180,9 @@ class PerceptionNode(ManagedNode):
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
             settings = changed(self.settings, changes)
-            if self._predictor is not None:
-                self._predictor.label_set.ids(name for name in settings.mask_classes if name)
+            if settings.mask_classes != self.settings.mask_classes:
+                loaded = self._predictor
+                check_mask_classes(settings, label_set_of(settings) if loaded is None else loaded.label_set)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self.settings = settings

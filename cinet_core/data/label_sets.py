@@ -121,7 +121,7 @@ class LabelSet:
         """Class ids of class names, in their order; case does not matter, and "_" stands for a blank.
 
         Raises:
-            ValueError: a name is not a class; the message names the nearest ones.
+            ValueError: a name is not a class; the message names the nearest ones, and all.
         """
         by_name = {_plain(name): index for index, name in enumerate(self.classes)}
         found = []
@@ -129,10 +129,8 @@ class LabelSet:
             key = _plain(name)
             if key not in by_name:
                 close = difflib.get_close_matches(key, by_name, n=3, cutoff=0.5)
-                hint = (
-                    f"did you mean {' or '.join(map(repr, close))}?" if close else f"it has {', '.join(self.classes)}"
-                )
-                raise ValueError(f"label set {self.name!r} has no class {name!r}: {hint}")
+                hint = f"did you mean {' or '.join(map(repr, close))}? It has" if close else "it has"
+                raise ValueError(f"label set {self.name!r} has no class {name!r}: {hint} {', '.join(self.classes)}")
             found.append(by_name[key])
         return found
 

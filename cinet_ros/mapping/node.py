@@ -29,7 +29,6 @@ from cinet_ros.mapping.pose_sources import PoseSource, open_pose_source
 from cinet_ros.mapping.requests import Request
 from cinet_ros.mapping.status import frames_status, map_status, poses_status
 from cinet_ros.node_status import report_namesakes
-from cinet_ros.parameter_fields import declare
 from cinet_ros.rate_limit import RateLimit
 from cinet_ros.supervisor import WorkerSupervisor
 
@@ -53,8 +52,7 @@ class MappingNode(ManagedNode):
     """
 
     def __init__(self, **node_arguments: Any) -> None:
-        super().__init__(NODE_NAME, **node_arguments)
-        self.settings = declare(self, MappingSettings)
+        super().__init__(NODE_NAME, MappingSettings, **node_arguments)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._store: MapStore | None = None
         self._poses: PoseSource | None = None
@@ -109,6 +107,14 @@ class MappingNode(ManagedNode):
         self._active_since = time.monotonic()
         self._inputs.open()
         self._watch_timer = self.create_timer(WATCH_PERIOD, self._watch, clock=self.steady_clock)
+
+    def activity(self) -> str:
+        """See `ManagedNode`."""
+        assert self._inputs is not None
+        assert self._poses is not None
+        images = ", ".join(self._inputs.resolved(topic) for topic in self._inputs.frame_topics)
+        poses = self.resolve_topic_name(self._poses.topic) if self._poses.topic else "TF"
+        return f"fuses {images} at poses from {poses}"
 
     def halt(self, timeout: float) -> None:
         """Unsubscribe and stop the worker; see `ManagedNode`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rclpy.parameter import Parameter
 
 from cinet_core.data.label_sets import LABEL_SETS
+from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import check, coerced, parameter
 
 # camera_in_base where it is not given: no rotation is all zeros.
@@ -23,6 +24,7 @@ class MappingSettings:
     """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
 
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
+    bond_heartbeat_period: float = bond_parameter()
     watchdog_timeout: float = parameter(
         60.0,
         "fusing, publishing or saving that takes longer has hung: it is given up, and a new worker begins a new map; "

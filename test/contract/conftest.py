@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import message_stand_ins
 import numpy as np
 import pytest
 import rclpy
@@ -238,6 +239,15 @@ def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "wire" in request.fixturenames:
         request.getfixturevalue("wire").unsubscribe_all()
+
+
+@pytest.fixture(scope="session")
+def equipped_server() -> Iterator[ForkServer]:
+    """As `node_server`, whose place it takes in a file that says so: its nodes have messages that no wheel has."""
+    environment = message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
+    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"), **environment)
+    yield server
+    server.close()
 
 
 def _starter(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., NodeProcess]]:

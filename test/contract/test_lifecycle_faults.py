@@ -166,20 +166,26 @@ class TestUnusable:
         observed(f"unconfigured, one error: `{says}`; mended, it configures")
 
     @pytest.mark.fault(
-        injected="mask_classes names a class that the weights do not know",
-        expected="configure fails with one error; with the parameter set anew it succeeds",
+        injected="mask_classes names a class that the weights do not know, before and after the weights are there",
+        expected="there: refused, all classes named; before: configure fails with one error, mended it succeeds",
     )
     def test_a_parameter_that_does_not_fit_the_weights_can_be_mended_at_run_time(
         self, wire: Any, node: Any, tiny_weights: Path, path: Path, observed: Callable[[str], None]
     ) -> None:
         managed = Managed(wire)
-        path.write_bytes(tiny_weights.read_bytes())
+        path.unlink(missing_ok=True)
         assert wire.set_parameters("/perception", mask_classes=["unicorn"])[0].successful
+        path.write_bytes(tiny_weights.read_bytes())
         assert "unicorn" in self.only_error(node, managed)
+        (refused,) = wire.set_parameters("/perception", mask_classes=["wall", "cheir"])
+        assert not refused.successful
+        assert "mask_classes" in refused.reason
+        assert "did you mean 'chair'?" in refused.reason
+        assert refused.reason.endswith(", ".join(load_checkpoint(tiny_weights).metadata.label_set.classes))
         assert wire.set_parameters("/perception", mask_classes=["chair"])[0].successful
         assert managed.change(CONFIGURE)
         assert managed.change(CLEANUP)
-        observed("unconfigured, one error with the name; mended, it configures")
+        observed("refused with the names; unconfigured, one error with the name; mended, it configures")
 
     @staticmethod
     def only_error(node: Any, managed: Managed) -> str:

@@ -136,6 +136,27 @@ def test_texts_are_refused_with_their_choices(wire: Any, observed: Callable[[str
     observed(f"also {len(deleted)} deletions refused")
 
 
+@pytest.mark.fault(
+    area="parameters",
+    injected="a whole number for a double, as `ros2 param set /perception depth_scale 1` sends it; then text",
+    expected="a double, before and after, in value and descriptor",
+)
+def test_a_whole_number_for_a_double_becomes_one(wire: Any, observed: Callable[[str], None]) -> None:
+    doubles = [name for name in NUMBERS if isinstance(FIELDS[name].default, float)]
+    before = values(wire, doubles)
+    within = {name: math.ceil(FIELDS[name].metadata["limits"][0]) for name in doubles}
+    for name, number in within.items():
+        (result,) = wire.set_parameters(NODE, **{name: number})
+        assert result.successful, (name, number, result.reason)
+    after = values(wire, doubles)
+    assert [(type(value), value) for value in after] == [(float, float(within[name])) for name in doubles]
+    assert not any(result.successful for result in wire.set_parameters(NODE, **dict.fromkeys(doubles, "much")))
+    assert {descriptor.type for descriptor in described(wire, doubles)} == {ParameterType.PARAMETER_DOUBLE}
+    for name, value in zip(doubles, before, strict=True):
+        assert wire.set_parameters(NODE, **{name: value})[0].successful
+    observed(f"{len(doubles)} doubles stay doubles")
+
+
 def test_values_that_contradict_each_other_are_refused(wire: Any) -> None:
     (result,) = wire.set_parameters(NODE, depth_min=5.0)
     assert result.successful

@@ -89,7 +89,7 @@ def test_ids_by_name() -> None:
     assert NYU40.ids(["wall", "Floor_Mat", "otherprop"]) == [0, 19, 39]
     assert NYU40.ids([]) == []
     assert LabelSet("x", ("traffic_light", "Sky")).ids(["traffic_light", "traffic light", "sky"]) == [0, 0, 1]
-    with pytest.raises(ValueError, match=r"no class 'fridge': did you mean 'refridgerator'"):
+    with pytest.raises(ValueError, match=r"no class 'fridge': did you mean 'refridgerator'\? It has wall, floor"):
         NYU40.ids(["wall", "fridge"])
     with pytest.raises(ValueError, match=r"no class 'zzz': it has bed, books"):
         NYU13.ids(["zzz"])

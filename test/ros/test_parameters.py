@@ -12,7 +12,8 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from cinet_ros.parameter_fields import declare, markdown_table
+from cinet_ros.mapping.parameters import MappingSettings
+from cinet_ros.parameter_fields import declare, markdown_table, typed
 from cinet_ros.parameters import Settings, changed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -84,6 +85,58 @@ def test_an_empty_list_is_no_number(make_node: Callable[..., Node]) -> None:
     node = make_node("lists", cli_args=["--ros-args", "-p", "overlay_opacity:=[]"])
     with pytest.raises(ValueError, match="overlay_opacity"):
         declare(node, Settings)
+
+
+def in_a_file(tmp_path: Path, **values: Any) -> list[str]:
+    """Arguments that hand a node a file with parameters, as people write it."""
+    file = tmp_path / "parameters.yaml"
+    file.write_text(yaml.safe_dump({"/**": {"ros__parameters": values}}), encoding="utf-8")
+    return ["--ros-args", "--params-file", str(file)]
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_a_whole_number_given_at_the_start_for_a_double_is_one(
+    make_node: Callable[..., Node], tmp_path: Path, from_file: bool
+) -> None:
+    pose = [0, 0, 1, 0, 0, 0, 1]
+    arguments = ["--ros-args", "-p", "voxel_size:=1", "-p", f"camera_in_base:={pose}"]
+    if from_file:
+        arguments = in_a_file(tmp_path, voxel_size=1, camera_in_base=pose)
+    node = make_node("whole", cli_args=arguments)
+    settings = declare(node, MappingSettings)
+    assert (type(settings.voxel_size), settings.voxel_size) == (float, 1.0)
+    assert settings.camera_in_base == tuple(pose)
+    assert {type(value) for value in settings.camera_in_base} == {float}
+    for name, kind in (("voxel_size", Parameter.Type.DOUBLE), ("camera_in_base", Parameter.Type.DOUBLE_ARRAY)):
+        assert node.get_parameter(name).type_ == kind
+        assert node.describe_parameter(name).type == kind.value
+
+
+@pytest.mark.parametrize("given", ["max_blocks:=10.0", "use_color:=1", "map_frame:=1", "camera_in_base:=[true]"])
+def test_nothing_else_is_made_to_fit(make_node: Callable[..., Node], given: str) -> None:
+    node = make_node("whole", cli_args=["--ros-args", "-p", given])
+    with pytest.raises(ValueError, match=given.partition(":")[0]):
+        declare(node, MappingSettings)
+
+
+@pytest.mark.parametrize("given", ["[]", "['']"])
+def test_an_empty_list_has_its_type(make_node: Callable[..., Node], given: str) -> None:
+    node = make_node("lists", cli_args=["--ros-args", "-p", f"mask_classes:={given}"])
+    declare(node, Settings)
+    assert node.get_parameter("mask_classes").type_ == Parameter.Type.STRING_ARRAY
+    assert node.describe_parameter("mask_classes").type == Parameter.Type.STRING_ARRAY.value
+
+
+def test_changes_are_typed_before_rclpy_sees_them() -> None:
+    double, text, array = Parameter("depth_scale", value=2), Parameter("cloud_color", value="camera"), Parameter.Type
+    changes = typed(Settings(), [double, text, Parameter("mask_classes", array.BOOL_ARRAY, [])])
+    assert [(change.type_, change.value) for change in changes] == [
+        (array.DOUBLE, 2.0),
+        (array.STRING, "camera"),
+        (array.STRING_ARRAY, []),  # what `ros2 param set` makes of [] is a list of bool
+    ]
+    with pytest.raises(ValueError, match="max_rate = None must be a number"):  # `ros2 param delete`
+        typed(Settings(), [Parameter("max_rate")])
 
 
 def test_the_shipped_file_can_be_loaded_by_name(make_node: Callable[..., Node]) -> None:

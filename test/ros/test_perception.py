@@ -10,6 +10,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_in_process import WAIT, status_of, wait_until
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from cinet_ros import managed_node, model
@@ -109,6 +110,20 @@ def test_why_the_node_is_not_configured_stands_in_diagnostics(
     assert node.trigger_configure() == SUCCESS
     assert status_of(node).level == DiagnosticStatus.WARN  # random weights
     assert "out of memory" not in status_of(node).message
+
+
+def test_a_class_that_the_weights_lack_is_refused_before_anything_is_loaded(
+    make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model, "load_checkpoint", None)
+    for weights in ("random", "default"):
+        with pytest.raises(ValueError, match=r"mask_classes: .* no class 'persn': did you mean 'person' or"):
+            make_perception(weights=weights, mask_classes=["person", "persn"])
+        node = make_perception(weights=weights, mask_classes=["person"])
+        (refused,) = node.set_parameters([Parameter("mask_classes", value=["unicorn"])])
+        assert not refused.successful
+        assert "mask_classes: label set 'nyu40' has no class 'unicorn': it has wall, floor, cabinet" in refused.reason
+        assert node.settings.mask_classes == ("person",)
 
 
 def test_an_absent_file_is_named_without_python_s_words(
