@@ -66,6 +66,8 @@ def _print(report: CheckReport) -> None:
         "depth": _depth(report),
         "labels": f"{report.with_labels} frames, {counts.labelled:.1%} of their pixels have a class",
     }
+    if report.turned:
+        rows["turned"] = _turned(report)
     print(f"{report.name}, split {report.split}")
     for name, value in rows.items():
         print(f"  {name + ':':<13}{value}")
@@ -78,6 +80,11 @@ def _camera(report: CheckReport) -> str:
         return "unknown: depth will only be right for cameras like the one that took these frames"
     low, high = report.fields_of_view
     return f"{report.with_camera} frames, horizontal field of view {low:.1f} to {high:.1f} degrees"
+
+
+def _turned(report: CheckReport) -> str:
+    kinds = (f"{n} frame{'' if n == 1 else 's'} by EXIF orientation {o}" for o, n in sorted(report.turned.items()))
+    return f"{', '.join(kinds)}, with depth, labels and camera, which are the sensor's unless their size says otherwise"
 
 
 def _depth(report: CheckReport) -> str:

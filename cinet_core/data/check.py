@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.data.exif import Orientation
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
@@ -88,6 +89,7 @@ class CheckReport:
         with_labels: readable frames that have labels.
         with_camera: readable frames whose intrinsics are known.
         image_sizes: number of frames by (width, height).
+        turned: number of frames by the EXIF orientation that turned them, all parts alike; without those it did not.
         fields_of_view: smallest and largest horizontal one, degrees; None where no camera is known.
         statistics: of depth and labels.
         class_names: of the classes counted.
@@ -106,12 +108,15 @@ class CheckReport:
     with_labels: int = 0
     with_camera: int = 0
     image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    turned: Counter[int] = field(default_factory=Counter)
     fields_of_view: tuple[float, float] | None = None
     problems: list[SourceError] = field(default_factory=list)
 
-    def add(self, sample: Sample) -> None:
-        """Count a frame that could be read."""
+    def add(self, sample: Sample, orientation: Orientation) -> None:
+        """Count a frame that could be read, and how it lies in its file."""
         self.readable += 1
+        if orientation.turns:
+            self.turned[orientation.number] += 1
         self.image_sizes[sample.size] += 1
         if sample.has_depth:
             self.with_depth += 1
@@ -138,6 +143,7 @@ class CheckReport:
             "with_labels": self.with_labels,
             "with_camera": self.with_camera,
             "image_sizes": {f"{width}x{height}": count for (width, height), count in self.image_sizes.items()},
+            "turned": {str(number): count for number, count in sorted(self.turned.items())},
             "fields_of_view": self.fields_of_view,
             "valid_depth": counts.valid_depth,
             "depth_percentiles": {name: None if math.isnan(value) else value for name, value in percentiles.items()},
@@ -183,7 +189,7 @@ def check_dataset(
             # Read again, part by part: a frame may have more than the one fault that ended its reading.
             report.problems.extend(dataset.problems(number) or [error])
         else:
-            report.add(sample)
+            report.add(sample, dataset.orientation(number))
             if seen is not None:
                 seen(number, sample)
         if progress is not None:

@@ -27,7 +27,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import FrameFiles, SourceError, list_frames, read_depth, read_image
+from cinet_core.data.exif import Orientation, orientation_of
+from cinet_core.data.frame_files import FrameFiles, OrientedImage, SourceError, list_frames, read_depth, read_image
 from cinet_core.data.label_sets import NYU40, UNLABELLED, LabelSet
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
 from cinet_core.geometry import Intrinsics
@@ -98,8 +99,11 @@ class FolderDataset(SceneDataset):
             return str(self._frames[member].image)
         return str((self._depths if part == "depth" else self._labels)[member])
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+    def _image(self, member: int) -> OrientedImage:
         return read_image(self._frames[member].image)
+
+    def _orientation(self, member: int) -> Orientation:
+        return orientation_of(self._frames[member].image)
 
     def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
         path = self._depths[member]

@@ -11,6 +11,7 @@ import json
 import logging
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cinet_core.data.exif import UPRIGHT, Orientation, orientation_in
 from cinet_core.geometry import Intrinsics
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -76,6 +78,45 @@ class FrameFiles:
     depth_calibration: Calibration | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class OrientedImage:
+    """An image, and how it lay in its file: what belongs to the file's grid has to be turned as it was.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 RGB, upright.
+        orientation: that its EXIF gave it.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    orientation: Orientation = UPRIGHT
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+    def stored(self) -> str:
+        """For errors about sizes: how the image lay in its file; empty where it is as it lay."""
+        if not self.orientation.turns:
+            return ""
+        width, height = self.orientation.stored_size(*self.size)
+        return f" (stored as {width}x{height} and turned upright by {self.orientation})"
+
+    def camera(self, at: Callable[[int, int], Intrinsics | None]) -> Intrinsics | None:
+        """Intrinsics of the image, of what gives them for its width and height in the file; None where it has none.
+
+        Raises:
+            SourceError: of `at`; it names EXIF where that turned the image.
+        """
+        try:
+            return self.orientation.upright_camera(at, *self.size)
+        except SourceError as error:
+            if not self.orientation.turns:
+                raise
+            remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
+            raise SourceError(error.path, error.reason + self.stored(), remedy) from error
+
+
 def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str) -> Intrinsics:
     """Intrinsics for another size of the same image.
 
@@ -93,19 +134,20 @@ def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str)
     return intrinsics.resized(width, height)
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image as (H, W, 3) uint8 RGB, turned upright; 16-bit images keep their upper 8 bits.
+def read_image(path: Path) -> OrientedImage:
+    """An image, turned upright; 16-bit images keep their upper 8 bits.
 
     Raises:
         SourceError: the file is no image, or is truncated (Pillow tells; OpenCV would fill the rest with grey).
     """
     try:
         with Image.open(path) as opened:
+            orientation = orientation_in(opened)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode.startswith("I"):
                 grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(picture.convert("RGB"))
+                return OrientedImage(np.repeat(grey[..., None], 3, axis=2), orientation)
+            return OrientedImage(np.array(picture.convert("RGB")), orientation)
     except Image.DecompressionBombError as error:
         raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
     # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.

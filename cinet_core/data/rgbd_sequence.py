@@ -22,8 +22,17 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.depth_registration import register_depth
+from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.folder import DEPTH_RANGE
-from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames, read_depth, read_image
+from cinet_core.data.frame_files import (
+    Calibration,
+    FrameFiles,
+    OrientedImage,
+    SourceError,
+    list_frames,
+    read_depth,
+    read_image,
+)
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
@@ -84,12 +93,14 @@ class RgbdSequence(SceneDataset):
 
         Returns:
             The pose of the colour camera where the depth is warped into it, else of the depth camera; None where there
-            is no file, or where it holds NaN or infinity, which means that tracking was lost.
+            is no file, or where it holds NaN or infinity, which means that tracking was lost. Where EXIF turns the
+            image, it is that of a camera which is held upright.
 
         Raises:
-            SourceError: the file holds no rigid motion.
+            SourceError: the file holds no rigid motion, or EXIF mirrors the image.
         """
-        path = self._pose_path(self._members[index])
+        member = self._members[index]
+        path = self._pose_path(member)
         if not path.is_file():
             return None
         pose = _read_pose(path)
@@ -99,7 +110,11 @@ class RgbdSequence(SceneDataset):
         if fault is not None:
             raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         pose[:3, 3] += self._baseline * pose[:3, 0]
-        return pose
+        try:
+            return self._orientation(member).turned_pose(pose)
+        except ValueError as error:
+            place, remedy = self._place(member, "image"), "save the images without their EXIF orientation"
+            raise SourceError(place, str(error), remedy) from error
 
     def problems(self, index: int) -> list[SourceError]:
         """As for any data set, and what is wrong with the pose."""
@@ -119,8 +134,11 @@ class RgbdSequence(SceneDataset):
             return f"polygons of {frame.name}"
         return str(frame.image if part == "image" else frame.depth)
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+    def _image(self, member: int) -> OrientedImage:
         return read_image(self._frames[member].image)
+
+    def _orientation(self, member: int) -> Orientation:
+        return orientation_of(self._frames[member].image)
 
     def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
         path = self._frames[member].depth

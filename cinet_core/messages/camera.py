@@ -201,8 +201,9 @@ def _refuse_empty(rectification: Rectification, coefficients: Matrix, distorted:
     if share < _LEAST_VALID:
         raise ConversionError(
             "distortion_coefficients" if distorted else "rectification_matrix",
-            f"rectified by D = {coefficients.tolist()}, R and P of camera_info the image would show {share:.2%} of the scene: "
-            f"at least {_LEAST_VALID:.0%} is needed; calibrate anew, or set input_rectified to true if it is rectified",
+            f"rectified by D = {coefficients.tolist()}, R and P of camera_info the image would show {share:.2%} of the "
+            f"scene: at least {_LEAST_VALID:.0%} is needed; calibrate anew, or set input_rectified to true if it is "
+            "rectified",
         )
 
 

@@ -39,8 +39,8 @@ FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4", "openc
 PINHOLE = ("", "none", "pinhole", "rectified", "undistorted", "ideal", "perspective")
 """Names of cameras without distortion, or without a model: with coefficients that are not zero they say two things."""
 
-POLYNOMIAL_LENGTHS = (4, 5, 8, 12, 14)
-FISHEYE_LENGTHS = (4,)
+POLYNOMIAL_LENGTHS: tuple[int, ...] = (4, 5, 8, 12, 14)
+FISHEYE_LENGTHS: tuple[int, ...] = (4,)
 MOST_COEFFICIENTS = max(POLYNOMIAL_LENGTHS)
 
 _RECTIFY = "rectify the image before and set input_rectified to true"
