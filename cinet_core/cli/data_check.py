@@ -33,6 +33,8 @@ def run_data_check(options: argparse.Namespace) -> int:
         _print(report)
         if report.readable:
             print(f"\ncontact sheet: {options.output}")
+    for warning in report.warnings:
+        print(f"WARNING {warning}", file=sys.stderr)
     for problem in report.problems:
         print(f"BROKEN {problem}", file=sys.stderr)
     return 1 if report.problems else 0
@@ -91,6 +93,8 @@ def _depth(report: CheckReport) -> str:
     if not report.with_depth:
         return "none"
     counts = report.statistics
+    if not counts.valid_depth:
+        return f"{report.with_depth} frames, not one of their pixels valid"
     low, median, high = (counts.depth_percentile(percent) for percent in (1, 50, 99))
     text = (
         f"{report.with_depth} frames, {counts.valid_depth:.1%} of their pixels valid, "

@@ -11,10 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.data.depth_plausibility import DepthPlausibility
 from cinet_core.data.exif import Orientation
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
+
+FIRST_LOOK = 8
+"""Frames from which a wrong unit, or depth without a measurement, shows before all of them are read."""
 
 CENTIMETRES = 10_000
 """Depths are counted by centimetre up to 100 m."""
@@ -94,6 +98,8 @@ class CheckReport:
         statistics: of depth and labels.
         class_names: of the classes counted.
         depth_range: metres that the sensor can measure.
+        plausibility: of the depth images.
+        remarks: of the data set, for example which files beside it are not read.
         problems: of the others: file, reason and remedy of each fault.
     """
 
@@ -110,7 +116,14 @@ class CheckReport:
     image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     turned: Counter[int] = field(default_factory=Counter)
     fields_of_view: tuple[float, float] | None = None
+    plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
+    remarks: tuple[str, ...] = ()
     problems: list[SourceError] = field(default_factory=list)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What can be read and is likely to be wrong all the same."""
+        return [*self.remarks, *self.plausibility.warnings()]
 
     def add(self, sample: Sample, orientation: Orientation) -> None:
         """Count a frame that could be read, and how it lies in its file."""
@@ -121,6 +134,7 @@ class CheckReport:
         if sample.has_depth:
             self.with_depth += 1
             self.statistics.add_depth(sample.depth.numpy())
+            self.plausibility.add(sample.name, sample.depth.numpy())
         if sample.has_labels:
             self.with_labels += 1
             self.statistics.add_labels(sample.labels.numpy())
@@ -151,6 +165,7 @@ class CheckReport:
             "labelled": counts.labelled,
             "class_pixels": dict(zip(self.class_names, counts.class_pixels.tolist(), strict=True)),
             "class_frames": dict(zip(self.class_names, counts.class_frames.tolist(), strict=True)),
+            "warnings": self.warnings,
             "problems": [{"file": e.path, "reason": e.reason, "remedy": e.remedy} for e in self.problems],
         }
 
@@ -181,6 +196,7 @@ def check_dataset(
         class_names=classes,
         depth_range=dataset.meta.depth_range,
         statistics=Statistics(len(classes)),
+        remarks=dataset.remarks,
     )
     for number in numbers:
         try:
@@ -195,6 +211,11 @@ def check_dataset(
         if progress is not None:
             progress()
     return report
+
+
+def first_look(dataset: SceneDataset) -> list[str]:
+    """Warnings that a few frames of a data set are enough for: its remarks, and depth that cannot be right."""
+    return check_dataset(dataset, FIRST_LOOK).warnings
 
 
 def spread(count: int, limit: int | None) -> list[int]:

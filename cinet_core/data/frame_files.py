@@ -11,17 +11,13 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from cinet_core.data.exif import UPRIGHT, Orientation, orientation_in
+from cinet_core.data.unread_files import certainly_no_photo, parts_among
 from cinet_core.geometry import Intrinsics
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
@@ -29,7 +25,6 @@ MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
 
 MAX_ASPECT_ERROR = 0.01
-_NOT_A_PHOTO = re.compile(r"[._-](depth|labels?)$", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
 
@@ -78,45 +73,6 @@ class FrameFiles:
     depth_calibration: Calibration | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class OrientedImage:
-    """An image, and how it lay in its file: what belongs to the file's grid has to be turned as it was.
-
-    Attributes:
-        rgb: (H, W, 3) uint8 RGB, upright.
-        orientation: that its EXIF gave it.
-    """
-
-    rgb: npt.NDArray[np.uint8]
-    orientation: Orientation = UPRIGHT
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height, upright."""
-        return self.rgb.shape[1], self.rgb.shape[0]
-
-    def stored(self) -> str:
-        """For errors about sizes: how the image lay in its file; empty where it is as it lay."""
-        if not self.orientation.turns:
-            return ""
-        width, height = self.orientation.stored_size(*self.size)
-        return f" (stored as {width}x{height} and turned upright by {self.orientation})"
-
-    def camera(self, at: Callable[[int, int], Intrinsics | None]) -> Intrinsics | None:
-        """Intrinsics of the image, of what gives them for its width and height in the file; None where it has none.
-
-        Raises:
-            SourceError: of `at`; it names EXIF where that turned the image.
-        """
-        try:
-            return self.orientation.upright_camera(at, *self.size)
-        except SourceError as error:
-            if not self.orientation.turns:
-                raise
-            remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
-            raise SourceError(error.path, error.reason + self.stored(), remedy) from error
-
-
 def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str) -> Intrinsics:
     """Intrinsics for another size of the same image.
 
@@ -134,47 +90,20 @@ def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str)
     return intrinsics.resized(width, height)
 
 
-def read_image(path: Path) -> OrientedImage:
-    """An image, turned upright; 16-bit images keep their upper 8 bits.
+class FileNames:
+    """The files of a folder, found by name whatever the case of its letters: depth.PNG is PNG."""
 
-    Raises:
-        SourceError: the file is no image, or is truncated (Pillow tells; OpenCV would fill the rest with grey).
-    """
-    try:
-        with Image.open(path) as opened:
-            orientation = orientation_in(opened)
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):
-                grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-                return OrientedImage(np.repeat(grey[..., None], 3, axis=2), orientation)
-            return OrientedImage(np.array(picture.convert("RGB")), orientation)
-    except Image.DecompressionBombError as error:
-        raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
-    # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.
-    except Exception as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
-        raise SourceError(path, reason, "replace or remove the file") from error
+    def __init__(self, folder: Path) -> None:
+        """List the folder, which may be missing."""
+        self._folder = folder
+        names = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        self._exact = frozenset(names)
+        self._folded = {name.casefold(): name for name in names}
 
-
-def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """A 16-bit PNG in millimetres as (H, W) float32 metres; 0 and 65535 become NaN.
-
-    Raises:
-        SourceError: the file is missing, or is no one-channel 16-bit image.
-    """
-    try:
-        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # for example more pixels than OpenCV's limit
-        raw = None
-    if raw is None:
-        raise SourceError(path, "the depth image is missing or cannot be decoded", "restore or remove it")
-    if raw.ndim != 2 or raw.dtype != np.uint16:
-        raise SourceError(
-            path, f"depth has type {raw.dtype} and shape {raw.shape}", "depth must be a 16-bit grey PNG in mm"
-        )
-    depth = raw.astype(np.float32) / 1000.0
-    depth[(raw == 0) | (raw == 65535)] = np.nan
-    return depth
+    def find(self, name: str) -> Path | None:
+        """The file of this name, else one that differs in case only, else None."""
+        found = name if name in self._exact else self._folded.get(name.casefold())
+        return None if found is None else self._folder / found
 
 
 def list_frames(folder: Path) -> list[FrameFiles]:
@@ -186,7 +115,9 @@ def list_frames(folder: Path) -> list[FrameFiles]:
     frames = _layout(folder)
     if not frames:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise SourceError(folder, "the folder holds no images", f"give a folder with images ({kinds})")
+        inside = [path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir()))]
+        where = f"; there are some in {', '.join(sorted(inside)[:4])}: colour is read from color/" if inside else ""
+        raise SourceError(folder, f"the folder holds no images{where}", f"give a folder with images ({kinds})")
     return frames
 
 
@@ -206,22 +137,22 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in parts if part]
 
 
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
 def _photos(folder: Path) -> list[tuple[str, Path]]:
     """Names and paths of a folder's images that are neither depth nor labels; names are unique."""
-    paths = sorted(
-        (
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not _NOT_A_PHOTO.search(path.stem)
-        ),
-        key=_natural,
-    )
+    found = [path for path in folder.iterdir() if _is_image(path) and not certainly_no_photo(path.stem)]
+    parts = parts_among([path.stem for path in found])
+    paths = sorted((path for path in found if path.stem not in parts), key=_natural)
     stems = Counter(path.stem for path in paths)
     return [(path.stem if stems[path.stem] == 1 else path.name.replace(".", "_"), path) for path in paths]
 
 
 def _frames_jsonl(folder: Path) -> list[FrameFiles]:
     path = folder / "frames.jsonl"
+    files = FileNames(folder)
     frames = []
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
@@ -234,11 +165,9 @@ def _frames_jsonl(folder: Path) -> list[FrameFiles]:
             raise SourceError(path, f"line {number}: {error!r}", "each line needs frame, fx, fy, cx and cy") from error
         if Path(name).name != name:
             raise SourceError(path, f"line {number} names {name!r}", "a frame must be a file name in this folder")
-        depth = folder / f"{name}_depth.png"
+        image = files.find(f"{name}.jpg") or folder / f"{name}.jpg"
         calibration = Calibration(path, (*k, 0.0, 0.0, 1.0))
-        frames.append(
-            FrameFiles(name, folder / f"{name}.jpg", depth if depth.is_file() else None, calibration, calibration)
-        )
+        frames.append(FrameFiles(name, image, files.find(f"{name}_depth.png"), calibration, calibration))
     return frames
 
 
@@ -257,9 +186,9 @@ def _open3d(folder: Path) -> list[FrameFiles]:
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(path, repr(error), "it needs width, height and intrinsic_matrix") from error
         calibration = Calibration(path, tuple(k.reshape(-1).tolist()), size)
-    depths = {path.stem: path for path in (folder / "depth").glob("*.png")}
+    depths = FileNames(folder / "depth")
     return [
-        FrameFiles(name, path, depths.get(path.stem), calibration, calibration)
+        FrameFiles(name, path, depths.find(f"{path.stem}.png"), calibration, calibration)
         for name, path in _photos(folder / "color")
     ]
 
@@ -273,11 +202,11 @@ def _camera_intrinsics_txt(folder: Path) -> list[FrameFiles]:
     if len(values) != 9:
         raise SourceError(path, f"it holds {len(values)} numbers", "it needs a 3x3 matrix of numbers")
     calibration = Calibration(path, values)
+    files = FileNames(folder)
     frames = []
     for stem, image in _photos(folder):
         name = stem.removesuffix(".color")
-        depth = folder / f"{name}.depth.png"
-        frames.append(FrameFiles(name, image, depth if depth.is_file() else None, calibration, calibration))
+        frames.append(FrameFiles(name, image, files.find(f"{name}.depth.png"), calibration, calibration))
     return frames
 
 

@@ -12,15 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import (
-    IMAGE_SUFFIXES,
-    FrameFiles,
-    SourceError,
-    list_frames,
-    read_depth,
-    read_image,
-    scaled_to,
-)
+from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, scaled_to
+from cinet_core.data.image_files import read_depth, read_image
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
 

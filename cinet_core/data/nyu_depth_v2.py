@@ -17,7 +17,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import OrientedImage, SourceError
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.matlab_file import open_hdf5
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members

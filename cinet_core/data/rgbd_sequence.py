@@ -24,18 +24,12 @@ import numpy.typing as npt
 from cinet_core.data.depth_registration import register_depth
 from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.folder import DEPTH_RANGE
-from cinet_core.data.frame_files import (
-    Calibration,
-    FrameFiles,
-    OrientedImage,
-    SourceError,
-    list_frames,
-    read_depth,
-    read_image,
-)
+from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames
+from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics, why_not_rigid
 
 CAMERA_FILE = "camera-intrinsics.txt"
@@ -81,6 +75,7 @@ class RgbdSequence(SceneDataset):
             raise SourceError(self._root, "there is no such folder", "give the folder that holds the frames")
         self._frames = list_frames(self._root)
         self._calibration = _calibration(self._root, self._frames[0])
+        self.remarks = tuple(self._unread())
         self._color_focal, self._baseline = color_focal, baseline
         names = {frame.name for frame in self._frames}
         self._polygons = None if polygons is None else _polygons(Path(polygons).expanduser(), names, self._root)
@@ -124,6 +119,12 @@ class RgbdSequence(SceneDataset):
         except SourceError as error:
             found.append(error)
         return found
+
+    def _unread(self) -> list[str]:
+        read = {frame.depth for frame in self._frames if frame.depth is not None}
+        images = [frame.image for frame in self._frames]
+        expected = ("NAME.depth.png", "a file of polygons (option polygons), or with kind folder of NAME.label.png")
+        return unread_files(self._root, (), images, read, expected)
 
     def _name(self, member: int) -> str:
         return self._frames[member].name

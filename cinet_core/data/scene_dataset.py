@@ -16,7 +16,8 @@ import torch
 from torch.utils.data import Dataset
 
 from cinet_core.data.exif import UPRIGHT, Orientation
-from cinet_core.data.frame_files import OrientedImage, SourceError
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_mapping import label_lookup
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.data.sample import Sample
@@ -63,9 +64,11 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         split: the part of it that this is.
         label_set: of the labels served, to which the data set's own are mapped when read.
         depth_source: which of the data set's depth maps is served.
+        remarks: what its user should know before it is used, for example which files beside it are not read.
     """
 
     depth_source: DepthSource = "own"
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, meta: DatasetMeta, split: Split, members: Sequence[int], label_set: LabelSet | None) -> None:
         """Serve these members of the data set's own numbering, in this order."""

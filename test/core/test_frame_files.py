@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cinet_core.data.frame_files import SourceError, list_frames, read_depth, read_image
+from cinet_core.data.frame_files import SourceError, list_frames
+from cinet_core.data.image_files import read_depth, read_image
 
 RED = (230, 20, 30)
 

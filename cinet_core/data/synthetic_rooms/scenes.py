@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import OrientedImage
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, SceneDataset, Split
