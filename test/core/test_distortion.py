@@ -235,3 +235,17 @@ def test_every_row_of_the_shared_calibrations(tmp_path_factory: pytest.TempPathF
         else:
             assert_undone(model, d, *likes[right])
     assert len(rows) >= 10
+
+
+def test_depth_and_labels_take_the_nearest_pixel_and_not_the_one_before() -> None:
+    """Within half a pixel, that is: the floor would move depth and labels by half a pixel against the image."""
+    camera = CameraModel.from_camera_info(info("plumb_bob", FIVE), WIDTH, HEIGHT, rectified=False)
+    matrix = np.reshape(K, (3, 3))
+    maps = cv2.initUndistortRectifyMap(matrix, np.array(FIVE), np.eye(3), matrix, (WIDTH, HEIGHT), cv2.CV_32FC1)
+    for source, places in zip(maps, (np.arange(WIDTH)[None], np.arange(HEIGHT)[:, None]), strict=True):
+        plane = np.broadcast_to(places, (HEIGHT, WIDTH)).astype(np.float32)
+        taken = camera.rectify_plane(plane, np.nan)
+        assert np.isnan(taken[~camera.valid]).all()
+        error = (taken - source)[camera.valid]
+        assert np.abs(error).max() < 0.5 + 1 / 32
+        assert abs(error.mean()) < 0.1
