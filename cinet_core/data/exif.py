@@ -55,6 +55,11 @@ class Orientation:
         """Whether left and right are exchanged, which no camera does: no motion leads from stored to upright."""
         return self.swapped ^ self.left_right ^ self.up_down
 
+    @property
+    def inverse(self) -> Orientation:
+        """What turns an upright array back to how it was stored."""
+        return ORIENTATIONS[{6: 8, 8: 6}.get(self.number, self.number)]
+
     def stored_size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) as stored of an upright picture of this size."""
         return (height, width) if self.swapped else (width, height)

@@ -108,7 +108,8 @@ class FolderDataset(SceneDataset):
         return str((self._depths if part == "depth" else self._labels)[member])
 
     def _image(self, member: int) -> OrientedImage:
-        return read_image(self._frames[member].image)
+        frame = self._frames[member]
+        return read_image(frame.image).rectified(frame.calibration)
 
     def _orientation(self, member: int) -> Orientation:
         return orientation_of(self._frames[member].image)

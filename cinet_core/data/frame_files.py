@@ -1,8 +1,8 @@
 """Image folders in the layouts that RGB-D data comes in: which file is which, and what camera took it.
 
 Understood, in this order: ``frames.jsonl`` (a camera a frame), ``color/`` + ``depth/`` + ``camera*.json`` (Open3D),
-``camera-intrinsics.txt`` (``*.color.jpg`` + ``*.depth.png``), ``camera_info.yaml`` (a ROS calibration), and images
-alone. Depth images are 16-bit PNG in millimetres, where 0 and 65535 mean "unknown".
+``camera-intrinsics.txt`` (``*.color.jpg`` + ``*.depth.png``), ``camera_info.yaml`` (a ROS calibration, by which the
+images are rectified), and images alone. Depth images are 16-bit PNG in millimetres, where 0 and 65535 mean "unknown".
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from cinet_core.data.camera_info_file import CameraInfoFile
 from cinet_core.data.unread_files import certainly_no_photo, parts_among
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.camera import CameraModel
+from cinet_core.messages.distortion import read_distortion
+from cinet_core.messages.errors import ConversionError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
 
 MAX_ASPECT_ERROR = 0.01
+RECTIFIED = "set its distortion_coefficients to zeros and its rectification_matrix to the identity"
 _log = logging.getLogger(__name__)
 
 
@@ -48,18 +52,35 @@ class Calibration:
     path: Path
     k: tuple[float, ...]
     size: tuple[int, int] | None = None  # width, height
+    lens: CameraInfoFile | None = None
+    """Where the images are not a pinhole's: by it they have to be rectified."""
 
     def at(self, width: int, height: int) -> Intrinsics:
-        """The intrinsics of a (width, height) image: scaled where the file holds for another size.
+        """The intrinsics of a (width, height) image, rectified: scaled where the file holds for another size.
 
         Raises:
             SourceError: the file's values are no camera's, or hold for another aspect.
         """
+        if self.lens is not None:
+            return self.model(self.lens, width, height).intrinsics
         try:
             own = Intrinsics.from_matrix(self.k, *(self.size or (width, height)))
         except ValueError as error:
             raise SourceError(self.path, str(error), "correct the calibration file") from error
         return scaled_to(own, width, height, self.path)
+
+    def model(self, lens: CameraInfoFile, width: int, height: int) -> CameraModel:
+        """What the calibration's lens means for a (width, height) image.
+
+        Raises:
+            SourceError: the calibration cannot be used, or holds for another aspect.
+        """
+        try:
+            return lens.model(width, height)
+        except ConversionError as error:
+            text = str(error).replace("set input_rectified to true", RECTIFIED)
+            reason, _, remedy = text.rpartition("; ")
+            raise SourceError(self.path, reason or text, remedy or "calibrate anew") from error
 
 
 @dataclass(frozen=True)
@@ -211,21 +232,20 @@ def _camera_intrinsics_txt(folder: Path) -> list[FrameFiles]:
 
 
 def _ros_calibration(path: Path) -> Calibration | None:
-    """The camera matrix of a file that camera_calibration wrote; None where there is no such file."""
+    """What a ROS calibration says of the camera; None where there is no such file."""
     if not path.is_file():
         return None
-    import yaml
-
     try:
-        camera: dict[str, Any] = yaml.safe_load(_text(path))
-        size = (int(camera["image_width"]), int(camera["image_height"]))
-        k = tuple(float(value) for value in camera["camera_matrix"]["data"])
-        distortion = camera.get("distortion_coefficients", {}).get("data", [])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(path, repr(error), "it needs image_width, image_height and camera_matrix/data") from error
-    if any(distortion):
-        _log.warning("%s: the lens distorts and the images are used as they are; rectify them first", path)
-    return Calibration(path, k, size)
+        info = CameraInfoFile.parse(_text(path))
+        moved = read_distortion(info.distortion_model, info.d) is not None
+    except ValueError as error:
+        reason, _, remedy = str(error).rpartition(": " if not isinstance(error, ConversionError) else "; ")
+        raise SourceError(path, reason, remedy.replace("set input_rectified to true", RECTIFIED)) from error
+    moved = moved or (any(info.r) and not np.array_equal(info.r, np.eye(3).ravel()))
+    if moved:
+        _log.warning("%s: the images, depth and labels are rectified by it; if they are already, %s", path, RECTIFIED)
+    size = (info.width, info.height) if info.width else None
+    return Calibration(path, info.k, size, info if moved else None)
 
 
 def _text(path: Path) -> str:

@@ -37,11 +37,13 @@ class Frame:
 
     Attributes:
         name: unique in its source; fit for a file name.
-        image: (H, W, 3) uint8 RGB, turned upright by its EXIF, and what belongs to it with it.
+        image: (H, W, 3) uint8 RGB, rectified by its calibration and turned upright by its EXIF, and what belongs to it
+            with it.
         stamp: seconds since the source's first frame; None where the source has no clock.
         intrinsics: of the image, at its size; None where unknown.
         depth: (H, W) float32 metres along z from a sensor or renderer, NaN where unknown; None where there is none.
         depth_intrinsics: of the depth image, which another camera may have taken: unproject it with these.
+        valid: (H, W) bool, False where rectification left no source; None where all of the image is valid.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Frame:
     intrinsics: Intrinsics | None = None
     depth: npt.NDArray[np.float32] | None = None
     depth_intrinsics: Intrinsics | None = None
+    valid: npt.NDArray[np.bool_] | None = None
 
 
 class FrameSource(Protocol):
@@ -147,13 +150,14 @@ class FilesSource:
         if given is not None:
             intrinsics = image.camera(lambda width, height: scaled_to(given, width, height, files.image))
         elif calibration is not None:
+            image = image.rectified(calibration)
             intrinsics = image.camera(calibration.at)
         if files.depth is not None:
             depth = image.orientation.upright(read_depth(files.depth), *image.size)
             if files.depth_calibration is not None:
                 height, width = depth.shape
                 depth_intrinsics = image.orientation.upright_camera(files.depth_calibration.at, width, height)
-        return Frame(files.name, image.rgb, None, intrinsics, depth, depth_intrinsics)
+        return Frame(files.name, image.rgb, None, intrinsics, depth, depth_intrinsics, image.valid)
 
 
 class VideoSource:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,21 +13,36 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cinet_core.data.exif import UPRIGHT, Orientation, orientation_in
-from cinet_core.data.frame_files import SourceError
+from cinet_core.data.frame_files import Calibration, SourceError
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.camera import CameraModel
+
+
+@dataclass(frozen=True, eq=False)
+class _Lens:
+    """The model of a distorted image, and how that image has to be turned to be upright."""
+
+    model: CameraModel
+    orientation: Orientation
+
+    def on_its_grid(self, plane: npt.NDArray, rectify: Callable[[npt.NDArray], npt.NDArray]) -> npt.NDArray:
+        """An upright array, rectified where the lens is calibrated."""
+        return self.orientation.turned(rectify(self.orientation.inverse.turned(plane)))
 
 
 @dataclass(frozen=True, eq=False)
 class OrientedImage:
-    """An image, and how it lay in its file: what belongs to the file's grid has to be turned as it was.
+    """An image, and what was done to it since it lay in its file, which has to be done to all that belongs to it.
 
     Attributes:
-        rgb: (H, W, 3) uint8 RGB, upright.
+        rgb: (H, W, 3) uint8 RGB, upright, and rectified where there is a lens.
         orientation: that its EXIF gave it.
+        lens: by which it was rectified; None where it was not.
     """
 
     rgb: npt.NDArray[np.uint8]
     orientation: Orientation = UPRIGHT
+    lens: _Lens | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -40,6 +56,49 @@ class OrientedImage:
         width, height = self.orientation.stored_size(*self.size)
         return f" (stored as {width}x{height} and turned upright by {self.orientation})"
 
+    @property
+    def valid(self) -> npt.NDArray[np.bool_] | None:
+        """(H, W) False where rectification found no source; None where all is valid."""
+        return None if self.lens is None else self.lens.orientation.turned(self.lens.model.valid)
+
+    def rectified(self, calibration: Calibration | None) -> OrientedImage:
+        """The image without the distortion of its lens; the very same where the calibration knows of none.
+
+        Raises:
+            SourceError: the calibration cannot be used; it names EXIF where that turned the image.
+        """
+        if calibration is None or calibration.lens is None:
+            return self
+        lens = self._lens(calibration)
+        rgb = lens.on_its_grid(self.rgb, lambda image: lens.model.rectify(image)[0])
+        return replace(self, rgb=rgb, lens=lens)
+
+    def part(self, upright: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+        """Depth or labels of this image, which are upright and of its size, as it was rectified.
+
+        Args:
+            upright: (H, W).
+            outside: value where there is no source.
+        """
+        lens = self.lens
+        if lens is None:
+            return upright
+        return lens.on_its_grid(upright, lambda plane: lens.model.rectify_plane(plane, outside))
+
+    def _lens(self, calibration: Calibration) -> _Lens:
+        """The lens of the stored image, or of the upright one where the calibration's size is that one's only."""
+        assert calibration.lens is not None
+        try:
+            stored = calibration.model(calibration.lens, *self.orientation.stored_size(*self.size))
+            return _Lens(stored, self.orientation)
+        except SourceError as error:
+            try:
+                if self.orientation.swapped:
+                    return _Lens(calibration.model(calibration.lens, *self.size), UPRIGHT)
+            except SourceError:
+                pass
+            raise self._naming_exif(error) from error
+
     def camera(self, at: Callable[[int, int], Intrinsics | None]) -> Intrinsics | None:
         """Intrinsics of the image, of what gives them for its width and height in the file; None where it has none.
 
@@ -49,10 +108,13 @@ class OrientedImage:
         try:
             return self.orientation.upright_camera(at, *self.size)
         except SourceError as error:
-            if not self.orientation.turns:
-                raise
-            remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
-            raise SourceError(error.path, error.reason + self.stored(), remedy) from error
+            raise self._naming_exif(error) from error
+
+    def _naming_exif(self, error: SourceError) -> SourceError:
+        if not self.orientation.turns:
+            return error
+        remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
+        return SourceError(error.path, error.reason + self.stored(), remedy)
 
 
 def read_image(path: Path) -> OrientedImage:

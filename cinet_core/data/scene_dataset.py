@@ -94,6 +94,8 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         width, height = image.size
         depth = self._sized("depth", member, image, self._depth)
         labels = self._sized("labels", member, image, self._own_labels)
+        depth = None if depth is None else image.part(depth, 0.0)
+        labels = None if labels is None else image.part(labels, UNLABELLED)
         return Sample(
             name=self._name(member),
             image=torch.from_numpy(np.array(image.rgb.transpose(2, 0, 1), order="C")),
