@@ -123,7 +123,13 @@ class CheckReport:
     @property
     def warnings(self) -> list[str]:
         """What can be read and is likely to be wrong all the same."""
-        return [*self.remarks, *self.plausibility.warnings()]
+        found = [*self.remarks, *self.plausibility.warnings()]
+        if self.with_labels and not self.statistics.labelled:
+            found.append(
+                f"no pixel has a class in all frames with labels ({self.with_labels}): 255 means none, and so does 0 "
+                "unless the option first_class is 0"
+            )
+        return found
 
     def add(self, sample: Sample, orientation: Orientation) -> None:
         """Count a frame that could be read, and how it lies in its file."""

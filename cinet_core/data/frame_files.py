@@ -159,7 +159,8 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+    """By its name; hidden ones are what macOS leaves beside each file (._x.jpg)."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
 
 
 def _photos(folder: Path) -> list[tuple[str, Path]]:

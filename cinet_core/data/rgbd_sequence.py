@@ -123,7 +123,7 @@ class RgbdSequence(SceneDataset):
     def _unread(self) -> list[str]:
         read = {frame.depth for frame in self._frames if frame.depth is not None}
         images = [frame.image for frame in self._frames]
-        expected = ("NAME.depth.png", "a file of polygons (option polygons), or with kind folder of NAME.label.png")
+        expected = ("NAME.depth.png", "a file of polygons, option polygons, or by kind folder from NAME.label.png")
         return unread_files(self._root, (), images, read, expected)
 
     def _name(self, member: int) -> str:

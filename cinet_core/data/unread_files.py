@@ -73,7 +73,7 @@ def unread_files(
     taken = set(images) | read
     found: dict[tuple[AuxiliaryPart, str], list[Path]] = {}
     for folder in sorted({root, *folders, *(folder for folder, part in inside.items() if part)}):
-        for path in sorted(path for path in folder.iterdir() if path.is_file() and path not in taken):
+        for path in sorted(path for path in folder.iterdir() if _is_file(path) and path not in taken):
             suffix = path.suffix.casefold()
             if suffix in _OTHER_SUFFIXES or path.name.startswith("."):
                 continue
@@ -84,7 +84,8 @@ def unread_files(
                 part = "labels"
             if part is not None:
                 found.setdefault((part, suffix), []).append(path)
-    return [_sentence(part, paths, root, expected) for (part, _), paths in sorted(found.items())]
+    image = min(images)
+    return [_sentence(part, paths, root, expected, image) for (part, _), paths in sorted(found.items())]
 
 
 def _known(stems: Iterable[str]) -> tuple[set[str], set[tuple[str, ...]]]:
@@ -92,6 +93,11 @@ def _known(stems: Iterable[str]) -> tuple[set[str], set[tuple[str, ...]]]:
     names = {stem.casefold() for stem in stems}
     colour = re.compile(rf"[._-]({'|'.join(sorted(_COLOUR_WORDS))})$")
     return names | {colour.sub("", name) for name in names}, {_rest(name) for name in names if not _first_word(name)}
+
+
+def _is_file(path: Path) -> bool:
+    """Also a link to a disk that is not there."""
+    return path.is_file() or (path.is_symlink() and not path.exists())
 
 
 def _subfolders(root: Path) -> list[Path]:
@@ -128,15 +134,14 @@ def _rest(stem: str) -> tuple[str, ...]:
     return tuple(words[1:] if words[0] in _FIRST_WORDS | _COLOUR_WORDS and len(words) > 1 else words)
 
 
-def _sentence(part: AuxiliaryPart, paths: list[Path], root: Path, expected: tuple[str, str]) -> str:
+def _sentence(part: AuxiliaryPart, paths: list[Path], root: Path, expected: tuple[str, str], image: Path) -> str:
     names = ", ".join(str(path.relative_to(root)) for path in paths[:_SHOWN])
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
     one = len(paths) == 1
-    remedy = (
-        f"depth is read from {expected[0]}, PNG of 16 bits in millimetres"
-        if part == "depth"
-        else f"labels are read from {expected[1]}, PNG whose values are class numbers"
-    )
+    pattern = expected[part == "labels"]
+    example = pattern.replace("NAME", image.stem.removesuffix(".color"))
+    verb, kind = ("is", "of 16 bits in millimetres") if part == "depth" else ("are", "whose values are class numbers")
+    remedy = f"{part} {verb} read from {pattern} ({example} for {image.name}), PNG {kind}"
     return (
         f"{len(paths)} file{'' if one else 's'} that look{'s' if one else ''} like {part} {'is' if one else 'are'} not "
         f"read: {names}{more}; {remedy}: convert or rename {'it' if one else 'them'}"

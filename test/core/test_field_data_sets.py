@@ -218,8 +218,8 @@ def test_each_layout_says_what_it_reads(tmp_path: Path) -> None:
     tiff(seven / "x.depth.tiff")
     png8(seven / "x.seg.png")
     depth, label = remarks(seven)
-    assert "x.depth.tiff; depth is read from NAME.depth.png" in depth
-    assert "x.seg.png; labels are read from NAME.label.png" in label
+    assert "x.depth.tiff; depth is read from NAME.depth.png (x.depth.png for x.color.png), PNG" in depth
+    assert "x.seg.png; labels are read from NAME.label.png (x.label.png for x.color.png), PNG" in label
     assert "a file of polygons" in RgbdSequence(seven).remarks[1]
 
 
@@ -234,6 +234,27 @@ def test_depth_in_place_of_a_photograph_is_refused(tmp_path: Path) -> None:
     tiff(tmp_path / "x.tiff")
     with pytest.raises(SourceError, match=r"32-bit numbers, like a depth image; give a photograph"):
         FolderDataset(tmp_path, "all")[0]
+
+
+def test_what_macos_leaves_beside_each_file_is_nothing(tmp_path: Path) -> None:
+    images(tmp_path)
+    for name in ("._x.png", "._x_depth.png", ".DS_Store"):
+        some_bytes(tmp_path / name)
+    assert len(FolderDataset(tmp_path, "all")) == 2
+    assert remarks(tmp_path) == []
+
+
+def test_a_link_to_nowhere_is_named(tmp_path: Path) -> None:
+    (images(tmp_path) / "x_depth.png").symlink_to(tmp_path / "unmounted" / "x_depth.png")
+    assert remarks(tmp_path)[0].startswith("1 file that looks like depth is not read: x_depth.png")
+
+
+@pytest.mark.parametrize("none", [0, 255])
+def test_labels_without_a_class_are_warned_of(tmp_path: Path, none: int) -> None:
+    images(tmp_path)
+    save_plane(tmp_path / "x_label.png", np.full((HEIGHT, WIDTH), none, np.uint8))
+    (warning,) = check_dataset(FolderDataset(tmp_path, "all")).warnings
+    assert warning.startswith("no pixel has a class in all frames with labels (1)")
 
 
 def folder_of(root: Path, *millimetres: np.ndarray | float) -> FolderDataset:
