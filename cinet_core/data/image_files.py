@@ -97,7 +97,7 @@ class OrientedImage:
                     return _Lens(calibration.model(calibration.lens, *self.size), UPRIGHT)
             except SourceError:
                 pass
-            raise self._naming_exif(error) from error
+            raise self._naming_exif(error) from None
 
     def camera(self, at: Callable[[int, int], Intrinsics | None]) -> Intrinsics | None:
         """Intrinsics of the image, of what gives them for its width and height in the file; None where it has none.
@@ -108,11 +108,11 @@ class OrientedImage:
         try:
             return self.orientation.upright_camera(at, *self.size)
         except SourceError as error:
-            raise self._naming_exif(error) from error
+            raise self._naming_exif(error) from None
 
     def _naming_exif(self, error: SourceError) -> SourceError:
         if not self.orientation.turns:
-            return error
+            return SourceError(error.path, error.reason, error.remedy)
         remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
         return SourceError(error.path, error.reason + self.stored(), remedy)
 

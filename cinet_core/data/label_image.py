@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
 _KINDS_REMEDY = "save class numbers, not colours, as a grey or palette PNG of 8 bits"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _PNG_GREY, _PNG_PALETTE = 0, 3
+_NO_BYTE = _WRONG = 256
 
 
 def read_labels(path: Path, label_set: LabelSet, first_class: int = 1) -> npt.NDArray[np.uint8]:
@@ -35,18 +37,27 @@ def read_labels(path: Path, label_set: LabelSet, first_class: int = 1) -> npt.ND
         SourceError: the file is missing or damaged, holds no class numbers, or one of no class.
     """
     stored, transparent = _values(path)
-    none = stored == UNLABELLED
+    table = _ids_of_values(len(label_set.classes), first_class)
+    values = stored if stored.dtype == np.uint8 else np.where(stored < 0, _NO_BYTE, np.minimum(stored, _NO_BYTE))
+    ids = table[values]
     if transparent is not None:
-        none |= transparent
-    if first_class == 1:
-        none |= stored == 0
-    ids = stored.astype(np.int32) - first_class
-    wrong = stored[~none & ((ids < 0) | (ids >= len(label_set.classes)))]
+        ids[transparent] = UNLABELLED
+    wrong = stored[ids == _WRONG]
     if wrong.size:
         last = len(label_set.classes) - 1 + first_class
         reason = f"{wrong.size} pixels have the value {wrong[0]}, {label_set.name!r} has {first_class} to {last}"
         raise SourceError(path, reason, "correct the labels, or name the classes in classes.txt")
-    return np.where(none, UNLABELLED, ids).astype(np.uint8)
+    return ids.astype(np.uint8)
+
+
+@lru_cache(maxsize=8)
+def _ids_of_values(classes: int, first_class: int) -> npt.NDArray[np.uint16]:
+    """(257,) class ids of the values 0 to 255, and of what is no byte."""
+    table = np.full(_NO_BYTE + 1, _WRONG, dtype=np.uint16)
+    table[first_class : first_class + classes] = np.arange(classes)
+    table[0] = UNLABELLED if first_class == 1 else table[0]
+    table[UNLABELLED] = UNLABELLED
+    return table
 
 
 def _values(path: Path) -> tuple[npt.NDArray, npt.NDArray[np.bool_] | None]:
