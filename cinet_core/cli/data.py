@@ -14,8 +14,10 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="data_command", required=True, metavar="COMMAND")
     check = commands.add_parser("check", help="read a data set, count what is in it, name every broken file")
     check.description = (
-        "Reads every frame; prints counts of frames, classes and valid depth and every fault found; writes a contact "
-        "sheet. Exit status: 0 all is well, 1 some files are broken, 2 the data set cannot be opened."
+        "Reads every frame; prints counts of frames, classes and valid depth and every fault; warns of files that look "
+        "like depth or labels and are not read, of depth without a measurement and of units that cannot be right; "
+        "writes a contact sheet. Exit status: 0 all can be read, 1 some files are broken, 2 the data set cannot be "
+        "opened."
     )
     check.add_argument("root", type=Path, help="NYU's .mat file, a folder, or synthetic")
     check.add_argument(

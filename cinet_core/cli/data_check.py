@@ -33,6 +33,8 @@ def run_data_check(options: argparse.Namespace) -> int:
         _print(report)
         if report.readable:
             print(f"\ncontact sheet: {options.output}")
+    for warning in report.warnings:
+        print(f"WARNING {warning}", file=sys.stderr)
     for problem in report.problems:
         print(f"BROKEN {problem}", file=sys.stderr)
     return 1 if report.problems else 0
@@ -66,6 +68,8 @@ def _print(report: CheckReport) -> None:
         "depth": _depth(report),
         "labels": f"{report.with_labels} frames, {counts.labelled:.1%} of their pixels have a class",
     }
+    if report.turned:
+        rows["turned"] = _turned(report)
     print(f"{report.name}, split {report.split}")
     for name, value in rows.items():
         print(f"  {name + ':':<13}{value}")
@@ -80,10 +84,17 @@ def _camera(report: CheckReport) -> str:
     return f"{report.with_camera} frames, horizontal field of view {low:.1f} to {high:.1f} degrees"
 
 
+def _turned(report: CheckReport) -> str:
+    kinds = (f"{n} frame{'' if n == 1 else 's'} by EXIF orientation {o}" for o, n in sorted(report.turned.items()))
+    return f"{', '.join(kinds)}, with depth, labels and camera, which are the sensor's unless their size says otherwise"
+
+
 def _depth(report: CheckReport) -> str:
     if not report.with_depth:
         return "none"
     counts = report.statistics
+    if not counts.valid_depth:
+        return f"{report.with_depth} frames, not one of their pixels valid"
     low, median, high = (counts.depth_percentile(percent) for percent in (1, 50, 99))
     text = (
         f"{report.with_depth} frames, {counts.valid_depth:.1%} of their pixels valid, "

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.check import first_look
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.evaluate import BackendFor, evaluate
@@ -36,6 +37,8 @@ def run_evaluation(options: argparse.Namespace) -> int:
         given = dict(options.option)
         dataset, raw = open_scored(options.data, options.split, options.kind, given, checkpoint.metadata.label_set)
         options.output.parent.mkdir(parents=True, exist_ok=True)
+        for warning in first_look(dataset):
+            print(f"WARNING {warning}", file=sys.stderr)
         evaluation = _evaluate(options, checkpoint, dataset, raw)
         origin = DataOrigin(options.data, resolved_kind(options.data, options.kind), given)
         report = Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256, _precision(options))

@@ -39,7 +39,7 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=4,
         metavar=("FX", "FY", "CX", "CY"),
-        help="of the camera, in pixels of the image; in place of what the source says",
+        help="of the camera, in pixels of the image as it is seen upright; in place of what the source says",
     )
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")

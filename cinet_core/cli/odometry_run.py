@@ -19,6 +19,7 @@ from rich.table import Table
 from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
 from cinet_core.cli.odometry import DEPTHS
+from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
@@ -46,6 +47,8 @@ def compare_odometry(options: argparse.Namespace) -> int:
     try:
         dataset = open_dataset(options.source, "all", "rgbd_sequence", **dict(options.option))
         assert isinstance(dataset, RgbdSequence)
+        for warning in first_look(dataset):
+            print(f"WARNING {warning}", file=sys.stderr)
         wanted = DEPTHS if options.depth == "both" else (options.depth,)
         if options.method == ORB_SLAM3 and len(wanted) > 1:
             raise ValueError("ORB-SLAM3 can be started once a process: give --depth sensor or --depth predicted")

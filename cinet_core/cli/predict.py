@@ -109,7 +109,7 @@ class _Run:
     def _one(self, frame: Frame) -> None:
         try:
             intrinsics = self._intrinsics(frame)
-            prediction = self._predictor.predict(frame.image, intrinsics)
+            prediction = self._predictor.predict(frame.image, intrinsics).within(frame.valid)
             self._write(frame, prediction)
         except (ValueError, OSError) as error:
             _log.error("%s: %s", frame.name, error)

@@ -23,7 +23,7 @@ from cinet_core.bags.reader import BagReader, is_bag
 from cinet_core.bags.rgbd import RgbdBag
 from cinet_core.bags.settings import DEPTH_SCALE_LIMITS
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
-from cinet_core.data.check import spread
+from cinet_core.data.check import first_look, spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.depth_scale import ScaleReport, ScaleStudy
@@ -107,6 +107,7 @@ class SensedDataset:
         self._chosen = [chosen[place] for place in spread(len(chosen), options.limit)]
         self.refused: Counter[str] = Counter()
         self.notes = [f"{self._dataset.meta.name}, {self._dataset.split}: the drift is by frame, files have no time"]
+        self.notes += [f"WARNING: {warning}" for warning in first_look(self._dataset)]
 
     def __len__(self) -> int:
         """Number of frames."""

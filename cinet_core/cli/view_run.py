@@ -158,7 +158,7 @@ class _Run:
 
     def _record(self, number: int, frame: Frame) -> None:
         moment = Moment(number, None if frame.stamp is None else round(frame.stamp * NANOSECONDS))
-        prediction = self._predictor.predict(frame.image, self._intrinsics(frame))
+        prediction = self._predictor.predict(frame.image, self._intrinsics(frame)).within(frame.valid)
         pose = None if self._poses is None else self._poses.of(frame.name)
         if pose is not None:
             self._recording.log_pose(moment, pose)

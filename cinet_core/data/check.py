@@ -11,9 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.data.depth_plausibility import DepthPlausibility
+from cinet_core.data.exif import Orientation
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
+
+FIRST_LOOK = 8
+"""Frames from which a wrong unit, or depth without a measurement, shows before all of them are read."""
 
 CENTIMETRES = 10_000
 """Depths are counted by centimetre up to 100 m."""
@@ -88,10 +93,13 @@ class CheckReport:
         with_labels: readable frames that have labels.
         with_camera: readable frames whose intrinsics are known.
         image_sizes: number of frames by (width, height).
+        turned: number of frames by the EXIF orientation that turned them, all parts alike; without those it did not.
         fields_of_view: smallest and largest horizontal one, degrees; None where no camera is known.
         statistics: of depth and labels.
         class_names: of the classes counted.
         depth_range: metres that the sensor can measure.
+        plausibility: of the depth images.
+        remarks: of the data set, for example which files beside it are not read.
         problems: of the others: file, reason and remedy of each fault.
     """
 
@@ -106,16 +114,33 @@ class CheckReport:
     with_labels: int = 0
     with_camera: int = 0
     image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    turned: Counter[int] = field(default_factory=Counter)
     fields_of_view: tuple[float, float] | None = None
+    plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
+    remarks: tuple[str, ...] = ()
     problems: list[SourceError] = field(default_factory=list)
 
-    def add(self, sample: Sample) -> None:
-        """Count a frame that could be read."""
+    @property
+    def warnings(self) -> list[str]:
+        """What can be read and is likely to be wrong all the same."""
+        found = [*self.remarks, *self.plausibility.warnings()]
+        if self.with_labels and not self.statistics.labelled:
+            found.append(
+                f"no pixel has a class in all frames with labels ({self.with_labels}): 255 means none, and so does 0 "
+                "unless the option first_class is 0"
+            )
+        return found
+
+    def add(self, sample: Sample, orientation: Orientation) -> None:
+        """Count a frame that could be read, and how it lies in its file."""
         self.readable += 1
+        if orientation.turns:
+            self.turned[orientation.number] += 1
         self.image_sizes[sample.size] += 1
         if sample.has_depth:
             self.with_depth += 1
             self.statistics.add_depth(sample.depth.numpy())
+            self.plausibility.add(sample.name, sample.depth.numpy())
         if sample.has_labels:
             self.with_labels += 1
             self.statistics.add_labels(sample.labels.numpy())
@@ -138,6 +163,7 @@ class CheckReport:
             "with_labels": self.with_labels,
             "with_camera": self.with_camera,
             "image_sizes": {f"{width}x{height}": count for (width, height), count in self.image_sizes.items()},
+            "turned": {str(number): count for number, count in sorted(self.turned.items())},
             "fields_of_view": self.fields_of_view,
             "valid_depth": counts.valid_depth,
             "depth_percentiles": {name: None if math.isnan(value) else value for name, value in percentiles.items()},
@@ -145,6 +171,7 @@ class CheckReport:
             "labelled": counts.labelled,
             "class_pixels": dict(zip(self.class_names, counts.class_pixels.tolist(), strict=True)),
             "class_frames": dict(zip(self.class_names, counts.class_frames.tolist(), strict=True)),
+            "warnings": self.warnings,
             "problems": [{"file": e.path, "reason": e.reason, "remedy": e.remedy} for e in self.problems],
         }
 
@@ -175,6 +202,7 @@ def check_dataset(
         class_names=classes,
         depth_range=dataset.meta.depth_range,
         statistics=Statistics(len(classes)),
+        remarks=dataset.remarks,
     )
     for number in numbers:
         try:
@@ -183,12 +211,17 @@ def check_dataset(
             # Read again, part by part: a frame may have more than the one fault that ended its reading.
             report.problems.extend(dataset.problems(number) or [error])
         else:
-            report.add(sample)
+            report.add(sample, dataset.orientation(number))
             if seen is not None:
                 seen(number, sample)
         if progress is not None:
             progress()
     return report
+
+
+def first_look(dataset: SceneDataset) -> list[str]:
+    """Warnings that a few frames of a data set are enough for: its remarks, and depth that cannot be right."""
+    return check_dataset(dataset, FIRST_LOOK).warnings
 
 
 def spread(count: int, limit: int | None) -> list[int]:

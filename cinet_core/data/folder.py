@@ -23,13 +23,16 @@ import re
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import FrameFiles, SourceError, list_frames, read_depth, read_image
-from cinet_core.data.label_sets import NYU40, UNLABELLED, LabelSet
+from cinet_core.data.exif import Orientation, orientation_of
+from cinet_core.data.frame_files import FileNames, FrameFiles, SourceError, list_frames
+from cinet_core.data.image_files import OrientedImage, read_depth, read_image
+from cinet_core.data.label_image import read_labels
+from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
+from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics
 
 ROOM_PATTERN = r"(.+)_[^_]*"
@@ -78,8 +81,8 @@ class FolderDataset(SceneDataset):
         if not self._root.is_dir():
             raise SourceError(self._root, "there is no such folder", "give the folder that holds the frames")
         self._frames = list_frames(self._root)
-        self._labels = [_label_path(self._root, frame) for frame in self._frames]
-        self._depths = [_depth_path(frame) for frame in self._frames]
+        self._depths, self._labels = _parts(self._root, self._frames)
+        self.remarks = tuple(self._unread())
         self._first_class = first_class
         rooms = [_room(room_pattern, frame.name) for frame in self._frames]
         test: set[int] = set()
@@ -90,6 +93,12 @@ class FolderDataset(SceneDataset):
         own = source_label_set or read_classes(self._root / "classes.txt") or NYU40
         super().__init__(DatasetMeta(self._root.resolve().name, own, DEPTH_RANGE), split, members, label_set)
 
+    def _unread(self) -> list[str]:
+        images = [frame.image for frame in self._frames]
+        read = {path for path in (*self._depths, *self._labels) if path is not None}
+        folders = dict.fromkeys(image.parent for image in images)
+        return unread_files(self._root, folders, images, read, _expected(self._root, self._frames[0]))
+
     def _name(self, member: int) -> str:
         return self._frames[member].name
 
@@ -98,8 +107,12 @@ class FolderDataset(SceneDataset):
             return str(self._frames[member].image)
         return str((self._depths if part == "depth" else self._labels)[member])
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
-        return read_image(self._frames[member].image)
+    def _image(self, member: int) -> OrientedImage:
+        frame = self._frames[member]
+        return read_image(frame.image).rectified(frame.calibration)
+
+    def _orientation(self, member: int) -> Orientation:
+        return orientation_of(self._frames[member].image)
 
     def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
         path = self._depths[member]
@@ -112,32 +125,6 @@ class FolderDataset(SceneDataset):
     def _intrinsics(self, member: int, width: int, height: int) -> Intrinsics | None:
         calibration = self._frames[member].calibration
         return None if calibration is None else calibration.at(width, height)
-
-
-def read_labels(path: Path, label_set: LabelSet, first_class: int = 1) -> npt.NDArray[np.uint8]:
-    """A label image as (H, W) uint8 class ids, 255 where there is no label.
-
-    Raises:
-        SourceError: the file is missing or damaged, is no one-channel 8-bit image, or holds a value of no class.
-    """
-    try:
-        stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # for example more pixels than OpenCV's limit
-        stored = None
-    if stored is None:
-        raise SourceError(path, "the label image is missing or cannot be decoded", "restore or remove it")
-    if stored.ndim != 2 or stored.dtype != np.uint8:
-        reason = f"labels have type {stored.dtype} and shape {stored.shape}"
-        raise SourceError(path, reason, "labels must be an 8-bit grey PNG whose values are class numbers, not colours")
-    ids = stored - np.uint8(first_class)  # 0 wraps to 255, "no label"
-    if first_class == 1:
-        ids[stored == UNLABELLED] = UNLABELLED
-    wrong = stored[(ids >= len(label_set.classes)) & (ids != UNLABELLED)]
-    if wrong.size:
-        last = len(label_set.classes) - 1 + first_class
-        reason = f"{wrong.size} pixels have the value {wrong[0]}, {label_set.name!r} has {first_class} to {last}"
-        raise SourceError(path, reason, "correct the labels, or name the classes in classes.txt")
-    return ids
 
 
 def read_classes(path: Path) -> LabelSet | None:
@@ -155,20 +142,25 @@ def read_classes(path: Path) -> LabelSet | None:
         raise SourceError(path, str(error), "write one class name a line, the first class first") from error
 
 
-def _depth_path(frame: FrameFiles) -> Path | None:
-    if frame.depth is not None:
-        return frame.depth
-    beside = frame.image.with_name(f"{frame.image.stem}_depth.png")
-    return beside if beside.is_file() else None
+def _parts(root: Path, frames: list[FrameFiles]) -> tuple[list[Path | None], list[Path | None]]:
+    """Depth and labels of each frame, None where it has none."""
+    beside = {folder: FileNames(folder) for folder in {frame.image.parent for frame in frames}}
+    labels = FileNames(root / "labels")
+    found: tuple[list[Path | None], list[Path | None]] = ([], [])
+    for frame in frames:
+        files, stem = beside[frame.image.parent], frame.image.stem
+        found[0].append(frame.depth or files.find(f"{stem}_depth.png"))
+        label = files.find(f"{stem}_label.png") or files.find(f"{frame.name}.label.png")
+        found[1].append(label or labels.find(f"{stem}.png"))
+    return found
 
 
-def _label_path(root: Path, frame: FrameFiles) -> Path | None:
-    candidates = (
-        frame.image.with_name(f"{frame.image.stem}_label.png"),
-        frame.image.with_name(f"{frame.name}.label.png"),
-        root / "labels" / f"{frame.image.stem}.png",
-    )
-    return next((path for path in candidates if path.is_file()), None)
+def _expected(root: Path, frame: FrameFiles) -> tuple[str, str]:
+    """How depth and labels are called in the layout of a folder; see the table above."""
+    if frame.image.parent != root:
+        return "depth/NAME.png", "labels/NAME.png"
+    in_text = frame.calibration is not None and frame.calibration.path.suffix == ".txt"
+    return ("NAME.depth.png", "NAME.label.png") if in_text else ("NAME_depth.png", "NAME_label.png")
 
 
 def _room(pattern: str, name: str) -> str:

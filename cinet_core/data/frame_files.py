@@ -1,8 +1,8 @@
 """Image folders in the layouts that RGB-D data comes in: which file is which, and what camera took it.
 
 Understood, in this order: ``frames.jsonl`` (a camera a frame), ``color/`` + ``depth/`` + ``camera*.json`` (Open3D),
-``camera-intrinsics.txt`` (``*.color.jpg`` + ``*.depth.png``), ``camera_info.yaml`` (a ROS calibration), and images
-alone. Depth images are 16-bit PNG in millimetres, where 0 and 65535 mean "unknown".
+``camera-intrinsics.txt`` (``*.color.jpg`` + ``*.depth.png``), ``camera_info.yaml`` (a ROS calibration, by which the
+images are rectified), and images alone. Depth images are 16-bit PNG in millimetres, where 0 and 65535 mean "unknown".
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
 
+from cinet_core.data.camera_info_file import CameraInfoFile
+from cinet_core.data.unread_files import certainly_no_photo, parts_among
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.camera import CameraModel
+from cinet_core.messages.distortion import read_distortion
+from cinet_core.messages.errors import ConversionError
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
 
 MAX_ASPECT_ERROR = 0.01
-_NOT_A_PHOTO = re.compile(r"[._-](depth|labels?)$", re.IGNORECASE)
+RECTIFIED = "set its distortion_coefficients to zeros and its rectification_matrix to the identity"
 _log = logging.getLogger(__name__)
 
 
@@ -51,18 +52,35 @@ class Calibration:
     path: Path
     k: tuple[float, ...]
     size: tuple[int, int] | None = None  # width, height
+    lens: CameraInfoFile | None = None
+    """Where the images are not a pinhole's: by it they have to be rectified."""
 
     def at(self, width: int, height: int) -> Intrinsics:
-        """The intrinsics of a (width, height) image: scaled where the file holds for another size.
+        """The intrinsics of a (width, height) image, rectified: scaled where the file holds for another size.
 
         Raises:
             SourceError: the file's values are no camera's, or hold for another aspect.
         """
+        if self.lens is not None:
+            return self.model(self.lens, width, height).intrinsics
         try:
             own = Intrinsics.from_matrix(self.k, *(self.size or (width, height)))
         except ValueError as error:
             raise SourceError(self.path, str(error), "correct the calibration file") from error
         return scaled_to(own, width, height, self.path)
+
+    def model(self, lens: CameraInfoFile, width: int, height: int) -> CameraModel:
+        """What the calibration's lens means for a (width, height) image.
+
+        Raises:
+            SourceError: the calibration cannot be used, or holds for another aspect.
+        """
+        try:
+            return lens.model(width, height)
+        except ConversionError as error:
+            text = str(error).replace("set input_rectified to true", RECTIFIED)
+            reason, _, remedy = text.rpartition("; ")
+            raise SourceError(self.path, reason or text, remedy or "calibrate anew") from error
 
 
 @dataclass(frozen=True)
@@ -93,46 +111,20 @@ def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str)
     return intrinsics.resized(width, height)
 
 
-def read_image(path: Path) -> npt.NDArray[np.uint8]:
-    """An image as (H, W, 3) uint8 RGB, turned upright; 16-bit images keep their upper 8 bits.
+class FileNames:
+    """The files of a folder, found by name whatever the case of its letters: depth.PNG is PNG."""
 
-    Raises:
-        SourceError: the file is no image, or is truncated (Pillow tells; OpenCV would fill the rest with grey).
-    """
-    try:
-        with Image.open(path) as opened:
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):
-                grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(picture.convert("RGB"))
-    except Image.DecompressionBombError as error:
-        raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
-    # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.
-    except Exception as error:
-        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
-        raise SourceError(path, reason, "replace or remove the file") from error
+    def __init__(self, folder: Path) -> None:
+        """List the folder, which may be missing."""
+        self._folder = folder
+        names = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+        self._exact = frozenset(names)
+        self._folded = {name.casefold(): name for name in names}
 
-
-def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """A 16-bit PNG in millimetres as (H, W) float32 metres; 0 and 65535 become NaN.
-
-    Raises:
-        SourceError: the file is missing, or is no one-channel 16-bit image.
-    """
-    try:
-        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    except cv2.error:  # for example more pixels than OpenCV's limit
-        raw = None
-    if raw is None:
-        raise SourceError(path, "the depth image is missing or cannot be decoded", "restore or remove it")
-    if raw.ndim != 2 or raw.dtype != np.uint16:
-        raise SourceError(
-            path, f"depth has type {raw.dtype} and shape {raw.shape}", "depth must be a 16-bit grey PNG in mm"
-        )
-    depth = raw.astype(np.float32) / 1000.0
-    depth[(raw == 0) | (raw == 65535)] = np.nan
-    return depth
+    def find(self, name: str) -> Path | None:
+        """The file of this name, else one that differs in case only, else None."""
+        found = name if name in self._exact else self._folded.get(name.casefold())
+        return None if found is None else self._folder / found
 
 
 def list_frames(folder: Path) -> list[FrameFiles]:
@@ -144,7 +136,9 @@ def list_frames(folder: Path) -> list[FrameFiles]:
     frames = _layout(folder)
     if not frames:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-        raise SourceError(folder, "the folder holds no images", f"give a folder with images ({kinds})")
+        inside = [path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir()))]
+        where = f"; there are some in {', '.join(sorted(inside)[:4])}: colour is read from color/" if inside else ""
+        raise SourceError(folder, f"the folder holds no images{where}", f"give a folder with images ({kinds})")
     return frames
 
 
@@ -164,22 +158,23 @@ def _natural(path: Path) -> list[tuple[int, int, str]]:
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part.casefold()) for part in parts if part]
 
 
+def _is_image(path: Path) -> bool:
+    """By its name; hidden ones are what macOS leaves beside each file (._x.jpg)."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
 def _photos(folder: Path) -> list[tuple[str, Path]]:
     """Names and paths of a folder's images that are neither depth nor labels; names are unique."""
-    paths = sorted(
-        (
-            path
-            for path in folder.iterdir()
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not _NOT_A_PHOTO.search(path.stem)
-        ),
-        key=_natural,
-    )
+    found = [path for path in folder.iterdir() if _is_image(path) and not certainly_no_photo(path.stem)]
+    parts = parts_among([path.stem for path in found])
+    paths = sorted((path for path in found if path.stem not in parts), key=_natural)
     stems = Counter(path.stem for path in paths)
     return [(path.stem if stems[path.stem] == 1 else path.name.replace(".", "_"), path) for path in paths]
 
 
 def _frames_jsonl(folder: Path) -> list[FrameFiles]:
     path = folder / "frames.jsonl"
+    files = FileNames(folder)
     frames = []
     for number, line in enumerate(_text(path).splitlines(), start=1):
         if not line.strip():
@@ -192,11 +187,9 @@ def _frames_jsonl(folder: Path) -> list[FrameFiles]:
             raise SourceError(path, f"line {number}: {error!r}", "each line needs frame, fx, fy, cx and cy") from error
         if Path(name).name != name:
             raise SourceError(path, f"line {number} names {name!r}", "a frame must be a file name in this folder")
-        depth = folder / f"{name}_depth.png"
+        image = files.find(f"{name}.jpg") or folder / f"{name}.jpg"
         calibration = Calibration(path, (*k, 0.0, 0.0, 1.0))
-        frames.append(
-            FrameFiles(name, folder / f"{name}.jpg", depth if depth.is_file() else None, calibration, calibration)
-        )
+        frames.append(FrameFiles(name, image, files.find(f"{name}_depth.png"), calibration, calibration))
     return frames
 
 
@@ -215,9 +208,9 @@ def _open3d(folder: Path) -> list[FrameFiles]:
         except (ValueError, KeyError, TypeError) as error:
             raise SourceError(path, repr(error), "it needs width, height and intrinsic_matrix") from error
         calibration = Calibration(path, tuple(k.reshape(-1).tolist()), size)
-    depths = {path.stem: path for path in (folder / "depth").glob("*.png")}
+    depths = FileNames(folder / "depth")
     return [
-        FrameFiles(name, path, depths.get(path.stem), calibration, calibration)
+        FrameFiles(name, path, depths.find(f"{path.stem}.png"), calibration, calibration)
         for name, path in _photos(folder / "color")
     ]
 
@@ -231,30 +224,29 @@ def _camera_intrinsics_txt(folder: Path) -> list[FrameFiles]:
     if len(values) != 9:
         raise SourceError(path, f"it holds {len(values)} numbers", "it needs a 3x3 matrix of numbers")
     calibration = Calibration(path, values)
+    files = FileNames(folder)
     frames = []
     for stem, image in _photos(folder):
         name = stem.removesuffix(".color")
-        depth = folder / f"{name}.depth.png"
-        frames.append(FrameFiles(name, image, depth if depth.is_file() else None, calibration, calibration))
+        frames.append(FrameFiles(name, image, files.find(f"{name}.depth.png"), calibration, calibration))
     return frames
 
 
 def _ros_calibration(path: Path) -> Calibration | None:
-    """The camera matrix of a file that camera_calibration wrote; None where there is no such file."""
+    """What a ROS calibration says of the camera; None where there is no such file."""
     if not path.is_file():
         return None
-    import yaml
-
     try:
-        camera: dict[str, Any] = yaml.safe_load(_text(path))
-        size = (int(camera["image_width"]), int(camera["image_height"]))
-        k = tuple(float(value) for value in camera["camera_matrix"]["data"])
-        distortion = camera.get("distortion_coefficients", {}).get("data", [])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
-        raise SourceError(path, repr(error), "it needs image_width, image_height and camera_matrix/data") from error
-    if any(distortion):
-        _log.warning("%s: the lens distorts and the images are used as they are; rectify them first", path)
-    return Calibration(path, k, size)
+        info = CameraInfoFile.parse(_text(path))
+        moved = read_distortion(info.distortion_model, info.d) is not None
+    except ValueError as error:
+        reason, _, remedy = str(error).rpartition(": " if not isinstance(error, ConversionError) else "; ")
+        raise SourceError(path, reason, remedy.replace("set input_rectified to true", RECTIFIED)) from error
+    moved = moved or (any(info.r) and not np.array_equal(info.r, np.eye(3).ravel()))
+    if moved:
+        _log.warning("%s: the images, depth and labels are rectified by it; if they are already, %s", path, RECTIFIED)
+    size = (info.width, info.height) if info.width else None
+    return Calibration(path, info.k, size, info if moved else None)
 
 
 def _text(path: Path) -> str:

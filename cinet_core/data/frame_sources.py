@@ -12,15 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import (
-    IMAGE_SUFFIXES,
-    FrameFiles,
-    SourceError,
-    list_frames,
-    read_depth,
-    read_image,
-    scaled_to,
-)
+from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, scaled_to
+from cinet_core.data.image_files import read_depth, read_image
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
 
@@ -44,11 +37,13 @@ class Frame:
 
     Attributes:
         name: unique in its source; fit for a file name.
-        image: (H, W, 3) uint8 RGB.
+        image: (H, W, 3) uint8 RGB, rectified by its calibration and turned upright by its EXIF, and what belongs to it
+            with it.
         stamp: seconds since the source's first frame; None where the source has no clock.
         intrinsics: of the image, at its size; None where unknown.
         depth: (H, W) float32 metres along z from a sensor or renderer, NaN where unknown; None where there is none.
         depth_intrinsics: of the depth image, which another camera may have taken: unproject it with these.
+        valid: (H, W) bool, False where rectification left no source; None where all of the image is valid.
     """
 
     name: str
@@ -57,6 +52,7 @@ class Frame:
     intrinsics: Intrinsics | None = None
     depth: npt.NDArray[np.float32] | None = None
     depth_intrinsics: Intrinsics | None = None
+    valid: npt.NDArray[np.bool_] | None = None
 
 
 class FrameSource(Protocol):
@@ -90,7 +86,8 @@ def open_source(path_or_name: str, intrinsics: Intrinsics | None = None, depth: 
     Args:
         path_or_name: an image file, a folder (frame_files.py lists the layouts), a video file, or "synthetic".
         intrinsics: of the colour camera, in place of what the source says; scaled where the image has another size of
-            the same aspect. A depth image keeps the source's own.
+            the same aspect, and turned with an image that its EXIF turns, unless their size is the upright one's. A
+            depth image keeps the source's own.
         depth: False leaves depth images unread: the frames carry none.
 
     Raises:
@@ -148,17 +145,19 @@ class FilesSource:
 
     def _read(self, files: FrameFiles) -> Frame:
         image = read_image(files.image)
-        height, width = image.shape[:2]
         intrinsics = depth = depth_intrinsics = None
-        if self._intrinsics is not None:
-            intrinsics = scaled_to(self._intrinsics, width, height, files.image)
-        elif files.calibration is not None:
-            intrinsics = files.calibration.at(width, height)
+        given, calibration = self._intrinsics, files.calibration
+        if given is not None:
+            intrinsics = image.camera(lambda width, height: scaled_to(given, width, height, files.image))
+        elif calibration is not None:
+            image = image.rectified(calibration)
+            intrinsics = image.camera(calibration.at)
         if files.depth is not None:
-            depth = read_depth(files.depth)
+            depth = image.orientation.upright(read_depth(files.depth), *image.size)
             if files.depth_calibration is not None:
-                depth_intrinsics = files.depth_calibration.at(depth.shape[1], depth.shape[0])
-        return Frame(files.name, image, None, intrinsics, depth, depth_intrinsics)
+                height, width = depth.shape
+                depth_intrinsics = image.orientation.upright_camera(files.depth_calibration.at, width, height)
+        return Frame(files.name, image.rgb, None, intrinsics, depth, depth_intrinsics, image.valid)
 
 
 class VideoSource:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.matlab_file import open_hdf5
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members
@@ -104,8 +105,8 @@ class NyuDepthV2(SceneDataset):
         variable = {"image": "images", "depth": self._depth_variable, "labels": "labels"}[part]
         return f"{self._path}, {variable}({member + 1})"
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
-        return self._read("images", member, "u").astype(np.uint8).transpose(2, 1, 0)
+    def _image(self, member: int) -> OrientedImage:
+        return OrientedImage(self._read("images", member, "u").astype(np.uint8).transpose(2, 1, 0))
 
     def _depth(self, member: int) -> npt.NDArray[np.float32]:
         return self._read(self._depth_variable, member, "f").astype(np.float32).T

@@ -22,11 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.depth_registration import register_depth
+from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.folder import DEPTH_RANGE
-from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames, read_depth, read_image
+from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames
+from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics, why_not_rigid
 
 CAMERA_FILE = "camera-intrinsics.txt"
@@ -72,6 +75,7 @@ class RgbdSequence(SceneDataset):
             raise SourceError(self._root, "there is no such folder", "give the folder that holds the frames")
         self._frames = list_frames(self._root)
         self._calibration = _calibration(self._root, self._frames[0])
+        self.remarks = tuple(self._unread())
         self._color_focal, self._baseline = color_focal, baseline
         names = {frame.name for frame in self._frames}
         self._polygons = None if polygons is None else _polygons(Path(polygons).expanduser(), names, self._root)
@@ -84,12 +88,14 @@ class RgbdSequence(SceneDataset):
 
         Returns:
             The pose of the colour camera where the depth is warped into it, else of the depth camera; None where there
-            is no file, or where it holds NaN or infinity, which means that tracking was lost.
+            is no file, or where it holds NaN or infinity, which means that tracking was lost. Where EXIF turns the
+            image, it is that of a camera which is held upright.
 
         Raises:
-            SourceError: the file holds no rigid motion.
+            SourceError: the file holds no rigid motion, or EXIF mirrors the image.
         """
-        path = self._pose_path(self._members[index])
+        member = self._members[index]
+        path = self._pose_path(member)
         if not path.is_file():
             return None
         pose = _read_pose(path)
@@ -99,7 +105,11 @@ class RgbdSequence(SceneDataset):
         if fault is not None:
             raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         pose[:3, 3] += self._baseline * pose[:3, 0]
-        return pose
+        try:
+            return self._orientation(member).turned_pose(pose)
+        except ValueError as error:
+            place, remedy = self._place(member, "image"), "save the images without their EXIF orientation"
+            raise SourceError(place, str(error), remedy) from error
 
     def problems(self, index: int) -> list[SourceError]:
         """As for any data set, and what is wrong with the pose."""
@@ -110,6 +120,12 @@ class RgbdSequence(SceneDataset):
             found.append(error)
         return found
 
+    def _unread(self) -> list[str]:
+        read = {frame.depth for frame in self._frames if frame.depth is not None}
+        images = [frame.image for frame in self._frames]
+        expected = ("NAME.depth.png", "a file of polygons, option polygons, or by kind folder from NAME.label.png")
+        return unread_files(self._root, (), images, read, expected)
+
     def _name(self, member: int) -> str:
         return self._frames[member].name
 
@@ -119,8 +135,11 @@ class RgbdSequence(SceneDataset):
             return f"polygons of {frame.name}"
         return str(frame.image if part == "image" else frame.depth)
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+    def _image(self, member: int) -> OrientedImage:
         return read_image(self._frames[member].image)
+
+    def _orientation(self, member: int) -> Orientation:
+        return orientation_of(self._frames[member].image)
 
     def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
         path = self._frames[member].depth

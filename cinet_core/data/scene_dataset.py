@@ -15,7 +15,9 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
+from cinet_core.data.exif import UPRIGHT, Orientation
 from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_mapping import label_lookup
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.data.sample import Sample
@@ -62,9 +64,11 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         split: the part of it that this is.
         label_set: of the labels served, to which the data set's own are mapped when read.
         depth_source: which of the data set's depth maps is served.
+        remarks: what its user should know before it is used, for example which files beside it are not read.
     """
 
     depth_source: DepthSource = "own"
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, meta: DatasetMeta, split: Split, members: Sequence[int], label_set: LabelSet | None) -> None:
         """Serve these members of the data set's own numbering, in this order."""
@@ -87,17 +91,19 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         """
         member = self._members[index]
         image = self._image(member)
-        height, width = image.shape[:2]
-        depth = self._sized("depth", member, (height, width), self._depth)
-        labels = self._sized("labels", member, (height, width), self._own_labels)
+        width, height = image.size
+        depth = self._sized("depth", member, image, self._depth)
+        labels = self._sized("labels", member, image, self._own_labels)
+        depth = None if depth is None else image.part(depth, 0.0)
+        labels = None if labels is None else image.part(labels, UNLABELLED)
         return Sample(
             name=self._name(member),
-            image=torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
+            image=torch.from_numpy(np.array(image.rgb.transpose(2, 0, 1), order="C")),
             depth=torch.zeros(height, width) if depth is None else torch.from_numpy(_known(depth)),
             labels=torch.full((height, width), UNLABELLED, dtype=torch.uint8)
             if labels is None
             else torch.from_numpy(self._lookup[labels]),
-            intrinsics=self._intrinsics(member, width, height),
+            intrinsics=image.camera(lambda w, h: self._intrinsics(member, w, h)),
             has_depth=depth is not None,
             has_labels=labels is not None,
         )
@@ -106,41 +112,57 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         """Name of a sample, without reading it."""
         return self._name(self._members[index])
 
+    def orientation(self, index: int) -> Orientation:
+        """How the image of a sample lies in its file; `__getitem__` gives all parts of the sample upright."""
+        return self._orientation(self._members[index])
+
     def problems(self, index: int) -> list[SourceError]:
         """Everything that is wrong with a sample, not only the first thing; empty if it can be read."""
         member = self._members[index]
         found: list[SourceError] = []
-        size: tuple[int, int] | None = None
+        image: OrientedImage | None = None
         try:
             image = self._image(member)
-            size = image.shape[0], image.shape[1]
-            self._intrinsics(member, size[1], size[0])
+            image.camera(lambda w, h: self._intrinsics(member, w, h))
         except SourceError as error:
             found.append(error)
         parts: tuple[tuple[Part, Callable[[int], npt.NDArray | None]], ...]
         parts = (("depth", self._depth), ("labels", self._own_labels))
         for part, read in parts:
             try:
-                if size is None:
+                if image is None:
                     read(member)
                 else:
-                    self._sized(part, member, size, read)
+                    self._sized(part, member, image, read)
             except SourceError as error:
                 found.append(error)
         return found
 
     def _sized(
-        self, part: Part, member: int, size: tuple[int, int], read: Callable[[int], npt.NDArray | None]
+        self, part: Part, member: int, image: OrientedImage, read: Callable[[int], npt.NDArray | None]
     ) -> npt.NDArray | None:
-        """A part of a sample, which must have the image's size: a pixel of one is the same pixel of the other."""
-        value = read(member)
-        if value is not None and value.shape != size:
-            raise SourceError(
-                self._place(member, part),
-                f"the {part} image is {value.shape[1]}x{value.shape[0]}, the colour image {size[1]}x{size[0]}",
-                "register it to the colour image and save it at that size",
-            )
-        return value
+        """A part of a sample, upright, of the image's size: a pixel of one is the same pixel of the other."""
+        stored = read(member)
+        if stored is None:
+            return None
+        width, height = image.size
+        upright = image.orientation.upright(stored, width, height)
+        if upright.shape == (height, width):
+            return upright
+        reason = (
+            f"the {part} image is {stored.shape[1]}x{stored.shape[0]}, the colour image {width}x{height}"
+            + image.stored()
+        )
+        remedy = "register it to the colour image and save it at that size"
+        if image.orientation.turns:
+            remedy += ", or save the colour image without its EXIF orientation"
+        elif stored.shape == (width, height):
+            remedy = "turn one as the other is: an EXIF orientation was applied to one of them, or lost"
+        raise SourceError(self._place(member, part), reason, remedy)
+
+    def _orientation(self, member: int) -> Orientation:
+        """Of a frame's image file; for data sets that have files."""
+        return UPRIGHT
 
     @abc.abstractmethod
     def _name(self, member: int) -> str:
@@ -151,20 +173,20 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         """Where a part of a frame lies, for messages."""
 
     @abc.abstractmethod
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) RGB."""
+    def _image(self, member: int) -> OrientedImage:
+        """The colour image."""
 
     @abc.abstractmethod
     def _depth(self, member: int) -> npt.NDArray[np.float32] | None:
-        """(H, W) metres; 0, negative, NaN or infinite where unknown; None where the frame has none."""
+        """(H, W) metres as stored; 0, negative, NaN or infinite where unknown; None where the frame has none."""
 
     @abc.abstractmethod
     def _own_labels(self, member: int) -> npt.NDArray[np.uint8] | None:
-        """(H, W) ids of the data set's own label set, 255 where unknown; None where the frame has none."""
+        """(H, W) ids of the data set's own label set as stored, 255 where unknown; None where there are none."""
 
     @abc.abstractmethod
     def _intrinsics(self, member: int, width: int, height: int) -> Intrinsics | None:
-        """Of the image, which has this size."""
+        """Of the image as it lies in its file, which has this size."""
 
 
 def choose_members(

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from cinet_core.data.augmentation import NO_AUGMENTATION
 from cinet_core.data.check import Statistics
+from cinet_core.data.depth_plausibility import DepthPlausibility
 from cinet_core.data.sample import Sample
 from cinet_core.data.transforms import TrainingTransform
 
@@ -30,6 +31,7 @@ class DatasetStatistics:
         with_depth: samples that have depth.
         with_labels: samples that have labels.
         with_camera: samples whose intrinsics are known.
+        depth_warnings: what is likely to be wrong with their depth, in sentences.
     """
 
     samples: int
@@ -42,6 +44,7 @@ class DatasetStatistics:
     with_depth: int
     with_labels: int
     with_camera: int
+    depth_warnings: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DatasetStatistics:
@@ -86,7 +89,7 @@ def measure(
         raise ValueError("no samples to take statistics of: raise max_samples to at least 1")
     still = TrainingTransform(transform.width, transform.height, transform.canonical_focal, NO_AUGMENTATION)
     smallest_zoom, largest_zoom = transform.augmentation.scale
-    counts = Statistics(classes)
+    counts, plausibility = Statistics(classes), DepthPlausibility()
     low, high = math.inf, 0.0
     with_depth = with_labels = with_camera = 0
     for number, index in enumerate(indices):
@@ -95,6 +98,7 @@ def measure(
         if sample.has_depth:
             with_depth += 1
             counts.add_depth(sample.depth.numpy())
+            plausibility.add(source.name, source.depth.numpy())
         if sample.has_labels:
             with_labels += 1
             counts.add_labels(sample.labels.numpy())
@@ -117,4 +121,5 @@ def measure(
         with_depth=with_depth,
         with_labels=with_labels,
         with_camera=with_camera,
+        depth_warnings=tuple(plausibility.warnings()),
     )

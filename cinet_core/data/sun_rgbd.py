@@ -19,7 +19,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import SourceError, read_image
+from cinet_core.data.exif import Orientation, orientation_of
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import OrientedImage, read_image
 from cinet_core.data.label_sets import SUN37, LabelSet
 from cinet_core.data.matlab_file import load_version_5, open_hdf5
 from cinet_core.data.nyu_depth_v2 import DEPTH_KINDS, DepthKind
@@ -124,8 +126,11 @@ class SunRgbd(SceneDataset):
         names = (self._depth_folder, entry.depth) if part == "depth" else ("image", entry.image)
         return str(self._root.joinpath(entry.folder, *names))
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
+    def _image(self, member: int) -> OrientedImage:
         return read_image(self._existing(member, "image"))
+
+    def _orientation(self, member: int) -> Orientation:
+        return orientation_of(Path(self._place(member, "image")))
 
     def _depth(self, member: int) -> npt.NDArray[np.float32]:
         path = self._existing(member, "depth")

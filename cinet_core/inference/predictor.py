@@ -6,14 +6,14 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
@@ -44,6 +44,21 @@ class Prediction:
     confidence: npt.NDArray[np.uint8]
     intrinsics: Intrinsics | None
     seconds: dict[str, float]
+
+    def within(self, valid: npt.NDArray[np.bool_] | None) -> Prediction:
+        """The prediction where the image shows something: NaN, 255 and 0 elsewhere; the same one for None.
+
+        Args:
+            valid: (H, W) bool, False where rectification left the image without a source.
+        """
+        if valid is None:
+            return self
+        return replace(
+            self,
+            depth=np.where(valid, self.depth, np.float32(np.nan)),
+            labels=np.where(valid, self.labels, np.uint8(UNLABELLED)),
+            confidence=np.where(valid, self.confidence, np.uint8(0)),
+        )
 
 
 class Predictor:

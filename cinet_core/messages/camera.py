@@ -9,14 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.messages.errors import ConversionError, check_size, quoted
+from cinet_core.messages.distortion import MOST_COEFFICIENTS, read_distortion, significant
+from cinet_core.messages.errors import ConversionError, check_size
 from cinet_core.messages.fields import CameraInfoFields
 from cinet_core.messages.rectification import Matrix, Rectification
-
-COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
-"""Distortion models that can be undone, and how many coefficients each may have."""
-
-_MOST_COEFFICIENTS = max(max(counts) for counts in COEFFICIENTS.values())
 
 _FOCAL_LIMITS = (1e-3, 1e7)  # pixels
 
@@ -48,8 +44,9 @@ class CameraModel:
 
         K, P and the size of the message are the calibrated camera's. The region of interest moves the principal
         point, then binning divides everything, as sensor_msgs documents and image_geometry does. An image of yet
-        another size but that aspect was resized: everything is scaled along. The rectified image shows the same
-        window as the image, ``do_rectify`` or not: image_proc publishes it so, and sizes stay equal.
+        another size but that aspect was resized: everything is scaled along. A size of 0x0 was left unset: K is taken
+        to be for the image as it arrives. The rectified image shows the same window as the image, ``do_rectify`` or
+        not: image_proc publishes it so, and sizes stay equal.
 
         Args:
             msg: the calibration.
@@ -68,18 +65,19 @@ class CameraModel:
         calibrated = _camera_matrix(msg)
         window = _Window.of(msg, image_width, image_height)
         camera = _plausible(window.apply(calibrated), msg, image_width, image_height)
-        rotation, distortion = (np.eye(3), None) if rectified else (_rotation(msg), _distortion(msg))
+        rotation = np.eye(3) if rectified else _rotation(msg)
+        distortion = None if rectified else read_distortion(msg.distortion_model, msg.d)
         moved = distortion is not None or not np.array_equal(rotation, np.eye(3))
         final = camera
         if rectified or moved:
             final = _plausible(window.apply(_projection_matrix(msg, calibrated)), msg, image_width, image_height)
         rectification = None
         if moved:
-            fisheye = distortion is not None and msg.distortion_model == "equidistant"
-            coefficients = np.zeros(5) if distortion is None else distortion
             size = (image_width, image_height)
+            coefficients = np.zeros(5) if distortion is None else distortion.coefficients
+            fisheye = distortion is not None and distortion.fisheye
             rectification = Rectification(camera, coefficients, fisheye, rotation, final, size)
-            _refuse_empty(rectification, msg, distortion is not None)
+            _refuse_empty(rectification, coefficients, distortion is not None)
         valid = np.ones((image_height, image_width), dtype=bool) if rectification is None else rectification.valid
         intrinsics = Intrinsics.from_matrix(final, image_width, image_height)
         return cls(intrinsics, moved, valid, rectification)
@@ -135,9 +133,11 @@ class CameraModelCache:
     def get(self, msg: CameraInfoFields, image_width: int, image_height: int, rectified: bool) -> CameraModel:
         """As :meth:`CameraModel.from_camera_info`; the same object until an argument (stamps aside) changes."""
         roi = msg.roi
-        d = msg.d[: _MOST_COEFFICIENTS + 1]  # of more, which a hostile message may have, no model is made
+        # Beyond this length, which a hostile message may have, no model is made of it.
+        d = significant(msg.d)[: MOST_COEFFICIENTS + 1]
+        length = min(len(msg.d), MOST_COEFFICIENTS)
         matrices = (np.asarray(m, dtype=np.float64).tobytes() for m in (d, msg.k, msg.r, msg.p))
-        key = (image_width, image_height, rectified, msg.width, msg.height, msg.distortion_model, *matrices)
+        key = (image_width, image_height, rectified, msg.width, msg.height, msg.distortion_model, length, *matrices)
         key += (msg.binning_x, msg.binning_y, roi.x_offset, roi.y_offset, roi.width, roi.height)
         if self._outcome is None or key != self._key:
             self._key = key
@@ -163,14 +163,17 @@ class _Window:
     def of(cls, msg: CameraInfoFields, image_width: int, image_height: int) -> _Window:
         """The window that the image shows, by region of interest, binning and its own size."""
         roi = msg.roi
-        width, height = roi.width or msg.width, roi.height or msg.height  # 0: the full resolution
-        if roi.x_offset + width > msg.width or roi.y_offset + height > msg.height:
-            raise ConversionError(
-                "roi",
-                f"camera_info's region of interest, {width}x{height} at ({roi.x_offset}, {roi.y_offset}), leaves "
-                f"the calibrated {msg.width}x{msg.height}: the driver must give it in unbinned pixels",
-            )
         binning_x, binning_y = max(1, msg.binning_x), max(1, msg.binning_y)
+        if not (msg.width or msg.height):  # left unset: nothing tells of a resize, and no region can leave the image
+            width, height = roi.width or image_width * binning_x, roi.height or image_height * binning_y
+        else:
+            width, height = roi.width or msg.width, roi.height or msg.height  # 0: the full resolution
+            if roi.x_offset + width > msg.width or roi.y_offset + height > msg.height:
+                raise ConversionError(
+                    "roi",
+                    f"camera_info's region of interest, {width}x{height} at ({roi.x_offset}, {roi.y_offset}), leaves "
+                    f"the calibrated {msg.width}x{msg.height}: the driver must give it in unbinned pixels",
+                )
         width, height = max(1, width // binning_x), max(1, height // binning_y)
         # A resize rounds to whole pixels, so the aspect may be off by one of them.
         if abs(image_width * height - image_height * width) > max(width, height):
@@ -192,14 +195,15 @@ class _Window:
         return np.diag([self.scale_x, self.scale_y, 1.0]) @ move @ k
 
 
-def _refuse_empty(rectification: Rectification, msg: CameraInfoFields, distorted: bool) -> None:
+def _refuse_empty(rectification: Rectification, coefficients: Matrix, distorted: bool) -> None:
     """Refuse a calibration by which next to nothing of the image could be used."""
     share = float(rectification.valid.mean())
     if share < _LEAST_VALID:
         raise ConversionError(
             "distortion_coefficients" if distorted else "rectification_matrix",
-            f"rectified by D = {list(msg.d)}, R and P of camera_info the image would show {share:.2%} of the scene: "
-            f"at least {_LEAST_VALID:.0%} is needed; calibrate anew, or set input_rectified to true if it is rectified",
+            f"rectified by D = {coefficients.tolist()}, R and P of camera_info the image would show {share:.2%} of the "
+            f"scene: at least {_LEAST_VALID:.0%} is needed; calibrate anew, or set input_rectified to true if it is "
+            "rectified",
         )
 
 
@@ -227,7 +231,7 @@ def _plausible(k: Matrix, msg: CameraInfoFields, width: int, height: int) -> Mat
 def _camera_matrix(msg: CameraInfoFields) -> Matrix:
     """K of the calibrated image."""
     k = _pinhole(msg.k[0], msg.k[4], msg.k[2], msg.k[5])
-    if k is None or not (msg.width and msg.height):
+    if k is None or bool(msg.width) != bool(msg.height):  # 0x0 was left unset, 640x0 is a mistake
         raise _not_calibrated(msg, "K", msg.k)
     return k
 
@@ -264,26 +268,3 @@ def _rotation(msg: CameraInfoFields) -> Matrix:
             "calibrate anew, or give the identity",
         )
     return r
-
-
-def _distortion(msg: CameraInfoFields) -> Matrix | None:
-    """The distortion coefficients, or None where D is empty or zero: no distortion, whatever the model."""
-    d, model = np.asarray(msg.d, dtype=np.float64), msg.distortion_model
-    if model not in COEFFICIENTS and (model or d.any()):
-        raise ConversionError(
-            "distortion_model",
-            f"distortion model is {quoted(model)}: only {', '.join(COEFFICIENTS)} can be undone; rectify the image "
-            "before and set input_rectified to true",
-        )
-    if len(d) <= _MOST_COEFFICIENTS and not d.any():
-        return None
-    known = COEFFICIENTS.get(model, (0,))
-    if len(d) not in known or not np.isfinite(d).all():
-        begin = ", ".join(f"{value:g}" for value in d[:_MOST_COEFFICIENTS])
-        raise ConversionError(
-            "distortion_coefficients",
-            f"{model or 'no model'} has {len(d)} coefficients, "
-            f"D = [{begin}{', ...' if len(d) > _MOST_COEFFICIENTS else ''}]: "
-            f"{' or '.join(map(str, known))} finite numbers are needed; calibrate anew",
-        )
-    return d

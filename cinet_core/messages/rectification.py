@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -10,6 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
+
+_FRACTIONS = cv2.INTER_TAB_SIZE
+"""Steps of a pixel in OpenCV's fixed-point maps: a fraction is row times this plus column."""
 
 _RADII = 4096
 """Samples of the radial distortion between the optical axis and the farthest pixel."""
@@ -54,10 +58,17 @@ class Rectification:
         """The rectified (H, W, 3) image, black where it is not valid."""
         return cv2.remap(image, self._pixels, self._fractions, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
 
+    @cached_property
+    def _nearest(self) -> npt.NDArray[np.int16]:
+        """(H, W, 2) the pixel nearest to each source: of the maps with fractions OpenCV would take the floor."""
+        fractions = self._fractions.reshape(self._pixels.shape[:2])
+        steps = np.dstack([fractions & (_FRACTIONS - 1), fractions // _FRACTIONS]) >= _FRACTIONS // 2
+        return self._pixels + steps.astype(np.int16)
+
     def nearest(self, plane: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
         """A rectified (H, W) plane whose values are not mixed, ``outside`` where it is not valid."""
         warped = cv2.remap(
-            plane, self._pixels, self._fractions, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+            plane, self._nearest, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
         )
         warped[~self.valid] = outside
         return warped

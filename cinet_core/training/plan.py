@@ -65,6 +65,8 @@ def print_plan(preparation: Preparation, console: Console, measure: bool) -> Non
         soft_wrap=True,
         highlight=False,
     )
+    for warning in preparation.warnings:
+        console.print(f"WARNING  {warning}", style="bold red", markup=False, soft_wrap=True, highlight=False)
     if preparation.initialisation is not None:
         console.print(str(preparation.initialisation), soft_wrap=True, highlight=False)
     steps = data.steps_per_epoch(count) // optimizer.accumulate

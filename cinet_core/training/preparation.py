@@ -51,6 +51,12 @@ class Preparation:
         return self.module.plan
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is likely to be wrong with the data, in sentences."""
+        remarks = (f"{part.meta.name}: {remark}" for part in self.data.training.sets for remark in part.remarks)
+        return (*remarks, *self.statistics.depth_warnings)
+
+    @property
     def camera(self) -> TrainingCamera:
         """The canonical camera that the run trains in."""
         data = self.recipe.data

@@ -114,7 +114,12 @@ class TestRawImages:
         ("fields", "reason", "says"),
         [
             fault("camera_info of another aspect", "aspect", "another aspect", {"width": WIDTH // 2}),
-            fault("camera_info with an unknown model", "distortion_model", "plumb_bob", {"distortion_model": "omni"}),
+            fault(
+                "camera_info with an unknown model",
+                "distortion_model",
+                "plumb_bob",
+                {"distortion_model": "omni", "d": [0.1] * 5},
+            ),
             fault("coefficients of 1e300", "distortion_coefficients", "calibrate anew", {"d": [1e300] * 5}),
             fault("R of zeros but one", "rectification_matrix", "not a rotation", {"r": [1.0] + [0.0] * 8}),
         ],

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from cinet_core.data.frame_files import SourceError, list_frames, read_depth, read_image
+from cinet_core.data.frame_files import SourceError, list_frames
+from cinet_core.data.image_files import read_depth, read_image
 
 RED = (230, 20, 30)
 
@@ -32,13 +33,13 @@ def depth_png(path: Path, values: list[list[int]]) -> Path:
 def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
     Image.new("RGB", (8, 6), (255, 255, 255)).convert(mode).save(path)
-    image = read_image(path)
+    image = read_image(path).rgb
     assert image.shape == (6, 8, 3)
     assert (image == 255).all()
 
 
 def test_sixteen_bit_pictures_keep_their_upper_byte(tmp_path: Path) -> None:
-    image = read_image(depth_png(tmp_path / "thermal.png", [[0x12FF, 0xFF00]]))
+    image = read_image(depth_png(tmp_path / "thermal.png", [[0x12FF, 0xFF00]])).rgb
     assert image.tolist() == [[[0x12] * 3, [0xFF] * 3]]
 
 
@@ -47,7 +48,7 @@ def test_pictures_are_turned_upright(tmp_path: Path) -> None:
     exif = picture.getexif()
     exif[0x0112] = 6  # the camera was held upright
     picture.save(tmp_path / "phone.jpg", exif=exif)
-    assert read_image(tmp_path / "phone.jpg").shape == (32, 24, 3)
+    assert read_image(tmp_path / "phone.jpg").rgb.shape == (32, 24, 3)
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -150,7 +150,7 @@ def test_ros_calibration(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
         "distortion_coefficients: {rows: 1, cols: 5, data: [0.1, 0, 0, 0, 0]}\n"
     )
     assert frames_of(tmp_path)[0].intrinsics == Intrinsics(250.0, 250.0, 160.0, 120.0, 320, 240)
-    assert "rectify" in caplog.text
+    assert "are rectified by it" in caplog.text
 
 
 def test_a_calibration_of_no_camera_is_named(tmp_path: Path) -> None:

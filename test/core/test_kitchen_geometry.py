@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cinet_core.data.frame_files import FrameFiles, list_frames, read_depth
+from cinet_core.data.frame_files import FrameFiles, list_frames
+from cinet_core.data.image_files import read_depth
 from cinet_core.geometry import Intrinsics, unproject
 
 KITCHEN = Path(__file__).resolve().parents[3] / "shared" / "data" / "kitchen_sequence"

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from cinet_core.data.depth_registration import register_depth
-from cinet_core.data.frame_files import SourceError, read_depth
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.image_files import read_depth
 from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.rgbd_sequence import RgbdSequence

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, SceneDataset, Split
@@ -105,8 +106,8 @@ class SyntheticScenes(SceneDataset):
     def _place(self, member: int, part: Part) -> str:
         return f"{self._name(member)}, {part}"
 
-    def _image(self, member: int) -> npt.NDArray[np.uint8]:
-        return self._view(member).image.permute(1, 2, 0).numpy()
+    def _image(self, member: int) -> OrientedImage:
+        return OrientedImage(self._view(member).image.permute(1, 2, 0).numpy())
 
     def _depth(self, member: int) -> npt.NDArray[np.float32]:
         return self._view(member).depth.numpy()

@@ -1,0 +1,165 @@
+"""Colour and depth images in files, with the orientation that their EXIF gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from cinet_core.data.exif import UPRIGHT, Orientation, orientation_in
+from cinet_core.data.frame_files import Calibration, SourceError
+from cinet_core.geometry import Intrinsics
+from cinet_core.messages.camera import CameraModel
+
+
+@dataclass(frozen=True, eq=False)
+class _Lens:
+    """The model of a distorted image, and how that image has to be turned to be upright."""
+
+    model: CameraModel
+    orientation: Orientation
+
+    def on_its_grid(self, plane: npt.NDArray, rectify: Callable[[npt.NDArray], npt.NDArray]) -> npt.NDArray:
+        """An upright array, rectified where the lens is calibrated."""
+        return self.orientation.turned(rectify(self.orientation.inverse.turned(plane)))
+
+
+@dataclass(frozen=True, eq=False)
+class OrientedImage:
+    """An image, and what was done to it since it lay in its file, which has to be done to all that belongs to it.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 RGB, upright, and rectified where there is a lens.
+        orientation: that its EXIF gave it.
+        lens: by which it was rectified; None where it was not.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    orientation: Orientation = UPRIGHT
+    lens: _Lens | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, upright."""
+        return self.rgb.shape[1], self.rgb.shape[0]
+
+    def stored(self) -> str:
+        """For errors about sizes: how the image lay in its file; empty where it is as it lay."""
+        if not self.orientation.turns:
+            return ""
+        width, height = self.orientation.stored_size(*self.size)
+        return f" (stored as {width}x{height} and turned upright by {self.orientation})"
+
+    @property
+    def valid(self) -> npt.NDArray[np.bool_] | None:
+        """(H, W) False where rectification found no source; None where all is valid."""
+        return None if self.lens is None else self.lens.orientation.turned(self.lens.model.valid)
+
+    def rectified(self, calibration: Calibration | None) -> OrientedImage:
+        """The image without the distortion of its lens; the very same where the calibration knows of none.
+
+        Raises:
+            SourceError: the calibration cannot be used; it names EXIF where that turned the image.
+        """
+        if calibration is None or calibration.lens is None:
+            return self
+        lens = self._lens(calibration)
+        rgb = lens.on_its_grid(self.rgb, lambda image: lens.model.rectify(image)[0])
+        return replace(self, rgb=rgb, lens=lens)
+
+    def part(self, upright: npt.NDArray[Any], outside: float) -> npt.NDArray[Any]:
+        """Depth or labels of this image, which are upright and of its size, as it was rectified.
+
+        Args:
+            upright: (H, W).
+            outside: value where there is no source.
+        """
+        lens = self.lens
+        if lens is None:
+            return upright
+        return lens.on_its_grid(upright, lambda plane: lens.model.rectify_plane(plane, outside))
+
+    def _lens(self, calibration: Calibration) -> _Lens:
+        """The lens of the stored image, or of the upright one where the calibration's size is that one's only."""
+        assert calibration.lens is not None
+        try:
+            stored = calibration.model(calibration.lens, *self.orientation.stored_size(*self.size))
+            return _Lens(stored, self.orientation)
+        except SourceError as error:
+            try:
+                if self.orientation.swapped:
+                    return _Lens(calibration.model(calibration.lens, *self.size), UPRIGHT)
+            except SourceError:
+                pass
+            raise self._naming_exif(error) from None
+
+    def camera(self, at: Callable[[int, int], Intrinsics | None]) -> Intrinsics | None:
+        """Intrinsics of the image, of what gives them for its width and height in the file; None where it has none.
+
+        Raises:
+            SourceError: of `at`; it names EXIF where that turned the image.
+        """
+        try:
+            return self.orientation.upright_camera(at, *self.size)
+        except SourceError as error:
+            raise self._naming_exif(error) from None
+
+    def _naming_exif(self, error: SourceError) -> SourceError:
+        if not self.orientation.turns:
+            return SourceError(error.path, error.reason, error.remedy)
+        remedy = f"{error.remedy}, or save the image upright and without its EXIF orientation"
+        return SourceError(error.path, error.reason + self.stored(), remedy)
+
+
+def read_image(path: Path) -> OrientedImage:
+    """An image, turned upright; 16-bit images keep their upper 8 bits.
+
+    Raises:
+        SourceError: the file is no image, holds numbers in place of grey values, or is truncated (Pillow tells; OpenCV
+            would fill the rest with grey).
+    """
+    try:
+        with Image.open(path) as opened:
+            orientation = orientation_in(opened)
+            if opened.mode == "F":
+                raise SourceError(path, "it holds 32-bit numbers, like a depth image", "give a photograph in its place")
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode.startswith("I"):
+                grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+                return OrientedImage(np.repeat(grey[..., None], 3, axis=2), orientation)
+            return OrientedImage(np.array(picture.convert("RGB")), orientation)
+    except SourceError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
+    # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.
+    except Exception as error:
+        reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
+        raise SourceError(path, reason, "replace or remove the file") from error
+
+
+def read_depth(path: Path) -> npt.NDArray[np.float32]:
+    """A 16-bit PNG in millimetres as (H, W) float32 metres; 0 and 65535 become NaN.
+
+    Raises:
+        SourceError: the file is missing, or is no one-channel 16-bit image.
+    """
+    try:
+        raw = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    except cv2.error:  # for example more pixels than OpenCV's limit
+        raw = None
+    if raw is None:
+        raise SourceError(path, "the depth image is missing or cannot be decoded", "restore or remove it")
+    if raw.ndim != 2 or raw.dtype != np.uint16:
+        raise SourceError(
+            path, f"depth has type {raw.dtype} and shape {raw.shape}", "depth must be a 16-bit grey PNG in mm"
+        )
+    depth = raw.astype(np.float32) / 1000.0
+    depth[(raw == 0) | (raw == 65535)] = np.nan
+    return depth
