@@ -38,6 +38,11 @@ _MAGICS = {
     b"<!doctype": "a web page",
     b"<html": "a web page",
 }
+_RECORD = "record the topic in ROS 2 (ros2 bag record)"
+_ROS1_REMEDY = (
+    "convert the ROS 1 bag that it was made of (rosbags-convert --src <file>.bag --dst <new directory>), or play it "
+    "through ros1_bridge and record it in ROS 2"
+)
 _OWN = {".db3": "a SQLite file", ".mcap": "an MCAP file"}
 _TAR = 257, b"ustar"
 
@@ -112,7 +117,8 @@ def foreign_topic(connection: Connection) -> str:
     encoding = _encoding(connection)
     if encoding == "cdr":
         return ""
-    return f"passed over: {_described(connection)}, which is no message of ROS 2"
+    remedy = _ROS1_REMEDY if encoding == "ros1" else _RECORD
+    return f"passed over: {_described(connection)}, which is no message of ROS 2; to have it, {remedy}"
 
 
 def refuse_foreign_topics(path: Path, connections: Iterable[Connection]) -> None:
@@ -123,12 +129,7 @@ def refuse_foreign_topics(path: Path, connections: Iterable[Connection]) -> None
     """
     found = sorted(_described(item) for item in connections)
     listed = ", ".join(found[:10]) + (f" and {len(found) - 10} more" if len(found) > 10 else "")
-    remedy = "record its topics in ROS 2 (ros2 bag record)"
-    if any(_encoding(item) == "ros1" for item in connections):
-        remedy = (
-            "convert the ROS 1 bag that it was made of (rosbags-convert --src <file>.bag --dst <new directory>), or "
-            "play it through ros1_bridge and record it in ROS 2"
-        )
+    remedy = _ROS1_REMEDY if any("(ROS 1" in text for text in found) else _RECORD
     raise BagError(f"{path} is sound but holds no message of ROS 2: {listed}; {remedy}")
 
 
