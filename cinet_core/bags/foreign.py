@@ -75,7 +75,7 @@ def refuse_foreign_file(path: Path) -> None:
     if content == "a ROS 1 bag" or (path.suffix in ROS1_SUFFIXES and not content):
         raise BagError(f"{path} is a ROS 1 bag; {ros1_remedy(path)}")
     if path.suffix in PACKED or content.startswith("compressed with"):
-        raise BagError(packed_remedy(path, content))
+        raise BagError(packed_remedy(path, content, within=False))
     if path.name == METADATA or path.name.endswith((".db3-wal", ".db3-shm")):
         raise BagError(f"{path} belongs to a bag and is none: give the folder {path.parent}")
     for suffix, own in _OWN.items():
@@ -140,20 +140,21 @@ def ros1_remedy(path: Path) -> str:
     return f"convert it: rosbags-convert --src {path} --dst <new directory>"
 
 
-def packed_remedy(path: Path, content: str = "") -> str:
+def packed_remedy(path: Path, content: str = "", within: bool = True) -> str:
     """What a file compressed as a whole is, and what to do with it.
 
     Args:
         path: the file.
         content: what `content_of` says of it; "": its name tells.
+        within: whether its folder was given, rather than the file.
     """
     codec = content.rpartition(" ")[2] if content.startswith("compressed with") else PACKED[path.suffix]
     what = f"{path} is compressed with {codec} as a whole"
-    beside = path.parent / METADATA
-    if beside.is_file() and path.suffix == ".zstd":
+    if not within and path.suffix == ".zstd" and (path.parent / METADATA).is_file():
         return f"{what}: give its folder {path.parent}, whose {METADATA} tells how to read it"
     renamed = "" if path.suffix in PACKED else f", renamed to {path.name}.{codec},"
-    return f"{what}: unpack it{renamed} with `{_UNPACK[codec]} {path}`, and give the file that comes out"
+    again = "try again" if within else "give the file that comes out"
+    return f"{what}: unpack it{renamed} with `{_UNPACK[codec]} {path}`, and {again}"
 
 
 def _encoding(connection: Connection) -> str:
