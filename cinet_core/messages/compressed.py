@@ -61,6 +61,12 @@ def is_compressed_depth(message_format: str) -> bool:
     return "compresseddepth" in message_format.lower() or _NUMBERS.fullmatch(original) is not None
 
 
+def swaps_red_and_blue(message_format: str) -> bool:
+    """Whether the file holds red in the place of blue: an early publisher handed RGB to an encoder that takes BGR."""
+    original, separator, codec = message_format.partition(";")
+    return bool(separator) and original in _COLOR_ENCODINGS and "compressed bgr" not in codec
+
+
 def _decode(container: Container) -> npt.NDArray[np.integer]:
     """(H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16, as the file has it."""
     data, size = container.data, (container.height, container.width)
@@ -80,13 +86,13 @@ def _decode(container: Container) -> npt.NDArray[np.integer]:
 
 def _to_rgb(pixels: npt.NDArray[np.integer], message_format: str) -> npt.NDArray[np.uint8]:
     """RGB of what the file held, by what ``format`` says of it: "<original encoding>; <codec> compressed <order>"."""
-    original, separator, codec = message_format.partition(";")
+    original, separator, _ = message_format.partition(";")
     if not separator:
         original = ""  # an older publisher, or a driver's own: the subscriber takes the file as it is
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     if channels == 1 and original.startswith("bayer_") and original in ENCODINGS and min(pixels.shape) >= 3:
         return mosaic_to_rgb(pixels, original)
     pixels = scale_to_8_bit(pixels)
-    if original in _COLOR_ENCODINGS and "compressed bgr" not in codec and channels == 3:
-        return pixels  # an early publisher: it handed RGB to an encoder that takes BGR
+    if channels == 3 and swaps_red_and_blue(message_format):
+        return pixels
     return convert_color(pixels, _CHANNELS_TO_RGB[channels])

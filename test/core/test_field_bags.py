@@ -179,6 +179,13 @@ def test_red_is_left_whatever_an_ordinary_jpeg_is_called(tmp_path: Path, text: s
         assert right[2] > 150 > right[0]
 
 
+def test_a_jpeg_with_red_for_blue_is_not_kept_as_a_file(tmp_path: Path) -> None:
+    rows = [Row("/cam/image_raw/compressed", "swapped|rgb8; jpeg compressed rgb8"), Row("/cam/camera_info", "info")]
+    assert cinet_bag("extract", field_bags.write(tmp_path / "bag", rows), tmp_path / "out", "--without-depth") == 0
+    picture, _ = written(tmp_path / "out", frames_of(tmp_path / "out")[1])
+    assert np.abs(picture.astype(int) - colour(1)).mean() < 6
+
+
 @pytest.mark.parametrize(
     ("topic", "rectified"),
     [

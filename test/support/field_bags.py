@@ -21,7 +21,7 @@ class Row(NamedTuple):
     Attributes:
         topic: its name.
         what: an encoding of sensor_msgs/Image; "info"; "text"; or the format of a CompressedImage behind the codec of
-            its bytes, as "jpeg|rgb8; jpeg compressed bgr8" (jpeg, gray, png, png16, depth or raw).
+            its bytes, as "jpeg|rgb8; jpeg compressed bgr8" (jpeg, swapped, gray, png, png16, depth or raw).
         size: width and height.
         frame: its frame_id.
         focal: of a camera_info, pixels.
@@ -75,6 +75,8 @@ def _packed(row: Row, number: int, stamp: int) -> Any:
     prefix, content = b"", b"\0\0\0\1" + bytes(60)
     if codec == "jpeg":
         content = cv2.imencode(".jpg", colour(number, row.size)[..., ::-1])[1].tobytes()
+    elif codec == "swapped":
+        content = cv2.imencode(".jpg", colour(number, row.size))[1].tobytes()
     elif codec == "gray":
         content = cv2.imencode(".jpg", colour(number, row.size)[..., 0])[1].tobytes()
     elif codec == "png":
