@@ -56,7 +56,10 @@ def _words(text: str) -> frozenset[str]:
 
 _DEPTH = _words("depth")
 _COLOR = _words("color colour rgb bgr rgbd")
-_INFRARED = _words("ir infra infrared nir nearir")
+_BRIGHTNESS = _words("amplitude amplitudes intensity intensities")
+"""Of the light that a depth camera sends: a picture, where it has 8 bits."""
+
+_INFRARED = _words("ir infra infrared nir nearir") | _BRIGHTNESS
 _THERMAL = _words("thermal thermo lwir temperature lepton boson")
 _LABELS = _words(
     "label labels labelled labeled semantic semantics segmentation segmented seg mask masks masked instance instances "
@@ -66,10 +69,9 @@ _DISTANCES = _words("range distance")
 """Of a lidar's picture in 16 bits a measurement; what some drivers of depth cameras call depth."""
 
 _MEASURES = _words(
-    "confidence conf uncertainty variance covariance disparity disp amplitude amplitudes intensity intensities "
-    "reflectivity reflec normal normals flow"
+    "confidence conf uncertainty variance covariance disparity disp reflectivity reflec normal normals flow"
 )
-_WIDE_MEASURES = _MEASURES | _words("signal error quality weight weights noise")
+_WIDE_MEASURES = _MEASURES | _BRIGHTNESS | _words("signal error quality weight weights noise")
 _RENDERED = _MEASURES | _words(
     "debug dbg overlay overlays viz visualization visualisation visualized visualised annotated annotation annotations "
     "detection detections detected result results tracked tracking tracks heatmap heat colormap colorized colourised "

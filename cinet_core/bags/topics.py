@@ -20,6 +20,9 @@ __all__ = ["CAMERA_INFO", "COMPRESSED_IMAGE", "IMAGE", "CameraTopics"]
 
 _MAIN = frozenset({"color", "colour", "rgb"})
 _SMALL = frozenset({"preview", "thumbnail", "thumb", "small", "lowres", "low", "sub"})
+_ASIDE = frozenset({"right", "rear", "back", "side", "down", "bottom"})
+"""Where a robot does not look first; of a stereo pair, depth is mostly the left camera's."""
+
 _SPARSE = 20
 """A topic with this many times fewer messages than another is no camera's stream: a map, a snapshot."""
 
@@ -192,6 +195,7 @@ class CameraTopics:
             bool((space | last) & _SMALL),
             self._infos.message(image) is None,
             -len(space & _MAIN),
+            bool((space | last) & _ASIDE),
             -image.width * image.height,
             not is_rectified(image.topic),
             image.compressed,

@@ -337,7 +337,7 @@ DRIVERS = {
     "cameras around a robot": Driver(
         [
             row
-            for side in ("rear", "right", "front", "left")
+            for side in ("back", "down", "right", "front", "left")
             for row in (Row(f"/{side}/image_raw", "bgr8", WIDE, side), Row(f"/{side}/camera_info", "info", WIDE, side))
         ],
         "/front/image_raw", "/front/camera_info", NO_DEPTH,
