@@ -68,6 +68,38 @@ def test_what_is_not_taken_is_said(tmp_path: Path) -> None:
     assert "several cameras: the images of /front/image_raw are taken; image_topic names others" in around.notes
 
 
+WIDE = (128, 72)
+ORDER = {
+    "no snapshot": ([Row("/a/image", "rgb8", WIDE, skip=tuple(range(1, 30))), Row("/b/image", "rgb8")], "/b/image"),
+    "no preview": ([Row("/a/preview/image", "rgb8", WIDE), Row("/b/image", "rgb8")], "/b/image"),
+    "calibrated": ([Row("/a/image", "rgb8", WIDE), Row("/b/image", "rgb8"), Row("/b/camera_info", "info")], "/b/image"),
+    "called colour": ([Row("/a/image", "rgb8", WIDE), Row("/b/color/image", "rgb8")], "/b/color/image"),
+    "in front": ([Row("/rear/image", "rgb8", WIDE), Row("/z/image", "rgb8")], "/z/image"),
+    "largest": ([Row("/a/image_rect", "rgb8"), Row("/b/image", "rgb8", WIDE)], "/b/image"),
+    "rectified": ([Row("/a/image_raw", "rgb8"), Row("/a/image_rect", "rgb8")], "/a/image_rect"),
+    "raw": ([Row("/a/image/compressed", "jpeg|jpeg"), Row("/b/image", "rgb8")], "/b/image"),
+    "most": ([Row("/a/image", "rgb8", skip=(3, 4)), Row("/b/image", "rgb8")], "/b/image"),
+    "first by name": ([Row("/b/image", "rgb8"), Row("/a/image", "rgb8")], "/a/image"),
+    "colour, whatever else": ([Row("/rgb/image", "mono8", WIDE), Row("/b/preview/image", "bgr8")], "/b/preview/image"),
+}
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_the_order_of_cameras(tmp_path: Path, name: str) -> None:
+    rows, right = ORDER[name]
+    for turn, ordered in enumerate((rows, rows[::-1])):
+        with BagReader(field_bags.write(tmp_path / f"bag{turn}", ordered, frames=30)) as reader:
+            topics = CameraTopics("bag", reader.connections, lambda item, reader=reader: first_messages(reader, item))
+            assert topics.image().topic == right
+
+
+def test_without_frames_depth_is_that_of_the_images_namespace(tmp_path: Path) -> None:
+    rows = [Row("/a/depth", "16UC1", frame=""), Row("/b/depth", "16UC1", frame=""), Row("/b/image", "rgb8", frame="")]
+    image, depth = topics_of(tmp_path / "bag", rows).rgbd()
+    assert depth is not None
+    assert (image.topic, depth.topic) == ("/b/image", "/b/depth")
+
+
 def test_a_camera_that_is_none_is_said(tmp_path: Path) -> None:
     topics = topics_of(tmp_path / "bag", [Row("/yolo/dbg_image", "bgr8")])
     assert topics.image().topic == "/yolo/dbg_image"
