@@ -92,7 +92,7 @@ class Settings:
     )
     input_rectified: str = parameter(
         "auto",
-        "whether images arrive rectified; auto: the resolved image topic contains `rect`",
+        "whether images arrive rectified; auto: the last parts of the resolved image topic say `rect`",
         choices=("auto", "true", "false"),
     )
     camera_info_timeout: float = parameter(

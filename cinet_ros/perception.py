@@ -14,6 +14,7 @@ from cinet_core.inference.background import preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
+from cinet_core.messages.topic_names import arrive_rectified
 from cinet_ros import managed_node
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
@@ -94,9 +95,7 @@ class PerceptionNode(ManagedNode):
             self._on_image(name, message)
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
-        rectified = settings.input_rectified == "true" or (
-            settings.input_rectified == "auto" and "rect" in camera_input.image_topic
-        )
+        rectified = arrive_rectified(settings.input_rectified, camera_input.image_topic)
         outputs = CameraOutputs(self, prefix, self._predictor.label_set)
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()), rectified)
 

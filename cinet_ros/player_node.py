@@ -113,6 +113,8 @@ class PlayerNode(Node):
             f"playing {self.pictures.description} on {self._image_publisher.topic_name}, "
             f"{'again and again' if self.settings.loop else 'once'}"
         )
+        for note in self.pictures.notes:
+            (self.get_logger().warning if note.startswith("WARNING") else self.get_logger().info)(note)
         try:
             with closing(ReadAhead(self._numbered(items), self._stopped)) as numbered:
                 for index, item in numbered:
@@ -211,6 +213,8 @@ class PlayerNode(Node):
         self._wait_until(time.monotonic() + LINGER_SECONDS)
 
     def _report(self) -> None:
+        for fault in self.pictures.faults:
+            self.get_logger().warning(fault)
         tally, rate = self._tally, self.settings.rate
         text = f"sent {tally.sent} frames in {tally.seconds:.1f} s, {tally.rate:.2f} Hz"
         if self._pacer.stalls:

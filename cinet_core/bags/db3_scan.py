@@ -25,7 +25,10 @@ class Db3Scan:
     Attributes:
         connections: the topics, with the number of messages that can be read.
         faults: where the file ends too early; empty for a sound file.
+        sound: False: a sound file of ROS 2 is read by its index.
     """
+
+    sound = False
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -19,6 +19,7 @@ from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
 from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.label_sets import NYU40, UNLABELLED
+from cinet_core.messages.compressed import swaps_red_and_blue
 
 if TYPE_CHECKING:
     from cinet_core.geometry import Intrinsics
@@ -191,8 +192,10 @@ def _jpeg(frame: RgbdFrame, msgtype: str) -> bytes:
     camera = frame.picture.camera
     if msgtype == COMPRESSED_IMAGE and (camera is None or not camera.distorted):
         data, kind = bytes(frame.picture.message.data), frame.picture.message.format
-        # Readers of folders turn pictures upright by their EXIF, decoders of messages do not; and Bayer is no colour.
-        if data.startswith(_JPEG_MAGIC) and b"Exif\x00" not in data[:64] and "bayer" not in kind:
+        # Readers of folders turn pictures upright by their EXIF, decoders of messages do not; Bayer is no colour; and
+        # what only the message's format says of its colours, no file does.
+        as_it_is = "bayer" not in kind and not swaps_red_and_blue(kind)
+        if data.startswith(_JPEG_MAGIC) and b"Exif\x00" not in data[:64] and as_it_is:
             return data
     return encoded(cv2.cvtColor(frame.picture.image, cv2.COLOR_RGB2BGR), ".jpg")
 

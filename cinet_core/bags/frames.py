@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -116,14 +119,16 @@ def read_message(data: bytes, msgtype: str) -> Any:
         ) from error
 
 
+def first_messages(reader: BagReader, connection: Connection, limit: int = 5) -> Iterator[Any]:
+    """The first messages of a topic, at most so many, without those that cannot be read."""
+    for _, _, data in itertools.islice(reader.messages([connection]), limit):
+        with contextlib.suppress(ConversionError):
+            yield read_message(data, connection.msgtype)
+
+
 def first_message(reader: BagReader, connection: Connection) -> Any | None:
-    """The first message of a topic that can be read; None where there is none."""
-    for _, _, data in reader.messages([connection]):
-        try:
-            return read_message(data, connection.msgtype)
-        except ConversionError:
-            continue
-    return None
+    """The first message of a topic that can be read; None where there is none among the first few."""
+    return next(first_messages(reader, connection), None)
 
 
 def stamp_or(data: bytes, time_ns: int) -> int:

@@ -11,7 +11,8 @@ import struct
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
-from io import BytesIO
+from functools import cached_property
+from io import SEEK_END, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
 _MAGIC = b"\x89MCAP0\r\n"
-_SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
+_HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 0x01, 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
 _LAST_KIND = 0x0F  # of the specification; private records begin at 0x80
 _PRIVATE_KINDS = 0x80
 _MESSAGE_HEADER = struct.Struct("<HIQQ")
@@ -40,16 +41,21 @@ class McapScan:
     Attributes:
         connections: the topics, with the number of messages that can be read.
         faults: where the file ends too early, or what was skipped; empty for a sound file.
+        sound: whether the file is whole, and was not refused for being damaged but for what it holds: another profile
+            than that of ROS 2, or messages of something else.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.connections: list[Connection] = []
         self.faults: list[str] = []
+        self._profile = ""
+        self._closed = self._foreign = False
         self._schemas: dict[int, tuple[str, str, str]] = {}
         self._channels: dict[int, Connection] = {}
         counts = Counter(channel for channel, _, _ in self._records(self.faults))
         self.connections = [item._replace(msgcount=counts[number]) for number, item in self._channels.items()]
+        self.sound = self._closed and not self.faults and (self._foreign or self._profile != "ros2")
 
     def messages(self, connections: Collection[Connection] = ()) -> Iterator[tuple[Connection, int, bytes]]:
         """Topic, time in nanoseconds and content of each message, of all topics where none is given."""
@@ -72,6 +78,8 @@ class McapScan:
                 start = file.tell()
                 kind, body, missing = _record(file, size)
                 if missing is None and (kind in (_DATA_END, _FOOTER)):
+                    file.seek(-len(_MAGIC), SEEK_END)
+                    self._closed = file.read() == _MAGIC
                     return
                 if kind == _CHUNK:
                     yield from self._chunk(body, start, missing is None, faults)
@@ -103,10 +111,17 @@ class McapScan:
             channel, _, time_ns, _ = _MESSAGE_HEADER.unpack_from(body)
             if channel in self._channels:
                 yield channel, time_ns, body[_MESSAGE_HEADER.size :]
-        elif kind in (_SCHEMA, _CHANNEL):
+        elif kind in self._readers:
             # What a damaged record makes a parser raise is not limited: its topic is unknown then.
             with contextlib.suppress(Exception):
-                (self._add_schema if kind == _SCHEMA else self._add_channel)(BytesIO(body))
+                self._readers[kind](BytesIO(body))
+
+    @cached_property
+    def _readers(self) -> dict[int, Callable[[BytesIO], None]]:
+        return {_HEADER: self._read_header, _SCHEMA: self._add_schema, _CHANNEL: self._add_channel}
+
+    def _read_header(self, fields: BytesIO) -> None:
+        self._profile = _text(fields)
 
     def _add_schema(self, fields: BytesIO) -> None:
         number = _number(fields, 2)
@@ -126,7 +141,10 @@ class McapScan:
         while pairs.tell() < len(pairs.getvalue()):
             key = _text(pairs)
             metadata[key] = _text(pairs)
-        kinds = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": MessageDefinitionFormat.IDL}
+        idl = MessageDefinitionFormat.IDL
+        kinds = {"ros2msg": MessageDefinitionFormat.MSG, "ros2idl": idl, "omgidl": idl}
+        # what the library reads, it has no reason to refuse
+        self._foreign = self._foreign or serialization != "cdr" or encoding not in ("", *kinds)
         self._channels[number] = Connection(
             number,
             topic,

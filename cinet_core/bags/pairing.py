@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import heapq
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
@@ -56,6 +56,9 @@ class CameraInfoPairing(Generic[Item, Info]):
 def nearest_pairs(stamps: Sequence[int], others: Sequence[int], tolerance: int) -> dict[int, int]:
     """Pairs of the nearest stamps, each used once: the closest pairs are made first.
 
+    The closest two are always neighbours in the order of time, so that memory is linear in the number of stamps, and
+    time but for a logarithm, however many of them are equal. Equal stamps are paired in the order they are given in.
+
     Args:
         stamps, others: nanoseconds, in any order.
         tolerance: largest difference of a pair.
@@ -63,22 +66,45 @@ def nearest_pairs(stamps: Sequence[int], others: Sequence[int], tolerance: int) 
     Returns:
         Place in ``others`` by place in ``stamps``.
     """
-    order = sorted(range(len(others)), key=others.__getitem__)
-    times = [others[place] for place in order]
-    candidates = []
-    for place, stamp in enumerate(stamps):
-        middle = bisect_left(times, stamp)
-        low = middle
-        while low > 0 and stamp - times[low - 1] <= tolerance:
-            low -= 1
-        for near in range(low, len(times)):
-            if times[near] - stamp > tolerance:
-                break
-            candidates.append((abs(times[near] - stamp), place, order[near]))
+    events = _in_turn(stamps, others)
+    before, after = list(range(-1, len(events) - 1)), list(range(1, len(events) + 1))
+    left = [True] * len(events)
+    gaps: list[tuple[int, int, int]] = []
+
+    def consider(one: int, other: int) -> None:
+        """Two neighbours may become a pair."""
+        if one >= 0 and other < len(events) and events[one][1] != events[other][1]:
+            gap = events[other][0] - events[one][0]
+            if gap <= tolerance:
+                heapq.heappush(gaps, (gap, one, other))
+
+    for place in range(len(events) - 1):
+        consider(place, place + 1)
     pairs: dict[int, int] = {}
-    taken: set[int] = set()
-    for _, place, other in sorted(candidates):
-        if place not in pairs and other not in taken:
-            pairs[place] = other
-            taken.add(other)
+    while gaps:
+        _, one, other = heapq.heappop(gaps)
+        if not (left[one] and left[other]):
+            continue
+        first, second = (one, other) if events[one][1] == 0 else (other, one)
+        pairs[events[first][2]] = events[second][2]
+        left[one] = left[other] = False
+        outer, next_one = before[one], after[other]
+        if outer >= 0:
+            after[outer] = next_one
+        if next_one < len(events):
+            before[next_one] = outer
+        consider(outer, next_one)
     return pairs
+
+
+def _in_turn(stamps: Sequence[int], others: Sequence[int]) -> list[tuple[int, int, int]]:
+    """All stamps in the order of time: (stamp, 0 or 1 for which of the two, place); equal ones of the two in turn."""
+    found = []
+    for kind, times in enumerate((stamps, others)):
+        last, turn = None, 0
+        for place in sorted(range(len(times)), key=times.__getitem__):
+            turn = turn + 1 if times[place] == last else 0
+            last = times[place]
+            found.append((last, turn, kind, place))
+    found.sort()
+    return [(stamp, kind, place) for stamp, _, kind, place in found]

@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cinet_core.bags.db3_scan import Db3Scan, write_ahead_log
 from cinet_core.bags.errors import BagError
+from cinet_core.bags.foreign import (
+    METADATA,
+    PACKED,
+    ROS1_SUFFIXES,
+    STORAGES,
+    foreign_topic,
+    is_packed_storage,
+    packed_remedy,
+    refuse_foreign_file,
+    refuse_foreign_folder,
+    refuse_foreign_topics,
+)
 from cinet_core.bags.mcap_scan import McapScan
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
-
-METADATA = "metadata.yaml"
-STORAGES = {".db3": "sqlite3", ".mcap": "mcap"}
-"""What a storage file is called and the storage that it is."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _Message = tuple["Connection", int, bytes]
@@ -36,11 +44,15 @@ class _Storage(Protocol):
 
 
 def is_bag(path: Path | str) -> bool:
-    """Whether the path looks like a ROS bag: a storage file, or a folder with metadata or storage files."""
+    """Whether the path looks like a ROS bag, also one that must be unpacked or converted: by the names of its files."""
     location = Path(path)
     if location.is_dir():
-        return (location / METADATA).is_file() or any(entry.suffix in STORAGES for entry in location.iterdir())
-    return location.suffix in (*STORAGES, ".bag")
+        return (location / METADATA).is_file() or any(_is_bag_file(entry) for entry in location.iterdir())
+    return _is_bag_file(location)
+
+
+def _is_bag_file(path: Path) -> bool:
+    return path.suffix in (*STORAGES, *ROS1_SUFFIXES) or is_packed_storage(path)
 
 
 class BagReader:
@@ -53,6 +65,7 @@ class BagReader:
         storage: "sqlite3" or "mcap".
         connections: one a topic and type (and quality of service), with the number of messages; over all files.
         faults: what is wrong with the bag. It may grow while messages are read.
+        notes: what the user should know of a bag that is sound: topics and files that are passed over.
 
     Raises:
         BagError: no message at all can be read, and why.
@@ -61,6 +74,7 @@ class BagReader:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.faults: list[str] = []
+        self.notes: list[str] = []
         self.storage = "mcap"
         self._files: list[tuple[Path, _Storage]] = []
         try:
@@ -72,7 +86,13 @@ class BagReader:
         except BaseException:
             self.close()
             raise
-        self.connections = _merged(item for _, file in self._files for item in file.connections)
+        found = _merged(item for _, file in self._files for item in file.connections)
+        self.connections = [item for item in found if not foreign_topic(item)]
+        if self.connections:
+            self.notes += [text for item in found if (text := foreign_topic(item))]
+        elif found:
+            self.close()
+            refuse_foreign_topics(self.path, found)
         self._by_key = {_key(item): item for item in self.connections}
         if not self.connections:
             faults = "; ".join(self.faults) or "it is empty"
@@ -100,7 +120,7 @@ class BagReader:
     def messages(self, connections: Collection[Connection] = ()) -> Iterator[_Message]:
         """Topic, time of recording in nanoseconds, and CDR of each message, file by file.
 
-        Of a sound file in the order of time; the order is the same each time.
+        Of a sound file of ROS 2 in the order of time; the order is the same each time.
 
         Args:
             connections: of this reader, whose messages are wanted; none: all.
@@ -122,20 +142,15 @@ class BagReader:
     def _open(self) -> None:
         if not self.path.exists():
             raise BagError(f"{self.path}: there is no such bag; give a folder, a .db3 or a .mcap")
-        if self.path.suffix == ".bag" and self.path.is_file():
-            raise BagError(
-                f"{self.path} is a ROS 1 bag; convert it: rosbags-convert --src {self.path} --dst <new directory>"
-            )
-        if self.path.is_file():
-            paths = [self.path]
-        elif (compressed := self._open_compressed()) is not None:
-            self._files.append((self.path, compressed))
-            return
-        else:
-            paths = self._paths()
+        paths = [self.path] if self.path.is_file() else self._paths()
         for path in paths:
-            if path.suffix not in STORAGES:
-                raise BagError(f"{path} is no bag: its name must end in {' or '.join(STORAGES)}")
+            try:
+                refuse_foreign_file(path)
+            except BagError as error:
+                if len(paths) == 1:
+                    raise
+                self.faults.append(str(error))
+                continue
             self.storage = STORAGES[path.suffix]
             self._files.append((path, self._file(path)))
 
@@ -156,33 +171,54 @@ class BagReader:
         return {}
 
     def _paths(self) -> list[Path]:
-        """The storage files of the folder, in order."""
+        """The storage files of the folder that are to be read one by one, in order."""
         there = sorted((path for path in self.path.iterdir() if path.suffix in STORAGES), key=_natural)
         named = [self.path / Path(str(name)).name for name in self._metadata().get("relative_file_paths", ())]
-        for path in named:
-            if not path.is_file():
-                self.faults.append(f"{path} is missing, with all that was recorded in it")
-        paths = [path for path in named if path.is_file()] or there
-        if not paths:
-            kinds = " or ".join(STORAGES)
-            raise BagError(f"{self.path} is no bag: it holds no file that ends in {kinds}; give a bag's folder")
-        return paths
+        if any(path.suffix in PACKED for path in named) and all(path.is_file() for path in named):
+            self._files.append((self.path, self._unpacked()))
+            return []
+        paths = [found for path in named if (found := self._stored(path)) is not None]
+        if paths:
+            if others := [path.name for path in there if path not in paths]:
+                self.notes.append(f"{self.path}: {METADATA} does not name {', '.join(others)}: not read")
+            return paths
+        if not there:
+            refuse_foreign_folder(self.path)
+        if len({path.suffix for path in there}) > 1:
+            names = ", ".join(path.name for path in there)
+            raise BagError(
+                f"{self.path} has no {METADATA} that can be used, and files of two kinds ({names}), which may hold the "
+                "same messages: give one of the files"
+            )
+        packed = [path for path in self.path.iterdir() if is_packed_storage(path)]
+        self.faults += [packed_remedy(path) for path in packed if not path.with_suffix("").is_file()]
+        return there
 
-    def _open_compressed(self) -> _Storage | None:
-        """The whole folder where its files are compressed, which the library unpacks; else None."""
+    def _stored(self, path: Path) -> Path | None:
+        """A file that metadata.yaml names, or what it was unpacked to by hand; None where neither is there."""
+        if path.suffix not in PACKED and path.is_file():
+            return path
+        unpacked = path.with_suffix("") if path.suffix in PACKED else path
+        if unpacked.is_file():
+            self.notes.append(f"{self.path}: {METADATA} names {path.name}; {unpacked.name}, unpacked from it, is read")
+            return unpacked
+        gone = f"{path} is missing, with all that was recorded in it"
+        self.faults.append(packed_remedy(path) if path.is_file() else gone)
+        return None
+
+    def _unpacked(self) -> _Storage:
+        """The whole folder, whose files are compressed: the library unpacks them."""
         from rosbags.rosbag2 import Reader
 
-        packed = sorted(self.path.glob("*.zstd"))
-        if not packed:
-            return None
-        self.storage = STORAGES.get(Path(packed[0].stem).suffix, "mcap")
-        reader = Reader(self.path)
+        packed = next(path for path in sorted(self.path.iterdir(), key=_natural) if is_packed_storage(path))
+        self.storage = STORAGES[Path(packed.stem).suffix]
         try:
+            reader = Reader(self.path)
             reader.open()
         except Exception as error:
             raise BagError(
                 f"{self.path}: its compressed files cannot be read ({type(error).__name__}: {error}); "
-                f"unpack them with `zstd -d {packed[0]}`, remove {METADATA}, and try again"
+                f"unpack them with `zstd -d {packed}`, remove {METADATA}, and try again"
             ) from error
         return reader
 
@@ -201,7 +237,7 @@ class BagReader:
 
     def _scan(self, path: Path, error: Exception | None = None) -> _Storage:
         scan = McapScan(path) if path.suffix == ".mcap" else Db3Scan(path)
-        if error is not None and not scan.faults:
+        if error is not None and not scan.faults and not scan.sound:
             self.faults.append(f"{path} was not closed ({error}): it was read without its index, to its end")
         count = sum(item.msgcount for item in scan.connections)
         self.faults += [f"{fault}; {count} messages of it can be read" for fault in scan.faults]

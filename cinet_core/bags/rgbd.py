@@ -1,9 +1,9 @@
-"""Colour and depth of a bag, paired by their stamps, as frames in order."""
+"""Colour and depth of a bag, paired by their stamps, or else by their time of recording, as frames in order."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +11,23 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.bags.clocks import TopicTimes, common_clock
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.frames import ImagePreparation, PreparedImage, first_message, read_message, stamp_or
+from cinet_core.bags.frames import (
+    ImagePreparation,
+    PreparedImage,
+    first_message,
+    first_messages,
+    read_message,
+    stamp_or,
+)
 from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
-from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, CameraTopics
+from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.planes import read_compressed_depth, read_depth, read_labels
+from cinet_core.messages.topic_names import arrive_rectified, is_rectified
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -35,7 +44,7 @@ class RgbdFrame:
 
     Attributes:
         index: number of the image in the bag, from 0.
-        stamp: of the image, nanoseconds.
+        stamp: of the image, nanoseconds; where stamps are of no use, when it was recorded.
         picture: the image, rectified, with its intrinsics.
         data: CDR of the image message.
         depth: (H, W) float32 metres, NaN where unknown; None where the frame has none.
@@ -55,9 +64,10 @@ class RgbdBag:
 
     Args:
         reader: of the bag.
-        image_topic, depth_topic, labels_topic, camera_info_topic: empty: found by type. Without a topic of labels
-            frames have none; without one of depth neither, unless it was asked for.
+        image_topic, depth_topic, labels_topic, camera_info_topic: empty: chosen as `CameraTopics` does. Without a
+            topic of labels frames have none; without one of depth neither, unless it was asked for.
         need_depth: whether a bag without depth is an error, and images without depth are passed over.
+        allow_unregistered: take depth of another camera than the images'.
         tolerance: seconds that the stamps of a pair may differ by.
         every: take every so many images.
         rectified: "auto" (by the topic's name), "true" or "false": whether the images arrive rectified.
@@ -68,9 +78,10 @@ class RgbdBag:
         unpaired: how many of the chosen images have no depth within the tolerance.
         refused: frames that could not be read, by reason; grows while iterating.
         examples: of each reason the first error's text.
+        notes: what the user should know of the choice of topics, and of the pairing.
 
     Raises:
-        BagError: a topic is not there, or no image has depth.
+        BagError: a topic is not there, depth is not registered to the images, or no image has depth.
     """
 
     def __init__(
@@ -82,20 +93,22 @@ class RgbdBag:
         labels_topic: str = "",
         camera_info_topic: str = "",
         need_depth: bool = True,
+        allow_unregistered: bool = False,
         tolerance: float = TOLERANCE,
         every: int = 1,
         rectified: str = "auto",
     ) -> None:
         self._reader = reader
-        self.topics = CameraTopics(str(reader.path), reader.connections, lambda item: first_message(reader, item))
-        self.image = self.topics.image(image_topic)
-        self.depth = self._depth_topic(depth_topic, need_depth)
+        self.topics = CameraTopics(str(reader.path), reader.connections, lambda item: first_messages(reader, item))
+        self.image, self.depth = self.topics.rgbd(
+            image_topic, depth_topic, need_depth=need_depth, allow_unregistered=allow_unregistered
+        )
+        self.notes = self.topics.notes
         self.labels = self._labels_topic(labels_topic)
         self._info = self.topics.camera_info(self.image.topic, camera_info_topic)
         self.refused: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
-        is_rectified = rectified == "true" or (rectified == "auto" and "rect" in self.image.topic)
-        self._prepare = ImagePreparation(self.image.msgtype, is_rectified)
+        self._prepare = ImagePreparation(self.image.msgtype, arrive_rectified(rectified, self.image.topic))
         self._infos: list[tuple[int, bytes]] = []
         self._pair(every, round(tolerance * 1e9), need_depth)
 
@@ -176,21 +189,27 @@ class RgbdBag:
             )
         if plane.shape != (height, width):
             plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
-        if picture.camera is not None and "rect" not in topic.rsplit("/", 1)[-1]:
+        if picture.camera is not None and not is_rectified(topic):
             plane = picture.camera.rectify_plane(plane, outside)
         return plane
 
     def _pair(self, every: int, tolerance: int, need_depth: bool) -> None:
         """Find out which messages are a frame."""
-        stamps: dict[str, list[int]] = {}
+        times = {item.topic: TopicTimes() for item in (self.image, self.depth, self.labels) if item is not None}
+        infos: list[tuple[int, int, bytes]] = []
         for connection, time_ns, data in self._reader.messages(self._connections(infos=True)):
             stamp = stamp_or(data, time_ns)
             if connection.msgtype == CAMERA_INFO:
-                if not self._infos or self._infos[-1][1][12:] != data[12:]:  # a new calibration
-                    self._infos.append((stamp, data))
+                if not infos or infos[-1][2][12:] != data[12:]:  # a new calibration
+                    infos.append((stamp, time_ns, data))
             else:
-                stamps.setdefault(connection.topic, []).append(stamp)
-        self._stamps = stamps.get(self.image.topic, [])
+                times[connection.topic].add(stamp, time_ns)
+        problem = common_clock(times, tolerance)
+        if problem:
+            self.notes.append(f"WARNING: {problem}: messages are paired by their time of recording")
+        self._infos = [(recorded if problem else stamp, data) for stamp, recorded, data in infos]
+        stamps = {topic: found.recorded if problem else found.stamps for topic, found in times.items()}
+        self._stamps = stamps[self.image.topic]
         chosen = list(range(0, len(self._stamps), every))
         self._depth_of = self._partners(chosen, stamps, self.depth, tolerance)
         self._labels_of = self._partners(chosen, stamps, self.labels, tolerance)
@@ -204,20 +223,19 @@ class RgbdBag:
             )
 
     def _partners(
-        self, chosen: list[int], stamps: dict[str, list[int]], other: Connection | None, tolerance: int
+        self, chosen: list[int], stamps: Mapping[str, Sequence[int]], other: Connection | None, tolerance: int
     ) -> dict[int, int]:
         if other is None:
             return {}
-        pairs = nearest_pairs([self._stamps[index] for index in chosen], stamps.get(other.topic, []), tolerance)
+        pairs = nearest_pairs([self._stamps[index] for index in chosen], stamps[other.topic], tolerance)
         return {chosen[place]: partner for place, partner in pairs.items()}
 
     def _connections(self, infos: bool = False) -> list[Connection]:
-        chosen = [item for item in (self.image, self.depth, self.labels) if item is not None]
-        if infos:
-            chosen += [
-                item for item in self._reader.connections if item.topic == self._info and item.msgtype == CAMERA_INFO
-            ]
-        return chosen
+        # a topic may have been recorded with two qualities of service
+        chosen = {(item.topic, item.msgtype) for item in (self.image, self.depth, self.labels) if item is not None}
+        if infos and self._info is not None:
+            chosen.add((self._info, CAMERA_INFO))
+        return [item for item in self._reader.connections if (item.topic, item.msgtype) in chosen]
 
     def _info_at(self, stamp: int) -> bytes | None:
         """The calibration that held at a stamp: the latest one before, else the first."""
@@ -226,18 +244,11 @@ class RgbdBag:
         before = [data for time, data in self._infos if time <= stamp]
         return before[-1] if before else self._infos[0][1]
 
-    def _depth_topic(self, topic: str, needed: bool) -> Connection | None:
-        try:
-            return self.topics.depth(topic)
-        except BagError:
-            if needed or topic:
-                raise
-            return None
-
     def _labels_topic(self, topic: str) -> Connection | None:
         if topic:
             found = self.topics.named(topic)
             if found is None:
                 raise BagError(f"{self._reader.path} has no labels on {topic}; it has: {self.topics.listing()}")
             return found
-        return next((item for item in self._reader.connections if item.topic.endswith(f"/{LABELS_TOPIC}")), None)
+        own = (item for item in self._reader.connections if item.msgtype == IMAGE and item.msgcount)
+        return next((item for item in own if item.topic.endswith(f"/{LABELS_TOPIC}")), None)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.definitions import definition_of
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.frames import ImagePreparation, PreparedImage, first_message
+from cinet_core.bags.frames import ImagePreparation, PreparedImage, first_messages
 from cinet_core.bags.outputs import Outputs
 from cinet_core.bags.parts import PartedWriter, TopicToWrite
 from cinet_core.bags.reader import BagReader
@@ -22,7 +22,9 @@ from cinet_core.bags.steps import Step, read_steps
 from cinet_core.bags.topics import CameraTopics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.colors import LabelPainter
+from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.frame import Result
+from cinet_core.messages.topic_names import arrive_rectified
 from cinet_core.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
@@ -79,6 +81,7 @@ class BagRun:
         complete: whether an earlier attempt finished the bag.
         examples: of each reason for refusing a frame, the first error's text.
         warnings: about the camera.
+        notes: what the user should know of the choice of the topic.
 
     Raises:
         BagError: the topics are not there or would be doubled, or the output is of something else.
@@ -105,14 +108,13 @@ class BagRun:
         self._reader, self._predictor, self._settings = reader, predictor, settings
         self._outputs = Outputs(predictor, prefix, wanted)
         self._batch, self._part_seconds = batch, part_seconds
-        topics = CameraTopics(str(reader.path), reader.connections, lambda item: first_message(reader, item))
+        topics = CameraTopics(str(reader.path), reader.connections, lambda item: first_messages(reader, item))
         image = topics.image(image_topic)
         self.image_topic, self._image = image.topic, image
         self.camera_info_topic = topics.camera_info(image.topic, camera_info_topic)
         self._refuse_doubles()
-        rectified = settings.input_rectified == "true" or (
-            settings.input_rectified == "auto" and "rect" in self.image_topic
-        )
+        self.notes = topics.notes
+        rectified = arrive_rectified(settings.input_rectified, self.image_topic)
         self._prepare = ImagePreparation(image.msgtype, rectified, settings.assumed_fov)
         self._painter = LabelPainter(predictor.label_set.palette)
         identity = _identity(
@@ -126,6 +128,7 @@ class BagRun:
         self.account = Account.of(self._writer.state)
         self.examples: dict[str, str] = {}
         self.warnings: list[str] = []
+        self._last_stamp = -1
 
     def __len__(self) -> int:
         """Messages of the input."""
@@ -219,6 +222,17 @@ class BagRun:
             )
         else:
             text = self._predictor.focal_warning(image.intrinsics)
+        self._warn_once(text)
+        stamp = stamp_of(image.message)
+        if stamp in (0, self._last_stamp):
+            state = "are 0" if stamp == 0 else "do not change from image to image"
+            self._warn_once(
+                f"the header stamps of {self.image_topic} {state}, and so are those of the outputs: play the bag "
+                "by its time of recording, and set the clock or the stamps of the camera's driver"
+            )
+        self._last_stamp = stamp
+
+    def _warn_once(self, text: str | None) -> None:
         if text and text not in self.warnings:
             self.warnings.append(text)
 

@@ -1,27 +1,35 @@
-"""Which topics of a bag are a camera's: given by name, or found by their types and first messages."""
+"""Which topics of a bag are a camera's: given by name, or chosen by what they show; docs/bags.md tells the rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from cinet_core.bags.camera_infos import CAMERA_INFO, CameraInfos
 from cinet_core.bags.errors import BagError
-from cinet_core.messages.frame import TOPICS
-from cinet_core.messages.images import ENCODINGS
-from cinet_core.messages.planes import DEPTH_TYPES
+from cinet_core.bags.image_topics import COMPRESSED_IMAGE, IMAGE, IMAGE_TYPES, PICTURES, ImageTopic, Kind, image_topic
+from cinet_core.bags.predicted import is_predicted
+from cinet_core.bags.registration import Registered, Registration, registration, same_aspect
+from cinet_core.messages.topic_names import base_topic, is_rectified, topic_parts, words
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
-IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
-CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
-_IMAGES = (IMAGE, COMPRESSED_IMAGE)
+__all__ = ["CAMERA_INFO", "COMPRESSED_IMAGE", "IMAGE", "CameraTopics"]
 
-_REGISTERED = ("aligned", "registered")
-"""Parts of the names that drivers give to depth in the colour camera's frame."""
+_MAIN = frozenset({"color", "colour", "rgb"})
+_SMALL = frozenset({"preview", "thumbnail", "thumb", "small", "lowres", "low", "sub"})
+_ASIDE = frozenset({"right", "rear", "back", "side", "down", "bottom"})
+"""Where a robot does not look first; of a stereo pair, depth is mostly the left camera's."""
 
-_NO_DEPTH = ("semantic", "label", "infra", "ir/", "confidence")
-"""Parts of the names of other 16-bit images."""
+_SPARSE = 20
+"""A topic with this many times fewer messages than another is no camera's stream: a map, a snapshot."""
+
+_REMEDY = (
+    "record depth that is (RealSense: align_depth.enable:=true, then aligned_depth_to_color; Azure Kinect: "
+    "depth_to_rgb; Orbbec and OpenNI: depth_registration:=true)"
+)
 
 
 class CameraTopics:
@@ -30,111 +38,238 @@ class CameraTopics:
     Args:
         bag: its name, for errors.
         connections: its topics.
-        first: the first message of a topic, or None where there is none.
+        messages: the first messages of a topic, a few; the first that can be read tells what it is.
+
+    Attributes:
+        notes: what the user should know of the choice: grows with each.
     """
 
-    def __init__(self, bag: str, connections: Sequence[Connection], first: Callable[[Connection], Any | None]) -> None:
+    def __init__(
+        self, bag: str, connections: Sequence[Connection], messages: Callable[[Connection], Iterable[Any]]
+    ) -> None:
         self._bag = bag
         self._connections = list(connections)
-        self._first = first
+        names = {item.topic for item in connections}
+        found: dict[tuple[str, str], ImageTopic] = {}
+        for item in connections:
+            key = item.topic, item.msgtype
+            if item.msgtype not in IMAGE_TYPES:
+                continue
+            if key in found and found[key].kind is not Kind.EMPTY:  # recorded with two qualities of service
+                count = found[key].connection.msgcount + item.msgcount
+                found[key] = replace(found[key], connection=found[key].connection._replace(msgcount=count))
+                continue
+            topic = image_topic(item, messages(item) if item.msgcount else ())
+            found[key] = replace(topic, predicted=is_predicted(item.topic, names))
+        self._images = sorted(found.values(), key=lambda item: (item.topic, item.connection.msgtype))
+        self._infos = CameraInfos(bag, connections, self._images, messages)
+        self._most = max((item.count for item in self._images), default=0)
+        self.notes: list[str] = []
 
     def image(self, topic: str = "") -> Connection:
-        """The topic of Image or CompressedImage; empty: the first with colour or grey images, raw ones first.
+        """The topic of Image or CompressedImage; empty: the best camera.
+
+        Colour comes before grey, grey before infrared; a camera with camera_info before one without; then the largest
+        images, raw ones before compressed ones.
 
         Raises:
-            BagError: there is none, or it holds no message.
+            BagError: there is none, it is no picture, or it holds no message.
         """
-        return self._choose(topic, "images", "colour or grey images", "image_topic", self._shows_colour, _predicted)
+        image = self._pictures(topic)[0]
+        self._tell([image], image, named=bool(topic))
+        return image.connection
 
-    def depth(self, topic: str = "") -> Connection:
-        """The topic of depth images, raw or compressed; empty: one in the colour camera's frame before others.
+    def rgbd(
+        self, topic: str = "", depth_topic: str = "", *, need_depth: bool = True, allow_unregistered: bool = False
+    ) -> tuple[Connection, Connection | None]:
+        """The topics of images and of depth that is registered to them.
+
+        Args:
+            topic, depth_topic: empty: the best camera that has registered depth. Depth that was predicted must be
+                named.
+            need_depth: whether a bag without such depth is an error; else depth is None then.
+            allow_unregistered: take depth of another camera as it is.
 
         Raises:
-            BagError: there is none, or it holds no message.
+            BagError: as `image`; or there is no depth, or none that is registered.
         """
-        return self._choose(topic, "depth images", "depth images", "depth_topic", self._shows_depth, _unregistered)
+        images = self._pictures(topic)
+        images = [item for item in images if item.kind is images[0].kind and item.predicted == images[0].predicted]
+        depths = self._depths(depth_topic, needed=need_depth or bool(depth_topic))
+        if not depths:
+            self._tell([images[0]], images[0], named=bool(topic))
+            return images[0].connection, None
+        image, depth, found = min(
+            (self._paired(image, depths) for image in images), key=lambda pair: _doubt(pair[2], pair[0], pair[1])
+        )
+        if found.state is Registered.NOT and not allow_unregistered:
+            refused = self._unregistered(image, depth, found)
+            if need_depth or depth_topic:
+                raise BagError(refused)
+            self.notes.append(f"frames have no depth: {refused}")
+            self._tell([image], image, named=bool(topic))
+            return image.connection, None
+        if found.state is Registered.UNKNOWN or found.reason:
+            state = "is not registered" if found.state is Registered.NOT else "may not be registered"
+            self.notes.append(f"WARNING: depth of {depth.topic} {state} to {image.topic}: {found.reason}")
+        self._tell([image, depth], image, named=bool(topic))
+        return image.connection, depth.connection
 
     def camera_info(self, image_topic: str, topic: str = "") -> str | None:
-        """The topic of CameraInfo; empty: the one in the image topic's namespace, else the only one, else None.
+        """The topic of CameraInfo; empty: the one in the image topic's namespace, else one that is no other camera's.
 
         Raises:
             BagError: the topic is not there, or there are several and none beside the images.
         """
-        infos = sorted({item.topic for item in self._connections if item.msgtype == CAMERA_INFO})
         if topic:
-            if topic not in infos:
+            if topic not in self._infos:
                 raise BagError(f"{self._bag} has no camera_info on {topic}; it has: {self.listing()}")
             return topic
-        parts = image_topic.split("/")
-        # camera/image_raw, camera/image_raw/compressed
-        beside = ["/".join([*parts[:-levels], "camera_info"]) for levels in (1, 2) if len(parts) > levels]
-        for name in beside:
-            if name in infos:
-                return name
-        if len(infos) > 1:
-            raise BagError(
-                f"{self._bag} has several camera_info topics and none beside {image_topic}: {', '.join(infos)}; "
-                "set camera_info_topic"
-            )
-        return infos[0] if infos else None
+        image = next(item for item in self._images if item.topic == image_topic)
+        return self._infos.of(image)
 
     def named(self, topic: str) -> Connection | None:
         """The topic of this name, if it is there and holds a message."""
         return next((item for item in self._connections if item.topic == topic and item.msgcount), None)
 
     def listing(self) -> str:
-        """All topics, for errors."""
-        names = sorted({(item.topic, item.msgtype) for item in self._connections})
-        return ", ".join(f"{name} ({kind})" for name, kind in names) or "no topics at all"
+        """All topics and what they are, for errors."""
+        described = {item.described for item in self._images}
+        others = {f"{item.topic} ({item.msgtype})" for item in self._connections if item.msgtype not in IMAGE_TYPES}
+        return ", ".join(sorted(described | others)) or "no topics at all"
 
-    def _choose(
-        self,
-        topic: str,
-        kind: str,
-        content: str,
-        remedy: str,
-        shows: Callable[[Connection], bool],
-        order: Callable[[Connection], int],
-    ) -> Connection:
-        candidates = [item for item in self._connections if item.msgtype in _IMAGES]
-        candidates.sort(key=lambda item: (order(item), _IMAGES.index(item.msgtype)))
+    def _pictures(self, topic: str) -> list[ImageTopic]:
+        """The topic of this name, or all candidates for a camera, the best first; at least one."""
         if topic:
-            candidates = [item for item in candidates if item.topic == topic]
-        else:
-            candidates = [item for item in candidates if shows(item)]
-        if not candidates:
-            what = f"no {kind} on {topic}" if topic else f"no topic with {content}"
-            raise BagError(f"{self._bag} has {what}; it has: {self.listing()}; set {remedy} or give another bag")
-        if candidates[0].msgcount == 0:
-            raise BagError(f"{self._bag} has not one message on {candidates[0].topic}; it has: {self.listing()}")
-        return candidates[0]
+            image = self._explicit(topic, "images", "image_topic")
+            if not image.is_picture:
+                raise BagError(
+                    f"{self._bag}: {image.described} is no picture; it has: {self.listing()}; set image_topic to a "
+                    "colour image"
+                )
+            return [image]
+        found = [item for item in self._images if item.is_picture and item.kind in PICTURES and item.is_camera]
+        return sorted(found, key=self._rank) or self._none("colour or grey images", "image_topic")
 
-    def _shows_colour(self, connection: Connection) -> bool:
-        """Whether the topic's first message is a picture rather than depth; an empty topic counts as one."""
-        message = self._first(connection)
-        if message is None:
-            return True
-        if connection.msgtype == COMPRESSED_IMAGE:
-            return "compresseddepth" not in message.format.lower()
-        return message.encoding in ENCODINGS
+    def _depths(self, topic: str, needed: bool) -> list[ImageTopic]:
+        if topic:
+            depth = self._explicit(topic, "depth images", "depth_topic")
+            if not depth.is_depth:
+                raise BagError(
+                    f"{self._bag}: {depth.described} is no depth that can be read; it has: {self.listing()}; set "
+                    "depth_topic to 16UC1 or 32FC1, raw or as PNG"
+                )
+            return [depth]
+        found = [item for item in self._images if item.is_depth and item.kind is Kind.DEPTH and not item.predicted]
+        if found or not needed:
+            return found
+        return self._none("depth images", "depth_topic")
 
-    def _shows_depth(self, connection: Connection) -> bool:
-        if any(part in connection.topic for part in _NO_DEPTH):
-            return False
-        message = self._first(connection)
-        if message is None:
-            return False
-        if connection.msgtype == COMPRESSED_IMAGE:
-            return "compresseddepth" in message.format.lower()
-        return message.encoding in DEPTH_TYPES and (message.encoding != "mono16" or "depth" in connection.topic)
+    def _explicit(self, topic: str, kind: str, remedy: str) -> ImageTopic:
+        found = sorted((item for item in self._images if item.topic == topic), key=lambda item: -item.count)
+        if not found:
+            raise BagError(
+                f"{self._bag} has no {kind} on {topic}; it has: {self.listing()}; set {remedy} or give another bag"
+            )
+        if found[0].count == 0:
+            raise BagError(f"{self._bag} has not one message on {topic}; it has: {self.listing()}")
+        return found[0]
+
+    def _none(self, content: str, remedy: str) -> list[ImageTopic]:
+        """No candidate: say why."""
+        empty = [item.topic for item in self._images if item.kind is Kind.EMPTY]
+        if empty and not any(item.count for item in self._images):
+            raise BagError(f"{self._bag} has not one message on {', '.join(empty)}; it has: {self.listing()}")
+        raise BagError(
+            f"{self._bag} has no topic with {content}; it has: {self.listing()}; set {remedy} or give another bag"
+        )
+
+    def _rank(self, image: ImageTopic) -> tuple[Any, ...]:
+        """Key of the order of cameras, the best first."""
+        *spaces, last = [set(words(part)) for part in topic_parts(image.topic)]
+        space = set().union(*spaces)
+        return (
+            image.predicted,
+            PICTURES.index(image.kind) if image.kind in PICTURES else len(PICTURES),
+            self._sparse(image),
+            bool((space | last) & _SMALL),
+            self._infos.message(image) is None,
+            -len(space & _MAIN),
+            bool((space | last) & _ASIDE),
+            -image.width * image.height,
+            not is_rectified(image.topic),
+            image.compressed,
+            -image.count,
+            image.topic,
+        )
+
+    def _paired(self, image: ImageTopic, depths: list[ImageTopic]) -> tuple[ImageTopic, ImageTopic, Registration]:
+        """An image with the depth that suits it best."""
+        info = self._infos.message(image)
+        pairs = [(depth, registration(image, depth, info, self._infos.message(depth))) for depth in depths]
+        depth, found = min(pairs, key=lambda pair: self._suits(image, *pair))
+        return image, depth, found
+
+    def _suits(self, image: ImageTopic, depth: ImageTopic, found: Registration) -> tuple[Any, ...]:
+        """Key of the order of depths for an image, the best first."""
+        return (
+            _doubt(found, image, depth),
+            self._sparse(depth),
+            -_shared_parts(image.topic, depth.topic),
+            (image.width, image.height) != (depth.width, depth.height),
+            is_rectified(image.topic) != is_rectified(depth.topic),
+            depth.compressed,
+            -depth.count,
+            depth.topic,
+        )
+
+    def _sparse(self, image: ImageTopic) -> bool:
+        return image.count * _SPARSE < self._most
+
+    def _unregistered(self, image: ImageTopic, depth: ImageTopic, found: Registration) -> str:
+        """Why depth is refused, and what to do."""
+        pairs = [
+            f"--image-topic {other.topic} --depth-topic {own.topic}"
+            for other in sorted(self._images, key=self._rank)
+            if other.is_picture and other.kind in PICTURES[:-1] and not other.predicted and other.topic != image.topic
+            for own in self._images
+            if own.is_depth and own.kind is Kind.DEPTH and not own.predicted and same_aspect(other, own)
+            if registration(other, own, self._infos.message(other), self._infos.message(own)).state < Registered.UNKNOWN
+        ]
+        choice = f"; take another pair ({' or '.join(pairs[:2])})" if pairs else ""
+        return (
+            f"{self._bag}: depth of {depth.topic} is not registered to the images of {image.topic}: {found.reason}; "
+            f"each value would lie beside its pixel. To go on, {_REMEDY}{choice}; or take it all the same with "
+            "--allow-unregistered"
+        )
+
+    def _tell(self, taken: list[ImageTopic], image: ImageTopic, named: bool) -> None:
+        """Note what is odd about the choice, and what was not taken."""
+        if image.kind is not Kind.COLOR and not named:
+            self.notes.append(f"WARNING: no topic has plain colour images: {image.described} is taken")
+        bases = {base_topic(item.topic) for item in taken}
+        left = [item for item in self._images if base_topic(item.topic) not in bases]
+        if left:
+            listed = ", ".join(sorted(item.described for item in left))
+            self.notes.append(f"not taken: {listed}")
+        others = {item.frame_id for item in left if item.kind is image.kind and not item.predicted} - {image.frame_id}
+        if others and not named:
+            self.notes.append(f"several cameras: the images of {image.topic} are taken; image_topic names others")
 
 
-def _predicted(connection: Connection) -> int:
-    """Outputs of this package, which are pictures as well, come last."""
-    return int(any(connection.topic.endswith(f"/{topic}") for topic in TOPICS))
+def _doubt(found: Registration, image: ImageTopic, depth: ImageTopic) -> float:
+    """How doubtful it is that depth is registered: a name that a frame contradicts is worse than nothing known."""
+    if not same_aspect(image, depth):
+        return Registered.NOT + 1.0
+    contradicted = found.state is Registered.BY_NAME and bool(found.reason)
+    return Registered.UNKNOWN + 0.5 if contradicted else float(found.state)
 
 
-def _unregistered(connection: Connection) -> int:
-    """A sensor's depth in the colour camera's frame comes first, depth that was predicted last."""
-    registered = any(part in connection.topic for part in _REGISTERED)
-    return 2 if _predicted(connection) else int(not registered)
+def _shared_parts(one: str, other: str) -> int:
+    """How many parts at the beginning two names share."""
+    count = 0
+    for a, b in zip(topic_parts(one)[:-1], topic_parts(other)[:-1], strict=False):
+        if a != b:
+            break
+        count += 1
+    return count

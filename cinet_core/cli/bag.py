@@ -47,7 +47,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="what runs the network, as `cinet predict` has it (%(default)s)",
     )
     parser.add_argument("--params", type=Path, metavar="FILE", help="parameters of the node, as config/perception.yaml")
-    parser.add_argument("--image-topic", default="", metavar="TOPIC", help="(found by type)")
+    parser.add_argument("--image-topic", default="", metavar="TOPIC", help="(the best colour camera)")
     parser.add_argument("--camera-info-topic", default="", metavar="TOPIC", help="(beside the images)")
     parser.add_argument(
         "--outputs", nargs="+", default=[], metavar="TOPIC", help="only these, such as points semantic/image_raw (all)"
@@ -67,8 +67,11 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("input", type=Path, metavar="BAG", help="a bag: its folder, a .db3 or a .mcap")
     parser.add_argument("output", type=Path, metavar="OUT", help="folder of the data set")
-    parser.add_argument("--image-topic", default="", metavar="TOPIC", help="(found by type)")
-    parser.add_argument("--depth-topic", default="", metavar="TOPIC", help="(found by type; a sensor's before ours)")
+    parser.add_argument("--image-topic", default="", metavar="TOPIC", help="(the colour camera that has depth)")
+    parser.add_argument("--depth-topic", default="", metavar="TOPIC", help="(a sensor's, registered to the images)")
+    parser.add_argument(
+        "--allow-unregistered", action="store_true", help="take depth of another camera than the images' as it is"
+    )
     parser.add_argument("--labels-topic", default="", metavar="TOPIC", help="(semantic/image_raw where it is there)")
     parser.add_argument("--camera-info-topic", default="", metavar="TOPIC", help="(beside the images)")
     parser.add_argument("--without-depth", action="store_true", help="take images that have no depth as well")
@@ -77,7 +80,10 @@ def _add_extract(parser: argparse.ArgumentParser) -> None:
         "--tolerance", type=_seconds, default=0.02, metavar="S", help="between stamps, seconds (%(default)s)"
     )
     parser.add_argument(
-        "--rectified", choices=("auto", "true", "false"), default="auto", help="auto: by the topic's name (%(default)s)"
+        "--rectified",
+        choices=("auto", "true", "false"),
+        default="auto",
+        help="auto: whether the last parts of the topic's name say rect (%(default)s)",
     )
     parser.add_argument(
         "--room-seconds",

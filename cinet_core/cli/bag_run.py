@@ -84,6 +84,7 @@ def _run(reader: BagReader, predictor: Predictor, settings: RunSettings, options
     copied = f"{run.account.read} messages of {options.input}"
     print(f"{options.output}: {copied}, and the outputs of {run.account.used} frames")
     print(f"  images of {run.image_topic} with {info}")
+    _note([*reader.notes, *run.notes])
     for warning in run.warnings:
         print(f"WARNING: {warning}", file=sys.stderr)
     return _told(reader.faults, run.account.refused, run.examples)
@@ -100,11 +101,13 @@ def extract_frames(options: argparse.Namespace) -> int:
                 labels_topic=options.labels_topic,
                 camera_info_topic=options.camera_info_topic,
                 need_depth=not options.without_depth,
+                allow_unregistered=options.allow_unregistered,
                 tolerance=options.tolerance,
                 every=options.every,
                 rectified=options.rectified,
             )
             report = _extract(bag, options)
+            _note([*reader.notes, *bag.notes])
             faults = list(reader.faults)
     except (BagError, ValueError, OSError) as error:
         print(f"cinet bag extract: {error}", file=sys.stderr)
@@ -132,6 +135,15 @@ def _extract(bag: RgbdBag, options: argparse.Namespace) -> Extracted:
     if bag.unpaired and bag.depth is not None:
         print(f"  {bag.unpaired} images have no depth within {options.tolerance:g} s")
     return report
+
+
+def _note(notes: Sequence[str]) -> None:
+    """Say what the user should know of the choice of topics: warnings apart from the rest."""
+    for note in dict.fromkeys(notes):
+        if note.startswith("WARNING"):
+            print(note, file=sys.stderr)
+        else:
+            print(f"  {note}")
 
 
 def _told(faults: Sequence[str], refused: Counter[str], examples: dict[str, str]) -> int:

@@ -34,8 +34,11 @@ def add_scale(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything, with each frame's scale")
     bag = parser.add_argument_group("of a bag")
-    bag.add_argument("--image-topic", default="", metavar="TOPIC", help="(found by type)")
-    bag.add_argument("--depth-topic", default="", metavar="TOPIC", help="(found by type)")
+    bag.add_argument("--image-topic", default="", metavar="TOPIC", help="(the colour camera that has depth)")
+    bag.add_argument("--depth-topic", default="", metavar="TOPIC", help="(a sensor's, registered to the images)")
+    bag.add_argument(
+        "--allow-unregistered", action="store_true", help="take depth of another camera than the images' as it is"
+    )
     bag.add_argument("--camera-info-topic", default="", metavar="TOPIC", help="(beside the images)")
     bag.add_argument("--tolerance", type=_metres, default=0.02, metavar="S", help="between stamps (%(default)s)")
     data = parser.add_argument_group("of a data set")

@@ -70,6 +70,7 @@ class SensedBag:
             image_topic=options.image_topic,
             depth_topic=options.depth_topic,
             camera_info_topic=options.camera_info_topic,
+            allow_unregistered=options.allow_unregistered,
             tolerance=options.tolerance,
             every=options.every,
         )
@@ -78,7 +79,7 @@ class SensedBag:
         self._first = self._bag.stamp(indices[0])
         self.refused = self._bag.refused
         assert self._bag.depth is not None
-        self.notes = [f"{self._bag.image.topic} against {self._bag.depth.topic}"]
+        self.notes = [f"{self._bag.image.topic} against {self._bag.depth.topic}", *reader.notes, *self._bag.notes]
         if self._bag.unpaired:
             self.notes.append(f"{self._bag.unpaired} images have no depth within {options.tolerance:g} s")
 

@@ -18,8 +18,10 @@ MAX_SCANS = 64
 MAX_CHUNKS = 1 << 16
 """Chunks of a PNG: at 8 KiB each, as encoders cut them, half a gigabyte."""
 
-_JPEG_MAGIC = b"\xff\xd8\xff"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+JPEG_MAGIC = b"\xff\xd8\xff"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}  # by the colour type of IHDR
 
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset(range(0xD0, 0xD9)) | {0x01}
@@ -36,11 +38,15 @@ class Container(NamedTuple):
         width: pixels, by its header.
         height: likewise.
         data: the file, without what no picture needs (of a PNG: texts, profiles, animation).
+        channels: of a pixel, by its header: 1 grey, 2 grey with alpha, 3 colour (also by a palette), 4 with alpha.
+        bits: of a channel, by its header.
     """
 
     width: int
     height: int
     data: bytes
+    channels: int
+    bits: int
 
 
 def inspect(data: bytes) -> Container | None:
@@ -49,9 +55,9 @@ def inspect(data: bytes) -> Container | None:
     Raises:
         ConversionError: "size" (out of bounds) or "data" (truncated, corrupted, or made to exhaust a decoder).
     """
-    if data.startswith(_JPEG_MAGIC):
+    if data.startswith(JPEG_MAGIC):
         return _jpeg(data)
-    if data.startswith(_PNG_MAGIC):
+    if data.startswith(PNG_MAGIC):
         return _png(data)
     return None
 
@@ -67,7 +73,7 @@ def corrupted(data: bytes, detail: str) -> ConversionError:
 
 def _jpeg(data: bytes) -> Container:
     """A JPEG from its frame header (SOF) to its end (EOI); JPEG has no checksum: damage between goes unnoticed."""
-    width, height, position = _jpeg_frame(data)
+    width, height, channels, bits, position = _jpeg_frame(data)
     check_size(width, height, "compressed image")
     scans = data.count(_SCAN, position)  # picture data never holds this: there 0xFF is followed by 0
     if scans > MAX_SCANS:
@@ -78,11 +84,14 @@ def _jpeg(data: bytes) -> Container:
         )
     if data.rfind(_END, position) < 0:
         raise corrupted(data, "its end is missing")
-    return Container(width, height, data)
+    return Container(width, height, data, channels, bits)
 
 
-def _jpeg_frame(data: bytes) -> tuple[int, int, int]:
-    """Width, height and where the picture may start: the segments up to SOF. Thumbnails lie inside a segment."""
+def _jpeg_frame(data: bytes) -> tuple[int, int, int, int, int]:
+    """Width, height, channels, bits, and where the picture may start: the segments up to SOF.
+
+    Thumbnails lie inside a segment.
+    """
     position = 2
     while True:
         position = data.find(b"\xff", position) + 1
@@ -92,8 +101,8 @@ def _jpeg_frame(data: bytes) -> tuple[int, int, int]:
         if not position or len(segment) < 8 or segment[0] in _SCAN_OR_END:
             raise corrupted(data, "it has no frame header")
         if segment[0] in _FRAME_HEADERS:
-            height, width = struct.unpack(">HH", segment[4:8])
-            return width, height, position + 8
+            bits, height, width = struct.unpack(">BHH", segment[3:8])
+            return width, height, data[position + 8] if len(data) > position + 8 else 3, bits, position + 8
         position += 1
         if segment[0] not in _WITHOUT_LENGTH and segment[0] != _STUFFED:
             position += max(2, int.from_bytes(segment[1:3], "big"))
@@ -105,7 +114,7 @@ def _png(data: bytes) -> Container:
         raise corrupted(data, "it has no IHDR chunk")
     width, height = struct.unpack(">II", data[16:24])
     check_size(width, height, "compressed image")
-    kept, position = [_PNG_MAGIC], len(_PNG_MAGIC)
+    kept, position = [PNG_MAGIC], len(PNG_MAGIC)
     for _ in range(MAX_CHUNKS):
         kind = data[position + 4 : position + 8]
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
@@ -114,7 +123,7 @@ def _png(data: bytes) -> Container:
         if kind[:1].isupper():  # critical: what a picture cannot be decoded without
             kept.append(data[position:end])
         if kind == b"IEND":
-            return Container(width, height, b"".join(kept))
+            return Container(width, height, b"".join(kept), _PNG_CHANNELS.get(data[25], 3), data[24])
         position = end
     raise ConversionError(
         "data", f"the PNG has more than {MAX_CHUNKS} chunks: that is no picture that an encoder wrote; publish another"

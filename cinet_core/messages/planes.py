@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.label_sets import UNLABELLED
-from cinet_core.messages.containers import corrupted, inspect
+from cinet_core.messages.containers import PNG_MAGIC, corrupted, inspect
 from cinet_core.messages.errors import ConversionError, check_size, quoted
 from cinet_core.messages.fields import CompressedImageFields, ImageFields
 
@@ -23,6 +23,7 @@ DEPTH_TYPES = {"32FC1": "f4", "16UC1": "u2", "mono16": "u2"}
 LABEL_TYPES = {"mono8": "u1", "8UC1": "u1", "16SC1": "i2", "16UC1": "u2"}
 
 _QUANTISATION = struct.Struct("<iff")  # of compressed_depth_image_transport, before the PNG
+QUANTISATION_BYTES = _QUANTISATION.size
 
 
 def read_depth(msg: ImageFields) -> npt.NDArray[np.float32]:
@@ -35,29 +36,34 @@ def read_depth(msg: ImageFields) -> npt.NDArray[np.float32]:
 
 
 def read_compressed_depth(msg: CompressedImageFields) -> npt.NDArray[np.float32]:
-    """(H, W) metres, NaN where invalid, of what compressed_depth_image_transport makes of 16UC1 or 32FC1 with PNG.
+    """(H, W) metres, NaN where invalid, of depth in a PNG: millimetres, or as compressed_depth_image_transport has it.
 
-    32FC1 comes as quantised inverse depth: ``depth = a / (value - b)`` with a and b in the 12 bytes before the PNG.
+    Read are "16UC1; compressedDepth png" and "32FC1; compressedDepth png", whose PNG lies behind 12 bytes; and
+    "16UC1; png compressed " and other 16-bit grey PNG, as compressed_image_transport makes them of 16UC1 and mono16.
+    The second kind comes as quantised inverse depth: ``depth = a / (value - b)`` with a and b in the 12 bytes.
 
     Raises:
-        ConversionError: "format" (no compressed depth, or not with PNG), "size" or "data".
+        ConversionError: "format" (no depth, or not in a PNG), "size" or "data".
     """
     encoding, _, codec = msg.format.partition(";")
     data = bytes(msg.data)
-    container = inspect(data[_QUANTISATION.size :])
-    if "compresseddepth" not in codec.lower() or container is None:
+    behind = QUANTISATION_BYTES if "compresseddepth" in codec.lower() else 0
+    container = inspect(data[behind:])
+    if container is None or not container.data.startswith(PNG_MAGIC):
         raise ConversionError(
             "format",
-            f"format is {quoted(msg.format)}: only '16UC1; compressedDepth png' and '32FC1; compressedDepth png' are "
-            "read; record the raw depth images",
+            f"format is {quoted(msg.format)}: of compressed depth only PNG is read ('16UC1; compressedDepth png', "
+            "'32FC1; compressedDepth png', '16UC1; png compressed '); record the raw depth images",
         )
+    if (container.channels, container.bits) != (1, 16):
+        raise corrupted(data, f"no 16-bit grey PNG: it has {container.channels} channels of {container.bits} bits")
     try:
         stored = cv2.imdecode(np.frombuffer(container.data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         raise corrupted(data, str(error)) from error
     if stored is None or stored.ndim != 2 or stored.dtype != np.uint16:
         raise corrupted(data, "it is no 16-bit grey PNG")
-    if encoding.strip() != "32FC1":
+    if not behind or encoding.strip() != "32FC1":
         return _metres(stored)
     _, a, b = _QUANTISATION.unpack_from(data)
     with np.errstate(divide="ignore", invalid="ignore"):

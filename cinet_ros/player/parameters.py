@@ -54,7 +54,7 @@ class PlayerSettings:
     synthetic_frames: int = parameter(48, "views of the synthetic scene in one loop", limits=(1, 2000))
     synthetic_width: int = parameter(640, "width of the synthetic images, pixels", limits=(16, 4096))
     synthetic_height: int = parameter(480, "height of the synthetic images, pixels", limits=(16, 4096))
-    image_topic: str = parameter("", "image topic to play from a bag; empty: the first colour or grey one")
+    image_topic: str = parameter("", "image topic to play from a bag; empty: the best colour camera")
     camera_info_topic: str = parameter("", "camera_info topic to play from a bag; empty: the one beside the images")
     wait_for_subscribers: int = parameter(
         0, "send the first frame when this many subscribers of the image are there", limits=(0, 100)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,6 +14,7 @@ from cinet_core.bags.reader import is_bag
 from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, open_source
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.images import decode_image
 from cinet_ros.conversions.encoding import camera_info_message
 from cinet_ros.player.bag_source import BagFrame, BagSource
@@ -52,12 +53,16 @@ class Pictures(Protocol):
 
     Attributes:
         description: for the log.
+        notes: for the log, before playing.
+        faults: of the source, for the log; grows while playing.
         compressed: whether the images are `CompressedImage`.
         nominal_rate: frames per second where the items' times cannot tell.
         items: iterated once for each time the source is played.
     """
 
     description: str
+    notes: Sequence[str]
+    faults: Sequence[str]
     compressed: bool
     nominal_rate: float
     items: Iterable[Any]
@@ -80,6 +85,8 @@ class FramePictures:
 
     def __init__(self, source: FrameSource, settings: PlayerSettings) -> None:
         self.description = source.name
+        self.notes: Sequence[str] = ()
+        self.faults: Sequence[str] = ()
         self.compressed = settings.encoding == COMPRESSED
         self.nominal_rate = settings.rate or source.rate or DEFAULT_RATE
         self.items: Iterable[Frame] = source
@@ -111,6 +118,9 @@ class BagPictures:
 
     def __init__(self, bag: BagSource, settings: PlayerSettings) -> None:
         self.description = f"{bag.path} {bag.image_topic}"
+        self.notes: Sequence[str] = bag.notes
+        self.faults: Sequence[str] = bag.faults
+        self._stamped = bag.stamped
         self.compressed = bag.compressed if settings.encoding == AS_SOURCE else settings.encoding == COMPRESSED
         self.nominal_rate = settings.rate or DEFAULT_RATE
         self.items: Iterable[BagFrame] = bag
@@ -128,8 +138,7 @@ class BagPictures:
         info = self._camera_info(frame)
         if info is not None:
             info.header.frame_id = frame_id
-        stamp = recorded.header.stamp
-        return Picture(image, info, frame.time_ns, stamp.sec * _SECOND_NS + stamp.nanosec)
+        return Picture(image, info, frame.time_ns, stamp_of(recorded) if self._stamped else frame.time_ns)
 
     def _camera_info(self, frame: BagFrame) -> CameraInfo | None:
         given, assumed = any(self._settings.intrinsics), self._settings.fov > 0

@@ -36,13 +36,13 @@ def as_array(message: Image) -> np.ndarray:
 
 
 class TestSeveralCameras:
-    """Two cameras in one process, in a namespace: one distorted, one without any calibration."""
+    """Two cameras in one process, in a namespace that holds "rect": one distorted, one without any calibration."""
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def node(cls, start: Callable[..., Any]) -> Any:
         parameters = SMALL_NETWORK | {"cameras": ["front", "rear"], "camera_info_timeout": 0.5}
-        return start("perception_node", parameters, until="configured", namespace="robot")
+        return start("perception_node", parameters, until="configured", namespace="direct_drive")
 
     @pytest.mark.fault(
         area="input",
@@ -61,15 +61,17 @@ class TestSeveralCameras:
             "points": PointCloud2,
         }
         for topic, kind in topics.items():
-            wire.subscribe(f"/robot/front/{topic}", kind)
+            wire.subscribe(f"/direct_drive/front/{topic}", kind)
         fx, cx, cy = 100.0, 80.0, 60.0
         d = [-0.35, 0.12, 0.001, -0.001, 0.0]
         # P keeps the whole field of view: the corners of the rectified image have no source
         p = [80.0, 0.0, 79.0, 0.0, 0.0, 80.0, 61.0, 0.0, 0.0, 0.0, 1.0, 0.0]
         image = make_image(picture())
         info = make_info(image, WIDTH, HEIGHT, d=d, p=p, k=[fx, 0.0, cx, 0.0, fx, cy, 0.0, 0.0, 1.0])
-        got = wire.exchange(image, info, [f"/robot/front/{topic}" for topic in topics], prefix="/robot/front/")
-        got = {topic.removeprefix("/robot/front/"): message for topic, message in got.items()}
+        got = wire.exchange(
+            image, info, [f"/direct_drive/front/{topic}" for topic in topics], prefix="/direct_drive/front/"
+        )
+        got = {topic.removeprefix("/direct_drive/front/"): message for topic, message in got.items()}
 
         camera = np.array([[fx, 0, cx], [0, fx, cy], [0, 0, 1]])
         projection = np.asarray(p).reshape(3, 4)[:, :3]
@@ -96,32 +98,32 @@ class TestSeveralCameras:
     def test_a_camera_without_calibration_yields_depth_but_no_cloud_and_says_so(
         self, wire: Any, make_image: Callable[..., Image]
     ) -> None:
-        wire.subscribe("/robot/rear/depth_registered/image_rect", Image)
-        wire.subscribe("/robot/rear/points", PointCloud2)
-        wire.subscribe("/robot/rear/depth_registered/camera_info", CameraInfo)
+        wire.subscribe("/direct_drive/rear/depth_registered/image_rect", Image)
+        wire.subscribe("/direct_drive/rear/points", PointCloud2)
+        wire.subscribe("/direct_drive/rear/depth_registered/camera_info", CameraInfo)
         wire.subscribe("/diagnostics", DiagnosticArray)
-        topic = "/robot/rear/depth_registered/image_rect"
-        wire.publisher("/robot/rear/camera_info", CameraInfo)  # there is a driver, but it sends no calibration
-        publisher = wire.publisher("/robot/rear/image", Image)
+        topic = "/direct_drive/rear/depth_registered/image_rect"
+        wire.publisher("/direct_drive/rear/camera_info", CameraInfo)  # there is a driver, but it sends no calibration
+        publisher = wire.publisher("/direct_drive/rear/image", Image)
         wire.spin_until(lambda: publisher.get_subscription_count() > 0, "subscriber")
         publisher.publish(make_image(picture()))
         wire.spin_for(0.7)
         assert not wire.messages[topic], "the first images wait for a camera_info"
-        wire.exchange(make_image(picture()), None, [topic], prefix="/robot/rear/")
+        wire.exchange(make_image(picture()), None, [topic], prefix="/direct_drive/rear/")
         wire.spin_until(
             lambda: any("assumed_fov" in s.message for a in wire.messages["/diagnostics"] for s in a.status), "warning"
         )
-        assert not wire.messages["/robot/rear/points"]
-        assert not wire.messages["/robot/rear/depth_registered/camera_info"]
+        assert not wire.messages["/direct_drive/rear/points"]
+        assert not wire.messages["/direct_drive/rear/depth_registered/camera_info"]
 
     def test_an_assumed_field_of_view_brings_the_cloud_back(self, wire: Any, make_image: Callable[..., Image]) -> None:
-        assert wire.set_parameters("/robot/perception", assumed_fov=90.0)[0].successful
+        assert wire.set_parameters("/direct_drive/perception", assumed_fov=90.0)[0].successful
         for topic, kind in (("points", PointCloud2), ("depth_registered/camera_info", CameraInfo)):
-            wire.subscribe(f"/robot/rear/{topic}", kind)
-        topics = ["/robot/rear/points", "/robot/rear/depth_registered/camera_info"]
-        got = wire.exchange(make_image(picture()), None, topics, prefix="/robot/rear/")
+            wire.subscribe(f"/direct_drive/rear/{topic}", kind)
+        topics = ["/direct_drive/rear/points", "/direct_drive/rear/depth_registered/camera_info"]
+        got = wire.exchange(make_image(picture()), None, topics, prefix="/direct_drive/rear/")
         assert got[topics[1]].k[0] == pytest.approx(WIDTH / 2)  # tan(45 degrees) = 1
-        wire.set_parameters("/robot/perception", assumed_fov=0.0)
+        wire.set_parameters("/direct_drive/perception", assumed_fov=0.0)
 
 
 class TestCompressed:
@@ -132,13 +134,22 @@ class TestCompressed:
     def node(cls, start: Callable[..., Any]) -> Any:
         return start("perception_node", SMALL_NETWORK | {"image_transport": "compressed"}, until="configured")
 
-    @pytest.mark.parametrize(("kind", "tolerance"), [("png", 0), ("jpeg", 8)])
+    @pytest.mark.parametrize(
+        ("kind", "text", "tolerance"),
+        [("png", "rgb8; png compressed bgr8", 0), ("jpeg", "rgb8; jpeg compressed bgr8", 8), ("jpeg", "bgr8", 8)],
+    )
     def test_compressed_images(
-        self, wire: Any, make_image: Callable[..., Any], make_info: Callable[..., Any], kind: str, tolerance: int
+        self,
+        wire: Any,
+        make_image: Callable[..., Any],
+        make_info: Callable[..., Any],
+        kind: str,
+        text: str,
+        tolerance: int,
     ) -> None:
         wire.subscribe("rgb/image_rect", Image)
         _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture(), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 98])
-        message = CompressedImage(header=make_image(picture()).header, format=f"rgb8; {kind} compressed bgr8")
+        message = CompressedImage(header=make_image(picture()).header, format=text)
         message.data = data.tobytes()
         got = wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"]
         assert np.abs(as_array(got).astype(int) - picture()).max() <= tolerance

@@ -105,7 +105,7 @@ def perfect_but_for_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Predictor, "predict", predict)
 
 
-def bag(path: Path, factor: float) -> Path:
+def bag(path: Path, factor: float, depth_frame: str = "camera_optical") -> Path:
     messages = []
     for number in range(6):
         stamp = START + number * PERIOD
@@ -116,6 +116,7 @@ def bag(path: Path, factor: float) -> Path:
             ("/cam/camera_info", stamp, made_bags.camera_info(stamp)),
             ("/cam/depth", stamp + 5, made_bags.image(stamp, depth, "16UC1")),
         ]
+        messages[-1][2].header.frame_id = depth_frame
     return made_bags.write(path, messages, "mcap")
 
 
@@ -132,6 +133,18 @@ def test_a_bag_gives_a_parameter_file(tmp_path: Path, capsys: pytest.CaptureFixt
     values = json.loads(figures.read_text())
     assert [frame["time"] for frame in values["frames"]] == pytest.approx([0.1 * n for n in range(6)])
     assert values["figures"]["as predicted"]["abs_rel"] == pytest.approx(1 - 1 / 1.2, abs=1e-3)
+
+
+@pytest.mark.usefixtures("perfect_but_for_scale")
+def test_depth_of_another_camera_gives_no_scale_unless_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output, source = tmp_path / "scale.yaml", bag(tmp_path / "walk", 1.2, depth_frame="depth_optical")
+    assert scale(source, "--output", output) == 2
+    assert "depth is in depth_optical, the images in camera_optical" in capsys.readouterr().err
+    assert not output.exists()
+    assert scale(source, "--output", output, "--allow-unregistered") == 0
+    assert "WARNING: depth of /cam/depth is not registered to /cam/image_raw" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("perfect_but_for_scale")

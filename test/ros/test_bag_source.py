@@ -170,26 +170,63 @@ def test_a_truncated_file(tmp_path, storage, keep):
     (file,) = (entry for entry in folder.iterdir() if entry.name != "metadata.yaml")
     file.write_bytes(file.read_bytes()[:keep])
     for path in (file, folder):
-        with pytest.raises(BagError, match=f"{path.name} cannot be read as a ROS 2 bag .*ros2 bag"):
+        with pytest.raises(
+            BagError, match=rf"{path.name} holds no topic that can be read: .*{file.name} .*give another"
+        ):
             list(BagSource(str(path)))
 
 
-def test_a_message_that_is_not_an_image(tmp_path):
-    path = tmp_path / "bag"
+@pytest.mark.parametrize("storage", STORAGES)
+def test_a_cut_file_is_played_as_far_as_it_can_be_read(tmp_path, storage):
+    folder = write(tmp_path / "bag", [item for n in range(10) for item in camera(3)], storage)
+    (file,) = (entry for entry in folder.iterdir() if entry.name != "metadata.yaml")
+    content = file.read_bytes()
+    file.write_bytes(content[: int(0.8 * len(content))])
+    bag = BagSource(str(folder))
+    assert 3 < len(list(bag)) < 30
+    assert any(str(file) in fault for fault in bag.faults)
+
+
+def damaged(path: Path, sound: int) -> Path:
+    """A bag of some sound images, among them two that are cut."""
     store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
     with rosbag2.Writer(path, version=9) as writer:
         connection = writer.add_connection("/image", "sensor_msgs/msg/Image", typestore=store)
-        writer.write(connection, START * 10**9, serialize_message(image(0))[:40])
-    with pytest.raises(BagError, match="cannot be read as a ROS 2 bag"):
-        list(BagSource(str(path)))
+        for number, length in enumerate([None] * sound + [40, 40]):
+            writer.write(connection, START * 10**9 + number, serialize_message(image(0))[:length])
+    return path
+
+
+def test_a_message_that_is_not_an_image_is_left_out_and_told_once(tmp_path):
+    bag = BagSource(str(damaged(tmp_path / "bag", 2)))
+    assert [frame.image for frame in bag] == [image(0)] * 2
+    (fault,) = bag.faults
+    assert "messages of /image cannot be read" in fault
+    with pytest.raises(BagError, match=r"no topic with colour.*/image \(its first messages cannot be read\)"):
+        BagSource(str(damaged(tmp_path / "none", 0)))
 
 
 def test_a_bag_without_metadata(tmp_path):
     path = write(tmp_path / "bag", camera(1))
     (path / "metadata.yaml").unlink()
     assert is_bag(str(path))
-    with pytest.raises(BagError, match="ros2 bag reindex"):
-        BagSource(str(path))
+    bag = BagSource(str(path))
+    assert len(list(bag)) == 1
+    (fault,) = bag.faults
+    assert "no metadata.yaml" in fault
+
+
+@pytest.mark.parametrize(("stamp", "said"), [(0, "are all 0"), (5, "are all the same")])
+def test_stamps_that_are_no_time(tmp_path, stamp, said):
+    messages = [
+        ("/image", Image(header=Header(stamp=Time(sec=stamp)), height=4, width=6, encoding="mono8", step=6))
+    ] * 3
+    for _, message in messages:
+        message.data = array.array("B", bytes(24))
+    bag = BagSource(str(write(tmp_path / "bag", messages)))
+    assert not bag.stamped
+    assert said in bag.notes[-1]
+    assert BagSource(str(write(tmp_path / "sound", camera()))).stamped
 
 
 def test_a_ros_1_bag_is_named_as_such(tmp_path):

@@ -34,7 +34,20 @@ def encoded(extension, pixels, *options):
     return cv2.imencode(extension, pixels, list(options))[1].tobytes()
 
 
-@pytest.mark.parametrize("text", ["jpeg", "jpg", "", "rgb8; jpeg compressed bgr8", "bgr8; jpeg compressed bgr8"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("jpeg", "jpg", "", "rgb8; jpeg compressed bgr8", "bgr8; jpeg compressed bgr8"),
+        # without "; " the subscriber of compressed_image_transport takes the file as it is, whatever the text
+        *("bgr8", "rgb8", "rgba8", "bgra8", "bgr16", "rgb8 jpeg", "JPEG"),
+        *(
+            "8UC3; jpeg compressed bgr8",
+            "RGB8; jpeg compressed rgb8",
+            "bgr8;jpeg compressed bgr8",
+            "rgb16; jpeg compressed bgr8",
+        ),
+    ],
+)
 def test_jpeg_is_rgb(text):
     data = encoded(".jpg", picture()[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, 98)
     rgb = decode_compressed(message(data, text))
@@ -48,9 +61,19 @@ def test_png_is_exact(text):
     np.testing.assert_array_equal(decode_compressed(message(encoded(".png", picture()[..., ::-1]), text)), picture())
 
 
-def test_rgb_handed_to_the_encoder_by_old_publishers_is_not_swapped():
+@pytest.mark.parametrize(
+    "text",
+    ["rgb8; png compressed ", "rgb8; png compressed rgb8", "bgr8; png compressed ", "rgb16; png compressed rgb16"],
+)
+def test_rgb_handed_to_the_encoder_by_old_publishers_is_not_swapped(text):
     data = encoded(".png", picture())
-    np.testing.assert_array_equal(decode_compressed(message(data, "rgb8; png compressed ")), picture())
+    np.testing.assert_array_equal(decode_compressed(message(data, text)), picture())
+
+
+def test_a_mosaic_is_one_only_where_the_format_says_so():
+    gray = picture()[..., 0]
+    decoded = decode_compressed(message(encoded(".png", gray), "bayer_rggb8"))
+    np.testing.assert_array_equal(decoded, np.dstack([gray] * 3))
 
 
 def test_gray_alpha_and_16_bit():
@@ -189,7 +212,9 @@ def test_a_thumbnail_does_not_stand_for_the_picture():
     assert decode_compressed(message(both, "jpeg")).shape == (21, 34, 3)
 
 
-@pytest.mark.parametrize("text", ["16UC1; compressedDepth png", "32FC1; compressedDepth"])
+@pytest.mark.parametrize(
+    "text", ["16UC1; compressedDepth png", "32FC1; compressedDepth", "16UC1; png compressed ", "16UC1", "32FC3; png"]
+)
 @pytest.mark.fault(
     area="input", injected="a compressedDepth message", expected="dropped as `compressed_depth`, named a depth image"
 )

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
+import field_bags
+import made_bags
 import numpy as np
 import pytest
 import rclpy
 from builtin_interfaces.msg import Time
+from field_bags import Row
 from fork_server import ForkServer
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -232,6 +235,21 @@ def test_bag_with_its_own_time(listener, play, tmp_path):
     assert ticks[0] >= START_NS
     assert {START_NS + number * STEP_NS for number in range(1, 6)} <= set(ticks)
     assert len(ticks) > 12, "the clock must go on between frames"
+
+
+def test_a_bag_of_several_cameras_without_stamps(listener, play, tmp_path):
+    names = ("/ir/image_raw", "mono16"), ("/rgb/image_raw", "rgb8"), ("/rgb/camera_info", "info")
+    field_bags.write(tmp_path / "bag", [Row(*name, zero=True) for name in names], frames=3)
+    player = play(source=tmp_path / "bag", loop="false", stamp="source", wait_for_subscribers=1)
+    images = listener.collect(player, "image", Image)
+    listener.wait_for(lambda: player.process.poll() is not None and len(images) == 3, player)
+    log = player.end()
+    for number, image in enumerate(images):
+        assert np.array_equal(decode_image(image), field_bags.colour(number))
+        stamp = image.header.stamp.sec * 10**9 + image.header.stamp.nanosec
+        assert stamp == made_bags.START + number * made_bags.PERIOD + 1001  # when it was recorded
+    assert "not taken: /ir/image_raw (infrared, mono16 64x48)" in log
+    assert "the header stamps of /rgb/image_raw are all 0: times of recording stand for them" in log
 
 
 def test_bag_as_a_live_camera(listener, play, tmp_path):
