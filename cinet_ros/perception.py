@@ -14,6 +14,7 @@ from cinet_core.inference.background import preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
+from cinet_core.threads import use_threads
 from cinet_ros import managed_node
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
@@ -50,6 +51,7 @@ class PerceptionNode(ManagedNode):
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, **node_arguments)
         self.settings = declare(self, Settings)
+        use_threads(self.settings.threads)
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
         self.add_on_set_parameters_callback(self._on_set_parameters)

@@ -6,7 +6,7 @@ and a new one takes over. Each keeps the memory of its frame, so their number is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cinet_ros.camera import Job
@@ -34,7 +34,7 @@ class Work(Protocol):
     fallback: str | None
     lost_device: str | None
 
-    def process(self, batch: dict[str, Job]) -> None:
+    def process(self, batch: dict[str, Job]) -> bool | None:
         """As `LatestWorker` calls it."""
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
@@ -50,12 +50,14 @@ class WorkerSupervisor:
     Args:
         conditions: where trouble is reported.
         on_left_behind: called when a thread is left behind with what it works on, before another is started.
+        order: as `LatestWorker` takes it.
     """
 
-    def __init__(self, conditions: Conditions, on_left_behind: Callable[[], None]) -> None:
+    def __init__(self, conditions: Conditions, on_left_behind: Callable[[], None], order: Sequence[str] = ()) -> None:
         self.restarts = 0
         self._conditions = conditions
         self._on_left_behind = on_left_behind
+        self._order = order
         self._make: Callable[[], Work] | None = None
         self._pipeline: Work | None = None
         self._worker: LatestWorker[Job] | None = None
@@ -73,7 +75,7 @@ class WorkerSupervisor:
         return len(self._left_behind)
 
     def busy_for(self) -> float:
-        """Seconds that the frame in work has taken so far."""
+        """Seconds that the turn in work has taken so far."""
         return self._worker.busy_for() if self._worker is not None else 0.0
 
     def start(self, make: Callable[[], Work]) -> None:
@@ -175,7 +177,7 @@ class WorkerSupervisor:
     def _begin(self) -> None:
         assert self._make is not None
         pipeline = self._make()
-        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="worker")
+        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="worker", order=self._order)
         self._pipeline = pipeline
 
     def _too_many(self) -> str:

@@ -10,6 +10,7 @@ from cinet_core.data.label_sets import LabelSet
 from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.visualize.ply import load_open3d
 from cinet_ros.mapping.parameters import MappingSettings
+from cinet_ros.ros_home import in_ros_home
 
 MEBIBYTE = 2**20
 
@@ -53,7 +54,7 @@ class MapStore:
         self.stamp = 0
         self.figures: Mapping[str, Any] = {}
         self._settings = settings
-        self._retired = Path(settings.retired_path).expanduser() if settings.retired_path else None
+        self._retired = in_ros_home(settings.retired_path) if settings.retired_path else None
         self._announced = label_set
 
     def renewed(self) -> MapStore:
