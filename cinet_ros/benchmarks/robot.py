@@ -48,14 +48,15 @@ class Robot(Node):
     Args:
         views: of the synthetic scene in one loop of the player.
         rate: of the player, Hz.
+        node_arguments: rclpy's.
 
     Attributes:
         record: what was seen.
         backend: that the perception node predicts with.
     """
 
-    def __init__(self, views: int, rate: float) -> None:
-        super().__init__("robot")
+    def __init__(self, views: int, rate: float, **node_arguments: Any) -> None:
+        super().__init__("robot", **node_arguments)
         self.record = Record()
         self.backend = ""
         self._views, self._rate = views, rate
