@@ -62,6 +62,7 @@ class Robot(Node):
         self._views, self._rate = views, rate
         self._begun: dict[Any, float] = {}  # calls without an answer
         self._anchor: tuple[int, int] | None = None  # number and stamp of the camera's last frame
+        self._sent: tuple[float, int] | None = None  # view, at this moment: of the last odometry
         self._odometry = self.create_publisher(Odometry, "odom", 50)
         self._client = self.create_client(Trigger, "/mapping/save")
         self.create_subscription(CameraInfo, "camera_info", self._on_camera, 50)
@@ -115,6 +116,11 @@ class Robot(Node):
         number, stamp = self._anchor
         now = self.get_clock().now().nanoseconds
         view = number + (now - stamp) / NANOSECONDS * self._rate
+        if self._sent is not None:  # where a frame came late, faster or slower for a while: a robot does not jump
+            before, then = self._sent
+            usual = (now - then) / NANOSECONDS * self._rate
+            view = min(max(view, before + usual / 2), before + usual * 3 / 2)
+        self._sent = view, now
         pose = camera_pose(2.0 * math.pi * view / self._views)
         message = Odometry(child_frame_id="camera")
         message.header.frame_id = "odom"
