@@ -107,10 +107,13 @@ class DeferredService:
         self._begun.pop(id(response)).send_by(lambda answer: self._send(answer, header))
 
     def _send(self, answer: Trigger.Response, header: Any) -> None:
-        log = self._logger.info if answer.success else self._logger.warning
-        log(f"{self._name}: {answer.message}")
         try:
             self._send_response(answer, header)
         except (rclpy_implementation.RCLError, rclpy_implementation.InvalidHandle) as error:
             # Whoever called has gone, or the node ends: neither is the worker's trouble.
             self._logger.warning(f"an answer of {self._name} could not be sent: {error}")
+        # rclpy takes one severity from a line, and no other.
+        if answer.success:
+            self._logger.info(f"{self._name}: {answer.message}")
+        else:
+            self._logger.warning(f"{self._name}: {answer.message}")
