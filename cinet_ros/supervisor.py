@@ -6,6 +6,7 @@ and a new one takes over. Each keeps the memory of its frame, so their number is
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -28,11 +29,13 @@ class Work(Protocol):
         published: whether something has gone through.
         fallback: why it works on the CPU although another device was asked for, or None.
         lost_device: what became of the device where only a new process can use it, or None.
+        progressed: when it last came forward within a turn that may take long, steady clock, seconds; 0: never.
     """
 
     published: bool
     fallback: str | None
     lost_device: str | None
+    progressed: float
 
     def process(self, batch: dict[str, Job]) -> bool | None:
         """As `LatestWorker` calls it."""
@@ -131,7 +134,7 @@ class WorkerSupervisor:
             return None
         if self._pipeline.lost_device is not None:
             return f"{self._pipeline.lost_device}: no frame of this process will succeed any more"
-        trouble = self._trouble(self._worker, timeout)
+        trouble = self._trouble(self._worker, self._pipeline, timeout)
         if trouble is None:
             return None
         waiting = self.stop(0.0, "hung")
@@ -167,10 +170,10 @@ class WorkerSupervisor:
             self._conditions.clear("left_behind")
 
     @staticmethod
-    def _trouble(worker: LatestWorker[Job], timeout: float) -> str | None:
+    def _trouble(worker: LatestWorker[Job], work: Work, timeout: float) -> str | None:
         if not worker.running:
             return "the worker has died"
-        if 0 < timeout < worker.busy_for():
+        if 0 < timeout < min(worker.busy_for(), time.monotonic() - work.progressed):
             return f"the frame in work did not end within watchdog_timeout = {timeout:g} s"
         return None
 

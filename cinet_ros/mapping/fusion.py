@@ -76,12 +76,14 @@ class Fusion:
         published: whether a frame has gone through.
         fallback: always None: the map stays on its device.
         lost_device: always None: an error of the device is reported like any other.
+        progressed: when saving last came forward, steady clock, seconds.
     """
 
     def __init__(self, place: Workplace) -> None:
         self.published = False
         self.fallback: str | None = None
         self.lost_device: str | None = None
+        self.progressed = 0.0
         self._place = place
         self._gate = PublishGate()
         self._read = FrameReader()
@@ -238,7 +240,10 @@ class Fusion:
         path = in_ros_home(self._place.settings().save_path)
         if path.parent == ros_home():  # which need not be there before the first log
             path.parent.mkdir(parents=True, exist_ok=True)
-        return self._place.store.save(path)
+        return self._place.store.save(path, self._progress)
+
+    def _progress(self) -> None:
+        self.progressed = time.monotonic()
 
     def _reset(self) -> str:
         self._place.store.reset()

@@ -28,8 +28,8 @@ class MappingSettings:
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
     watchdog_timeout: float = parameter(
         60.0,
-        "fusing a frame, publishing or saving that takes longer has hung: it is given up, and a new worker begins a "
-        "new map; 0: wait forever",
+        "fusing a frame, publishing, or saving a few megabytes that takes longer has hung: it is given up, and a new "
+        "worker begins a new map; 0: wait forever",
         limits=(0.0, 3600.0),
         run_time=True,
     )

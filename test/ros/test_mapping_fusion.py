@@ -17,6 +17,7 @@ from std_srvs.srv import Trigger
 
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.geometry import without_edges
+from cinet_core.mapping import semantic_map
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_ros.camera import Job
@@ -119,7 +120,7 @@ def test_calls_and_the_map_come_before_the_frames_that_wait(make_node: Any, monk
 
     monkeypatch.setattr(Fusion, "_integrate", integrate)
     monkeypatch.setattr(Fusion, "_publish", lambda self: done.append("map"))
-    monkeypatch.setattr(MapStore, "save", lambda self, path: done.append("save") or "saved")
+    monkeypatch.setattr(MapStore, "save", lambda self, path, progressed: done.append("save") or "saved")
     monkeypatch.setattr(MapStore, "reset", lambda self: done.append("reset"))
     queue_views(place, 0, 1, 2, 3)
     fusion = Fusion(place)
@@ -231,7 +232,7 @@ def test_a_call_that_hangs_is_answered_when_its_worker_is_given_up(
 ) -> None:
     begun, let_go = threading.Event(), threading.Event()
 
-    def hang(self: MapStore, path: Path) -> str:
+    def hang(self: MapStore, path: Path, progressed: Callable[[], None]) -> str:
         begun.set()
         let_go.wait(PATIENCE)
         return "saved"
@@ -258,6 +259,21 @@ def test_a_worker_that_was_given_up_changes_nothing_any_more(place: Workplace) -
     turn(fusion, CALLS)
     assert place.store.changes == changes
     assert not call.answer.success
+
+
+def test_a_large_map_on_a_slow_disk_is_saved_piece_by_piece(
+    make_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(semantic_map, "_PIECE", 16)
+    place = workplace(make_node, voxel_size=0.05, save_path=str(tmp_path / "map"))
+    queue_views(place, 0)
+    fusion, call = Fusion(place), Call(place, SAVE)
+    turn(fusion, FRAMES)
+    moments: list[float] = []
+    monkeypatch.setattr(Fusion, "_progress", lambda self: moments.append(time.monotonic()))
+    turn(fusion, CALLS)
+    assert call.answer.success, call.answer.message
+    assert len(moments) > place.store.for_frame().blocks / 16, "each is a sign of life to the watchdog"
 
 
 def test_calls_that_nobody_will_answer_are_told_so(place: Workplace) -> None:
