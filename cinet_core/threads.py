@@ -1,17 +1,21 @@
-"""How many threads the libraries may use for one thing in this process: PyTorch, OpenCV, OpenMP, and ONNX runtimes.
+"""How many threads the libraries may use for one thing in this process: PyTorch, OpenCV, NumPy, and ONNX runtimes.
 
-OpenMP's threads wait for each other with the processor in their hands. Where several processes have as many of them as
-there are cores, each waits for a thread that the waiting of another keeps from running: two nodes on two cores, each
-with two threads, take several times as long as with one thread each. Hence each node has a number of its own.
+Threads of OpenMP and OpenBLAS wait for each other with the processor in their hands. Where several processes have as
+many of them as there are cores, each waits for a thread that the waiting of another keeps from running: two nodes on
+two cores, each with two threads, take several times as long as with one thread each. So each node has its own number.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib.metadata
 import os
 import sys
+from pathlib import Path
 
 VARIABLE = "OMP_NUM_THREADS"
+# In the copies that NumPy and OpenCV bring along, and in Debian's.
+_OPENBLAS = tuple(f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_"))
 
 _in_use: int | None = None
 
@@ -38,11 +42,25 @@ def use_threads(count: int, default: int = 0) -> int:
 
     _in_use = count or _from_environment() or default or cores()
     cv2.setNumThreads(_in_use)
+    _tell_openblas(_in_use)
     if "torch" in sys.modules:  # else it reads the environment when it is loaded, and this node does without it
         sys.modules["torch"].set_num_threads(_in_use)
     if _open3d_has_openmp():
         os.environ[VARIABLE] = str(_in_use)
     return _in_use
+
+
+def _tell_openblas(count: int) -> None:
+    """NumPy has loaded it long before a node's parameters are known, and it looks at the environment then only."""
+    lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    for path in {line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}:
+        try:
+            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
+        except OSError:  # replaced by an update since
+            continue
+        for name in _OPENBLAS:
+            if hasattr(library, name):
+                getattr(library, name)(ctypes.c_int(count))
 
 
 def _from_environment() -> int | None:

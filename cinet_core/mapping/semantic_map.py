@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -281,13 +281,13 @@ class SemanticMap:
         """A matrix for Open3D, which takes these on the CPU."""
         return self._tensor_type(np.ascontiguousarray(matrix, dtype=np.float64))
 
-    def _pieces(self, before_each: Callable[[], None]) -> Iterator[BlockData]:
-        """All blocks, some at a time, in the same order while nothing is fused."""
+    def _pieces(self, before_each: Callable[[], None], names: Iterable[str]) -> Iterator[BlockData]:
+        """Some attributes of all blocks, some of these at a time, in the same order while nothing is fused."""
         keys = self._blocks.keys()
         for start in range(0, len(keys), _PIECE):
             before_each()
-            yield self._blocks.read(keys[start : start + _PIECE])
-        for piece in self._retired.read():
+            yield self._blocks.read(keys[start : start + _PIECE], names)
+        for piece in self._retired.read(names):
             before_each()
             yield piece
 

@@ -34,7 +34,7 @@ ORDER = (CALLS, PUBLISH, FRAMES)
 SAVE, RESET = "save", "reset"
 
 # Publishing may take this share of the time at most, or a slow machine with a large map would fuse nothing any more.
-PUBLISHING_SHARE = 1.0 / 3.0
+PUBLISHING_SHARE = 0.5
 # Without subscribers the map is published once no frame has come for so long, seconds: whoever subscribes then gets it.
 REST = 2.0
 

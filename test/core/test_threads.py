@@ -12,8 +12,8 @@ from cinet_core import threads
 
 # In a process of its own: the libraries read the environment when they are loaded.
 PROGRAM = """
-import json, sys, threading
-import cv2, torch
+import ctypes, json, os, sys, threading
+import cv2, numpy, torch
 from cinet_core.threads import threads, use_threads
 count, default = (int(value) for value in sys.argv[1:])
 used = use_threads(count, default)
@@ -22,6 +22,10 @@ worker = threading.Thread(target=lambda: there.append(torch.get_num_threads()))
 worker.start()
 worker.join()
 print(json.dumps([used, threads(), cv2.getNumThreads(), torch.get_num_threads(), *there]))
+for path in {line.split()[-1] for line in open("/proc/self/maps") if "openblas" in line}:
+    library = ctypes.CDLL(path)
+    names = [f"{a}openblas_get_num_threads{b}" for a in ("", "scipy_") for b in ("", "64_")]
+    print([getattr(library, name)() for name in names if hasattr(library, name)])
 """
 
 
@@ -51,7 +55,10 @@ def test_every_library_has_the_number_in_every_thread(
         check=True,
         timeout=120,
     )
-    assert done.stdout.strip() == str([expected] * 5)
+    libraries, *openblas = done.stdout.splitlines()
+    assert libraries == str([expected] * 5)
+    # It has no more threads than there are cores, or than it was made for.
+    assert all(line in (str([expected]), str([min(expected, threads.cores())])) for line in openblas)
 
 
 @pytest.mark.parametrize(("version", "expected"), [("0.18.0", "2"), ("0.19.0+1", "2"), ("0.20.0", None), ("1.0", None)])
