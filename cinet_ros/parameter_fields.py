@@ -48,6 +48,20 @@ def parameter(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def threads_parameter(default: str) -> Any:
+    """The parameter `threads`, by which nodes that share a machine keep out of each other's way.
+
+    Args:
+        default: in words, what 0 is where the environment says nothing.
+    """
+    return parameter(
+        0,
+        "threads for the work on one frame (PyTorch, OpenCV, OpenMP, ONNX Runtime, OpenVINO); 0: what the environment "
+        f"variable OMP_NUM_THREADS says, or without it {default}",
+        limits=(0, 256),
+    )
+
+
 def check(settings: Any) -> None:
     """Check type, range and choice of every field.
 

@@ -17,7 +17,7 @@ from rclpy.validate_full_topic_name import validate_full_topic_name
 from cinet_core.inference.choices import BACKENDS, PRECISIONS
 from cinet_core.messages.errors import MAX_PIXELS
 from cinet_ros.bond import bond_parameter
-from cinet_ros.parameter_fields import check, coerced, parameter
+from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
 
 # Seconds. A frame of a slow network on a busy processor takes a few tenths.
 MIN_WATCHDOG_TIMEOUT = 0.5
@@ -62,6 +62,7 @@ class Settings:
     network_height: int = parameter(
         0, "height of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
     )
+    threads: int = threads_parameter("one for each core")
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
     bond_heartbeat_period: float = bond_parameter()
     watchdog_timeout: float = parameter(

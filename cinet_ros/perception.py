@@ -15,6 +15,7 @@ from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.topic_names import arrive_rectified
+from cinet_core.threads import use_threads
 from cinet_ros import managed_node
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
@@ -49,6 +50,7 @@ class PerceptionNode(ManagedNode):
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, Settings, **node_arguments)
+        use_threads(self.settings.threads)
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
         check_mask_classes(self.settings, label_set_of(self.settings))

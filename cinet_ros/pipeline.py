@@ -99,6 +99,7 @@ class Pipeline:
         published: whether a frame has gone through.
         fallback: why it predicts on the CPU although another device was asked for, or None.
         lost_device: what became of the device where only a new process can use it, or None.
+        progressed: always 0: the whole of a frame is timed.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Pipeline:
         self.published = False
         self.fallback: str | None = None
         self.lost_device: str | None = None
+        self.progressed = 0.0
         self._predictor = predictor
         self._cameras = cameras
         self._prepare = Preparation(decode, predictor.focal_warning, clock)

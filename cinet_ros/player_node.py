@@ -24,6 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from cinet_core.bags.errors import BagError
 from cinet_core.data.frame_sources import SYNTHETIC, SourceError
 from cinet_core.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
+from cinet_core.threads import use_threads
 from cinet_ros.parameter_fields import declare
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
 from cinet_ros.player.parameters import PlayerSettings
@@ -70,6 +71,7 @@ class PlayerNode(Node):
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
         self.settings: PlayerSettings = declare(self, PlayerSettings)
+        use_threads(self.settings.threads, default=1)
         self.pictures: Pictures = open_pictures(self.settings)
         qos = QoSProfile(depth=QUEUE_DEPTH, reliability=_RELIABILITY[self.settings.reliability])
         compressed = self.pictures.compressed

@@ -6,7 +6,8 @@ and a new one takes over. Each keeps the memory of its frame, so their number is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from cinet_ros.camera import Job
@@ -28,13 +29,15 @@ class Work(Protocol):
         published: whether something has gone through.
         fallback: why it works on the CPU although another device was asked for, or None.
         lost_device: what became of the device where only a new process can use it, or None.
+        progressed: when it last came forward within a turn that may take long, steady clock, seconds; 0: never.
     """
 
     published: bool
     fallback: str | None
     lost_device: str | None
+    progressed: float
 
-    def process(self, batch: dict[str, Job]) -> None:
+    def process(self, batch: dict[str, Job]) -> bool | None:
         """As `LatestWorker` calls it."""
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
@@ -50,12 +53,14 @@ class WorkerSupervisor:
     Args:
         conditions: where trouble is reported.
         on_left_behind: called when a thread is left behind with what it works on, before another is started.
+        order: as `LatestWorker` takes it.
     """
 
-    def __init__(self, conditions: Conditions, on_left_behind: Callable[[], None]) -> None:
+    def __init__(self, conditions: Conditions, on_left_behind: Callable[[], None], order: Sequence[str] = ()) -> None:
         self.restarts = 0
         self._conditions = conditions
         self._on_left_behind = on_left_behind
+        self._order = order
         self._make: Callable[[], Work] | None = None
         self._pipeline: Work | None = None
         self._worker: LatestWorker[Job] | None = None
@@ -73,7 +78,7 @@ class WorkerSupervisor:
         return len(self._left_behind)
 
     def busy_for(self) -> float:
-        """Seconds that the frame in work has taken so far."""
+        """Seconds that the turn in work has taken so far."""
         return self._worker.busy_for() if self._worker is not None else 0.0
 
     def start(self, make: Callable[[], Work]) -> None:
@@ -129,7 +134,7 @@ class WorkerSupervisor:
             return None
         if self._pipeline.lost_device is not None:
             return f"{self._pipeline.lost_device}: no frame of this process will succeed any more"
-        trouble = self._trouble(self._worker, timeout)
+        trouble = self._trouble(self._worker, self._pipeline, timeout)
         if trouble is None:
             return None
         waiting = self.stop(0.0, "hung")
@@ -165,17 +170,17 @@ class WorkerSupervisor:
             self._conditions.clear("left_behind")
 
     @staticmethod
-    def _trouble(worker: LatestWorker[Job], timeout: float) -> str | None:
+    def _trouble(worker: LatestWorker[Job], work: Work, timeout: float) -> str | None:
         if not worker.running:
             return "the worker has died"
-        if 0 < timeout < worker.busy_for():
+        if 0 < timeout < min(worker.busy_for(), time.monotonic() - work.progressed):
             return f"the frame in work did not end within watchdog_timeout = {timeout:g} s"
         return None
 
     def _begin(self) -> None:
         assert self._make is not None
         pipeline = self._make()
-        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="worker")
+        self._worker = LatestWorker(pipeline.process, pipeline.failed, name="worker", order=self._order)
         self._pipeline = pipeline
 
     def _too_many(self) -> str:

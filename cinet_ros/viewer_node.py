@@ -25,6 +25,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from cinet_core.mapping.poses import MAX_NORM_ERROR
 from cinet_core.messages.fields import stamp_of
+from cinet_core.threads import use_threads
 from cinet_core.viewer import UnfinishedError, ViewerError, ViewerServer
 from cinet_core.viewer.library import load_rerun
 from cinet_ros.counters import FrameCounters
@@ -67,6 +68,7 @@ class ViewerNode(Node):
     def __init__(self, **arguments: Any) -> None:
         super().__init__("viewer", **arguments)
         self.settings: ViewerSettings = declare(self, ViewerSettings)
+        use_threads(self.settings.threads, default=1)
         load_rerun()
         self.conditions = Conditions(self.get_logger())
         self.counters = FrameCounters()

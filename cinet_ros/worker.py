@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -14,15 +14,17 @@ logger = logging.getLogger(__name__)
 
 
 class LatestWorker(Generic[Item]):
-    """Hands the newest item of every key to ``process``, in one call, on a thread of its own.
+    """Hands the newest item of every key to ``process``, in one call (a turn), on a thread of its own.
 
     An item that arrives while another of its key still waits replaces it. Nothing blocks the submitting thread for
     longer than a lock. The thread is a daemon: one that hangs does not keep the process.
 
     Args:
-        process: called with ``{key: item}`` of all keys that have one; runs on the worker's thread.
+        process: called with ``{key: item}`` of all keys that have one; runs on the worker's thread. Where it returns
+            True there is more to do of the same: it is called with the same again, unless newer items came.
         failed: called with the exception and the batch when ``process`` raises; the worker goes on.
         name: of the thread.
+        order: all keys, where each is to have a turn of its own: the first of them that has an item is next.
 
     Raises:
         RuntimeError: the system gives no thread.
@@ -30,12 +32,14 @@ class LatestWorker(Generic[Item]):
 
     def __init__(
         self,
-        process: Callable[[dict[str, Item]], None],
+        process: Callable[[dict[str, Item]], bool | None],
         failed: Callable[[Exception, dict[str, Item]], None],
         name: str = "worker",
+        order: Sequence[str] = (),
     ) -> None:
         self._process = process
         self._failed = failed
+        self._order = tuple(order)
         self._waiting: dict[str, Item] = {}
         self._wake = threading.Condition()
         self._stopping = False
@@ -87,14 +91,30 @@ class LatestWorker(Generic[Item]):
                     self._wake.wait()
                 if self._stopping:
                     return
-                batch, self._waiting = self._waiting, {}
+                batch = self._next()
                 self._begun = time.monotonic()
+            again = None
             try:
-                self._process(batch)
+                again = self._process(batch)
             except Exception as error:  # a bad frame must not end the node
                 self._report(error, batch)
             finally:
                 self._begun = None
+            if again:
+                self._wait_again(batch)
+
+    def _next(self) -> dict[str, Item]:
+        """Take what the next turn is of; the caller has the lock."""
+        key = next((key for key in self._order if key in self._waiting), None)
+        if key is not None:
+            return {key: self._waiting.pop(key)}
+        batch, self._waiting = self._waiting, {}
+        return batch
+
+    def _wait_again(self, batch: dict[str, Item]) -> None:
+        with self._wake:
+            if not self._stopping:
+                self._waiting = batch | self._waiting
 
     def _report(self, error: Exception, batch: dict[str, Item]) -> None:
         try:

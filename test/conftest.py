@@ -91,7 +91,8 @@ def _repeatable() -> None:
 @pytest.fixture(scope="session")
 def node_server() -> Iterator[ForkServer]:
     """Starts nodes whose imports are done."""
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"))
+    # As a robot has them: `make test` gives a number of threads to the tests, and the nodes' own is to do without it.
+    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"), OMP_NUM_THREADS=None)
     yield server
     server.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -44,13 +45,17 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="cinet_bench_") as scratch, console.status("") as status:
+        effort = QUICK if options.quick else Effort()
+        if options.together is not None:
+            effort = dataclasses.replace(effort, together=options.together)
         run = Run(
-            QUICK if options.quick else Effort(),
+            effort,
             device,
             Path(scratch),
             options.output.resolve().parent if options.output else None,
             tuple(options.configs),
             options.peers,
+            options.against,
             options.precision,
             status.update,
         )
@@ -87,6 +92,8 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--precision", choices=PRECISIONS, default=AUTO, help="of start and node (%(default)s)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
+    parser.add_argument("--together", type=float, metavar="SECONDS", help="of one run of the group mapping")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="set up, for mapping: its nodes by turns")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="markdown whose tables are renewed")

@@ -28,6 +28,7 @@ class Effort:
         batch: images of a training step.
         matrix: rows and columns of the matrices whose product shows what the machine can do, on a CPU.
         phase: seconds that the node is watched with one set of subscribers.
+        together: seconds that mapper, perception node and player are watched.
     """
 
     seconds: float = 4.0
@@ -42,6 +43,7 @@ class Effort:
     batch: int = 4
     matrix: int = 2048
     phase: float = 8.0
+    together: float = 120.0
 
 
 QUICK = Effort(
@@ -57,6 +59,7 @@ QUICK = Effort(
     batch=2,
     matrix=256,
     phase=2.0,
+    together=6.0,
 )
 """Shows that every row comes out; its figures mean nothing."""
 
@@ -72,6 +75,7 @@ class Run:
         output: folder for what is kept beside the report, such as plots; None: nothing is.
         configs: names of configurations.
         precision: of the groups `start` and `node`, one of `choices.PRECISIONS`; `network` and `peers` have all.
+        against: another checkout of this repository, set up, whose nodes `mapping` compares; None: none.
         peers: folder with checkouts of other projects; None: those are left out.
         say: called with what is being measured now.
         notes: what was left out, and why; groups add to it.
@@ -83,6 +87,7 @@ class Run:
     output: Path | None = None
     configs: tuple[str, ...] = ("lite",)
     peers: Path | None = None
+    against: Path | None = None
     precision: str = AUTO
     say: Callable[[str], None] = print
     notes: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ from cinet_core.inference.choices import INT8
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import GRAPH_VERSION, OPSET, export_in_child
 from cinet_core.inference.quantization import quantize_in_child
+from cinet_core.threads import threads
 
 # Graphs whose files are kept; one of the lite configuration takes some 13 MB, in 8-bit integers 5 more.
 MAX_CACHED_GRAPHS = 8
@@ -54,7 +55,7 @@ class EngineCache:
         }
         machine = {
             "versions": [_version(name) for name in _PACKAGES],
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": threads(),
             "processor": processor_name(),
             "device": device_name(graph.model.image_mean.device),
             "precision": precision,

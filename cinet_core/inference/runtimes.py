@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from cinet_core.inference.backend import CHOSEN, BackendOutput, Floats, Images, one_by_one
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.onnx_file import INPUTS, OUTPUTS
+from cinet_core.threads import threads
 
 Infer = Callable[[dict[str, npt.NDArray[Any]]], tuple[npt.NDArray[Any], ...]]
 
@@ -71,7 +71,7 @@ class OpenVinoBackend(OnnxBackend):
 
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+            "INFERENCE_NUM_THREADS": threads(),
             # Two nodes on one machine would be pinned to the same cores.
             "ENABLE_CPU_PINNING": False,
             # By itself it takes half precision where the processor has it, which is another answer. Around integers
@@ -105,7 +105,7 @@ class OnnxRuntimeBackend(OnnxBackend):
         import onnxruntime
 
         settings = onnxruntime.SessionOptions()
-        settings.intra_op_num_threads = len(os.sched_getaffinity(0))
+        settings.intra_op_num_threads = threads()
         settings.log_severity_level = 3
         # Threads that spin between frames take the processor from everything else on the robot.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")

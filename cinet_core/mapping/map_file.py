@@ -30,6 +30,9 @@ MAX_FILE_BLOCKS = 2_000_000
 MAX_KEY = 2**20
 """Blocks from the origin, along each axis."""
 
+Pieces = Callable[[Iterable[str]], Iterable[BlockData]]
+"""Some attributes, by their names, of all blocks."""
+
 _PIECE = 1024
 _NPY_HEADER = 128
 """Bytes: what NumPy writes for arrays of these few dimensions, and more than a damaged file may make it parse."""
@@ -56,14 +59,15 @@ class MapFacts:
     frames: int
 
 
-def write_map(file: IO[bytes], facts: MapFacts, count: int, pieces: Callable[[], Iterable[BlockData]]) -> None:
+def write_map(file: IO[bytes], facts: MapFacts, count: int, pieces: Pieces) -> None:
     """Write a map.
 
     Args:
         file: opened for writing.
         facts: about the map.
         count: of all blocks.
-        pieces: called once for each entry; gives all blocks, in the same order each time.
+        pieces: called once for each entry, with the attributes that it is of; gives these of all blocks, in the same
+            order each time.
 
     Raises:
         OSError: the disk is full.
@@ -81,9 +85,9 @@ def write_map(file: IO[bytes], facts: MapFacts, count: int, pieces: Callable[[],
     text = np.frombuffer(json.dumps(values).encode(), dtype=np.uint8)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         _write_entry(archive, "metadata", text.shape, text.dtype, [text])
-        _write_entry(archive, "keys", (count, 3), np.dtype(np.int32), (piece.keys for piece in pieces()))
+        _write_entry(archive, "keys", (count, 3), np.dtype(np.int32), (piece.keys for piece in pieces(())))
         for name, (dtype, channels) in ATTRIBUTES.items():
-            arrays = (piece.values[name] for piece in pieces())
+            arrays = (piece.values[name] for piece in pieces((name,)))
             _write_entry(archive, name, (count, VOXELS, channels), np.dtype(dtype), arrays)
 
 

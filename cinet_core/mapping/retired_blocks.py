@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -90,14 +90,14 @@ class RetiredBlocks:
                 del self._keys[region]
                 self._path(region).unlink(missing_ok=True)
 
-    def read(self) -> Iterator[BlockData]:
-        """All blocks, one region at a time; they stay.
+    def read(self, names: Iterable[str] = tuple(ATTRIBUTES)) -> Iterator[BlockData]:
+        """Some attributes of all blocks, one region at a time; they stay.
 
         Raises:
             OSError: a file cannot be read, or is damaged.
         """
         for region in self._keys:
-            yield self._read(region)
+            yield self._read(region, names)
 
     def clear(self) -> None:
         """Forget them all."""
@@ -121,11 +121,11 @@ class RetiredBlocks:
         finally:
             unfinished.unlink(missing_ok=True)
 
-    def _read(self, region: int) -> BlockData:
+    def _read(self, region: int, names: Iterable[str] = tuple(ATTRIBUTES)) -> BlockData:
         path = self._path(region)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return BlockData(arrays["keys"], {name: arrays[name] for name in ATTRIBUTES})
+                return BlockData(arrays["keys"], {name: arrays[name] for name in names})
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             text = f"blocks that were retired to {path} are damaged ({error}): save and reset the map"
             raise OSError(text) from error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -173,15 +174,19 @@ class SemanticMap:
         self._retired.clear()
         self._frames = 0
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, progressed: Callable[[], None] = lambda: None) -> None:
         """Write the map, with the blocks on disk, to a file that `load` reads: there whole or not at all.
+
+        Args:
+            path: of the file.
+            progressed: called before each piece that is written: a large map on a slow disk takes minutes.
 
         Raises:
             OSError: the file cannot be written, or a retired block not read.
         """
         facts = MapFacts(self.label_set, self.voxel_size, self.max_depth, self._frames)
         with replacing(path) as file:
-            write_map(file, facts, self.blocks + self.retired_blocks, self._pieces)
+            write_map(file, facts, self.blocks + self.retired_blocks, functools.partial(self._pieces, progressed))
 
     @classmethod
     def load(
@@ -276,12 +281,15 @@ class SemanticMap:
         """A matrix for Open3D, which takes these on the CPU."""
         return self._tensor_type(np.ascontiguousarray(matrix, dtype=np.float64))
 
-    def _pieces(self) -> Iterator[BlockData]:
-        """All blocks, some at a time, in the same order while nothing is fused."""
+    def _pieces(self, before_each: Callable[[], None], names: Iterable[str]) -> Iterator[BlockData]:
+        """Some attributes of all blocks, some of these at a time, in the same order while nothing is fused."""
         keys = self._blocks.keys()
         for start in range(0, len(keys), _PIECE):
-            yield self._blocks.read(keys[start : start + _PIECE])
-        yield from self._retired.read()
+            before_each()
+            yield self._blocks.read(keys[start : start + _PIECE], names)
+        for piece in self._retired.read(names):
+            before_each()
+            yield piece
 
 
 def _no_points() -> MapPoints:

@@ -8,7 +8,7 @@ grid has room beside its capacity: its memory never grows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +48,8 @@ class BlockData:
 
     Attributes:
         keys: (N, 3) int32.
-        values: of each of `ATTRIBUTES` an (N, VOXELS, channels) array of its type; x runs fastest, z slowest.
+        values: of each of `ATTRIBUTES`, or of some, an (N, VOXELS, channels) array of its type; x runs fastest, z
+            slowest.
     """
 
     keys: Keys
@@ -164,10 +165,10 @@ class VoxelBlocks:
         places, found = self.find(keys.astype(np.int32))
         return places * VOXELS + local.to(places.device), found
 
-    def read(self, keys: Keys) -> BlockData:
-        """A copy of these blocks, which are in use."""
+    def read(self, keys: Keys, names: Iterable[str] = tuple(ATTRIBUTES)) -> BlockData:
+        """A copy of some attributes of these blocks, which are in use."""
         places, _ = self.find(keys)
-        return BlockData(keys, {name: value[places].cpu().numpy() for name, value in self._attributes.items()})
+        return BlockData(keys, {name: self._attributes[name][places].cpu().numpy() for name in names})
 
     def write(self, blocks: BlockData) -> None:
         """Put blocks in; those in use are replaced.

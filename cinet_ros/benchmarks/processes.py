@@ -87,10 +87,14 @@ def running(
 
 def node_command(weights: str, **parameters: str) -> list[str]:
     """The perception node with a checkpoint, or "default", or "random"; and further parameters."""
-    executable = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / "perception_node"
     values = {"weights": weights, **parameters}
     settings = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
-    return [str(executable), "--ros-args", *settings]
+    return [str(executable("perception_node")), "--ros-args", *settings]
+
+
+def executable(node: str) -> Path:
+    """That of a node of this package, as it is installed."""
+    return Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / node
 
 
 def module_command(module: str, **options: object) -> list[str]:

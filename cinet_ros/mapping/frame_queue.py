@@ -21,6 +21,7 @@ ZERO_STAMP = "zero_stamp"
 DUPLICATE = "duplicate_stamp"
 INCOMPLETE = "incomplete"
 OVERLOAD = "overload"
+TOO_OLD = "too_old"
 
 
 @dataclass(frozen=True, eq=False)  # arrays of messages are not to be compared
@@ -114,6 +115,18 @@ class FrameQueue:
             surplus = self._frames.popleft() if len(self._frames) > self._capacity else None
         if surplus is not None:
             self._counters.drop(OVERLOAD)
+
+    def drop_older(self, age: float) -> int:
+        """Drop the frames that were complete longer ago than so many seconds; return how many."""
+        oldest = time.monotonic() - age
+        dropped = 0
+        with self._lock:
+            while self._frames and self._frames[0].received < oldest:
+                self._frames.popleft()
+                dropped += 1
+        for _ in range(dropped):
+            self._counters.drop(TOO_OLD)
+        return dropped
 
     def first(self) -> Frame | None:
         """The oldest frame, which stays; None where there is none."""

@@ -1,4 +1,4 @@
-"""What the worker of the mapping node does: fuses frames whose pose is there, publishes, saves and resets the map."""
+"""What the worker of the mapping node does in a turn: answers a call, publishes the map, or fuses one frame."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +16,25 @@ from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
 from cinet_ros.mapping.frame_arrays import DEPTH, FrameReader
-from cinet_ros.mapping.frame_queue import Frame, FrameQueue
+from cinet_ros.mapping.frame_queue import TOO_OLD, Frame, FrameQueue
 from cinet_ros.mapping.map_outputs import MapOutputs
 from cinet_ros.mapping.map_store import MapStore, NotFusedError
 from cinet_ros.mapping.map_view import map_messages
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.mapping.pose_sources import PoseSource
-from cinet_ros.mapping.requests import Request
+from cinet_ros.mapping.requests import Request, RequestQueue
 from cinet_ros.mapping.transforms import PoseUnavailable
 from cinet_ros.publishers import PublishGate
+from cinet_ros.ros_home import in_ros_home, ros_home
 
-# What the worker is asked for; one of each waits at most.
-FRAMES, PUBLISH, SAVE, RESET = "frames", "publish", "save", "reset"
+# What the worker is asked for, in the order of its turns: whoever calls, or looks at the map, does not wait for frames.
+CALLS, PUBLISH, FRAMES = "calls", "publish", "frames"
+ORDER = (CALLS, PUBLISH, FRAMES)
+# The services, keys of the requests.
+SAVE, RESET = "save", "reset"
 
+# Publishing may take this share of the time at most, or a slow machine with a large map would fuse nothing any more.
+PUBLISHING_SHARE = 0.5
 # Without subscribers the map is published once no frame has come for so long, seconds: whoever subscribes then gets it.
 REST = 2.0
 
@@ -42,6 +47,7 @@ class Workplace:
 
     Attributes:
         store: the map.
+        requests: calls to be answered.
         queue: frames to be fused.
         poses: of the camera.
         outputs: where the map is published.
@@ -51,6 +57,7 @@ class Workplace:
     """
 
     store: MapStore
+    requests: RequestQueue
     queue: FrameQueue
     poses: PoseSource
     outputs: MapOutputs
@@ -69,37 +76,38 @@ class Fusion:
         published: whether a frame has gone through.
         fallback: always None: the map stays on its device.
         lost_device: always None: an error of the device is reported like any other.
+        progressed: when saving last came forward, steady clock, seconds.
     """
 
     def __init__(self, place: Workplace) -> None:
         self.published = False
         self.fallback: str | None = None
         self.lost_device: str | None = None
+        self.progressed = 0.0
         self._place = place
         self._gate = PublishGate()
         self._read = FrameReader()
-        self._calls: list[Request] = []
+        self._request: Request | None = None
         self._frame_in_work = False
+        self._publish_again = 0.0  # not before, steady clock
         self._lock = threading.Lock()
 
     def abandon(self, reason: str) -> None:
         """Publish nothing more, and give up what is in work. Safe from any thread."""
         self._gate.shut()
         self._end_frame(lambda: self._place.counters.drop(reason))
-        for call in self._calls:
-            call.answer(False, f"given up: {reason}")
+        request = self._request
+        if request is not None:
+            request.answer(False, f"given up: {reason}")
 
-    def process(self, batch: dict[str, Job]) -> None:
-        """Do what is asked for."""
-        self._calls = [batch[key].message for key in (RESET, SAVE) if key in batch]
-        if RESET in batch:
-            self._answer(batch[RESET].message, self._reset)
-        if FRAMES in batch:
-            self._fuse_waiting()
-        if SAVE in batch:
-            self._answer(batch[SAVE].message, self._save)
+    def process(self, batch: dict[str, Job]) -> bool:
+        """Take one turn, of one of `ORDER`; whether there is more of the same to do now."""
+        if CALLS in batch:
+            return self._answer_next()
         if PUBLISH in batch:
             self._publish()
+            return False
+        return self._fuse_next()
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
         """Account for an error that struck outside of a frame and of a call: while the map was published."""
@@ -108,24 +116,42 @@ class Fusion:
 
     # frames
 
-    def _fuse_waiting(self) -> None:
-        """Fuse frames in the order of their arrival, as long as their poses are there."""
-        for _ in range(self._place.settings().max_waiting):
-            frame = self._place.queue.first()
-            if frame is None or self._gate.is_shut:
-                return
+    def _fuse_next(self) -> bool:
+        """Fuse the oldest frame whose pose is there; whether another one waits for its turn."""
+        place = self._place
+        while not self._gate.is_shut:
+            self._drop_old()
+            frame = place.queue.first()
+            if frame is None:
+                return False
             try:
-                pose = self._place.poses.camera_pose(frame.stamp, frame.messages[DEPTH].header.frame_id)
+                pose = place.poses.camera_pose(frame.stamp, frame.messages[DEPTH].header.frame_id)
             except PoseUnavailable as error:
-                timeout = self._place.settings().pose_timeout
+                timeout = place.settings().pose_timeout
                 if error.may_come and time.monotonic() - frame.received < timeout:
-                    return
-                if self._place.queue.remove(frame):
+                    return False
+                if place.queue.remove(frame):
                     waited = f" (waited for pose_timeout = {timeout:g} s)" if error.may_come else ""
                     self._refuse(error.reason, f"a frame is skipped: {error}{waited}", WARN)
                 continue
-            if self._place.queue.remove(frame):
+            if place.queue.remove(frame):
                 self._fuse(frame, pose)
+                return len(place.queue) > 0
+        return False
+
+    def _drop_old(self) -> None:
+        """Drop the frames that wait for the worker for too long: it is to be near to what the camera sees now."""
+        settings = self._place.settings()
+        if settings.max_frame_age == 0:
+            return
+        age = settings.pose_timeout + settings.max_frame_age
+        dropped = self._place.queue.drop_older(age)
+        if dropped:
+            text = (
+                f"{dropped} frames are dropped that waited for more than max_frame_age = {settings.max_frame_age:g} s: "
+                "the machine is too slow for this rate. Lower max_rate of the perception node, or raise voxel_size"
+            )
+            self._place.conditions.report(TOO_OLD, WARN, text)
 
     def _fuse(self, frame: Frame, pose: npt.NDArray[np.float64]) -> None:
         with self._lock:
@@ -176,33 +202,49 @@ class Fusion:
 
     def _publish(self) -> None:
         """Publish the map where it has changed and somebody wants it, or it has come to rest."""
-        place, changes = self._place, self._place.store.changes
+        place, changes, begun = self._place, self._place.store.changes, time.monotonic()
         if changes == place.store.published or not place.poses.map_frame or self._gate.is_shut:
             return
-        at_rest = time.monotonic() - (place.counters.last_received or 0.0) > REST
-        if not (place.outputs.wanted() or at_rest):
+        at_rest = begun - (place.counters.last_received or 0.0) > REST
+        if begun < self._publish_again or not (place.outputs.wanted() or at_rest):
             return
         messages, trouble = map_messages(place.store, place.poses.map_frame, place.settings())
         for text in trouble:
             place.conditions.report("publish", WARN, text)
         place.outputs.publish(messages, self._gate)
         place.store.published = changes
+        self._publish_again = begun + (time.monotonic() - begun) / PUBLISHING_SHARE
+
+    def _answer_next(self) -> bool:
+        """Answer the call that waits for longest; whether there are more."""
+        requests = self._place.requests
+        self._request = request = requests.take()
+        if request is not None:
+            self._answer(request)
+            self._request = None
+        return len(requests) > 0
+
+    def _answer(self, request: Request) -> None:
+        """Answer a call with what was done, or with what went wrong."""
+        if self._gate.is_shut:
+            request.answer(False, "given up: the worker was replaced")
+            return
+        try:
+            success, text = True, self._save() if request.key == SAVE else self._reset()
+        except Exception as error:  # a full disk, a folder that is not there
+            known = isinstance(error, (OSError, ValueError))
+            success, text = False, str(error) if known else f"{type(error).__name__}: {error}"
+        request.answer(success, text)
 
     def _save(self) -> str:
-        return self._place.store.save(Path(self._place.settings().save_path).expanduser())
+        path = in_ros_home(self._place.settings().save_path)
+        if path.parent == ros_home():  # which need not be there before the first log
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return self._place.store.save(path, self._progress)
+
+    def _progress(self) -> None:
+        self.progressed = time.monotonic()
 
     def _reset(self) -> str:
         self._place.store.reset()
         return "the map is empty"
-
-    def _answer(self, call: Request, action: Callable[[], str]) -> None:
-        """Answer a call with what an action says, or with what went wrong."""
-        if self._gate.is_shut:
-            call.answer(False, "given up: the worker was replaced")
-            return
-        try:
-            success, text = True, action()
-        except Exception as error:  # a full disk, a folder that is not there
-            known = isinstance(error, (OSError, ValueError))
-            success, text = False, str(error) if known else f"{type(error).__name__}: {error}"
-        call.answer(success, text)

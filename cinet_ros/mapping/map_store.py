@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from cinet_core.data.label_sets import LabelSet
 from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.visualize.ply import load_open3d
 from cinet_ros.mapping.parameters import MappingSettings
+from cinet_ros.ros_home import in_ros_home
 
 MEBIBYTE = 2**20
 
@@ -53,7 +54,7 @@ class MapStore:
         self.stamp = 0
         self.figures: Mapping[str, Any] = {}
         self._settings = settings
-        self._retired = Path(settings.retired_path).expanduser() if settings.retired_path else None
+        self._retired = in_ros_home(settings.retired_path) if settings.retired_path else None
         self._announced = label_set
 
     def renewed(self) -> MapStore:
@@ -73,8 +74,12 @@ class MapStore:
         self.map = SemanticMap.load(path, self._settings.max_blocks, self._settings.device, self._retired)
         self._changed()
 
-    def save(self, path: Path) -> str:
+    def save(self, path: Path, progressed: Callable[[], None]) -> str:
         """Write the map and its points beside ``path``; each file is there whole, or stays as it was.
+
+        Args:
+            path: without the files' endings.
+            progressed: as `SemanticMap.save` calls it.
 
         Returns:
             What was written where.
@@ -88,7 +93,8 @@ class MapStore:
         if self.map is None or not self.map.blocks:
             raise ValueError("the map is empty: nothing is written")
         whole, points = (path.absolute().with_name(path.name + suffix) for suffix in (".npz", ".ply"))
-        self.map.save(whole)
+        self.map.save(whole, progressed)
+        progressed()
         count = self.map.write_ply(points, self._settings.min_weight)
         if not count:
             return f"the map in {whole}; no points, since no voxel was seen more than min_weight times"

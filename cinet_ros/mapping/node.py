@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import functools
 import time
-from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
-from std_srvs.srv import Trigger
 
 from cinet_core.data.label_sets import get_label_set
+from cinet_core.threads import use_threads
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
 from cinet_ros.managed_node import STOP_TIMEOUT, ManagedNode, NotActivatedError
 from cinet_ros.mapping.frame_arrays import DEPTH
 from cinet_ros.mapping.frame_queue import FrameQueue, Synchroniser
-from cinet_ros.mapping.fusion import FRAMES, PUBLISH, RESET, SAVE, Fusion, Workplace
+from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, RESET, SAVE, Fusion, Workplace
 from cinet_ros.mapping.inputs import MapInputs, label_set_of
 from cinet_ros.mapping.map_outputs import MapOutputs
 from cinet_ros.mapping.map_store import MapStore
-from cinet_ros.mapping.parameters import MappingSettings, changed
+from cinet_ros.mapping.parameters import DEFAULT_THREADS, MappingSettings, changed
 from cinet_ros.mapping.pose_sources import PoseSource, open_pose_source
-from cinet_ros.mapping.requests import Request
+from cinet_ros.mapping.requests import DeferredService, Request, RequestQueue
 from cinet_ros.mapping.status import frames_status, map_status, poses_status
 from cinet_ros.node_status import report_namesakes
 from cinet_ros.rate_limit import RateLimit
+from cinet_ros.ros_home import in_ros_home
 from cinet_ros.supervisor import WorkerSupervisor
 
 NODE_NAME = "mapping"
@@ -53,6 +51,7 @@ class MappingNode(ManagedNode):
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, MappingSettings, **node_arguments)
+        self._threads = use_threads(self.settings.threads, DEFAULT_THREADS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._store: MapStore | None = None
         self._poses: PoseSource | None = None
@@ -61,17 +60,16 @@ class MappingNode(ManagedNode):
         self._counters = FrameCounters()
         self._synchroniser = Synchroniser((), self._counters)
         self._queue = FrameQueue(self.settings.max_waiting, self._counters)
+        self._requests = RequestQueue()
         self._active_since: float | None = None
         self._publish_limit = RateLimit()
         self._watch_timer: Any = None
         self._frame_conditions, self._pose_conditions = Conditions(self.get_logger()), Conditions(self.get_logger())
-        self._supervisor = WorkerSupervisor(self.conditions, self._renew_map)
+        self._supervisor = WorkerSupervisor(self.conditions, self._renew_map, ORDER)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
-        # A group of their own: a call that waits for the worker must not keep frames and poses waiting.
-        group = MutuallyExclusiveCallbackGroup()
         for key in (SAVE, RESET):
-            self.create_service(Trigger, f"~/{key}", functools.partial(self._call, key), callback_group=group)
+            DeferredService(self, f"~/{key}", key, self._on_request)
 
     @property
     def longest_pause(self) -> float | None:
@@ -87,10 +85,13 @@ class MappingNode(ManagedNode):
         self._poses = open_pose_source(self, settings)
         self._store = MapStore(settings, None if settings.label_set == "auto" else get_label_set(settings.label_set))
         if settings.load_path:
-            self._store.load(Path(settings.load_path).expanduser())
+            self._store.load(in_ros_home(settings.load_path))
         self._inputs = MapInputs(self, settings, self._on_frame_part, self._on_pose, self._on_classes)
         self._outputs = MapOutputs(self)
-        self.get_logger().info(f"configured: {settings.voxel_size:g} m voxels on {settings.device}")
+        self.get_logger().info(
+            f"configured: {settings.voxel_size:g} m voxels on {settings.device}, threads: {self._threads}; "
+            f"~/save writes {in_ros_home(settings.save_path)} with .npz and .ply"
+        )
 
     def activate(self) -> None:
         """Subscribe and work; see `ManagedNode`."""
@@ -124,9 +125,8 @@ class MappingNode(ManagedNode):
         self._active_since = None
         if self._inputs is not None:
             self._inputs.close()
-        for key, job in self._supervisor.stop(timeout, "deactivated").items():
-            if key in (SAVE, RESET):
-                job.message.answer(False, "given up: deactivated")
+        self._supervisor.stop(timeout, "deactivated")
+        self._requests.clear("deactivated")
         self._synchroniser.clear()
         self._queue.clear("deactivated")
         if self._poses is not None:
@@ -151,6 +151,7 @@ class MappingNode(ManagedNode):
         return Fusion(
             Workplace(
                 self._store,
+                self._requests,
                 self._queue,
                 self._poses,
                 self._outputs,
@@ -190,12 +191,14 @@ class MappingNode(ManagedNode):
         if self._store is not None:
             self._store.announce(label_set)
 
-    def _submit(self, key: str, message: Any = None) -> None:
+    def _submit(self, key: str) -> None:
         if self._supervisor.working:
-            self._supervisor.submit(key, Job(message, time.monotonic()))
+            self._supervisor.submit(key, Job(None, time.monotonic()))
 
     def _watch(self) -> None:
         assert self._store is not None
+        if len(self._requests):  # those behind one that hung
+            self._submit(CALLS)
         if len(self._queue):
             self._submit(FRAMES)
         changed_since = self._store.changes != self._store.published
@@ -205,14 +208,13 @@ class MappingNode(ManagedNode):
         if failure is not None:
             self.give_up(failure)
 
-    async def _call(self, key: str, request: Trigger.Request, response: Trigger.Response) -> Any:
+    def _on_request(self, request: Request) -> None:
         """Let the worker answer."""
         if not self._supervisor.working:
-            response.message = "the node is not active: activate it"
-            return response
-        call = Request()
-        self._submit(key, call)
-        return await call.answered()
+            request.answer(False, "the node is not active: activate it")
+            return
+        self._requests.put(request)
+        self._submit(CALLS)
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:

@@ -6,13 +6,16 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from rclpy.parameter import Parameter
 
 from cinet_core.data.label_sets import LABEL_SETS
 from cinet_ros.bond import bond_parameter
-from cinet_ros.parameter_fields import check, coerced, parameter
+from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
 
+# Voxels are few and small: more threads cost more, waiting for each other, than they gain beside a perception node.
+DEFAULT_THREADS = 1
 # camera_in_base where it is not given: no rotation is all zeros.
 NOT_GIVEN = (0.0,) * 7
 # Quaternions that were rounded to three digits are still rotations.
@@ -27,11 +30,12 @@ class MappingSettings:
     bond_heartbeat_period: float = bond_parameter()
     watchdog_timeout: float = parameter(
         60.0,
-        "fusing, publishing or saving that takes longer has hung: it is given up, and a new worker begins a new map; "
-        "0: wait forever",
+        "fusing a frame, publishing, or saving a few megabytes that takes longer has hung: it is given up, and a new "
+        "worker begins a new map; 0: wait forever",
         limits=(0.0, 3600.0),
         run_time=True,
     )
+    threads: int = threads_parameter("one")
 
     # poses
     pose_source: str = parameter(
@@ -82,6 +86,13 @@ class MappingSettings:
     max_waiting: int = parameter(
         30, "frames that wait for their pose or the worker at most; each holds its images", limits=(1, 1000)
     )
+    max_frame_age: float = parameter(
+        5.0,
+        "a frame that waits for the worker longer than this (after pose_timeout) is dropped, counted as too_old: a map "
+        "that lags behind is of no use; 0: never",
+        limits=(0.0, 3600.0),
+        run_time=True,
+    )
     stale_after: float = parameter(
         2.0,
         "diagnostics warn when no complete frame or no pose arrived for this long",
@@ -106,7 +117,9 @@ class MappingSettings:
         limits=(1, 2_000_000),
     )
     retired_path: str = parameter(
-        "", "folder that retired blocks go to, and come back from when they are seen again; empty: they are dropped"
+        "",
+        "folder that retired blocks go to, and come back from when they are seen again; relative: in $ROS_HOME "
+        "(~/.ros); empty: they are dropped",
     )
     min_weight: float = parameter(
         3.0, "only voxels that more frames than this saw are published and in the PLY file", limits=(0.0, 254.0)
@@ -117,9 +130,14 @@ class MappingSettings:
         "that is found among the points",
         choices=("z_up", "fit_floor"),
     )
-    load_path: str = parameter("", "map to begin with, as ~/save wrote it; empty: an empty one")
+    load_path: str = parameter(
+        "", "map to begin with, as ~/save wrote it; relative: in $ROS_HOME (~/.ros); empty: an empty one"
+    )
     save_path: str = parameter(
-        "semantic_map", "where ~/save writes: this path with .ply (points) and .npz (to be loaded)", run_time=True
+        "semantic_map",
+        "where ~/save writes: this path with .ply (points) and .npz (to be loaded); relative: in $ROS_HOME (~/.ros), "
+        "never in the folder that the node was started in",
+        run_time=True,
     )
 
     # outputs
@@ -154,6 +172,10 @@ class MappingSettings:
             )
         if self.load_path and not self.map_frame:
             raise ValueError(f"load_path = {self.load_path!r} needs map_frame: set it to the frame that this map is in")
+        if self.save_path.endswith("/") or Path(self.save_path).name in ("", ".."):
+            raise ValueError(
+                f"save_path = {self.save_path!r} names no file: give a path without an ending, such as ~/maps/kitchen"
+            )
         if self.camera_in_base != NOT_GIVEN:
             _check_pose(self.camera_in_base)
 

@@ -29,8 +29,8 @@ GAPS = {
     PoseGap.GAP: ("pose_gap", False),
     PoseGap.JUMP: ("pose_jump", False),
 }
-# As many as the buffer keeps poses: each may be one.
-REMEMBERED_JUMPS = 1000
+# Ten seconds at 500 Hz: frames may wait that long for a machine that is slow, or for the perception node.
+KEPT_POSES = 5000
 
 USED = (AddOutcome.ADDED, AddOutcome.JUMPED, AddOutcome.CLOCK_WENT_BACK)
 
@@ -104,7 +104,7 @@ class MessagePoses:
         self._extrinsic = extrinsic
         self._base_frame: str | None = None
         self._buffer = _buffer(settings)
-        self._landings: deque[int] = deque(maxlen=REMEMBERED_JUMPS)  # stamps of the first poses after jumps
+        self._landings: deque[int] = deque(maxlen=KEPT_POSES)  # stamps of the first poses after jumps
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -224,5 +224,8 @@ def unavailable(gap: PoseGap, source: str) -> PoseUnavailable:
 
 def _buffer(settings: MappingSettings) -> PoseBuffer:
     return PoseBuffer(
-        max_gap=settings.max_pose_gap, max_speed=settings.max_speed, max_turn=math.radians(settings.max_turn_rate)
+        max_gap=settings.max_pose_gap,
+        max_length=KEPT_POSES,
+        max_speed=settings.max_speed,
+        max_turn=math.radians(settings.max_turn_rate),
     )

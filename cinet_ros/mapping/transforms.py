@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.mapping.poses import Pose
+from cinet_core.messages.fields import stamp_of
 
 Vector = tuple[float, ...]
 Matrix = npt.NDArray[np.float64]
@@ -62,7 +63,19 @@ class TransformTree:
         Raises:
             PoseUnavailable: TF knows none, or none yet.
         """
-        return self._look_up(target, source, stamp, "pose_late")
+        try:
+            return self._look_up(target, source, stamp, "pose_late")
+        except PoseUnavailable:
+            if not self._has_newer(target, source, stamp):
+                raise
+        try:  # it may have come just now
+            return self._look_up(target, source, stamp, "pose_too_old")
+        except PoseUnavailable as error:
+            text = (
+                f"{error}. TF has newer ones, so this one will not come: the image is older than what TF keeps (10 s), "
+                "or than what it has heard since the node was configured"
+            )
+            raise PoseUnavailable(error.reason, False, text) from error
 
     def fixed(self, target: str, source: str) -> Matrix:
         """(4, 4) from ``source`` to ``target``, two frames of one rigid body: the latest that TF has.
@@ -73,13 +86,23 @@ class TransformTree:
         return rigid_matrix(*self._look_up(target, source, 0, "extrinsic_missing"))
 
     def _look_up(self, target: str, source: str, stamp: int, reason: str) -> tuple[Vector, Vector]:
-        from rclpy.time import Time
-
         try:
-            transform = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp)).transform
+            transform = self._transform(target, source, stamp).transform
         except self._failed as error:
             raise PoseUnavailable(
                 reason, True, f"TF has no transform from {source!r} to {target!r}: {error}"
             ) from error
         shift, turn = transform.translation, transform.rotation
         return (shift.x, shift.y, shift.z), (turn.x, turn.y, turn.z, turn.w)
+
+    def _has_newer(self, target: str, source: str, stamp: int) -> bool:
+        """Whether there is a transform from after a stamp."""
+        try:
+            return stamp_of(self._transform(target, source, 0)) > stamp  # the newest that all frames between have
+        except self._failed:
+            return False
+
+    def _transform(self, target: str, source: str, stamp: int) -> Any:
+        from rclpy.time import Time
+
+        return self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))

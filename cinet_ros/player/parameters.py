@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cinet_ros.parameter_fields import check, parameter
+from cinet_ros.parameter_fields import check, parameter, threads_parameter
 from cinet_ros.player.image_encoder import RAW_ENCODINGS
 
 AS_SOURCE = "source"
@@ -56,6 +56,7 @@ class PlayerSettings:
     synthetic_height: int = parameter(480, "height of the synthetic images, pixels", limits=(16, 4096))
     image_topic: str = parameter("", "image topic to play from a bag; empty: the best colour camera")
     camera_info_topic: str = parameter("", "camera_info topic to play from a bag; empty: the one beside the images")
+    threads: int = threads_parameter("one")
     wait_for_subscribers: int = parameter(
         0, "send the first frame when this many subscribers of the image are there", limits=(0, 100)
     )

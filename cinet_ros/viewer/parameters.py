@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cinet_core.viewer.recording import CLOUD_POINTS
 from cinet_core.viewer.server import DATA_PORT, LOCALHOST, PORT
-from cinet_ros.parameter_fields import check, parameter
+from cinet_ros.parameter_fields import check, parameter, threads_parameter
 
 # camera_in_base where it is not given: no rotation is all zeros.
 NOT_GIVEN = (0.0,) * 7
@@ -39,6 +39,7 @@ class ViewerSettings:
     max_file_size: int = parameter(
         4096, "megabytes after which the file is closed; the page goes on", limits=(1, 10_000_000)
     )
+    threads: int = threads_parameter("one")
     max_rate: float = parameter(5.0, "frames shown a second at most", limits=(0.1, 100))
     cloud_points: int = parameter(CLOUD_POINTS, "points of a frame's cloud at most", limits=(100, 1_000_000))
     cloud_color: str = parameter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -274,8 +275,13 @@ def _starter(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) 
         if not installed and "/" not in program:
             return node_server.start(f"cinet_ros.{program}", arguments, log, log.parent)
         path = Path(get_package_prefix("cinet_ros")) / "lib" / "cinet_ros" / program  # an absolute one stays as it is
+        environment = {
+            name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"
+        }  # see node_server
         with log.open("w", encoding="utf-8") as stream:
-            return subprocess.Popen([path, *arguments], stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent)
+            return subprocess.Popen(
+                [path, *arguments], stdout=stream, stderr=subprocess.STDOUT, cwd=log.parent, env=environment
+            )
 
     yield begin
     for node in started:

@@ -39,6 +39,8 @@ from cinet_ros.conversions.labels import semantic_classes_message
 VOXEL = 0.05
 CELL = 0.1
 POSE_TIMEOUT = 0.5
+# Seconds until an answer that waits for one frame only, on a machine where other tests run.
+PROMPT = 5.0
 OUTPUTS = {"map/points": PointCloud2, "map/occupancy": OccupancyGrid, "map/markers": MarkerArray}
 LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -382,6 +384,25 @@ def test_save_reset_and_a_full_disk(wire: Any, robot: Robot, node: Any, tmp_path
     wire.spin_until(lambda: any(grid.info.width == 0 for grid in wire.messages["map/occupancy"]), "empty grid")
     wire.spin_until(lambda: any(len(array.markers) == 1 for array in wire.messages["map/markers"]), "no markers")
     assert not robot.call("save").success
+
+
+@pytest.mark.usefixtures("mapped")
+def test_save_is_answered_while_frames_wait_for_the_worker(wire: Any, robot: Robot, tmp_path: Path) -> None:
+    before, used = in_the_map(wire), robot.frames().get("used", 0)
+    larger = RoomOnTheWire(start=robot.later(), width=320)
+    frames = [larger.messages(view) for view in larger.views]
+    assert wire.set_parameters("/mapping", save_path=str(tmp_path / "busy"))[0].successful
+    for view in larger.views:
+        robot.send({"odom": larger.odometry(view.stamp)})
+    for messages in frames:  # faster than they can be fused
+        robot.send(messages)
+    begun = time.monotonic()
+    answer = robot.call("save")
+    assert answer.success, answer.message
+    assert time.monotonic() - begun < PROMPT
+    assert SemanticMap.load(tmp_path / "busy.npz").frames < before + VIEWS, "it did not wait for all of them"
+    robot.wait_for(robot.frames, "used", used + VIEWS)
+    assert in_the_map(wire) == before + VIEWS
 
 
 @pytest.mark.usefixtures("mapped")

@@ -16,6 +16,7 @@ import pytest
 import torch
 from tiny_network import tiny_checkpoint
 
+from cinet_core import threads
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.inference import selection
@@ -106,6 +107,33 @@ def test_the_answer_is_that_of_pytorch(
     got.depth[:] += 1  # the caller's own
     np.testing.assert_array_equal(backend.run(images, intrinsics).depth, before)
     backend.close()
+
+
+@needs_onnx
+def test_a_runtime_uses_the_threads_that_the_process_is_given(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+    import openvino
+
+    (path,) = exported.glob("*/graph.onnx")
+    seen: dict[str, int] = {}
+    session, compiled = onnxruntime.InferenceSession, openvino.Core.compile_model
+
+    def start_session(file: str, options: Any, **kwargs: Any) -> Any:
+        made = session(file, options, **kwargs)
+        seen["onnxruntime"] = made.get_session_options().intra_op_num_threads
+        return made
+
+    def compile_model(core: Any, *arguments: Any) -> Any:
+        made = compiled(core, *arguments)
+        seen["openvino"] = made.get_property("INFERENCE_NUM_THREADS")
+        return made
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", start_session)
+    monkeypatch.setattr(openvino.Core, "compile_model", compile_model)
+    monkeypatch.setattr(threads, "_in_use", 1)
+    for name in ON_CPU:
+        RUNTIMES[name](path, CPU).close()
+    assert seen == dict.fromkeys(ON_CPU, 1)
 
 
 @needs_onnx

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -58,6 +59,15 @@ def test_a_saved_map_is_begun_with_and_anything_else_refused(
     outcome, text = configured(load_path=str(tmp_path / "none.npz"), **given)
     assert outcome == TransitionCallbackReturn.FAILURE
     assert "none.npz" in text
+
+
+def test_the_map_has_one_thread_unless_it_is_given_more(
+    configured: Callable[..., tuple[TransitionCallbackReturn, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for threads, expected in ((0, 1), (3, 3), (0, 1)):
+        configured(threads=threads, camera_in_base=list(CAMERA_IN_BASE))
+        assert torch.get_num_threads() == expected
 
 
 def test_a_device_that_is_not_there_is_named(configured: Callable[..., tuple[TransitionCallbackReturn, str]]) -> None:

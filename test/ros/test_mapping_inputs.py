@@ -238,6 +238,8 @@ def test_without_tf2_ros_one_error_says_what_to_install(
         ({"camera_in_base": (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0)}, "norm 1"),
         ({"camera_in_base": (float("inf"), 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)}, "seven"),
         ({"load_path": "map.npz"}, "map_frame"),
+        ({"save_path": ""}, "names no file"),
+        ({"save_path": "/maps/"}, "names no file"),
         ({"clearance": 2.0}, "robot_height"),
         ({"pose_source": "gps"}, "odometry, pose, tf"),
     ],
@@ -264,7 +266,7 @@ def transforms(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str, int], Tr
             try:
                 return held[target, source, stamp.nanoseconds]
             except KeyError:
-                raise TransformError("Lookup would require extrapolation into the future") from None
+                raise TransformError("Lookup would require extrapolation") from None
 
     module.TransformException, module.Buffer = TransformError, Buffer
     module.TransformListener = lambda buffer, node: None
@@ -301,6 +303,38 @@ def test_poses_from_tf_wait_and_do_not_jump(transforms: dict[tuple[str, str, int
     assert reason_of(source, SECOND + 1) == ("pose_jump", False)
     transforms["odom", "camera", 2 * SECOND] = transform(float("nan"))
     assert reason_of(source, 2 * SECOND) == ("pose_invalid", False)
+
+
+def test_a_pose_that_tf_no_longer_holds_is_lost_at_once(
+    transforms: dict[tuple[str, str, int], TransformStamped],
+) -> None:
+    source = source_of(pose_source="tf", map_frame="odom")
+    newest = transform(1.0)
+    newest.header.stamp = time_of(20 * SECOND)
+    transforms["odom", "camera", 0] = newest  # as TF answers for "the latest"
+    assert reason_of(source, 5 * SECOND) == ("pose_too_old", False)
+    assert reason_of(source, 20 * SECOND + 1) == ("pose_late", True)
+    with pytest.raises(PoseUnavailable, match=r"older than what TF keeps \(10 s\)"):
+        source.camera_pose(5 * SECOND, "camera")
+
+
+def test_a_pose_that_came_while_tf_was_asked_is_taken(
+    transforms: dict[tuple[str, str, int], TransformStamped],
+) -> None:
+    source: Any = source_of(pose_source="tf", map_frame="odom")
+    newest = transform(1.0)
+    newest.header.stamp = time_of(2 * SECOND)
+    asked = ("odom", "camera", SECOND)
+    transforms["odom", "camera", 0] = newest
+    look_up = source._tree._buffer.lookup_transform
+
+    def arriving(target: str, of: str, stamp: Time) -> TransformStamped:
+        if stamp.nanoseconds == 0:
+            transforms[asked] = transform(3.0)
+        return look_up(target, of, stamp)
+
+    source._tree._buffer.lookup_transform = arriving
+    assert source.camera_pose(SECOND, "camera")[0, 3] == pytest.approx(3.0)
 
 
 @pytest.mark.parametrize("rotation", [np.eye(3), np.diag([1.0, -1.0, -1.0]), looking_ahead(0.3), looking_ahead(0.3).T])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_in_process import WAIT, status_of, wait_until
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
+from cinet_core.threads import threads
 from cinet_ros import managed_node, model
 from cinet_ros.camera import Camera
 from cinet_ros.perception import PerceptionNode
@@ -23,6 +26,15 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 def errors(camera: Camera) -> list[str]:
     """What diagnostics call an error of a camera."""
     return [item.text for item in camera.conditions.current() if item.level == DiagnosticStatus.ERROR]
+
+
+def test_the_network_has_the_threads_of_the_parameter_or_one_for_each_core(
+    make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for given, expected in ((1, 1), (3, 3), (0, len(os.sched_getaffinity(0)))):
+        make_perception(threads=given)
+        assert (torch.get_num_threads(), threads()) == (expected, expected)
 
 
 class HangingFrame:

@@ -26,6 +26,7 @@ class Script:
         self.published = False
         self.fallback: str | None = None
         self.lost_device: str | None = None
+        self.progressed = 0.0
         self.abandoned: list[str] = []
         self.done: list[str] = []
         self._gate = gate
@@ -130,6 +131,17 @@ def test_the_error_goes_with_the_next_frame_and_the_warning_with_the_thread(stag
     wait_until(lambda: stage.supervisor.left_behind == 0, "end of the thread")
     stage.supervisor.report()
     assert stage.conditions.current() == []
+
+
+def test_a_long_turn_that_comes_forward_has_not_hung(stage: Stage) -> None:
+    stage.send("hang")
+    wait_until(lambda: stage.supervisor.busy_for() > 2 * HUNG_AFTER, "frame in work")
+    stage.scripts[0].progressed = time.monotonic() + WAIT  # just now, however slow the test is
+    assert stage.supervisor.check(HUNG_AFTER) is None
+    assert stage.supervisor.restarts == 0
+    stage.scripts[0].progressed = time.monotonic() - 2 * HUNG_AFTER
+    assert stage.supervisor.check(HUNG_AFTER) is None
+    assert stage.supervisor.restarts == 1
 
 
 def test_without_a_timeout_nothing_hangs(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -124,3 +125,50 @@ def test_it_tells_how_long_the_batch_in_work_has_taken(recorder: Recorder) -> No
     recorder.gate.set()
     worker.stop()
     assert worker.busy_for() == 0.0
+
+
+def test_keys_in_an_order_have_a_turn_each_and_those_with_more_to_do_go_again() -> None:
+    entered, gate, done = threading.Event(), threading.Event(), []
+    left = {"frames": 3, "calls": 2}
+
+    def process(batch: dict[str, int]) -> bool:
+        entered.set()
+        assert gate.wait(WAIT)
+        (key,) = batch
+        done.append(key)
+        left[key] = left.get(key, 1) - 1
+        return left[key] > 0
+
+    worker = LatestWorker(process, lambda error, batch: None, order=("calls", "map", "frames"))
+    worker.submit("frames", 0)
+    assert entered.wait(WAIT)
+    for key in ("map", "calls", "frames"):
+        worker.submit(key, 0)
+    gate.set()
+    deadline = time.monotonic() + WAIT
+    while len(done) < 6 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    worker.stop()
+    assert done == ["frames", "calls", "calls", "map", "frames", "frames"]
+
+
+def test_what_is_to_go_again_does_not_replace_a_newer_item() -> None:
+    seen: list[int] = []
+    entered, gate = threading.Event(), threading.Event()
+
+    def process(batch: dict[str, int]) -> bool:
+        entered.set()
+        assert gate.wait(WAIT)
+        seen.append(batch["frames"])
+        return len(seen) < 2
+
+    worker = LatestWorker(process, lambda error, batch: None)
+    worker.submit("frames", 1)
+    assert entered.wait(WAIT)
+    worker.submit("frames", 2)
+    gate.set()
+    deadline = time.monotonic() + WAIT
+    while len(seen) < 2 and time.monotonic() < deadline:
+        time.sleep(0.002)
+    assert worker.stop() == {}
+    assert seen == [1, 2]

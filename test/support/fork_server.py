@@ -72,10 +72,11 @@ class ForkServer:
 
     Args:
         modules: to import before the first program.
-        environment: set before that; each program then gets the environment of the moment at which it is started.
+        environment: set before that, and None: not set; each program then gets the environment of the moment at which
+            it is started, changed in the same way.
     """
 
-    def __init__(self, modules: Sequence[str], **environment: str) -> None:
+    def __init__(self, modules: Sequence[str], **environment: str | None) -> None:
         self._modules = tuple(modules)
         self._environment = environment
         self._process: subprocess.Popen[str] | None = None
@@ -94,8 +95,7 @@ class ForkServer:
         """
         log.write_bytes(b"")
         what = {"program": program, "arguments": list(arguments), "log": str(log), "folder": str(folder)}
-        environment = os.environ | self._environment
-        return Forked(self, program, log, self.ask(**what, own_group=own_group, environment=environment))
+        return Forked(self, program, log, self.ask(**what, own_group=own_group, environment=self._surroundings()))
 
     def ask(self, **request: Any) -> Any:
         """Send a request to the process, which begins with the first one; return its answer."""
@@ -104,7 +104,7 @@ class ForkServer:
                 [sys.executable, __file__, *self._modules],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | self._environment,
+                env=self._surroundings(),
                 text=True,
             )
         assert self._process.stdin is not None
@@ -113,6 +113,10 @@ class ForkServer:
         answer = self._process.stdout.readline()
         assert answer, f"the fork server ended with status {self._process.wait()}"
         return json.loads(answer)
+
+    def _surroundings(self) -> dict[str, str]:
+        changed: dict[str, str | None] = {**os.environ, **self._environment}
+        return {name: value for name, value in changed.items() if value is not None}
 
     def close(self) -> None:
         """End the process; programs that still run are left alone."""

@@ -1,0 +1,81 @@
+"""How many threads the libraries may use for one thing in this process: PyTorch, OpenCV, NumPy, and ONNX runtimes.
+
+Threads of OpenMP and OpenBLAS wait for each other with the processor in their hands. Where several processes have as
+many of them as there are cores, each waits for a thread that the waiting of another keeps from running: two nodes on
+two cores, each with two threads, take several times as long as with one thread each. So each node has its own number.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.metadata
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "OMP_NUM_THREADS"
+# In the copies that NumPy and OpenCV bring along, and in Debian's.
+_OPENBLAS = tuple(f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_"))
+
+_in_use: int | None = None
+
+
+def cores() -> int:
+    """Cores that this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def threads() -> int:
+    """Those in use: what was said to `use_threads`, or by the environment, or one for each core."""
+    return _in_use or _from_environment() or cores()
+
+
+def use_threads(count: int, default: int = 0) -> int:
+    """Let the libraries use so many threads from now on; returns how many that is.
+
+    Args:
+        count: 0: what the user's ``OMP_NUM_THREADS`` says, or else ``default``.
+        default: 0: one for each core.
+    """
+    global _in_use  # as it is in each of the libraries
+    import cv2
+
+    _in_use = count or _from_environment() or default or cores()
+    cv2.setNumThreads(_in_use)
+    _tell_openblas(_in_use)
+    if "torch" in sys.modules:  # else it reads the environment when it is loaded, and this node does without it
+        sys.modules["torch"].set_num_threads(_in_use)
+    if _open3d_has_openmp():
+        os.environ[VARIABLE] = str(_in_use)
+    return _in_use
+
+
+def _tell_openblas(count: int) -> None:
+    """NumPy has loaded it long before a node's parameters are known, and it looks at the environment then only."""
+    lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    for path in {line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}:
+        try:
+            library = ctypes.CDLL(path, mode=os.RTLD_NOLOAD)
+        except OSError:  # replaced by an update since
+            continue
+        for name in _OPENBLAS:
+            if hasattr(library, name):
+                getattr(library, name)(ctypes.c_int(count))
+
+
+def _from_environment() -> int | None:
+    """What the user's variable says for the outermost level; None where it is not set, or no number."""
+    first = os.environ.get(VARIABLE, "").partition(",")[0].strip()
+    return int(first) if first.isdigit() and int(first) > 0 else None
+
+
+def _open3d_has_openmp() -> bool:
+    """Whether Open3D here looks at the variable, at every loop, and takes all cores without it: up to 0.19.
+
+    Since 0.20 it has TBB's threads, which do not wait for each other in that way and cannot be numbered from Python.
+    """
+    try:
+        major, minor = importlib.metadata.version("open3d").split(".")[:2]
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return False
+    return (int(major), int(minor)) < (0, 20) if major.isdigit() and minor.isdigit() else False
