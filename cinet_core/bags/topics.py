@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.errors import BagError
-from cinet_core.messages.frame import TOPICS
 from cinet_core.messages.images import ENCODINGS
 from cinet_core.messages.planes import DEPTH_TYPES
+from cinet_core.messages.topics import TOPICS
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
