@@ -75,7 +75,10 @@ class Camera:
             **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
         }
         fine = self._doing(settings, subscribed - switched_off) if active else "inactive"
-        return status(name, self.input.image_topic, fine, self.conditions, values)
+        row = status(name, self.input.image_topic, fine, self.conditions, values)
+        if active and not settings.enabled and row.message != fine:  # what else there is to say does not explain it
+            row.message = f"{fine}; {row.message}"
+        return row
 
     def _doing(self, settings: Settings, subscribed: frozenset[str]) -> str:
         """What the camera's row says where nothing is wrong.

@@ -53,6 +53,7 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
             options.peers,
             options.precision,
             status.update,
+            image=options.image,
         )
         report = measure(run, {name: groups[name] for name in options.only})
     print_report(report, console)
@@ -87,6 +88,7 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu, cuda, cuda:N or auto")
     parser.add_argument("--precision", choices=PRECISIONS, default=AUTO, help="of start and node (%(default)s)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="picture of traffic (the synthetic room)")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="markdown whose tables are renewed")

@@ -111,6 +111,10 @@ def test_the_switch_is_a_parameter_and_a_service_and_the_model_stays(
     row = camera.status("camera", node.settings, active=True)
     assert (row.level, figures_of(row)["enabled"]) == (DiagnosticStatus.OK, "False")
     assert "~/enable" in row.message
+    camera.conditions.report("focal", DiagnosticStatus.WARN, "an odd lens", lasting=True)
+    row = camera.status("camera", node.settings, active=True)
+    assert row.message.startswith("disabled")
+    assert row.message.endswith("; an odd lens")
     image = Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24))
     node._on_image("", image)  # taken from the wire just before
     assert camera.counters.now()[:3] == (1, 0, {"disabled": 1})
