@@ -14,7 +14,8 @@ from std_msgs.msg import Header
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.compression import FARTHEST, compress_depth, compress_jpeg, compress_png
 from cinet_core.messages.encoding import ImageBuffer
-from cinet_core.messages.planes import read_compressed_depth
+from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.planes import read_compressed_depth, read_compressed_labels
 from cinet_ros.conversions.encoding import ROS_TYPES
 
 HEIGHT, WIDTH = 48, 64
@@ -79,6 +80,14 @@ def test_labels_come_back_bit_for_bit_in_every_encoding(encoding: str, level: in
     assert message.format == f"{encoding}; png compressed "
     got = subscribed(message)
     assert (got.encoding, got.step, bytes(got.data)) == (encoding, raw[0].nbytes, raw.tobytes())
+    np.testing.assert_array_equal(read_compressed_labels(message), labels())
+
+
+def test_labels_in_a_jpeg_are_refused() -> None:
+    message, _ = compressed(compress_jpeg, "rgb8", picture())
+    with pytest.raises(ConversionError, match="JPEG blends") as caught:
+        read_compressed_labels(message)
+    assert caught.value.reason == "format"
 
 
 def test_colours_of_classes_come_back_exactly() -> None:
