@@ -72,6 +72,7 @@ class CameraOutputs:
                 topic: self._publisher(kind, topic, OUTPUT_QOS) for topic, kind in MESSAGE_TYPES.items()
             }
             self._stats = self._publisher(PerceptionStats, STATS, OUTPUT_QOS)
+            self._counted = {**self._publishers, STATS: self._stats}
             self._latch("semantic/classes", semantic_classes_message(label_set))
             self._latch_label_info(label_set)
         except Exception:  # such as a QoS override that cannot be: no half of them shall stay on the wire
@@ -102,8 +103,8 @@ class CameraOutputs:
 
     def subscribed(self) -> frozenset[str]:
         """Topics that somebody subscribes to, without prefix; latched ones are not counted."""
-        publishers = {**self._publishers, STATS: self._stats}
-        return frozenset(topic for topic, publisher in publishers.items() if publisher.get_subscription_count() > 0)
+        counted = self._counted
+        return frozenset(topic for topic, publisher in counted.items() if publisher.get_subscription_count() > 0)
 
     def wanted(self, settings: Settings) -> frozenset[str]:
         """Those of `subscribed` that are to be made of a frame; none where no frame is to be worked on.
@@ -154,6 +155,6 @@ class CameraOutputs:
     def close(self) -> None:
         """Destroy the publishers."""
         # Forgotten first: a worker left behind may look at them still.
-        publishers, self._all, self._publishers = self._all, [], {}
+        publishers, self._all, self._publishers, self._counted = self._all, [], {}, {}
         for publisher in publishers:
             self._node.destroy_publisher(publisher)
