@@ -9,11 +9,15 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.topics import STATS
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import WARN, Conditions, Latencies, status
+from cinet_ros.parameters import Settings
 from cinet_ros.publishers import CameraOutputs
 from cinet_ros.rate_limit import RateLimit
+
+HOW_TO_ENABLE = "no image is subscribed to; call the service ~/enable with true, or set the parameter `enabled`"
 
 
 @dataclass(frozen=True)
@@ -48,13 +52,18 @@ class Camera:
         self.rate_limit, self.cloud_limit = RateLimit(), RateLimit()
         self.waiting_since = self.focal_checked = self.wanted_since = None
 
-    def status(self, name: str, stale_after: float, active: bool) -> DiagnosticStatus:
+    def status(self, name: str, settings: Settings, active: bool) -> DiagnosticStatus:
         """Row of /diagnostics."""
         counts = self.counters.now()
         rate_in, rate_out = self.counters.rates()
-        self._watch_arrivals(stale_after)
+        self._watch_arrivals(settings.stale_after)
+        subscribed = self.outputs.subscribed()
+        switched_off = {topic for topic in settings.disabled_outputs if topic}
         values = {
             "image topic": self.input.image_topic,
+            "enabled": settings.enabled,
+            "subscribed outputs": ", ".join(sorted(subscribed)) or "none",
+            "disabled outputs": ", ".join(sorted(switched_off)) or "none",
             "rate in [Hz]": f"{rate_in:.1f}",
             "rate out [Hz]": f"{rate_out:.1f}",
             "age of the last image [s]": _age(self.counters.last_received),
@@ -65,11 +74,26 @@ class Camera:
             **{f"dropped: {reason}": count for reason, count in sorted(counts.drops.items())},
             **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
         }
-        if not active:
-            fine = "inactive"
-        else:
-            fine = "publishing" if self.input.wanted else "idle: nobody subscribes to an output"
-        return status(name, self.input.image_topic, fine, self.conditions, values)
+        fine = self._doing(settings, subscribed - switched_off) if active else "inactive"
+        row = status(name, self.input.image_topic, fine, self.conditions, values)
+        if active and not settings.enabled and row.message != fine:  # what else there is to say does not explain it
+            row.message = f"{fine}; {row.message}"
+        return row
+
+    def _doing(self, settings: Settings, subscribed: frozenset[str]) -> str:
+        """What the camera's row says where nothing is wrong.
+
+        Args:
+            settings: current ones.
+            subscribed: outputs that are not switched off.
+        """
+        if not settings.enabled:
+            return f"disabled: {HOW_TO_ENABLE}"
+        if self.input.wanted:
+            return "publishing"
+        if STATS in subscribed:
+            return f"idle: nobody subscribes to an output but {STATS}, which alone asks for no work"
+        return "idle: nobody subscribes to an output"
 
     def _watch_arrivals(self, stale_after: float) -> None:
         now = time.monotonic()

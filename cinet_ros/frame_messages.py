@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.messages import frame
+from cinet_core.messages.topics import TOPICS
 from cinet_ros.conversions.encoding import ROS_TYPES
 
 _CLASSES: dict[str, type] = {
     "sensor_msgs/msg/CameraInfo": CameraInfo,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/PointCloud2": PointCloud2,
 }
 
-MESSAGE_TYPES: dict[str, type] = {topic: _CLASSES[kind] for topic, kind in frame.TOPICS.items()}
+MESSAGE_TYPES: dict[str, type] = {topic: _CLASSES[kind] for topic, kind in TOPICS.items()}
 """In the order of publishing."""
 
 

@@ -15,9 +15,15 @@ from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from cinet_core.inference.choices import BACKENDS, PRECISIONS
+from cinet_core.messages.compression import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS
+from cinet_core.messages.downsampled_cloud import VOXEL_SIZE_LIMITS
 from cinet_core.messages.errors import MAX_PIXELS
+from cinet_core.messages.topics import STATS, TOPICS
 from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
+
+SWITCHED = (*TOPICS, STATS)
+"""Outputs that `disabled_outputs` can name."""
 
 # Seconds. A frame of a slow network on a busy processor takes a few tenths.
 MIN_WATCHDOG_TIMEOUT = 0.5
@@ -70,6 +76,12 @@ class Settings:
         "a frame that takes longer has hung: it is dropped and a new worker takes over; choose several times what the "
         "slowest frame takes, 0.5 at least; 0: wait forever, as under a debugger",
         limits=(0.0, 3600.0),
+        run_time=True,
+    )
+
+    enabled: bool = parameter(
+        True,
+        "false: nothing is predicted and no image subscribed to, while model and outputs stay; `~/enable` sets it, too",
         run_time=True,
     )
 
@@ -128,6 +140,12 @@ class Settings:
     )
 
     # outputs
+    disabled_outputs: tuple[str, ...] = parameter(
+        ("",),
+        "topics, named as in the table of outputs, that are never made whatever subscribes to them (such as "
+        "`ros2 bag record -a`); none by default",
+        run_time=True,
+    )
     output_width: int = parameter(0, "width of all outputs, pixels; 0: the input's", limits=(0, 8192))
     output_height: int = parameter(0, "height of all outputs, pixels; 0: the input's", limits=(0, 8192))
     depth_encoding: str = parameter(
@@ -181,6 +199,22 @@ class Settings:
         run_time=True,
     )
 
+    cloud_voxel_size: float = parameter(
+        0.05,
+        "points_downsampled has one point of each cube with edges of so many metres",
+        limits=VOXEL_SIZE_LIMITS,
+        run_time=True,
+    )
+    compressed_jpeg_quality: int = parameter(
+        90, "of the compressed images that are JPEG", limits=JPEG_QUALITY_LIMITS, run_time=True
+    )
+    compressed_png_level: int = parameter(
+        1,
+        "of the compressed images that are PNG, depth included; higher levels take much longer and save little",
+        limits=PNG_LEVEL_LIMITS,
+        run_time=True,
+    )
+
     def __post_init__(self) -> None:
         """Check everything that one value alone can get wrong.
 
@@ -203,6 +237,12 @@ class Settings:
             raise ValueError(
                 f"output_width x output_height = {self.output_width}x{self.output_height} must not exceed "
                 f"{MAX_PIXELS} pixels"
+            )
+        unknown = sorted(set(self.disabled_outputs) - {"", *SWITCHED})
+        if unknown:
+            raise ValueError(
+                f"disabled_outputs: there is no output {', '.join(map(repr, unknown))}; name some of "
+                f"{', '.join(SWITCHED)}, without a camera's prefix"
             )
         if len(set(self.cameras)) != len(self.cameras) or not self.cameras:
             raise ValueError(f"cameras = {list(self.cameras)} must hold at least one name, each once")

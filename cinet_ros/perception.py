@@ -8,6 +8,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
+from std_srvs.srv import SetBool
 
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.inference.background import preparing
@@ -17,7 +18,7 @@ from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.topic_names import arrive_rectified
 from cinet_core.threads import use_threads
 from cinet_ros import managed_node
-from cinet_ros.camera import Camera, Job
+from cinet_ros.camera import HOW_TO_ENABLE, Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.diagnostics import Conditions
@@ -25,7 +26,7 @@ from cinet_ros.managed_node import ManagedNode, NotActivatedError
 from cinet_ros.model import NO_WEIGHTS, check_mask_classes, label_set_of, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
 from cinet_ros.parameters import Settings, changed
-from cinet_ros.pipeline import Pipeline
+from cinet_ros.pipeline import DISABLED, Pipeline
 from cinet_ros.publishers import CameraOutputs
 from cinet_ros.supervisor import WorkerSupervisor
 
@@ -60,6 +61,7 @@ class PerceptionNode(ManagedNode):
         self._watch_timer: Any = None
         self._supervisor = WorkerSupervisor(self.conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_service(SetBool, "~/enable", self._on_enable)
         self.create_timer(DIAGNOSTICS_PERIOD, self.publish_diagnostics, clock=self.steady_clock)
 
     @property
@@ -163,7 +165,9 @@ class PerceptionNode(ManagedNode):
             return
         camera = self._cameras[name]
         received = camera.counters.receive(stamp_of(message))
-        if not camera.rate_limit.allows(self.settings.max_rate, received):
+        if not self.settings.enabled:  # taken from the wire just before that
+            camera.counters.drop(DISABLED)
+        elif not camera.rate_limit.allows(self.settings.max_rate, received):
             camera.counters.drop("max_rate")
         elif self._supervisor.submit(name, Job(message, received)) is not None:
             camera.counters.drop("overload")
@@ -176,7 +180,19 @@ class PerceptionNode(ManagedNode):
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
-            camera.input.update(wanted=bool(camera.outputs.wanted()))
+            camera.input.update(wanted=bool(camera.outputs.wanted(self.settings)))
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Predict, or do not, from now on: a short way to set the parameter `enabled`."""
+        (result,) = self.set_parameters([Parameter("enabled", value=request.data)])
+        response.success, response.message = result.successful, result.reason
+        if result.successful:
+            response.message = "enabled" if request.data else "disabled"
+            if self._supervisor.working:  # not in the parameter's callback: a new subscription declares parameters
+                self._follow_demand()
+            else:
+                response.message += "; the node is not active, which is another matter: it works once it is activated"
+        return response
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
@@ -186,7 +202,10 @@ class PerceptionNode(ManagedNode):
                 check_mask_classes(settings, label_set_of(settings) if loaded is None else loaded.label_set)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        switched = settings.enabled != self.settings.enabled
         self.settings = settings
+        if switched:
+            self.get_logger().info("enabled" if settings.enabled else f"disabled: {HOW_TO_ENABLE}")
         return SetParametersResult(successful=True)
 
     def publish_diagnostics(self) -> None:
@@ -200,9 +219,7 @@ class PerceptionNode(ManagedNode):
             model_status(f"{prefix}: model", self._predictor, self.settings.weights, self.conditions, self._supervisor)
         ]
         message.status += [
-            camera.status(
-                f"{prefix}: camera{' ' if name else ''}{name}", self.settings.stale_after, self._supervisor.working
-            )
+            camera.status(f"{prefix}: camera{' ' if name else ''}{name}", self.settings, self._supervisor.working)
             for name, camera in self._cameras.items()
         ]
         self._diagnostics.publish(message)

@@ -17,6 +17,7 @@ from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.frame import Result
+from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
 from cinet_ros.camera import Camera, Job
 from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import FrameMessages
@@ -34,6 +35,11 @@ NO_MEMORY_REMEDY = (
 ERROR_REMEDY = (
     "The next one is tried; if this goes on, deactivate, clean up and configure the node, and report this text"
 )
+
+# Why frames are dropped that came while something was subscribed to, and are begun after.
+UNWANTED, DISABLED = "unwanted", "disabled"
+
+CLOUDS = frozenset({POINTS, DOWNSAMPLED_POINTS})
 
 Array = npt.NDArray[Any]
 
@@ -138,6 +144,9 @@ class Pipeline:
             if self._gate.is_shut:
                 return
             camera = self._cameras[name]
+            if not camera.outputs.wanted(settings):  # any more: it was, or there would be no image
+                self._accounts.drop(camera, UNWANTED if settings.enabled else DISABLED)
+                continue
             try:
                 frame = self._prepare(camera, job, settings)
             except ConversionError as error:
@@ -213,9 +222,9 @@ class Pipeline:
         frame.seconds |= dict(prediction.seconds)
         frame.seconds["build"] = time.perf_counter() - started
         outputs = frame.camera.outputs
-        wanted = outputs.wanted()
-        if "points" in wanted and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
-            wanted -= {"points"}
+        wanted = outputs.wanted(settings)
+        if wanted & CLOUDS and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
+            wanted -= CLOUDS
         stages = outputs.publish(result, wanted, settings, self._messages[frame.camera.name], self._gate)
         for stage, seconds in stages.items():
             frame.seconds[stage] = frame.seconds.get(stage, 0.0) + seconds
@@ -225,7 +234,7 @@ class Pipeline:
         latency = self._latency(frame.camera, frame.job.message.header)
         receive_latency = time.monotonic() - frame.job.received
         frame.camera.latencies.add(latency, receive_latency)
-        if "stats" in wanted:
+        if STATS in wanted:
             frame.camera.outputs.publish_stats(self._stats(frame, latency, receive_latency), self._gate)
 
     def _latency(self, camera: Camera, header: Header) -> float:

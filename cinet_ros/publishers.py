@@ -14,6 +14,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.messages.frame import Result
+from cinet_core.messages.topics import COMPRESSED, STATS
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.msg import PerceptionStats
@@ -70,7 +71,8 @@ class CameraOutputs:
             self._publishers = {
                 topic: self._publisher(kind, topic, OUTPUT_QOS) for topic, kind in MESSAGE_TYPES.items()
             }
-            self._stats = self._publisher(PerceptionStats, "stats", OUTPUT_QOS)
+            self._stats = self._publisher(PerceptionStats, STATS, OUTPUT_QOS)
+            self._counted = {**self._publishers, STATS: self._stats}
             self._latch("semantic/classes", semantic_classes_message(label_set))
             self._latch_label_info(label_set)
         except Exception:  # such as a QoS override that cannot be: no half of them shall stay on the wire
@@ -99,17 +101,29 @@ class CameraOutputs:
         else:
             self._latch("semantic/label_info", message)
 
-    def wanted(self) -> frozenset[str]:
+    def subscribed(self) -> frozenset[str]:
         """Topics that somebody subscribes to, without prefix; latched ones are not counted."""
-        topics = {topic for topic, publisher in self._publishers.items() if publisher.get_subscription_count() > 0}
-        if self._stats.get_subscription_count() > 0:
-            topics.add("stats")
-        return frozenset(topics)
+        counted = self._counted
+        return frozenset(topic for topic, publisher in counted.items() if publisher.get_subscription_count() > 0)
+
+    def wanted(self, settings: Settings) -> frozenset[str]:
+        """Those of `subscribed` that are to be made of a frame; none where no frame is to be worked on.
+
+        That is so while the node or all these outputs are switched off, and while only the statistics are left, which
+        would tell of nothing but the work that they ask for.
+        """
+        if not settings.enabled:
+            return frozenset()
+        topics = self.subscribed() - set(settings.disabled_outputs)
+        return frozenset() if topics <= {STATS} else topics
 
     def publish(
         self, result: Result, wanted: frozenset[str], settings: Settings, messages: FrameMessages, gate: PublishGate
     ) -> Mapping[str, float]:
-        """Publish the wanted outputs of a frame, unless the gate is shut; return seconds of ``build`` and ``publish``.
+        """Publish the wanted outputs of a frame, unless the gate is shut.
+
+        Returns:
+            Seconds of the stages ``build`` and ``publish``, and of ``compress`` where something was compressed.
 
         Args:
             result: the frame.
@@ -125,7 +139,8 @@ class CameraOutputs:
             started = time.perf_counter()
             message = messages.build(topic, result, settings)
             built = time.perf_counter()
-            seconds["build"] += built - started
+            stage = "compress" if topic in COMPRESSED else "build"
+            seconds[stage] = seconds.get(stage, 0.0) + built - started
             if message is None:
                 continue
             if not gate.publish(publisher, message):
@@ -140,6 +155,6 @@ class CameraOutputs:
     def close(self) -> None:
         """Destroy the publishers."""
         # Forgotten first: a worker left behind may look at them still.
-        publishers, self._all, self._publishers = self._all, [], {}
+        publishers, self._all, self._publishers, self._counted = self._all, [], {}, {}
         for publisher in publishers:
             self._node.destroy_publisher(publisher)

@@ -76,6 +76,7 @@ def message_types() -> MessageTypes:
     return MessageTypes(
         header=lambda: header(stamp=stamp(sec=0, nanosec=0), frame_id=""),
         image=types["sensor_msgs/msg/Image"],
+        compressed_image=types["sensor_msgs/msg/CompressedImage"],
         camera_info=types["sensor_msgs/msg/CameraInfo"],
         region_of_interest=types["sensor_msgs/msg/RegionOfInterest"],
         point_cloud=types["sensor_msgs/msg/PointCloud2"],

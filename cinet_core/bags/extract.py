@@ -203,7 +203,7 @@ def _jpeg(frame: RgbdFrame, msgtype: str) -> bytes:
 def _classes(bag: RgbdBag) -> tuple[str, ...] | None:
     """Names of the classes by the message beside the labels; None where there is none."""
     assert bag.labels is not None
-    message = bag.first_message(bag.labels.topic.rsplit("/", 1)[0] + "/classes")
+    message = bag.first_message(bag.labels.topic.removesuffix("/compressed").rsplit("/", 1)[0] + "/classes")
     if message is None:
         return None
     by_id = {item.id: item.name for item in message.classes}

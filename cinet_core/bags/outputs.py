@@ -10,10 +10,11 @@ from cinet_core.bags.definitions import OWN_PACKAGE, message_store, message_type
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.parts import TopicToWrite
 from cinet_core.inference.predictor import Predictor
-from cinet_core.messages.frame import TOPICS, FrameMessages, OutputSettings, Result
+from cinet_core.messages.frame import FrameMessages, OutputSettings, Result
 from cinet_core.messages.labels import label_info_message, semantic_classes_message
+from cinet_core.messages.topics import FULL, STATS, TOPICS
 
-CLASSES, LABEL_INFO, STATS = "semantic/classes", "semantic/label_info", "stats"
+CLASSES, LABEL_INFO = "semantic/classes", "semantic/label_info"
 ALL_TOPICS: Mapping[str, str] = {
     CLASSES: f"{OWN_PACKAGE}/msg/SemanticClasses",
     LABEL_INFO: "vision_msgs/msg/LabelInfo",
@@ -21,6 +22,9 @@ ALL_TOPICS: Mapping[str, str] = {
     STATS: f"{OWN_PACKAGE}/msg/PerceptionStats",
 }
 """Outputs of the perception node and their types. Only /diagnostics is left out: it tells of a node, not of a frame."""
+
+BY_DEFAULT = (CLASSES, LABEL_INFO, *FULL, STATS)
+"""Compressed images and the cloud of fewer points hold nothing that these do not: they are added by name only."""
 
 _LATCHED = (CLASSES, LABEL_INFO)
 _QUEUE = 5
@@ -32,7 +36,7 @@ class Outputs:
     Args:
         predictor: whose results they are.
         prefix: of the topics: "/", "/front/".
-        wanted: names of `ALL_TOPICS`; empty for all.
+        wanted: names of `ALL_TOPICS`; empty for `BY_DEFAULT`.
 
     Attributes:
         topics: as they are written, by their name in `ALL_TOPICS`.
@@ -58,7 +62,7 @@ class Outputs:
                 qos=(_quality(latched=topic in _LATCHED),),
             )
             for topic, kind in ALL_TOPICS.items()
-            if not wanted or topic in wanted
+            if topic in (wanted or BY_DEFAULT)
         }
 
     def latched(self) -> Iterator[tuple[TopicToWrite, memoryview]]:

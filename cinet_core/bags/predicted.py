@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from cinet_core.messages.frame import TOPICS
 from cinet_core.messages.topic_names import base_topic, topic_parts
+from cinet_core.messages.topics import TOPICS
 
 _OWN = frozenset(topic for topic, kind in TOPICS.items() if kind == "sensor_msgs/msg/Image")
 _TELLING = ("semantic/classes", "semantic/label_info", "semantic/image_raw", "semantic/confidence", "stats")

@@ -26,7 +26,7 @@ from cinet_core.bags.reader import BagReader
 from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
-from cinet_core.messages.planes import read_compressed_depth, read_depth, read_labels
+from cinet_core.messages.planes import read_compressed_depth, read_compressed_labels, read_depth, read_labels
 from cinet_core.messages.topic_names import arrive_rectified, is_rectified
 
 if TYPE_CHECKING:
@@ -167,7 +167,9 @@ class RgbdBag:
                 plane = read_compressed_depth(message) if compressed else read_depth(message)
                 depth = self._fitted(plane, picture, "depth", np.nan, self.depth.topic)
             if self.labels is not None and self.labels.topic in found:
-                ids = read_labels(read_message(found[self.labels.topic], self.labels.msgtype))
+                compressed = self.labels.msgtype == COMPRESSED_IMAGE
+                message = read_message(found[self.labels.topic], self.labels.msgtype)
+                ids = read_compressed_labels(message) if compressed else read_labels(message)
                 labels = self._fitted(ids, picture, "labels", UNLABELLED, self.labels.topic)
         except ConversionError as error:
             self.refused[error.reason] += 1
@@ -250,5 +252,10 @@ class RgbdBag:
             if found is None:
                 raise BagError(f"{self._reader.path} has no labels on {topic}; it has: {self.topics.listing()}")
             return found
-        own = (item for item in self._reader.connections if item.msgtype == IMAGE and item.msgcount)
-        return next((item for item in own if item.topic.endswith(f"/{LABELS_TOPIC}")), None)
+        kinds = {IMAGE: f"/{LABELS_TOPIC}", COMPRESSED_IMAGE: f"/{LABELS_TOPIC}/compressed"}
+        return next((item for kind, name in kinds.items() for item in self._ours(kind, name)), None)
+
+    def _ours(self, kind: str, name: str) -> Iterator[Connection]:
+        for item in self._reader.connections:
+            if item.msgtype == kind and item.topic.endswith(name) and item.msgcount:
+                yield item

@@ -68,7 +68,7 @@ class BagRun:
         predictor: predicts.
         settings: as the node has them.
         prefix: of the topics that are added, with slashes: "/".
-        wanted: outputs; empty for all.
+        wanted: outputs; empty for `outputs.BY_DEFAULT`.
         image_topic, camera_info_topic: of the input; empty: found.
         storage: "sqlite3" or "mcap"; empty: the input's.
         batch: images of one call of the network.

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.bags.errors import BagError
+from cinet_core.messages.compression import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS
+from cinet_core.messages.downsampled_cloud import VOXEL_SIZE_LIMITS
 from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS
 
 DEPTH_SCALE_LIMITS = (0.1, 10.0)
@@ -35,6 +37,9 @@ _LIMITS: Mapping[str, tuple[float, float]] = {
     "cloud_min_range": (0.0, 1000.0),
     "cloud_max_range": (0.0, 1000.0),
     "cloud_edge_filter": (0.0, 1.0),
+    "cloud_voxel_size": VOXEL_SIZE_LIMITS,
+    "compressed_jpeg_quality": JPEG_QUALITY_LIMITS,
+    "compressed_png_level": PNG_LEVEL_LIMITS,
 }
 
 
@@ -65,6 +70,9 @@ class RunSettings:
     cloud_min_range: float = 0.0
     cloud_max_range: float = 0.0
     cloud_edge_filter: float = 0.0
+    cloud_voxel_size: float = 0.05
+    compressed_jpeg_quality: int = 90
+    compressed_png_level: int = 1
 
     def __post_init__(self) -> None:
         """Check types, ranges and choices."""

@@ -58,6 +58,7 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
             options.against,
             options.precision,
             status.update,
+            image=options.image,
         )
         report = measure(run, {name: groups[name] for name in options.only})
     print_report(report, console)
@@ -94,6 +95,7 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
     parser.add_argument("--together", type=float, metavar="SECONDS", help="of one run of the group mapping")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="set up, for mapping: its nodes by turns")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="picture of traffic (the synthetic room)")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="markdown whose tables are renewed")

@@ -79,6 +79,7 @@ class Run:
         peers: folder with checkouts of other projects; None: those are left out.
         say: called with what is being measured now.
         notes: what was left out, and why; groups add to it.
+        image: file of the picture that `traffic` is of; None: the synthetic room.
     """
 
     effort: Effort
@@ -91,6 +92,7 @@ class Run:
     precision: str = AUTO
     say: Callable[[str], None] = print
     notes: list[str] = field(default_factory=list)
+    image: Path | None = None
 
     @property
     def cache(self) -> Path:

@@ -50,7 +50,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image-topic", default="", metavar="TOPIC", help="(the best colour camera)")
     parser.add_argument("--camera-info-topic", default="", metavar="TOPIC", help="(beside the images)")
     parser.add_argument(
-        "--outputs", nargs="+", default=[], metavar="TOPIC", help="only these, such as points semantic/image_raw (all)"
+        "--outputs",
+        nargs="+",
+        default=[],
+        metavar="TOPIC",
+        help="only these, such as points semantic/image_raw/compressed (all uncompressed ones)",
     )
     parser.add_argument("--prefix", type=_prefix, default="/", help="of the added topics, such as /front (none)")
     parser.add_argument("--storage", choices=STORAGES, default="", help="of the new bag (the input's)")

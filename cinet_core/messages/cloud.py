@@ -26,7 +26,7 @@ POINTS_FOR_TWO = 65536
 _LEAST, _MOST = (float(limit) for limit in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 """What is between them is a depth; NaN, infinity and 0 are not."""
 
-_Rays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+Rays = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 _UINT32, _FLOAT32 = 6, 7  # of sensor_msgs/PointField
 _OFFSETS = {"x": 0, "y": 4, "z": 8, "rgb": 16, "label": 20, "confidence": 24}
@@ -63,10 +63,7 @@ class CloudBuffer:
             header=types.header(),
             height=rows,
             width=columns,
-            fields=[
-                types.point_field(name=name, offset=offset, datatype=_UINT32 if name == "label" else _FLOAT32, count=1)
-                for name, offset in _OFFSETS.items()
-            ],
+            fields=point_fields(types),
             is_bigendian=IS_BIGENDIAN,
             point_step=POINT_STEP,
             row_step=columns * POINT_STEP,
@@ -78,7 +75,7 @@ class CloudBuffer:
         self._planes = np.zeros((POINT_STEP // 4, rows, columns), np.int32)
         alone = rows * columns < POINTS_FOR_TWO or os.cpu_count() == 1
         self._second = None if alone else ThreadPoolExecutor(1, thread_name_prefix="cloud")
-        self._rays: tuple[Intrinsics, _Rays] | None = None
+        self._rays: tuple[Intrinsics, Rays] | None = None
 
     def fill(
         self,
@@ -137,7 +134,7 @@ class CloudBuffer:
     def _fill_rows(
         self,
         rows: slice,
-        rays: _Rays,
+        rays: Rays,
         limits: tuple[float, float],
         depth: npt.NDArray[Any],
         rgb: npt.NDArray[Any],
@@ -151,7 +148,7 @@ class CloudBuffer:
         x, y, z, share = (field[name].view(np.float32) for name in ("x", "y", "z", "confidence"))
         depth = np.ascontiguousarray(depth, dtype=np.float32)
         z.fill(np.nan)
-        cv2.copyTo(depth, _usable(depth, rays[2], *limits, drop), z)
+        cv2.copyTo(depth, usable(depth, rays[2], *limits, drop), z)
         np.multiply(z, rays[0], out=x)
         np.multiply(z, rays[1], out=y)
         if rgb.dtype == np.uint32:
@@ -162,13 +159,9 @@ class CloudBuffer:
         np.multiply(confidence, np.float32(1.0 / 255.0), out=share)
         cv2.merge(list(planes), self._points[rows])
 
-    def _ray_grid(self, intrinsics: Intrinsics) -> _Rays:
-        """x / z of the columns (1, C), y / z of the rows (R, 1), and the distance (R, C) of a point one metre ahead."""
+    def _ray_grid(self, intrinsics: Intrinsics) -> Rays:
         if self._rays is None or self._rays[0] != intrinsics:
-            wall = unproject(np.ones((self.height, self.width), dtype=np.float32), intrinsics)
-            wall = wall[:: self.decimation, :: self.decimation]
-            rays = wall[:1, :, 0].copy(), wall[:, :1, 1].copy(), np.linalg.norm(wall, axis=2)
-            self._rays = intrinsics, rays
+            self._rays = intrinsics, ray_grid(self.height, self.width, self.decimation, intrinsics)
         return self._rays[1]
 
     def _check_shapes(self, **arrays: npt.NDArray[np.generic] | None) -> None:
@@ -180,7 +173,21 @@ class CloudBuffer:
                 )
 
 
-def _usable(
+def point_fields(types: MessageTypes) -> list[Any]:
+    """The fields of a point, of :data:`POINT_STEP` bytes."""
+    return [
+        types.point_field(name=name, offset=offset, datatype=_UINT32 if name == "label" else _FLOAT32, count=1)
+        for name, offset in _OFFSETS.items()
+    ]
+
+
+def ray_grid(height: int, width: int, decimation: int, intrinsics: Intrinsics) -> Rays:
+    """x / z of the columns (1, C), y / z of the rows (R, 1), and the distance (R, C) of a point one metre ahead."""
+    wall = unproject(np.ones((height, width), dtype=np.float32), intrinsics)[::decimation, ::decimation]
+    return wall[:1, :, 0].copy(), wall[:, :1, 1].copy(), np.linalg.norm(wall, axis=2)
+
+
+def usable(
     depth: npt.NDArray[np.float32],
     distance: npt.NDArray[np.float32],
     min_range: float,

@@ -46,13 +46,14 @@ class MessageTypes:
 
     Attributes:
         header: an empty std_msgs/Header.
-        image, camera_info, region_of_interest, point_cloud, point_field: of sensor_msgs.
+        image, compressed_image, camera_info, region_of_interest, point_cloud, point_field: of sensor_msgs.
         allocate: a zeroed, writable buffer of so many bytes, of the kind that the library holds in ``data``.
         numbers: floating-point numbers, of the kind that the library holds in a sequence.
     """
 
     header: Callable[[], Any]
     image: Callable[..., Any]
+    compressed_image: Callable[..., Any]
     camera_info: Callable[..., Any]
     region_of_interest: Callable[..., Any]
     point_cloud: Callable[..., Any]

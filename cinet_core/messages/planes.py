@@ -78,10 +78,29 @@ def read_labels(msg: ImageFields) -> npt.NDArray[np.uint8]:
     Raises:
         ConversionError: "encoding", "size" or "data".
     """
-    stored = read_plane(msg, LABEL_TYPES, "label")
-    if stored.dtype == np.uint8:
-        return stored
-    return np.where((stored >= 0) & (stored < UNLABELLED), stored, UNLABELLED).astype(np.uint8)
+    return _ids(read_plane(msg, LABEL_TYPES, "label"))
+
+
+def read_compressed_labels(msg: CompressedImageFields) -> npt.NDArray[np.uint8]:
+    """(H, W) class ids, 255 where there is none, of a grey PNG of 8 or 16 bits, as ``semantic/image_raw/compressed``.
+
+    Raises:
+        ConversionError: "format" (no PNG of one channel), "size" or "data".
+    """
+    data = bytes(msg.data)
+    container = inspect(data)
+    if container is None or "jpeg" in msg.format.lower():
+        raise ConversionError(
+            "format",
+            f"format is {quoted(msg.format)}: labels are read of a grey PNG only, since JPEG blends numbers of classes",
+        )
+    try:
+        stored = cv2.imdecode(np.frombuffer(container.data, dtype=np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise corrupted(data, str(error)) from error
+    if stored is None or stored.ndim != 2:
+        raise corrupted(data, "it is no grey PNG")
+    return _ids(stored)
 
 
 def read_plane(msg: ImageFields, types: Mapping[str, str], what: str) -> npt.NDArray[Any]:
@@ -112,6 +131,12 @@ def read_plane(msg: ImageFields, types: Mapping[str, str], what: str) -> npt.NDA
         (msg.height, msg.width), np.dtype(f"{order}{types[msg.encoding]}"), msg.data, strides=(msg.step, itemsize)
     )
     return stored.astype(stored.dtype.newbyteorder("="), copy=False)
+
+
+def _ids(stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    if stored.dtype == np.uint8:
+        return stored
+    return np.where((stored >= 0) & (stored < UNLABELLED), stored, UNLABELLED).astype(np.uint8)
 
 
 def _metres(stored: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

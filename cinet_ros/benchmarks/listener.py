@@ -20,12 +20,13 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from cinet_ros.benchmarks.phases import FLOOR, STATS, Phase, read_phases
+from cinet_core.messages.topics import STATS
+from cinet_ros.benchmarks.phases import FLOOR, Phase, read_phases
 from cinet_ros.frame_messages import MESSAGE_TYPES
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.stop_request import StopRequest
 
-STAGES = ("decode", "rectify", "upload", "network", "download", "build", "publish")
+STAGES = ("decode", "rectify", "upload", "network", "download", "build", "compress", "publish")
 FIGURES = ("stamp", "arrival", "receive_latency", "latency", "received", "used", "dropped")
 QUEUE_DEPTH = 10
 POLL_SECONDS = 0.05

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinet_ros.frame_messages import MESSAGE_TYPES
+from cinet_core.messages.topics import FULL, STATS
 
-ALL = tuple(MESSAGE_TYPES)
+# As before there were compressed forms, which `traffic` measures.
+ALL = FULL
 PAIR = ("depth_registered/image_rect", "semantic/image_raw")
-ALL_NAME, PAIR_NAME, NONE_NAME = "all topics", "depth + labels", "no topic"
+ALL_NAME, PAIR_NAME = "all topics", "depth + labels"
 # Topics below this name come from the publisher of ready messages.
 FLOOR = "floor/"
 # At least, of the phase of a single topic: a dozen frames.
 SINGLE_SECONDS = 2.0
-STATS = "stats"
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Phase:
         name: phases of one name are one row.
         topics: relative names; of the node, or below `FLOOR`.
         seconds: that count, once all topics have come.
-        stats: the node's statistics too, without which it has nothing to do.
+        stats: the node's statistics, too; alone they make it do nothing.
     """
 
     name: str
@@ -62,7 +62,7 @@ def planned(seconds: float) -> list[Phase]:
     compared = [Phase(ALL_NAME, ALL, seconds), Phase(PAIR_NAME, PAIR, seconds)]
     pairs = [each for phase in compared for each in (phase, floor_of(phase))]
     single = [Phase(topic, (topic,), max(SINGLE_SECONDS, seconds / 4)) for topic in ALL]
-    return [*pairs, Phase(NONE_NAME, (), seconds), *single, *pairs]
+    return [*pairs, *single, *pairs]
 
 
 def write_phases(path: Path, phases: Sequence[Phase]) -> None:

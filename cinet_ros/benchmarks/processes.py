@@ -11,8 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ament_index_python.packages import get_package_prefix
+
+if TYPE_CHECKING:
+    import psutil
 
 START_TIMEOUT = 300.0
 END_TIMEOUT = 60.0
@@ -87,9 +91,13 @@ def running(
 
 def node_command(weights: str, **parameters: str) -> list[str]:
     """The perception node with a checkpoint, or "default", or "random"; and further parameters."""
-    values = {"weights": weights, **parameters}
-    settings = [part for name, value in values.items() for part in ("-p", f"{name}:={value}")]
-    return [str(executable("perception_node")), "--ros-args", *settings]
+    return ros_command("perception_node", weights=weights, **parameters)
+
+
+def ros_command(node: str, **parameters: object) -> list[str]:
+    """A node of this package with parameters."""
+    settings = [part for name, value in parameters.items() for part in ("-p", f"{name}:={value}")]
+    return [str(executable(node)), "--ros-args", *settings]
 
 
 def executable(node: str) -> Path:
@@ -119,6 +127,44 @@ class Samples:
     private: list[float] = field(default_factory=list)
     spent: list[float] = field(default_factory=list)
     processor: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process took in a while.
+
+    Attributes:
+        share: processor time, percent of one core.
+        resident: megabytes at the end, all of them.
+        private: likewise, without what it shares.
+    """
+
+    share: float
+    resident: float
+    private: float
+
+
+def usage(programs: Mapping[str, Program], seconds: float) -> dict[str, Usage]:
+    """What each of these takes while the caller waits. Raises RuntimeError where one has ended with an error."""
+    import psutil
+
+    processes = {name: psutil.Process(program.process.pid) for name, program in programs.items()}
+    before = {name: _spent(process) for name, process in processes.items()}
+    begun = time.monotonic()
+    time.sleep(seconds)
+    passed = time.monotonic() - begun
+    found = {}
+    for name, process in processes.items():
+        programs[name].check()
+        memory = process.memory_info()
+        share = 100 * (_spent(process) - before[name]) / passed
+        found[name] = Usage(share, memory.rss / MEBIBYTE, (memory.rss - memory.shared) / MEBIBYTE)
+    return found
+
+
+def _spent(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def watch(watched: Program, while_running: Program, every: float = SAMPLE_SECONDS) -> Samples:

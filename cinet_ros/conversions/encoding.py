@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 from typing import Any
 
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField, RegionOfInterest
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField, RegionOfInterest
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
@@ -21,6 +21,7 @@ def allocate(length: int) -> array.array[int]:
 ROS_TYPES = MessageTypes(
     header=Header,
     image=Image,
+    compressed_image=CompressedImage,
     camera_info=CameraInfo,
     region_of_interest=RegionOfInterest,
     point_cloud=PointCloud2,

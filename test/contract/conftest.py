@@ -26,6 +26,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
+from cinet_ros.msg import PerceptionStats
+
 # Generous: two cores may be importing torch in several processes at once.
 START_TIMEOUT = 180.0
 MESSAGE_TIMEOUT = 20.0
@@ -111,6 +113,11 @@ class Wire:
         subscription = self.node.create_subscription(kind, topic, self.messages[topic].append, profile)
         self._subscriptions[topic] = subscription
         self.spin_until(lambda: subscription.get_publisher_count() > 0, f"publisher of {topic}")
+
+    def subscribe_stats(self, prefix: str = "") -> None:
+        """Collect the statistics of frames, and an output, without which no frame would be worked on."""
+        self.subscribe(f"{prefix}semantic/image_raw", Image)
+        self.subscribe(f"{prefix}stats", PerceptionStats)
 
     def unsubscribe_all(self) -> None:
         """Stop collecting and forget what was collected."""

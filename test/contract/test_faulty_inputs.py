@@ -13,8 +13,6 @@ from malformed_files import picture_file, with_size
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from cinet_ros.msg import PerceptionStats
-
 WIDTH, HEIGHT = 64, 48
 SMALL_NETWORK = {"weights": "random", "network_width": 64, "network_height": 48}
 DEPTH, INFO = "depth_registered/image_rect", "depth_registered/camera_info"
@@ -49,7 +47,7 @@ def diagnosed(wire: Any) -> tuple[DiagnosticStatus, dict[str, str]]:
 
 def loses(wire: Any, make_info: Callable[..., CameraInfo], broken: Any, info: CameraInfo, reason: str) -> str:
     """Send a frame that must be dropped, then a sound one that must be used; return what diagnostics say."""
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     wire.publisher("camera_info", CameraInfo).publish(info)
     wire.spin_for(0.3)  # the two topics are not ordered against each other
     wire.exchange(broken, info, [])
@@ -200,7 +198,7 @@ class TestRawImages:
         expected="used and copied as they are, latency NaN, a WARN that names use_sim_time",
     )
     def test_stamps_of_the_future(self, wire: Any, make_info: Callable[..., CameraInfo]) -> None:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         for seconds, nanoseconds in ((2**31 - 1, 0), (-5, 2**32 - 1)):
             frame = image()
             frame.header.stamp.sec, frame.header.stamp.nanosec = seconds, nanoseconds
@@ -243,7 +241,7 @@ class TestRawImages:
     def test_bursts_and_overload(
         self, wire: Any, make_info: Callable[..., CameraInfo], observed: Callable[[str], None]
     ) -> None:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         frame = image()
         before = wire.exchange(frame, make_info(frame, WIDTH, HEIGHT), ["stats"])["stats"]
         wire.messages["stats"].clear()

@@ -13,8 +13,6 @@ import pytest
 from ament_index_python.packages import get_package_prefix
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.msg import PerceptionStats
-
 WIDTH, HEIGHT = 64, 48
 MAY_MOUNT = subprocess.run(
     ["sh", "-c", "unshare -rm mount -t tmpfs -o size=16k none /mnt"], capture_output=True, check=False
@@ -46,7 +44,7 @@ def test_frames_flow_without_a_log(
     parameters = {"weights": "random", "network_width": WIDTH, "network_height": HEIGHT}
     process = start(str(node), parameters, until="configured")
     assert "No space left on device" in process.output()  # of head
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     for _ in range(3):
         image = make_image(np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
         stats = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])["stats"]

@@ -60,6 +60,7 @@ class Rig:
         self.info_publisher = self.peer.create_publisher(CameraInfo, "camera_info", 10)
         self.clouds: list[PointCloud2] = []
         self.peer.create_subscription(PerceptionStats, "stats", lambda message: None, 10)
+        self.peer.create_subscription(Image, "semantic/image_raw", lambda message: None, 10)
         self.peer.create_subscription(PointCloud2, "points", self.clouds.append, 10)
         self._executor = SingleThreadedExecutor(context=context)
         self._executor.add_node(self.node)

@@ -16,7 +16,7 @@ from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from cinet_ros.msg import PerceptionStats, SemanticClasses
+from cinet_ros.msg import SemanticClasses
 
 WIDTH, HEIGHT = 160, 120
 SMALL_NETWORK = {"weights": "random", "network_width": 80, "network_height": 64}
@@ -162,7 +162,7 @@ class TestCompressed:
     def test_a_corrupted_image_is_counted_and_the_next_one_is_used(
         self, wire: Any, make_image: Callable[..., Any], make_info: Callable[..., Any]
     ) -> None:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         wire.subscribe("/diagnostics", DiagnosticArray)
         _, data = cv2.imencode(".jpeg", picture())
         broken = CompressedImage(header=make_image(picture()).header, format="jpeg", data=data.tobytes()[:200])
@@ -200,7 +200,7 @@ class TestRate:
         encoded = cv2.imencode(".jpg", still)[1].tobytes()
         for index in range(self.FRAMES):  # a folder played once sends every frame exactly once
             (tmp_path / f"{index:04d}.jpg").write_bytes(encoded)
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         wire.spin_for(1.0)
         before = max((item.frames_received for item in wire.messages["stats"]), default=0)
         player = start(
@@ -336,7 +336,7 @@ def test_an_impatient_user_ends_the_node_cleanly_in_the_middle_of_its_work(
 ) -> None:
     # the installed one: the end of the interpreter is part of it
     node = start("perception_node", {"weights": "random"}, until="configured", installed=True)
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     image = make_image(picture())
     wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
     images = wire.publisher("image", Image)

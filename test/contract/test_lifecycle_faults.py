@@ -33,7 +33,6 @@ from safetensors import safe_open
 from sensor_msgs.msg import CameraInfo, Image
 
 from cinet_core.checkpoint import load_checkpoint, random_checkpoint, save_checkpoint
-from cinet_ros.msg import PerceptionStats
 
 WIDTH, HEIGHT = 64, 48
 SMALL = {"device": "cpu", "network_width": WIDTH, "network_height": HEIGHT, "autostart": False}
@@ -99,7 +98,7 @@ class TestAnyOrder:
             if state not in (goal, ACTIVE):
                 assert managed.change(transition)
         assert managed.state == ACTIVE
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         frame_comes(wire, send)
         assert managed.change(SHUTDOWN[ACTIVE])
         assert managed.state == FINALIZED
@@ -235,7 +234,7 @@ def test_hundreds_of_cycles_leave_nothing_behind(
     for _ in range(CYCLES):
         assert managed.change(CONFIGURE)
         assert managed.change(ACTIVATE)
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         frame_comes(wire, send)
         assert managed.change(DEACTIVATE)
         assert managed.change(CLEANUP)

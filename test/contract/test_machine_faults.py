@@ -15,7 +15,6 @@ from faults import FAULTY_NODE, HANG_SECONDS, Fault, painted
 from segments import segments_of
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.msg import PerceptionStats
 from cinet_ros.shared_memory import LEAST_AGE
 
 WIDTH, HEIGHT = 64, 48
@@ -39,7 +38,7 @@ def send(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., C
     """Send an image with or without a fault; return the stats of a sound one, None of the others."""
 
     def exchange(fault: Fault | None = None) -> Any:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         wire.subscribe("depth_registered/image_rect", Image)
         image = make_image(PICTURE if fault is None else painted(PICTURE, fault))
         topics = ["stats"] if fault is None else []

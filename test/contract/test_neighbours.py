@@ -13,8 +13,6 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.msg import PerceptionStats
-
 WIDTH, HEIGHT = 320, 240
 SMALL_NETWORK = {"network_width": 64, "network_height": 48}
 FRAMES, VISITS = 10, 5
@@ -73,7 +71,7 @@ def stats_of(wire: Any, make_image: Callable[..., Image], make_info: Callable[..
 
     def exchange(camera: str) -> Any:
         if f"{camera}/stats" not in wire.messages:
-            wire.subscribe(f"{camera}/stats", PerceptionStats)
+            wire.subscribe_stats(f"{camera}/")
             wire.spin_for(NOTICED)
         image = make_image(np.full((HEIGHT, WIDTH, 3), 99, np.uint8))
         info = make_info(image, WIDTH, HEIGHT)

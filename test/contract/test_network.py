@@ -16,8 +16,6 @@ from ament_index_python.packages import get_package_prefix
 from sensor_msgs.msg import CameraInfo, Image
 from strace import destinations, strace_problem, traced
 
-from cinet_ros.msg import PerceptionStats
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROBLEM = strace_problem()
 WIDTH, HEIGHT = 64, 48
@@ -90,7 +88,7 @@ def test_node_speaks_to_this_machine_only(
     node.write_text(f'#!/bin/sh\nexec {shlex.join(traced([str(executable)], log))} "$@"\n', encoding="utf-8")
     node.chmod(0o755)
     start(str(node), {"weights": str(tiny_weights)}, until="configured")
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     image = make_image(np.full((HEIGHT, WIDTH, 3), 128, np.uint8))
     wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
     found = destinations(log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,11 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from output_arrays import colors, pixels, points
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 
 from cinet_core.data.label_sets import NYU40, UNLABELLED
+from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.planes import read_compressed_depth
 from cinet_ros.msg import PerceptionStats, SemanticClasses
 from cinet_ros.player.image_encoder import RAW_ENCODINGS, ImageEncoder
 
@@ -29,6 +32,16 @@ IMAGE_TOPICS = {
     "semantic_overlay/image_raw": "rgb8",
     "rgb/image_rect": "rgb8",
 }
+COMPRESSED_TOPICS = {
+    "depth_registered/image_rect/compressedDepth": "32FC1; compressedDepth png",
+    "semantic/image_raw/compressed": "mono8; png compressed ",
+    "semantic/confidence/compressed": "mono8; png compressed ",
+    "semantic/mask/compressed": "mono8; png compressed ",
+    "semantic_color/image_raw/compressed": "rgb8; png compressed bgr8",
+    "semantic_overlay/image_raw/compressed": "rgb8; jpeg compressed bgr8",
+    "rgb/image_rect/compressed": "rgb8; jpeg compressed bgr8",
+}
+CLOUDS = ["points", "points_downsampled"]
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -51,7 +64,10 @@ def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[...,
 
     def ask(*topics: str, info: dict[str, Any] | None = None) -> dict[str, Any]:
         for topic in topics:
-            wire.subscribe(topic, kind_of(topic))
+            if topic == "stats":
+                wire.subscribe_stats()
+            else:
+                wire.subscribe(topic, kind_of(topic))
         image = make_image(picture(), FRAME_ID)
         camera_info = make_info(image, **{"width": WIDTH, "height": HEIGHT, **(info or {})})
         return {"sent": image, "sent_info": camera_info, **wire.exchange(image, camera_info, list(topics))}
@@ -62,11 +78,13 @@ def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[...,
 def kind_of(topic: str) -> type:
     if topic.endswith("camera_info"):
         return CameraInfo
-    return {"points": PointCloud2, "stats": PerceptionStats}.get(topic, Image)
+    if topic in COMPRESSED_TOPICS:
+        return CompressedImage
+    return PointCloud2 if topic in CLOUDS else Image
 
 
 def test_every_output_copies_stamp_and_frame_and_has_the_size_of_the_input(answer: Callable[..., Any]) -> None:
-    topics = [*IMAGE_TOPICS, *INFO_TOPICS, "points", "stats"]
+    topics = [*IMAGE_TOPICS, *INFO_TOPICS, *COMPRESSED_TOPICS, *CLOUDS, "stats"]
     got = answer(*topics)
     for topic in topics:
         assert got[topic].header == got["sent"].header, topic
@@ -149,6 +167,49 @@ def test_the_cloud_is_organised_and_agrees_with_the_images(answer: Callable[...,
     assert (colors(found) == pixels(got["semantic_color/image_raw"])).all()
 
 
+@pytest.mark.parametrize(("topic", "form"), COMPRESSED_TOPICS.items())
+def test_a_compressed_form_alone_makes_the_node_work_and_says_what_it_is(
+    answer: Callable[..., Any], topic: str, form: str
+) -> None:
+    got = answer(topic)
+    message = got[topic]
+    assert message.header == got["sent"].header
+    assert message.format == form
+    stored = cv2.imdecode(np.frombuffer(bytes(message.data), np.uint8)[12 * ("Depth" in topic) :], cv2.IMREAD_UNCHANGED)
+    assert stored.shape[:2] == (HEIGHT, WIDTH)
+
+
+def test_compressed_images_hold_what_the_images_do(answer: Callable[..., Any]) -> None:
+    got = answer(*IMAGE_TOPICS, *COMPRESSED_TOPICS)
+    for topic, form in COMPRESSED_TOPICS.items():
+        message, raw = got[topic], pixels(got[topic.rsplit("/", 1)[0]])
+        assert len(message.data) < raw.nbytes
+        if "Depth" in topic:
+            decoded = read_compressed_depth(message)
+            assert (np.isnan(decoded) == np.isnan(raw)).all()
+            assert (np.abs(decoded - raw)[np.isfinite(raw)] <= 1e-4 * raw[np.isfinite(raw)] ** 2 + 1e-4).all()
+        elif "jpeg" in form:
+            assert np.abs(decode_compressed(message).astype(int) - raw).mean() < 6.0, topic
+        elif raw.ndim == 3:
+            assert (decode_compressed(message) == raw).all(), topic
+        else:
+            assert (cv2.imdecode(np.asarray(message.data), cv2.IMREAD_UNCHANGED) == raw).all(), topic
+
+
+def test_the_downsampled_cloud_is_a_part_of_the_organised_one_without_holes(answer: Callable[..., Any]) -> None:
+    got = answer(*CLOUDS)
+    whole, few = got["points"], got["points_downsampled"]
+    assert (few.fields, few.point_step, few.is_bigendian) == (whole.fields, whole.point_step, whole.is_bigendian)
+    assert (few.height, few.is_dense, few.row_step) == (1, True, 32 * few.width)
+    every, found = points(whole).reshape(-1), points(few).reshape(-1)
+    assert 0 < len(found) < np.isfinite(every["z"]).sum() / 2
+    names = list(found.dtype.names or ())
+    rows = {tuple(point) for point in every[names].tolist()}
+    assert all(tuple(point) in rows for point in found[names].tolist())
+    cubes = np.floor(np.stack([found[axis] / np.float32(0.05) for axis in "xyz"], axis=1)).astype(int)
+    assert len(np.unique(cubes, axis=0)) >= len(found) - 2  # but for points at the very edge of a cube
+
+
 @pytest.mark.parametrize("encoding", RAW_ENCODINGS)
 @pytest.mark.parametrize("padding", [0, 7])
 def test_every_encoding_goes_in(
@@ -205,7 +266,7 @@ def test_stats_account_for_every_frame_and_say_that_the_weights_are_random(answe
 def test_a_stamp_of_another_clock_makes_the_latency_nan_and_names_use_sim_time(
     wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
 ) -> None:
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     wire.subscribe("/diagnostics", DiagnosticArray)
     image = make_image(picture(), FRAME_ID)
     image.header.stamp.sec = 1000
@@ -254,8 +315,29 @@ def test_images_are_taken_only_while_somebody_wants_an_output(wire: Any, answer:
     wire.spin_until(lambda: images.get_subscription_count() == 0, "end of the subscription")
 
 
+def test_statistics_alone_ask_for_no_work_and_the_first_output_is_prompt(
+    wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
+) -> None:
+    images = wire.publisher("image", Image)
+    wire.spin_until(lambda: images.get_subscription_count() == 0, "end of earlier subscriptions")
+    wire.subscribe("stats", PerceptionStats)
+    wire.spin_for(1.0)
+    assert images.get_subscription_count() == 0
+    wire.subscribe("/diagnostics", DiagnosticArray)
+    status = camera_status(wire, "nobody subscribes to an output but stats")  # once what is over has been told
+    assert status.level == DiagnosticStatus.OK
+    assert {item.key: item.value for item in status.values}["subscribed outputs"] == "stats"
+    assert not wire.messages["stats"]
+    wire.subscribe("semantic/image_raw/compressed", CompressedImage)
+    asked = time.monotonic()
+    wire.spin_until(lambda: images.get_subscription_count() == 1, "subscription")
+    assert time.monotonic() - asked < 2.0
+    image = make_image(picture(), FRAME_ID)
+    wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats", "semantic/image_raw/compressed"])
+
+
 def test_quality_of_service_is_reliable_and_only_the_classes_are_latched(wire: Any) -> None:
-    for topic in (*IMAGE_TOPICS, *INFO_TOPICS, "points", "stats", "semantic/classes"):
+    for topic in (*IMAGE_TOPICS, *INFO_TOPICS, *COMPRESSED_TOPICS, *CLOUDS, "stats", "semantic/classes"):
         (info,) = wire.node.get_publishers_info_by_topic(f"/{topic}")
         assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE, topic
         latched = info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL

@@ -13,8 +13,6 @@ from typing import Any
 import pytest
 from fork_server import ForkServer
 
-from cinet_ros.msg import PerceptionStats
-
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "security"
 NODES = ("perception", "player", "mapping", "viewer")
 # list -> (entry, attributes), as policy.xsd of sros2 has them
@@ -93,7 +91,7 @@ def test_policy_has_the_structure_of_the_schema(node: str) -> None:
         for entry in group:
             assert entry.tag == entry_tag
             # no wildcard: `*` would also match what is between slashes
-            assert re.fullmatch(r"(~/|/)?[a-z_0-9]+(/[a-z_0-9]+)*", entry.text or ""), entry.text
+            assert re.fullmatch(r"(~/|/)?[A-Za-z_0-9]+(/[A-Za-z_0-9]+)*", entry.text or ""), entry.text
     names = [(tuple(group.attrib), entry.text) for group in profile for entry in group]
     assert len(names) == len(set(names))
 
@@ -119,7 +117,7 @@ def test_policies_allow_exactly_what_the_nodes_use(
     start("perception_node", {**network, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
     start("viewer_node", {"serve": False, "file": str(tmp_path / "walk.rrd")}, until="recording into")
-    wire.subscribe("stats", PerceptionStats)  # or the node would not subscribe to the camera
+    wire.subscribe_stats()  # or the node would not subscribe to the camera
     expected = {node: allowed(node) - UNUSED[node] for node in NODES}
 
     def settled() -> bool:

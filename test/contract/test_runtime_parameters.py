@@ -11,17 +11,25 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from output_arrays import colors, distances, pixels, points
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from rcl_interfaces.srv import GetParameters
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from std_srvs.srv import SetBool
 
 from cinet_core.data.label_sets import NYU40, UNLABELLED
 from cinet_core.geometry import depth_edges
-from cinet_ros.msg import PerceptionStats
 from cinet_ros.parameters import Settings
 
 NODE = "/perception"
 WIDTH, HEIGHT = 80, 60
 DEPTH, INFO, LABELS = "depth_registered/image_rect", "depth_registered/camera_info", "semantic/image_raw"
-KINDS = {INFO: CameraInfo, "points": PointCloud2, "stats": PerceptionStats}
+JPEG, PNG = "rgb/image_rect/compressed", "semantic/confidence/compressed"
+KINDS = {
+    INFO: CameraInfo,
+    "points": PointCloud2,
+    "points_downsampled": PointCloud2,
+    JPEG: CompressedImage,
+    PNG: CompressedImage,
+}
 FIELDS = dataclasses.fields(Settings)
 RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
 
@@ -61,7 +69,10 @@ def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[...,
 
     def ask(*topics: str, info: dict[str, Any] | None = None) -> dict[str, Any]:
         for topic in topics:
-            wire.subscribe(topic, KINDS.get(topic, Image))
+            if topic == "stats":
+                wire.subscribe_stats()
+            else:
+                wire.subscribe(topic, KINDS.get(topic, Image))
         image = make_image(picture())
         return wire.exchange(image, make_info(image, WIDTH, HEIGHT, fx=70.0, **(info or {})), list(topics))
 
@@ -147,6 +158,79 @@ def test_cloud_options(answer: Callable[..., Any], change: Callable[..., None]) 
     np.testing.assert_array_equal(np.isnan(points(answer("points")["points"])["z"]), edges | np.isnan(full["z"]))
 
 
+def test_size_of_the_cubes(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    sizes = []
+    for edge in (0.01, 0.1, 1.0):
+        change(cloud_voxel_size=edge)
+        sizes.append(answer("points_downsampled")["points_downsampled"].width)
+    assert sizes[0] > 2 * sizes[1] > 4 * sizes[2] > 0
+    change(cloud_voxel_size=0.05, cloud_max_range=0.001)
+    assert answer("points_downsampled")["points_downsampled"].width == 0
+
+
+def test_quality_of_compressed_images(answer: Callable[..., Any], change: Callable[..., None]) -> None:
+    sizes = []
+    for quality, level in ((95, 9), (20, 0)):
+        change(compressed_jpeg_quality=quality, compressed_png_level=level)
+        got = answer(JPEG, PNG)
+        sizes.append((len(got[JPEG].data), len(got[PNG].data)))
+    assert sizes[1][0] < sizes[0][0]
+    assert sizes[1][1] > WIDTH * HEIGHT > sizes[0][1]
+
+
+def test_an_output_that_is_switched_off_is_not_made_whatever_subscribes(
+    wire: Any, answer: Callable[..., Any], change: Callable[..., None]
+) -> None:
+    images = wire.publisher("image", Image)
+    answer(LABELS, "points")
+    change(disabled_outputs=["points", JPEG])
+    wire.messages["points"].clear()
+    answer(LABELS)
+    wire.spin_for(0.2)
+    assert not wire.messages["points"]
+    assert rows_of(wire)["disabled outputs"] == f"points, {JPEG}"
+    wire.unsubscribe_all()
+    wire.subscribe("points", PointCloud2)
+    wire.spin_until(lambda: images.get_subscription_count() == 0, "end of the work")
+    (result,) = wire.set_parameters(NODE, disabled_outputs=["poinst"])
+    assert not result.successful
+    assert "'poinst'" in result.reason
+    assert "points_downsampled" in result.reason
+    change(disabled_outputs=[""])
+    answer("points")
+
+
+def test_the_node_can_be_switched_off_and_on(
+    wire: Any,
+    answer: Callable[..., Any],
+    change: Callable[..., None],
+    make_image: Callable[..., Image],
+    make_info: Callable[..., CameraInfo],
+) -> None:
+    change(enabled=True)  # and so it will be after the test, whatever happens
+    images, infos = wire.publisher("image", Image), wire.publisher("camera_info", CameraInfo)
+    answer(LABELS)
+    switched = wire.call(SetBool, f"{NODE}/enable", SetBool.Request(data=False))
+    assert (switched.success, switched.message) == (True, "disabled")
+    wire.spin_until(lambda: images.get_subscription_count() == infos.get_subscription_count() == 0, "end of traffic")
+    wire.messages[LABELS].clear()
+    image = make_image(picture())
+    infos.publish(make_info(image, WIDTH, HEIGHT))
+    images.publish(image)
+    wire.spin_for(0.5)
+    assert not wire.messages[LABELS]
+    (value,) = wire.call(GetParameters, f"{NODE}/get_parameters", GetParameters.Request(names=["enabled"])).values
+    assert value.bool_value is False
+    status = camera(wire)
+    assert status.level != DiagnosticStatus.ERROR
+    assert status.message.startswith("disabled")
+    assert "~/enable" in status.message
+    assert rows_of(wire)["enabled"] == "False"
+    switched = wire.call(SetBool, f"{NODE}/enable", SetBool.Request(data=True))
+    assert (switched.success, switched.message) == (True, "enabled")
+    answer(LABELS)
+
+
 def test_rate_of_clouds(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
     change(cloud_max_rate=0.01)
     wire.subscribe("points", PointCloud2)
@@ -227,8 +311,13 @@ def camera(wire: Any) -> DiagnosticStatus:
 
 def drops(wire: Any) -> dict[str, int]:
     """Dropped frames by reason, as the next diagnostics have them."""
-    rows = {item.key: item.value for item in camera(wire).values}
+    rows = rows_of(wire)
     return {key.removeprefix("dropped: "): int(value) for key, value in rows.items() if key.startswith("dropped: ")}
+
+
+def rows_of(wire: Any) -> dict[str, str]:
+    """Figures of the camera, as the next diagnostics have them."""
+    return {item.key: item.value for item in camera(wire).values}
 
 
 def test_all_run_time_parameters_are_tried_above() -> None:
@@ -237,6 +326,7 @@ def test_all_run_time_parameters_are_tried_above() -> None:
         "depth_encoding", "label_encoding", "depth_scale", "depth_min", "depth_max", "label_min_confidence",
         "mask_classes",
         "overlay_opacity", "cloud_color", "cloud_decimation", "cloud_min_range", "cloud_max_range", "cloud_edge_filter",
+        "cloud_voxel_size", "compressed_jpeg_quality", "compressed_png_level", "disabled_outputs", "enabled",
         "cloud_max_rate", "max_rate", "max_stamp_age", "assumed_fov", "camera_info_timeout", "stale_after",
     }  # fmt: skip
     assert RUN_TIME - tried == {"oom_fallback", "watchdog_timeout"}

@@ -11,8 +11,6 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_ros.msg import PerceptionStats
-
 WIDTH, HEIGHT = 64, 48
 SMALL_NETWORK = {"weights": "random", "network_width": 64, "network_height": 48}
 
@@ -38,7 +36,7 @@ class TestSimulatedTime:
     def test_frames_flow_and_diagnostics_speak_before_there_is_a_clock(
         self, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
     ) -> None:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         wire.subscribe("/diagnostics", DiagnosticArray)
         image = make_image(picture())
         stats = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])["stats"]
@@ -53,7 +51,7 @@ class TestSimulatedTime:
     def test_latency_is_by_the_simulated_clock_whichever_way_it_jumps(
         self, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
     ) -> None:
-        wire.subscribe("stats", PerceptionStats)
+        wire.subscribe_stats()
         clock = wire.publisher("/clock", Clock)
         wire.spin_until(lambda: clock.get_subscription_count() > 0, "subscriber of /clock")
         for now in (5000, 100):  # a bag that starts again
@@ -77,7 +75,7 @@ def test_odd_stamps_are_copied_counted_and_processed(
     wire: Any, start: Callable[..., Any], make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
 ) -> None:
     start("perception_node", SMALL_NETWORK, until="configured")
-    wire.subscribe("stats", PerceptionStats)
+    wire.subscribe_stats()
     wire.subscribe("/diagnostics", DiagnosticArray)
     for seconds in (2000, 2000, 1999, 0):
         wire.messages["stats"].clear()

@@ -150,13 +150,22 @@ def test_depth_of_another_camera_is_refused_by_name(tmp_path: Path, capsys: pyte
     assert "registered to the colour image" in error
 
 
-def test_predicted_labels_become_labels_of_the_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [0, 8, 16])
+def test_predicted_labels_become_labels_of_the_folder(tmp_path: Path, bits: int) -> None:
     messages = rgbd(2)
     labels = np.arange(HEIGHT * WIDTH, dtype=np.uint8).reshape(HEIGHT, WIDTH) % 40
     labels[0, 0] = 255
     for number in range(2):
         stamp = START + number * PERIOD
-        messages.append(("/semantic/image_raw", stamp + 5, made_bags.image(stamp, labels, "mono8")))
+        if bits:
+            encoding = {8: "mono8", 16: "16UC1"}[bits]
+            content = cv2.imencode(".png", labels.astype(f"u{bits // 8}"))[1].reshape(-1)
+            compressed = made_bags.types("sensor_msgs/msg/CompressedImage")(
+                header=made_bags.header(stamp), format=f"{encoding}; png compressed ", data=content
+            )
+            messages.append(("/semantic/image_raw/compressed", stamp + 5, compressed))
+        else:
+            messages.append(("/semantic/image_raw", stamp + 5, made_bags.image(stamp, labels, "mono8")))
     item, color = made_bags.types("cinet_ros/msg/SemanticClass"), made_bags.types("std_msgs/msg/ColorRGBA")
     classes = made_bags.types("cinet_ros/msg/SemanticClasses")(
         label_set="own",

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -22,13 +23,14 @@ import made_bags
 
 from cinet_core.bags import run as run_module
 from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
-from cinet_core.bags.outputs import ALL_TOPICS
+from cinet_core.bags.outputs import ALL_TOPICS, BY_DEFAULT
 from cinet_core.checkpoint import load_checkpoint
 from cinet_core.cli.bag import add_bag, run_bag
 from cinet_core.data.label_sets import NYU40
 from cinet_core.inference.predictor import Predictor
+from cinet_core.messages.planes import read_compressed_depth, read_depth
 
-PER_FRAME = len(ALL_TOPICS) - 2  # without the latched ones
+PER_FRAME = len(BY_DEFAULT) - 2  # without the latched ones
 
 
 _load_once = functools.cache(load_checkpoint)
@@ -81,15 +83,32 @@ def test_everything_is_copied_and_every_output_added(
     assert [time for _, _, time, _ in found] == sorted(time for _, _, time, _ in found)
     added = split(found, True)
     assert Counter(topic for topic, _, _, _ in added) == Counter(
-        {f"/{name}": 1 if name in ("semantic/classes", "semantic/label_info") else 3 for name in ALL_TOPICS}
+        {f"/{name}": 1 if name in ("semantic/classes", "semantic/label_info") else 3 for name in BY_DEFAULT}
     )
-    assert {(topic, kind) for topic, kind, _, _ in added} == {(f"/{name}", kind) for name, kind in ALL_TOPICS.items()}
+    assert {(topic, kind) for topic, kind, _, _ in added} == {(f"/{name}", ALL_TOPICS[name]) for name in BY_DEFAULT}
     assert [entry.suffix for entry in sorted(out.iterdir())] == [".yaml", ".db3" if storage == "sqlite3" else ".mcap"]
     for name in ("depth_registered/image_rect", "points", "stats", "semantic/camera_info"):
         stamps = [item.header.stamp.sec * 10**9 + item.header.stamp.nanosec for item in messages(found, f"/{name}")]
         assert stamps == [made_bags.START + number * made_bags.PERIOD for number in range(3)]
         times = [time for topic, _, time, _ in found if topic == f"/{name}"]
         assert times == [stamp + 1000 for stamp in stamps]  # recorded with its image
+
+
+def test_compressed_images_and_the_cloud_of_fewer_points_are_added_by_name(
+    tmp_path: Path, bag: Path, cinet_bag: Callable[..., int]
+) -> None:
+    labels, depth = "semantic/image_raw", "depth_registered/image_rect"
+    names = [labels, f"{labels}/compressed", depth, f"{depth}/compressedDepth", "points_downsampled"]
+    assert cinet_bag("run", bag, tmp_path / "out", "--outputs", *names) == 0
+    found = made_bags.contents(tmp_path / "out")
+    assert Counter(topic for topic, _, _, _ in split(found, True)) == Counter({f"/{name}": 5 for name in names})
+    for raw, small in zip(messages(found, f"/{labels}"), messages(found, f"/{labels}/compressed"), strict=True):
+        assert small.header == raw.header
+        pixels = cv2.imdecode(np.asarray(small.data), cv2.IMREAD_UNCHANGED)
+        np.testing.assert_array_equal(pixels.reshape(-1), raw.data)
+    for raw, small in zip(messages(found, f"/{depth}"), messages(found, f"/{depth}/compressedDepth"), strict=True):
+        np.testing.assert_allclose(read_compressed_depth(small), read_depth(raw), rtol=0.01)
+    assert all(cloud.is_dense and cloud.width > 0 for cloud in messages(found, "/points_downsampled"))
 
 
 def test_the_outputs_are_the_predictors(
@@ -293,7 +312,7 @@ def test_the_messages_are_those_of_ros(tmp_path: Path, bag: Path, cinet_bag: Cal
             message = serialization.deserialize_message(data, kinds[kind])
             assert len(serialization.serialize_message(message)) == len(data)  # what lies between fields is anything
             read.setdefault(topic, []).append(message)
-    assert len(read) == len(ALL_TOPICS) - 1
+    assert len(read) == len(BY_DEFAULT) - 1
     height, width = made_bags.HEIGHT, made_bags.WIDTH
     cloud = read["/points"][1]
     fields = [(field.name, field.offset, field.datatype, field.count) for field in cloud.fields]

@@ -42,6 +42,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
         ({"cameras": ("front", "2nd")}, ["'2nd'", "a letter first"]),
         ({"autostart": 1}, ["autostart = 1", "true or false"]),
         ({"mask_classes": ("wall", 3)}, ["mask_classes", "a list"]),
+        ({"disabled_outputs": ("point",)}, ["'point'", "points, points_downsampled", "stats", "prefix"]),
+        ({"disabled_outputs": ("/points",)}, ["'/points'"]),
+        ({"cloud_voxel_size": 0.0}, ["cloud_voxel_size = 0.0", "0.005 .. 10"]),
+        ({"compressed_jpeg_quality": 0}, ["compressed_jpeg_quality = 0", "1 .. 100"]),
+        ({"compressed_png_level": 10}, ["compressed_png_level = 10", "0 .. 9"]),
     ],
 )
 def test_wrong_values_are_named_with_their_limit(values: dict[str, Any], words: list[str]) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_in_process import WAIT, status_of, wait_until
+from node_in_process import WAIT, figures_of, status_of, wait_until, want_labels
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
+from std_srvs.srv import SetBool
 
 from cinet_core.threads import threads
 from cinet_ros import managed_node, model
@@ -49,6 +50,7 @@ class HangingFrame:
         monkeypatch.setattr(managed_node, "STOP_TIMEOUT", 0.05)
         self.camera = node._cameras[""]
         self._node = node
+        want_labels(node)
         for _ in range(2):  # one in work, one that waits for it
             node._on_image("", Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24)))
             assert self._entered.wait(WAIT)
@@ -104,6 +106,40 @@ def test_an_image_taken_just_before_the_cleanup_is_left_alone(
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_cleanup() == SUCCESS
     node._on_image("", Image())
+
+
+def test_the_switch_is_a_parameter_and_a_service_and_the_model_stays(
+    make_perception: Callable[..., PerceptionNode],
+) -> None:
+    node = make_perception(weights="random", device="cpu", camera_info_timeout=0.0)
+    answer = node._on_enable(SetBool.Request(data=False), SetBool.Response())
+    assert answer.success
+    assert "not active" in answer.message
+    assert node.autostart(), "switched off it can be configured and activated all the same"
+    want_labels(node)
+    node._follow_demand()
+    camera, predictor = node._cameras[""], node._predictor
+    assert not camera.input.wanted
+    row = camera.status("camera", node.settings, active=True)
+    assert (row.level, figures_of(row)["enabled"]) == (DiagnosticStatus.OK, "False")
+    assert "~/enable" in row.message
+    camera.conditions.report("focal", DiagnosticStatus.WARN, "an odd lens", lasting=True)
+    row = camera.status("camera", node.settings, active=True)
+    assert row.message.startswith("disabled")
+    assert row.message.endswith("; an odd lens")
+    image = Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24))
+    node._on_image("", image)  # taken from the wire just before
+    assert camera.counters.now()[:3] == (1, 0, {"disabled": 1})
+    (result,) = node.set_parameters([Parameter("enabled", value=True)])
+    assert result.successful
+    node._watch()
+    assert camera.input.wanted
+    node._on_image("", image)
+    wait_until(lambda: camera.counters.now().used == 1, "frame")
+    answer = node._on_enable(SetBool.Request(data=False), SetBool.Response())
+    assert (answer.success, answer.message) == (True, "disabled")
+    assert (node.get_parameter("enabled").value, node.settings.enabled, camera.input.wanted) == (False, False, False)
+    assert node._predictor is predictor
 
 
 def test_why_the_node_is_not_configured_stands_in_diagnostics(

@@ -22,7 +22,7 @@ from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.diagnostics import ERROR, Conditions
 from cinet_ros.frame_messages import MESSAGE_TYPES
-from cinet_ros.parameters import Settings
+from cinet_ros.parameters import SWITCHED, Settings
 from cinet_ros.pipeline import Pipeline
 from cinet_ros.publishers import CameraOutputs, PublishGate
 
@@ -36,10 +36,11 @@ def checkpoint() -> Checkpoint:
 
 
 class Rig:
-    """A pipeline with the cameras `front` and `rear`, and settings that a test may replace."""
+    """A pipeline with the cameras `front` and `rear`, and settings and subscribed topics that a test may replace."""
 
     def __init__(self, node: Node, predictor: Predictor) -> None:
         self.settings = SETTINGS
+        self.subscribed = frozenset({"semantic/image_raw"})
         self.predictor = predictor
         self.cameras = {name: self._camera(node, name) for name in ("front", "rear")}
         self.pipeline = Pipeline(predictor, self.cameras, decode_image, lambda: self.settings, node.get_clock())
@@ -47,6 +48,7 @@ class Rig:
     def _camera(self, node: Node, name: str) -> Camera:
         camera_input = CameraInput(node, f"{name}/", False, "auto", lambda message: None)
         outputs = CameraOutputs(node, f"{name}/", self.predictor.label_set)
+        outputs.subscribed = lambda: self.subscribed  # type: ignore[method-assign]  # there is no wire here
         return Camera(name, camera_input, outputs, Conditions(node.get_logger()), rectified=False)
 
     def process(self, *names: str, width: int = 32, height: int = 24, seconds: int = 0) -> None:
@@ -71,6 +73,50 @@ def rig(make_node: Callable[..., Node], checkpoint: Checkpoint) -> Rig:
     return Rig(make_node("rig"), Predictor(checkpoint, device="cpu", network_size=(24, 32)))
 
 
+@pytest.mark.parametrize(
+    ("subscribed", "changes", "reason"),
+    [
+        ((), {}, "unwanted"),
+        (("stats",), {}, "unwanted"),
+        (("stats", "points"), {"disabled_outputs": ("points",)}, "unwanted"),
+        (("semantic/image_raw/compressed", "points"), {"enabled": False}, "disabled"),
+    ],
+)
+def test_a_frame_of_which_nothing_is_wanted_is_neither_decoded_nor_predicted(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, subscribed: tuple[str, ...], changes: dict[str, Any], reason: str
+) -> None:
+    def worked(*arguments: Any) -> Any:
+        raise AssertionError("worked on")
+
+    monkeypatch.setattr(rig.pipeline._prepare, "_decode", worked)
+    monkeypatch.setattr(rig.predictor, "predict_batch", worked)
+    rig.subscribed = frozenset(subscribed)
+    rig.settings = dataclasses.replace(SETTINGS, **changes)
+    rig.process("front")
+    assert rig.counts("front") == (1, 0, {reason: 1})
+    assert not rig.cameras["front"].conditions.current(), "that is nothing to be told of"
+
+
+def test_outputs_that_are_switched_off_are_not_built(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    build = rig.pipeline._messages["front"].build
+
+    def noted(topic: str, *arguments: Any) -> Any:
+        built.append(topic)
+        return build(topic, *arguments)
+
+    monkeypatch.setattr(rig.pipeline._messages["front"], "build", noted)
+    rig.subscribed = frozenset(SWITCHED)
+    rig.process("front")
+    assert built == list(MESSAGE_TYPES), "each once, in the order of publishing"
+    built.clear()
+    off = ("points", "semantic_color/image_raw", "stats")
+    rig.settings = dataclasses.replace(SETTINGS, disabled_outputs=off)
+    monkeypatch.setattr(rig.cameras["front"].outputs, "publish_stats", lambda *arguments: built.append("stats"))
+    rig.process("front")
+    assert built == [topic for topic in MESSAGE_TYPES if topic not in off]
+
+
 @pytest.mark.parametrize(("width", "height"), [(15, 24), (32, 8), (1, 1)])
 def test_an_image_too_small_for_the_network_is_dropped_by_name(rig: Rig, width: int, height: int) -> None:
     rig.process("front", width=width, height=height)
@@ -88,7 +134,7 @@ def test_failing_stats_cost_no_frame_of_any_camera_of_the_batch(rig: Rig, monkey
     def broken(stats: Any, gate: Any) -> None:
         raise RuntimeError("no stats today")
 
-    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda: frozenset({"stats"}))
+    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda settings: frozenset({"semantic/mask", "stats"}))
     monkeypatch.setattr(rig.cameras["front"].outputs, "publish_stats", broken)
     rig.process("front", "rear")
     assert rig.counts("front") == (1, 1, {})
@@ -264,7 +310,7 @@ def test_a_frame_that_is_given_up_wherever_it_hangs_is_counted_once_and_not_publ
         "build": (rig.pipeline._messages["front"], "build"),
     }[stage]
     monkeypatch.setattr(target, name, holding(getattr(target, name)))
-    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda: frozenset(MESSAGE_TYPES) | {"stats"})
+    monkeypatch.setattr(rig.cameras["front"].outputs, "wanted", lambda settings: frozenset(MESSAGE_TYPES) | {"stats"})
     monkeypatch.setattr(
         PublishGate, "publish", lambda gate, publisher, message: sent.append(message) or not gate.is_shut
     )

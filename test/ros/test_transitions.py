@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_in_process import figures_of, figures_of_camera, state_of, status_of, wait_until
+from node_in_process import figures_of, figures_of_camera, state_of, status_of, wait_until, want_labels
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
@@ -142,6 +142,7 @@ def test_diagnostics_tell_what_is_to_be_known(
     assert figures_of_camera(camera)["age of the last output [s]"] == "none yet"
     image = Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24))
     image.header.stamp = node.get_clock().now().to_msg()
+    want_labels(node)
     node._on_image("", image)
     wait_until(lambda: camera.latencies.last_published is not None, "frame")
     node._on_image("", Image(width=32, height=24, encoding="nonsense"))
