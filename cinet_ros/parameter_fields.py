@@ -53,7 +53,7 @@ def check(settings: Any) -> None:
         ValueError: the text names the parameter, its value and what is accepted.
     """
     for field in dataclasses.fields(settings):
-        _check_one(field, getattr(settings, field.name))
+        check_value(field, getattr(settings, field.name))
 
 
 def declare(node: Node, kind: type[Settings]) -> Settings:
@@ -98,7 +98,12 @@ def markdown_table(kind: type) -> str:
     return "\n".join(rows)
 
 
-def _check_one(field: dataclasses.Field[Any], value: Any) -> None:
+def check_value(field: dataclasses.Field[Any], value: Any) -> None:
+    """Check type, range and choice of one value.
+
+    Raises:
+        ValueError: the text names the parameter, its value and what is accepted.
+    """
     default: Any = field.default
     kind = type(default)
     sound = type(value) is kind
