@@ -70,7 +70,10 @@ def started(prefix: Prefix, tmp_path: Path) -> Callable[..., dict[str, list[str]
         records = {name: prefix.record(name) for name in executables}
         deadline = time.monotonic() + TIMEOUT
         try:
-            while not all(record.exists() and record.read_text() for record in records.values()):
+            # a SIGINT between a process's start and launch's own note of it would leave launch waiting for ever
+            while log.read_text().count("process started with pid") < len(executables) or not all(
+                record.exists() and record.read_text() for record in records.values()
+            ):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.1)

@@ -12,8 +12,8 @@ import pytest
 NAMES = {
     "launch": "LaunchContext LaunchDescription Action Condition Event",
     "launch.actions": "DeclareLaunchArgument EmitEvent ExecuteLocal ExecuteProcess GroupAction "
-    "IncludeLaunchDescription LogInfo OpaqueFunction RegisterEventHandler SetEnvironmentVariable SetLaunchConfiguration Shutdown TimerAction "
-    "UnsetLaunchConfiguration",
+    "IncludeLaunchDescription LogInfo OpaqueFunction RegisterEventHandler SetEnvironmentVariable "
+    "SetLaunchConfiguration Shutdown TimerAction UnsetLaunchConfiguration",
     "launch.conditions": "IfCondition",
     "launch.events": "Shutdown matches_action",
     "launch.events.process": "ProcessExited ShutdownProcess",
