@@ -21,7 +21,7 @@ from cinet_ros.launching import perception
 from cinet_ros.launching.arguments import Values, described
 from cinet_ros.launching.cameras import camera_names
 from cinet_ros.launching.nodes import SHARE, fast_dds_environment, node
-from cinet_ros.launching.parameters import given_parameters, node_parameters, parameter_arguments
+from cinet_ros.launching.parameters import given_parameters, in_file, node_parameters, parameter_arguments
 from cinet_ros.launching.rviz import in_namespace, rviz
 from cinet_ros.mapping.parameters import MappingSettings
 
@@ -43,7 +43,7 @@ def mapping(values: Values) -> Node:
     """The mapper."""
     given = given_parameters(values, MappingSettings, PARAMETERS)
     given |= {"autostart": values.flag("autostart"), "use_sim_time": values.flag("use_sim_time")}
-    if not values["camera"] and values["cameras"]:
+    if not values["camera"] and not in_file(values, "mapping_params_file", "mapping", "camera"):
         given["camera"] = camera_names(values)[0]
     return node(
         values,

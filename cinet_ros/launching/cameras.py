@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
-
-import yaml
-
 from cinet_ros.launching.arguments import Values
+from cinet_ros.launching.parameters import in_file
 
+PERCEPTION = "perception"
 COMPRESSED = "/compressed"
 PLACE = "{camera}"
 """In a topic of several cameras: stands for the name of each."""
 
 
-def camera_names(values: Values, node_name: str = "perception") -> list[str]:
+def camera_names(values: Values) -> list[str]:
     """Names of the perception node's cameras: of the argument `cameras`, else of the parameter file.
 
     Args:
         values: with `cameras`, `params_file` and `namespace`.
-        node_name: of the perception node.
 
     Returns:
         Prefixes of the topics; one empty name where there is one camera without a prefix.
     """
-    return values.words("cameras") or _parameter(values, node_name, "cameras") or [""]
+    if given := values.words("cameras"):
+        return given
+    found = in_file(values, "params_file", PERCEPTION, "cameras")
+    is_names = isinstance(found, list) and all(isinstance(name, str) for name in found)
+    return found if found and is_names else [""]  # of anything else the node says what is wrong
 
 
-def reads_compressed(values: Values, node_name: str = "perception") -> bool:
+def reads_compressed(values: Values) -> bool:
     """Whether images arrive compressed: by the argument `image_transport`, else by the parameter file."""
-    transport = values["image_transport"] or _parameter(values, node_name, "image_transport")
+    transport = values["image_transport"] or in_file(values, "params_file", PERCEPTION, "image_transport")
     return transport == "compressed"
 
 
@@ -80,25 +79,3 @@ def _topics(values: Values, name: str, cameras: list[str]) -> list[str]:
             + ("image_raw" if name == "image" else name)
         )
     return topics
-
-
-def _parameter(values: Values, node_name: str, parameter: str) -> Any:
-    """A parameter of the node as its file says; None where it does not."""
-    file = values.file("params_file")
-    if file is None:
-        return None
-    try:
-        sections = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
-        found = [section["ros__parameters"].get(parameter) for section in _of_node(sections, values, node_name)]
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        return None  # the node reads the same file, and says what is wrong with it
-    return next((value for value in reversed(found) if value is not None), None)
-
-
-def _of_node(sections: dict[str, Any], values: Values, node_name: str) -> Iterable[dict[str, Any]]:
-    """Sections of a parameter file that are this node's, the one that wins last: a full name beats a wildcard."""
-    namespace = values["namespace"].strip("/")
-    full = f"/{namespace}/{node_name}" if namespace else f"/{node_name}"
-    for name in ("/**", f"/**/{node_name}", node_name, full):
-        if name in sections:
-            yield sections[name]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 from types import GenericAlias
 from typing import Any
 
+import yaml
 from launch_ros.parameter_descriptions import ParameterValue
 
 from cinet_ros.launching.arguments import Table, Values
@@ -49,6 +51,29 @@ def node_parameters(file: str | None, given: dict[str, Any], /) -> list[Any]:
     return [item for item in (file, arguments) if item]
 
 
+def in_file(values: Values, argument: str, node_name: str, parameter: str) -> Any:
+    """A parameter of a node as its parameter file says; None where it does not.
+
+    Args:
+        values: with `namespace`.
+        argument: that names the file.
+        node_name: of the node.
+        parameter: its name.
+
+    Raises:
+        ValueError: there is no such file.
+    """
+    file = values.file(argument)
+    if file is None:
+        return None
+    try:
+        sections = yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}
+        found = [section["ros__parameters"].get(parameter) for section in _of_node(sections, values, node_name)]
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return None  # the node reads the same file, and says what is wrong with it
+    return next((value for value in reversed(found) if value is not None), None)
+
+
 def _value_type(value: Any) -> Any:
     return GenericAlias(list, (type(value[0]),)) if isinstance(value, list) else type(value)
 
@@ -78,3 +103,12 @@ def _value(values: Values, field: dataclasses.Field[Any]) -> Any:
         value = value.lower() if value.lower() in field.metadata["choices"] else value
     check_value(field, value)
     return value
+
+
+def _of_node(sections: dict[str, Any], values: Values, node_name: str) -> Iterable[dict[str, Any]]:
+    """Sections of a parameter file that are this node's, the one that wins last: a full name beats a wildcard."""
+    namespace = values["namespace"].strip("/")
+    full = f"/{namespace}/{node_name}" if namespace else f"/{node_name}"
+    for name in ("/**", f"/**/{node_name}", node_name, full):
+        if name in sections:
+            yield sections[name]

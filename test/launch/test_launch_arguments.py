@@ -174,6 +174,11 @@ def test_every_argument_is_described(path: Path) -> None:
     assert all(len(description) > 10 for _, description in table.values())
 
 
+def test_the_documentation_has_them_all() -> None:
+    text = (REPOSITORY / "docs" / "launch.md").read_text(encoding="utf-8")
+    assert [name for name in ARGUMENTS if f"`{name}`" not in text] == []
+
+
 def test_the_contracts_arguments_exist() -> None:
     promised = "image camera_info namespace params_file weights device rviz use_sim_time source autostart log_level"
     daily = "backend precision cameras image_transport assumed_fov depth_scale mask_classes input_rectified"

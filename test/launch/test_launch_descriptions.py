@@ -69,10 +69,16 @@ def test_topics_of_several_cameras(image: str, camera_info: str, tmp_path: Path)
     assert perception(**given).remappings == SEVERAL
 
 
-@pytest.mark.parametrize("content", ["", "[1, 2]", "a: {b: c}", "/**: {ros__parameters: 1}", "a: [", "\x00"])
+BROKEN = (
+    *("", "[1, 2]", "a: {b: c}", "/**: {ros__parameters: 1}", "a: [", "\x00", "\xff"),
+    *("/**: {ros__parameters: {cameras: front}}", "/**: {ros__parameters: {cameras: [1, 2]}}"),
+)
+
+
+@pytest.mark.parametrize("content", BROKEN)
 def test_a_parameter_file_that_is_none_is_left_to_the_node(content: str, tmp_path: Path) -> None:
     file = tmp_path / "broken.yaml"
-    file.write_text(content, encoding="utf-8")
+    file.write_bytes(content.encode("latin-1"))
     assert perception(params_file=str(file)).files == [str(file)]
 
 
@@ -217,6 +223,15 @@ def test_the_mapper_and_its_perception_node() -> None:
     assert [node.name for node in walk(MAPPING, perception="false").nodes] == ["mapping"]
     with pytest.raises(ValueError, match="camera_in_base:=ahead"):
         walk(MAPPING, camera_in_base="ahead")
+
+
+def test_the_mapper_reads_the_camera_that_its_file_names(tmp_path: Path) -> None:
+    assert walk(MAPPING, cameras="front rear").node("mapping").parameters == {"camera": "front"}
+    file = tmp_path / "mapping.yaml"
+    file.write_text("/**: {ros__parameters: {camera: rear}}", encoding="utf-8")
+    walked = walk(MAPPING, cameras="front rear", mapping_params_file=str(file))
+    assert walked.node("mapping").parameters == {}
+    assert walk(MAPPING, cameras="front rear", camera="rear").node("mapping").parameters == {"camera": "rear"}
 
 
 def test_the_viewer() -> None:
