@@ -11,6 +11,7 @@ import pytest
 import yaml
 from launch_walk import Walked, walk
 
+from cinet_ros.launching.arguments import named_on_command_line
 from cinet_ros.launching.perception import ARGUMENTS, PARAMETERS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -151,6 +152,20 @@ def test_arguments_of_an_including_file_are_its_own(tmp_path: Path) -> None:
 def test_a_robots_file_of_the_same_name_is_not_ours(tmp_path: Path) -> None:
     path = including(tmp_path, "perception.launch.py")
     assert walk(path, parent=path, robot="r1").said == []
+
+
+def test_our_launch_file_is_known_by_package_or_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(LAUNCH)
+    for words, ours in (
+        (["ros2", "launch", "cinet_ros", "perception.launch.py"], True),
+        (["ros2", "launch", "-n", "cinet_ros", "perception.launch.py", "image:=/x"], True),
+        (["ros2", "launch", str(PERCEPTION)], True),
+        (["ros2", "launch", "./perception.launch.py"], True),
+        (["ros2", "launch", "robot", str(tmp_path / "perception.launch.py")], False),
+        (["ros2", "launch", "cinet_ros", "demo.launch.py"], False),
+        (["robot.py"], False),
+    ):
+        assert named_on_command_line(PERCEPTION, words) is ours, words
 
 
 def test_a_misspelling_in_an_including_file_is_pointed_out(tmp_path: Path) -> None:

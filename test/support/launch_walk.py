@@ -69,20 +69,20 @@ class Walked:
         return done
 
 
-def walk(launch_file: Path, *, parent: Any = None, **arguments: str) -> Walked:
+def walk(launch_file: Path, *, parent: Path | None = None, **arguments: str) -> Walked:
     """Run a launch file's description.
 
     Args:
         launch_file: its path.
-        parent: a launch file of the command line whose description this is not; it includes `launch_file`.
-        arguments: of the command line; `from_` for `from`.
+        parent: a launch file of another package, which the command line names instead.
+        arguments: of the command line.
     """
     argv = [f"{name}:={value}" for name, value in arguments.items()]
     context = LaunchContext(argv=argv)
     walked = Walked(context)
     source = AnyLaunchDescriptionSource(str(launch_file))
     description = LaunchDescription([IncludeLaunchDescription(source, launch_arguments=list(arguments.items()))])
-    named = launch_file.name if parent is None else str(parent)
+    named = (parent or launch_file).name
     with pytest.MonkeyPatch.context() as patch, _kept_environment():
         patch.setattr(sys, "argv", ["ros2", "launch", "cinet_ros" if parent is None else "robot", named, *argv])
         _keep_nodes_from_running(patch, walked, dict(os.environ))
