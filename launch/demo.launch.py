@@ -7,32 +7,31 @@ Every argument of perception.launch.py is understood; these have other defaults.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
-from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
-# argument -> (default, description)
+from cinet_ros.launching import perception
+from cinet_ros.launching.arguments import described
+
+# argument -> (default, description), in place of those of perception.launch.py
 ARGUMENTS = {
     "source": ("synthetic", "what the player shows: synthetic, an image, folder, video or ROS 2 bag"),
     "weights": ("default", "checkpoint (.safetensors); default: what ships; random: shows the plumbing only"),
     "model_config": ("lite", "network when weights is random: lite, resnet50 or resnet101"),
-    "rviz": ("false", "show everything in RViz, true or false"),
 }
 
 
-def generate_launch_description() -> LaunchDescription:
+def start(context: LaunchContext) -> list[Any]:
     """perception.launch.py with a player."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    perception = Path(get_package_share_directory("cinet_ros")) / "launch" / "perception.launch.py"
-    included = IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(perception)),
-        launch_arguments=[(name, LaunchConfiguration(name)) for name in ARGUMENTS],
-    )
-    return LaunchDescription([*declared, included])
+    source = PythonLaunchDescriptionSource(str(perception.LAUNCH_FILE))
+    arguments = [(name, LaunchConfiguration(name)) for name in perception.ARGUMENTS]
+    return [IncludeLaunchDescription(source, launch_arguments=arguments)]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """perception.launch.py with other defaults."""
+    return described(__file__, {**perception.ARGUMENTS, **ARGUMENTS}, start)

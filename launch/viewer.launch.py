@@ -8,21 +8,18 @@ the parameter file holds.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.launch_description_sources import load_python_launch_file_as_module
-from launch_ros.actions import Node
 
-SHARE = Path(get_package_share_directory("cinet_ros"))
-perception = load_python_launch_file_as_module(str(SHARE / "launch" / "perception.launch.py"))
+from cinet_ros.launching.arguments import Values, described
+from cinet_ros.launching.nodes import COMMON_ARGUMENTS, SHARE, fast_dds_environment, node
+from cinet_ros.launching.parameters import node_parameters
 
-# argument -> (default, description)
+TOPICS = {"odom": "odom", "pose": "pose", "map_points": "map/points"}
+
+# argument -> (default, description); written out, because the viewer's settings import what `ros2 launch` may not have
 ARGUMENTS = {
-    "namespace": ("", "namespace of the node and of all relative topics: that of the perception node"),
     "params_file": (str(SHARE / "config" / "viewer.yaml"), "parameters of the viewer; none: no file"),
     "odom": ("", "topic of the odometry (pose_source:=odometry); '': odom"),
     "pose": ("", "topic of the poses (pose_source:=pose); '': pose"),
@@ -35,68 +32,26 @@ ARGUMENTS = {
     "file": ("", "recording to write, such as walk.rrd; '': as in params_file, else none"),
     "serve": ("", "show it in a browser, true or false; '': as in params_file, else true"),
     "host": ("", "address of the page; '': as in params_file, else this machine only"),
-    "use_sim_time": ("", "take the time from /clock, true or false; '': as in params_file"),
-    "fastdds_profile": (
-        str(SHARE / "config" / "fastdds.xml"),
-        "Fast DDS profile with room for images, set for this node unless the environment names one already; none: "
-        "leave the environment alone",
-    ),
-    "log_level": ("info", "of the node: debug, info, warn, error or fatal"),
+    "port": ("", "port of the page; '': as in params_file, else 9090"),
+    **COMMON_ARGUMENTS,
 }
-TOPICS = {"odom": "odom", "pose": "pose", "map_points": "map/points"}
-
-
-class Values(perception.Values):  # type: ignore[name-defined]
-    """Arguments of this launch file, as perception.launch.py reads its own.
-
-    Args:
-        context: of the launch service.
-    """
-
-    def __init__(self, context: LaunchContext) -> None:
-        given = {name: context.launch_configurations[name].strip() for name in ARGUMENTS}
-        self._values = {
-            name: "" if value == "none" and name != "pose_source" else value for name, value in given.items()
-        }
-
-
-def viewer(values: Values) -> Node:
-    """The viewer.
-
-    Raises:
-        ValueError: an argument cannot be read.
-    """
-    parameters = perception.node_parameters(
-        values.file("params_file"),
-        **{name: values[name] for name in ("pose_source", "file", "host")},
-        serve=values.flag("serve"),
-        use_sim_time=values.flag("use_sim_time"),
-    )
-    if values["camera_in_base"]:
-        parts = values["camera_in_base"].strip("[]").replace(",", " ").split()
-        parameters.append({"camera_in_base": [float(part) for part in parts]})
-    return Node(
-        package="cinet_ros",
-        executable="viewer_node",
-        name="viewer",
-        namespace=values["namespace"],
-        parameters=parameters,
-        remappings=[(ours, values[name]) for name, ours in TOPICS.items() if values[name]],
-        ros_arguments=["--log-level", values["log_level"]],
-        output="screen",
-    )
 
 
 def start(context: LaunchContext) -> list[Any]:
     """The viewer, once the arguments are known."""
-    values = Values(context)
-    return [*perception.fast_dds_environment(values), viewer(values)]
+    values = Values(context, ARGUMENTS, literal=("pose_source",))
+    given = {
+        **{name: values[name] for name in ("pose_source", "file", "host")},
+        "camera_in_base": values.numbers("camera_in_base"),
+        "serve": values.flag("serve"),
+        "port": values.integer("port"),
+        "use_sim_time": values.flag("use_sim_time"),
+    }
+    parameters = node_parameters(values.file("params_file"), given)
+    remappings = [(ours, values[name]) for name, ours in TOPICS.items() if values[name]]
+    return [*fast_dds_environment(values), node(values, "viewer", parameters, remappings)]
 
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, and what they start."""
-    declared = [
-        DeclareLaunchArgument(name, default_value=default, description=description)
-        for name, (default, description) in ARGUMENTS.items()
-    ]
-    return LaunchDescription([*declared, OpaqueFunction(function=start)])
+    return described(__file__, ARGUMENTS, start)

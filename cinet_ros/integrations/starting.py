@@ -3,53 +3,68 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from launch import LaunchContext
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch import LaunchContext, LaunchDescription
+from launch.actions import GroupAction, IncludeLaunchDescription, UnsetLaunchConfiguration
 from launch.conditions import IfCondition
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
 from cinet_ros.integrations.wiring import Wiring, resolved
+from cinet_ros.launching import perception
+from cinet_ros.launching.arguments import Table, Values, described
+from cinet_ros.launching.cameras import camera_names
+from cinet_ros.launching.nodes import SHARE, fast_dds_environment
 
-SHARE = Path(get_package_share_directory("cinet_ros"))
 CONFIG = SHARE / "config" / "integrations"
 
-# argument -> (default, description); those that perception.launch.py has too are passed on to it
-PERCEPTION_ARGUMENTS = {
+# argument -> (default, description), on top and in place of those of perception.launch.py, which are passed on to it
+ARGUMENTS: Table = {
     "perception": ("true", "start the perception node as well; false: it runs already"),
-    "image": ("", "topic of the camera's images; '': image"),
-    "camera_info": ("", "topic of the camera's calibration; '': camera_info"),
-    "namespace": ("", "namespace of the perception node"),
-    "camera": ("", "name of the camera whose outputs are used, where the perception node has several"),
-    "params_file": (str(SHARE / "config" / "perception.yaml"), "parameters of the perception node"),
-    "weights": ("", "checkpoint, default or random; '': as in params_file"),
-    "device": ("", "auto, cpu, cuda or cuda:N; '': as in params_file"),
-    "source": ("", "play this in place of a camera (see perception.launch.py); '': no player"),
+    "camera": ("", "name of the camera whose outputs are used, where the perception node has several; '': the first"),
     "use_sim_time": ("false", "take the time from /clock"),
 }
-_OWN = ("perception", "camera")
 
 
-def declared(own: Mapping[str, tuple[str, str]], **defaults: str) -> list[DeclareLaunchArgument]:
-    """The arguments of the perception node, some with another default, and the launch file's own."""
-    arguments = {**PERCEPTION_ARGUMENTS, **own}
-    return [
-        DeclareLaunchArgument(name, default_value=defaults.get(name, default), description=description)
-        for name, (default, description) in arguments.items()
-    ]
+def integration(
+    launch_file: str, own: Table, start: Callable[[LaunchContext], list[Any]], params_file: str = ""
+) -> LaunchDescription:
+    """The perception node, unless ``perception:=false``, and a consumer of its outputs.
+
+    Args:
+        launch_file: ``__file__`` of the launch file.
+        own: its own arguments, on top of those of perception.launch.py.
+        start: makes the actions of the consumer.
+        params_file: default for the perception node's parameters; '': as everywhere.
+    """
+    table = {**perception.ARGUMENTS, **ARGUMENTS, **own}
+    if params_file:
+        table["params_file"] = (params_file, table["params_file"][1])
+
+    def start_both(context: LaunchContext) -> list[Any]:
+        consumer = start(context)  # first: what it lacks is said before anything runs
+        return [*fast_dds_environment(Values(context, table)), _perception(), _alone(consumer, table)]
+
+    return described(launch_file, table, start_both)
 
 
-def perception() -> IncludeLaunchDescription:
-    """The perception node, unless ``perception:=false``."""
-    return IncludeLaunchDescription(
-        PythonLaunchDescriptionSource(str(SHARE / "launch" / "perception.launch.py")),
-        launch_arguments=[(name, LaunchConfiguration(name)) for name in PERCEPTION_ARGUMENTS if name not in _OWN],
+def _perception() -> GroupAction:
+    """The perception node, unless ``perception:=false``; what it declares stays in its group."""
+    include = IncludeLaunchDescription(
+        PythonLaunchDescriptionSource(str(perception.LAUNCH_FILE)),
+        launch_arguments=[(name, LaunchConfiguration(name)) for name in perception.ARGUMENTS],
         condition=IfCondition(LaunchConfiguration("perception")),
     )
+    return GroupAction([include])
+
+
+def _alone(consumer: list[Any], table: Table) -> GroupAction:
+    """Launch files that the consumer includes do not see our arguments: `autostart` and `namespace` are Nav2's, too."""
+    return GroupAction([*(UnsetLaunchConfiguration(name) for name in table), *consumer])
 
 
 def value(context: LaunchContext, name: str) -> str:
@@ -58,17 +73,19 @@ def value(context: LaunchContext, name: str) -> str:
 
 
 def flag(context: LaunchContext, name: str) -> bool:
-    """Truth of an argument.
+    """Truth of an argument that has a default.
 
     Raises:
-        InvalidConditionExpressionError: it is neither true nor false.
+        ValueError: it is neither true nor false.
     """
-    return IfCondition(LaunchConfiguration(name)).evaluate(context)
+    return bool(Values(context, {name: ("", "")}).flag(name))
 
 
 def wired(context: LaunchContext, wiring: Wiring) -> list[tuple[str, str]]:
-    """Remappings of a consumer's topics to our outputs, by the arguments `namespace` and `camera`."""
-    return list(resolved(wiring, value(context, "namespace"), value(context, "camera")).items())
+    """Remappings of a consumer's topics to our outputs, by the arguments `namespace`, `camera` and `cameras`."""
+    values = Values(context, {**perception.ARGUMENTS, "camera": ("", "")})
+    camera = values["camera"] or camera_names(values)[0]
+    return list(resolved(wiring, values["namespace"], camera).items())
 
 
 def share_of(package: str, install: str) -> Path:

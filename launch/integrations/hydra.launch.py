@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import GroupAction, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import GroupAction, IncludeLaunchDescription
 from launch.launch_description_sources import AnyLaunchDescriptionSource
 from launch_ros.actions import SetRemap
 
-from cinet_ros.integrations.starting import CONFIG, declared, perception, share_of, value, wired
+from cinet_ros.integrations.starting import CONFIG, integration, share_of, value, wired
 from cinet_ros.integrations.wiring import HYDRA, HYDRA_INPUT
 
 ARGUMENTS = {
@@ -61,4 +61,4 @@ def start(context: LaunchContext) -> list[Any]:
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, and what they start."""
-    return LaunchDescription([*declared(ARGUMENTS), perception(), OpaqueFunction(function=start)])
+    return integration(__file__, ARGUMENTS, start)

@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 from launch import LaunchContext, LaunchDescription
-from launch.actions import IncludeLaunchDescription, OpaqueFunction
+from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 
 from cinet_ros.integrations.nav2_parameters import with_semantic_layer
-from cinet_ros.integrations.starting import CONFIG, declared, perception, share_of, value, wired
+from cinet_ros.integrations.starting import CONFIG, integration, share_of, value, wired
 from cinet_ros.integrations.wiring import NAV2
 
 ARGUMENTS = {
@@ -53,4 +53,4 @@ def start(context: LaunchContext) -> list[Any]:
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, and what they start."""
-    return LaunchDescription([*declared(ARGUMENTS), perception(), OpaqueFunction(function=start)])
+    return integration(__file__, ARGUMENTS, start)

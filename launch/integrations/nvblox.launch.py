@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from cinet_ros.integrations.starting import CONFIG, declared, flag, perception, share_of, value, wired
+from cinet_ros.integrations.starting import CONFIG, flag, integration, share_of, value, wired
 from cinet_ros.integrations.wiring import NVBLOX
 
 ARGUMENTS = {
@@ -43,5 +42,4 @@ def start(context: LaunchContext) -> list[Any]:
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, and what they start."""
-    arguments = declared(ARGUMENTS, params_file=str(CONFIG / "nvblox_perception.yaml"))
-    return LaunchDescription([*arguments, perception(), OpaqueFunction(function=start)])
+    return integration(__file__, ARGUMENTS, start, params_file=str(CONFIG / "nvblox_perception.yaml"))

@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from cinet_ros.integrations.starting import CONFIG, declared, flag, perception, share_of, value, wired
+from cinet_ros.integrations.starting import CONFIG, flag, integration, share_of, value, wired
 from cinet_ros.integrations.wiring import RTABMAP
 
 ARGUMENTS = {
@@ -68,4 +67,4 @@ def _optical_frame(base: str, optical: str) -> Node:
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, and what they start."""
-    return LaunchDescription([*declared(ARGUMENTS), perception(), OpaqueFunction(function=start)])
+    return integration(__file__, ARGUMENTS, start)

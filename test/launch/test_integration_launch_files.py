@@ -6,11 +6,8 @@ write down how they were started: what launch hands over is then exactly what th
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import json
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -18,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import consumer_packages
+import launch_stand_in
 import pytest
 import yaml
 from ament_index_python.packages import get_package_share_directory
+from ament_prefix import Prefix
 
 from cinet_ros.integrations import wiring
 
@@ -29,49 +29,9 @@ LAUNCH_FILES = sorted(path.name for path in (REPOSITORY / "launch" / "integratio
 TIMEOUT = 60.0
 
 needs_launch = pytest.mark.skipif(
-    importlib.util.find_spec("launch_ros") is None or shutil.which("ros2") is None,
+    not launch_stand_in.has_ros2_launch(),
     reason="launch, launch_ros and ros2 launch come with a ROS 2 distribution, not from PyPI",
 )
-
-STAND_IN = """#!/bin/sh
-printf '%s\\n' "$@" > "{record}"
-exec sleep 60
-"""
-
-HYDRA_LAUNCH = """
-launch:
-  - arg: {name: dataset}
-  - arg: {name: labelspace}
-  - arg: {name: hydra_config_path}
-  - arg: {name: input_config_path}
-  - arg: {name: labelspace_path}
-  - arg: {name: robot_frame}
-  - arg: {name: odom_frame}
-  - arg: {name: map_frame}
-  - arg: {name: sensor_frame}
-  - arg: {name: start_visualizer}
-  - arg: {name: extra_yaml}
-  - node:
-      pkg: hydra_ros
-      exec: hydra_ros_node
-      name: hydra
-      args: $(var input_config_path) $(var hydra_config_path) $(var labelspace_path) $(var extra_yaml)
-        $(var robot_frame) $(var odom_frame)
-"""
-
-NAVIGATION_LAUNCH = """
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
-from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
-
-def generate_launch_description():
-    names = ("params_file", "use_sim_time")
-    node = Node(package="nav2_bringup", executable="navigation", arguments=[LaunchConfiguration(n) for n in names])
-    return LaunchDescription([*(DeclareLaunchArgument(name) for name in names), node])
-"""
-
-NAV2_PARAMETERS = {"local_costmap": {"local_costmap": {"ros__parameters": {"plugins": ["inflation_layer"]}}}}
 
 
 @pytest.mark.parametrize("name", LAUNCH_FILES)
@@ -80,34 +40,6 @@ def test_files_are_installed(name: str) -> None:
     assert (share / "launch" / "integrations" / name).is_file(), "run `make setup`"
     for path in (REPOSITORY / "config" / "integrations").iterdir():
         assert (share / "config" / "integrations" / path.name).is_file(), f"{path.name}: run `make setup`"
-
-
-class Prefix:
-    """An ament prefix of stand-ins."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def add(self, package: str, *executables: str, files: dict[str, str] | None = None) -> None:
-        """A package with executables that record their arguments, and files in its share folder."""
-        marker = self.root / "share" / "ament_index" / "resource_index" / "packages" / package
-        marker.parent.mkdir(parents=True, exist_ok=True)
-        marker.touch()
-        library = self.root / "lib" / package
-        library.mkdir(parents=True)
-        for name in executables:
-            path = library / name
-            path.write_text(STAND_IN.format(record=self.record(name)), encoding="utf-8")
-            path.chmod(0o755)
-        share = self.root / "share" / package
-        share.mkdir(exist_ok=True)
-        for name, text in (files or {}).items():
-            (share / name).parent.mkdir(parents=True, exist_ok=True)
-            (share / name).write_text(text, encoding="utf-8")
-
-    def record(self, executable: str) -> Path:
-        """Where an executable writes its arguments down."""
-        return self.root / f"{executable}.arguments"
 
 
 @pytest.fixture
@@ -130,7 +62,7 @@ def started(prefix: Prefix, tmp_path: Path) -> Callable[..., dict[str, list[str]
                 stdin=subprocess.DEVNULL,
                 env=os.environ
                 | {
-                    "AMENT_PREFIX_PATH": f"{prefix.root}{os.pathsep}{os.environ['AMENT_PREFIX_PATH']}",
+                    "AMENT_PREFIX_PATH": prefix.path(),
                     "ROS_LOG_DIR": str(tmp_path / "ros_log"),
                 },
                 start_new_session=True,  # a SIGINT meant for it must not reach pytest
@@ -138,7 +70,10 @@ def started(prefix: Prefix, tmp_path: Path) -> Callable[..., dict[str, list[str]
         records = {name: prefix.record(name) for name in executables}
         deadline = time.monotonic() + TIMEOUT
         try:
-            while not all(record.exists() and record.read_text() for record in records.values()):
+            # a SIGINT between a process's start and launch's own note of it would leave launch waiting for ever
+            while log.read_text().count("process started with pid") < len(executables) or not all(
+                record.exists() and record.read_text() for record in records.values()
+            ):
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.1)
@@ -169,9 +104,7 @@ def parameters(arguments: list[str]) -> dict[str, Any]:
 
 @needs_launch
 def test_rtabmap(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -> None:
-    prefix.add("rtabmap_odom", "rgbd_odometry")
-    prefix.add("rtabmap_slam", "rtabmap")
-    prefix.add("tf2_ros", "static_transform_publisher")
+    consumer_packages.add_rtabmap(prefix)
     got = started(
         "rtabmap.launch.py",
         "rgbd_odometry",
@@ -195,8 +128,7 @@ def test_rtabmap(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -
 
 @needs_launch
 def test_hydra(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -> None:
-    prefix.add("hydra", files={"config/datasets/kimera_multi_rgbd.yaml": ""})
-    prefix.add("hydra_ros", "hydra_ros_node", files={"launch/hydra.launch.yaml": HYDRA_LAUNCH})
+    consumer_packages.add_hydra(prefix)
     got = started("hydra.launch.py", "hydra_ros_node", robot_frame="body")["hydra_ros_node"]
     assert remappings(got) == wiring.resolved(wiring.HYDRA)
     files = [Path(item) for item in got[:3]]
@@ -208,7 +140,7 @@ def test_hydra(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -> 
 
 @needs_launch
 def test_nvblox(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -> None:
-    prefix.add("nvblox_ros", "nvblox_node")
+    consumer_packages.add_nvblox(prefix)
     got = started("nvblox.launch.py", "nvblox_node", global_frame="map")["nvblox_node"]
     assert remappings(got) == wiring.resolved(wiring.NVBLOX)
     assert parameters(got)["mapping_type"] == "human_with_static_tsdf"
@@ -216,23 +148,26 @@ def test_nvblox(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) ->
 
 @needs_launch
 def test_nav2(prefix: Prefix, started: Callable[..., dict[str, list[str]]]) -> None:
-    files = {"params/nav2_params.yaml": json.dumps(NAV2_PARAMETERS), "launch/navigation_launch.py": NAVIGATION_LAUNCH}
-    prefix.add("nav2_bringup", "navigation", files=files)
-    prefix.add("semantic_segmentation_layer")
-    merged, use_sim_time = started("nav2.launch.py", "navigation", namespace="robot")["navigation"][:2]
+    consumer_packages.add_nav2(prefix)
+    merged, use_sim_time, autostart = started("nav2.launch.py", "navigation", namespace="robot")["navigation"][:3]
     values = yaml.safe_load(Path(merged).read_text(encoding="utf-8"))["local_costmap"]["local_costmap"]
     Path(merged).unlink()
     layer = values["ros__parameters"]["semantic_layer"]
     assert values["ros__parameters"]["plugins"] == ["semantic_layer", "inflation_layer"]
     topics = wiring.resolved(wiring.NAV2, "robot")
     assert {name: layer["cinet"][name] for name in topics} == topics
-    assert use_sim_time == "false"
+    assert (use_sim_time, autostart) == ("false", "true")
 
 
 @needs_launch
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("rtabmap.launch.py", "apt install ros-"), ("hydra.launch.py", "build it"), ("nvblox.launch.py", "apt install")],
+    [
+        ("rtabmap.launch.py", "apt install ros-"),
+        ("hydra.launch.py", "build it"),
+        ("nvblox.launch.py", "apt install"),
+        ("nav2.launch.py", "apt install"),
+    ],
 )
 def test_a_consumer_that_is_missing_is_named_with_the_remedy(name: str, remedy: str, tmp_path: Path) -> None:
     done = subprocess.run(

@@ -1,9 +1,7 @@
-"""The launch files: started for real where launch is installed; what needs no launch is checked everywhere."""
+"""The launch files, installed, and started for real where `ros2 launch` is; test_launch_descriptions.py needs none."""
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import os
 import shutil
 import signal
@@ -11,9 +9,9 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import launch_stand_in
 import psutil
 import pytest
 import rclpy
@@ -25,45 +23,15 @@ from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image, PointCloud2
 
 LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / "launch"
-LAUNCH_FILES = ("perception.launch.py", "demo.launch.py")
 
-# `launch` itself is no proof: a folder of that name lies in this checkout.
-HAS_LAUNCH = importlib.util.find_spec("launch_ros") is not None and shutil.which("ros2") is not None
 needs_launch = pytest.mark.skipif(
-    not HAS_LAUNCH, reason="launch, launch_ros and ros2 launch come with a ROS 2 distribution, not from PyPI"
+    not launch_stand_in.has_ros2_launch(),
+    reason="launch, launch_ros and ros2 launch come with a ROS 2 distribution, not from PyPI",
 )
 
 # Two cores may be importing torch in several processes at once.
 START_TIMEOUT = 120.0
 STOP_TIMEOUT = 30.0
-
-
-def arguments_of(launch_file: str) -> dict[str, ast.Tuple]:
-    """The ARGUMENTS table of a launch file, read without running it."""
-    tree = ast.parse((LAUNCH_FOLDER / launch_file).read_text(encoding="utf-8"))
-    (table,) = (
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARGUMENTS"
-    )
-    return {ast.literal_eval(key): value for key, value in zip(table.keys, table.values, strict=True)}
-
-
-@pytest.mark.parametrize("launch_file", LAUNCH_FILES)
-def test_every_argument_is_described(launch_file: str) -> None:
-    arguments = arguments_of(launch_file)
-    assert arguments
-    for name, value in arguments.items():
-        assert len(ast.literal_eval(value.elts[1])) > 10, name
-
-
-def test_demo_takes_no_argument_that_perception_lacks() -> None:
-    assert set(arguments_of("demo.launch.py")) <= set(arguments_of("perception.launch.py"))
-
-
-def test_arguments_of_the_contract_exist() -> None:
-    promised = "image camera_info namespace params_file weights device rviz use_sim_time source autostart log_level"
-    assert set(promised.split()) <= set(arguments_of("perception.launch.py"))
 
 
 @pytest.mark.parametrize("folder", ["launch", "config"])
@@ -72,105 +40,6 @@ def test_files_are_installed(folder: str) -> None:
     for path in (LAUNCH_FOLDER.parent / folder).iterdir():
         if path.is_file():
             assert (installed / path.name).is_file(), f"{path.name}: run `make setup`"
-
-
-# --- with launch ---
-
-
-@pytest.fixture
-def perception_launch() -> ModuleType:
-    """The module perception.launch.py."""
-    path = LAUNCH_FOLDER / "perception.launch.py"
-    spec = importlib.util.spec_from_file_location("perception_launch", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def values(perception_launch: ModuleType) -> Callable[..., Any]:
-    """Build the arguments of a launch, defaults where not given."""
-    from launch import LaunchContext
-
-    def build(**given: str) -> Any:
-        context = LaunchContext()
-        defaults = {name: default for name, (default, _) in perception_launch.ARGUMENTS.items()}
-        context.launch_configurations.update(defaults | given)
-        return perception_launch.Values(context)
-
-    return build
-
-
-@needs_launch
-def test_wrong_values_are_named(values: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="rviz:=maybe is neither true nor false"):
-        values(rviz="maybe").flag("rviz")
-    with pytest.raises(ValueError, match="rate:=fast is not a number"):
-        values(rate="fast").number("rate")
-    with pytest.raises(ValueError, match=r"params_file:=.*absent\.yaml: no such file"):
-        values(params_file=str(tmp_path / "absent.yaml")).file("params_file")
-
-
-@needs_launch
-def test_input_remappings(perception_launch: ModuleType, values: Callable[..., Any]) -> None:
-    remappings = perception_launch.input_remappings
-    assert remappings(values()) == []
-    assert remappings(values(image="/cam/image_raw")) == [
-        ("image", "/cam/image_raw"),
-        ("image/compressed", "/cam/image_raw/compressed"),
-    ]
-    assert remappings(values(camera_info="/cam/info")) == [("camera_info", "/cam/info")]
-
-
-@needs_launch
-@pytest.mark.parametrize(
-    ("distribution", "variable"),
-    [
-        ("humble", "FASTRTPS_DEFAULT_PROFILES_FILE"),
-        ("jazzy", "FASTRTPS_DEFAULT_PROFILES_FILE"),
-        ("kilted", "FASTDDS_DEFAULT_PROFILES_FILE"),
-        ("", "FASTDDS_DEFAULT_PROFILES_FILE"),
-    ],
-)
-def test_fast_dds_profile_is_set_as_the_distribution_reads_it(
-    perception_launch: ModuleType,
-    values: Callable[..., Any],
-    monkeypatch: pytest.MonkeyPatch,
-    distribution: str,
-    variable: str,
-) -> None:
-    for name in perception_launch.PROFILE_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("ROS_DISTRO", distribution)
-    assert set_variables(perception_launch.fast_dds_environment(values())) == {
-        variable: str(Path(get_package_share_directory("cinet_ros")) / "config" / "fastdds.xml")
-    }
-
-
-@needs_launch
-def test_fast_dds_profile_of_the_user_is_left_alone(
-    perception_launch: ModuleType, values: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    other = tmp_path / "other.xml"
-    other.touch()
-    for name in perception_launch.PROFILE_VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    assert perception_launch.fast_dds_environment(values(fastdds_profile="none")) == []
-    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", str(other))
-    assert perception_launch.fast_dds_environment(values()) == []
-    explicit = perception_launch.fast_dds_environment(values(fastdds_profile=str(other)))
-    assert list(set_variables(explicit).values()) == [str(other)]
-
-
-def set_variables(actions: list[Any]) -> dict[str, str]:
-    """What SetEnvironmentVariable actions set."""
-    from launch import LaunchContext
-    from launch.utilities import perform_substitutions
-
-    context = LaunchContext()
-    return {perform_substitutions(context, item.name): perform_substitutions(context, item.value) for item in actions}
 
 
 # --- started for real ---
@@ -336,12 +205,44 @@ def test_demo_launch(launch_for_real: Callable[..., Launched], observer: Observe
 
 
 @needs_launch
-def test_a_node_that_refuses_takes_the_player_with_it(launch_for_real: Callable[..., Launched], tmp_path: Path) -> None:
+def test_a_node_that_refuses_ends_the_launch_with_an_error(
+    launch_for_real: Callable[..., Launched], tmp_path: Path
+) -> None:
     parameters = tmp_path / "no_weights.yaml"
     parameters.write_text("/**:\n  ros__parameters:\n    weights: ''\n", encoding="utf-8")
     launched = launch_for_real("perception.launch.py", source="synthetic", params_file=str(parameters))
-    launched.process.wait(START_TIMEOUT)
+    assert launched.process.wait(START_TIMEOUT) == 1
     assert "no weights given" in launched.output()
+    assert "the perception node has ended with status" in launched.output()
+
+
+@needs_launch
+def test_a_player_that_dies_ends_the_demo_with_an_error(launch_for_real: Callable[..., Launched]) -> None:
+    launched = launch_for_real("demo.launch.py", source="/absent", weights="random", device="cpu")
+    assert launched.process.wait(START_TIMEOUT) == 1
+    assert "/absent" in launched.output()
+    assert "the player has ended with status 2" in launched.output()
+
+
+@needs_launch
+def test_a_recording_that_is_over_ends_the_demo_in_order(
+    launch_for_real: Callable[..., Launched], tmp_path: Path
+) -> None:
+    parameters = tmp_path / "player.yaml"
+    parameters.write_text("/**: {ros__parameters: {synthetic_frames: 3}}", encoding="utf-8")
+    launched = launch_for_real(
+        "demo.launch.py", player_params_file=str(parameters), loop="false", weights="random", device="cpu"
+    )
+    assert launched.process.wait(START_TIMEOUT) == 0
+    assert "the player has played everything" in launched.output()
+    assert launched.output().count("process has finished cleanly") == 2
+
+
+@needs_launch
+def test_an_unknown_argument_is_named(launch_for_real: Callable[..., Launched]) -> None:
+    launched = launch_for_real("demo.launch.py", imgae="/x")
+    assert launched.process.wait(START_TIMEOUT) == 1
+    assert "unknown argument imgae (did you mean image?)" in launched.output()
 
 
 @needs_launch

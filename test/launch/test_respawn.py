@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import launch_stand_in
 import psutil
 import pytest
 import rclpy
@@ -24,7 +23,7 @@ STOP_TIMEOUT = 30.0
 RESPAWN_DELAY, DISCOVERY = 1.0, 10.0
 
 pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("launch_ros") is None or shutil.which("ros2") is None,
+    not launch_stand_in.has_ros2_launch(),
     reason="launch, launch_ros and ros2 launch come with a ROS 2 distribution, not from PyPI",
 )
 

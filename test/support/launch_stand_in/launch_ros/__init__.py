@@ -1,0 +1,1 @@
+"""Of `launch_ros`."""
