@@ -25,7 +25,7 @@ from std_msgs.msg import Header
 from cinet_core.benchmarks.rows import Figure, Row, milliseconds
 from cinet_core.benchmarks.run import Effort, Run
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, load_checkpoint
-from cinet_core.data.frame_files import read_image
+from cinet_core.data.image_files import read_image
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
@@ -118,7 +118,7 @@ def example_frame(image: Path | None) -> tuple[Result, LabelSet]:
         image: file of a picture, taken for one of 62 degrees; None: the synthetic room.
     """
     room = SyntheticRoom(width=WIDTH, height=HEIGHT, horizontal_fov_deg=FIELD_OF_VIEW)
-    picture = room.render(VIEW).image if image is None else read_image(image)
+    picture = room.render(VIEW).image if image is None else read_image(image).rgb
     intrinsics = Intrinsics.from_fov(picture.shape[1], picture.shape[0], FIELD_OF_VIEW)
     predictor = Predictor(load_checkpoint(DEFAULT_WEIGHTS), "cpu")
     painter = LabelPainter(predictor.label_set.palette)
