@@ -54,7 +54,7 @@ def read_labels(path: Path, label_set: LabelSet, first_class: int = 1) -> npt.ND
 def _ids_of_values(classes: int, first_class: int) -> npt.NDArray[np.uint16]:
     """(257,) class ids of the values 0 to 255, and of what is no byte."""
     table = np.full(_NO_BYTE + 1, _WRONG, dtype=np.uint16)
-    table[first_class : first_class + classes] = np.arange(classes)
+    table[first_class:_NO_BYTE][:classes] = np.arange(min(classes, _NO_BYTE - first_class))
     table[0] = UNLABELLED if first_class == 1 else table[0]
     table[UNLABELLED] = UNLABELLED
     return table
