@@ -33,7 +33,8 @@ from std_srvs.srv import Trigger
 
 HEARTBEAT_PERIOD = 0.1
 LOOK_PERIOD = 0.2
-ANSWER_TIMEOUT = 30.0
+# How long a transition may take, and how long a node that is being brought down, and may be dead, is waited for.
+ANSWER_TIMEOUT, LAST_ANSWER_TIMEOUT = 30.0, 2.0
 BRING_UP = ((Transition.TRANSITION_CONFIGURE, "inactive"), (Transition.TRANSITION_ACTIVATE, "active"))
 BRING_DOWN = ((Transition.TRANSITION_DEACTIVATE, "inactive"), (Transition.TRANSITION_CLEANUP, "unconfigured"))
 
@@ -174,17 +175,17 @@ class LifecycleManager(Node):
         names = self._names if (transition, goal) in BRING_UP else self._names[::-1]
         results = []
         for name in names:
-            results.append(self._one(name, transition, goal))
+            results.append(self._one(name, transition, goal, LAST_ANSWER_TIMEOUT if whatever else ANSWER_TIMEOUT))
             if not results[-1] and not whatever:
                 return False
         return all(results)
 
-    def _one(self, name: str, transition: int, goal: str) -> bool:
+    def _one(self, name: str, transition: int, goal: str, timeout: float) -> bool:
         request = ChangeState.Request(transition=Transition(id=transition))
-        if not self._change[name].wait_for_service(timeout_sec=5.0):
+        if not self._change[name].wait_for_service(timeout_sec=LAST_ANSWER_TIMEOUT):
             say("unavailable", node=name)
             return False
-        done = self._call(self._change[name], request)
+        done = self._call(self._change[name], request, timeout)
         if done is None or not done.success or self._state(name) != goal:
             return False
         if goal == "active":
@@ -222,13 +223,13 @@ class LifecycleManager(Node):
             self._startup()
 
     def _state(self, name: str) -> str:
-        answer = self._call(self._get[name], GetState.Request())
+        answer = self._call(self._get[name], GetState.Request(), LAST_ANSWER_TIMEOUT)
         return "" if answer is None else str(answer.current_state.label)
 
-    def _call(self, client: Any, request: Any) -> Any:
+    def _call(self, client: Any, request: Any, timeout: float) -> Any:
         future, done = client.call_async(request), threading.Event()
         future.add_done_callback(lambda _: done.set())
-        return future.result() if done.wait(ANSWER_TIMEOUT) else None
+        return future.result() if done.wait(timeout) else None
 
 
 def main() -> int:
