@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from scripts.bootstrap import SYSTEM_LIBRARIES
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
@@ -49,6 +51,13 @@ def test_examples_run_on_files_that_exist() -> None:
     assert "docs/example_room.jpg" in used
     assert [name for name in used - OF_THE_READER if not (ROOT / name).is_file()] == []
     assert (ROOT / "docs" / "example_room.jpg").stat().st_size < 150_000
+
+
+def test_who_is_not_root_is_told_every_library() -> None:
+    (line,) = re.findall(
+        r"^sudo apt install git make .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert set(SYSTEM_LIBRARIES.values()) <= set(line.split())
 
 
 def test_rotation_of_the_camera_is_that_of_optical_frames() -> None:
