@@ -65,6 +65,21 @@ def test_a_program_runs_as_main_with_its_own_arguments_folder_and_environment(
         assert program.output().splitlines() == [said, "the end"]
 
 
+def test_what_is_not_to_be_set_is_set_neither_in_the_server_nor_in_its_programs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OF_THE_TEST", "here")
+    (tmp_path / "program.py").write_text(PROGRAM, encoding="utf-8")
+    server = ForkServer(["colorsys"], OF_THE_TEST=None)
+    program = server.start(str(tmp_path / "program.py"), ["0"], tmp_path / "log", tmp_path)
+    assert program.wait(20) == 0
+    assert f"{['0']} {tmp_path.name} None True" in program.output()
+    assert server._process is not None
+    environment = Path(f"/proc/{server._process.pid}/environ").read_bytes()
+    assert b"OF_THE_TEST" not in environment
+    server.close()
+
+
 def test_an_exception_is_status_1_and_a_traceback(start: Start) -> None:
     program = start("fail")
     assert program.wait(20) == 1
