@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs CI-Net on a robot that has a ROS 2 distribution (Humble, Jazzy, Kilted; x86-64, aarch64, Jetson).
+# Installs CI-Net on a robot that has a ROS 2 distribution (Humble, Jazzy, Kilted, Lyrical; x86-64, aarch64, Jetson).
 # Safe to run again: what is there is kept. Machines without a distribution: `make demo` and `make test`.
 set -euo pipefail
 
@@ -69,12 +69,12 @@ check_distribution() {
   local found
   if [[ -z ${ROS_DISTRO:-} ]]; then
     found=$(compgen -G '/opt/ros/*/setup.bash' | head -1 || true)
-    [[ -n $found ]] || die "no ROS 2 distribution on this machine. Install Humble, Jazzy or Kilted first, or use 'make demo' (x86-64), or an image of docker/"
+    [[ -n $found ]] || die "no ROS 2 distribution on this machine. Install Humble, Jazzy, Kilted or Lyrical first, or use 'make demo' (x86-64), or an image of docker/"
     die "ROS_DISTRO is not set. Run: source $found && $0"
   fi
   case $ROS_DISTRO in
-    humble | jazzy | kilted) ;;
-    *) warn "ROS_DISTRO=$ROS_DISTRO: only humble, jazzy and kilted are supported; going on" ;;
+    humble | jazzy | kilted | lyrical) ;;
+    *) warn "ROS_DISTRO=$ROS_DISTRO: only humble, jazzy, kilted and lyrical are supported; going on" ;;
   esac
   [[ $repository != *[[:space:]]* ]] || die "the path of this checkout has a blank, which colcon cannot build: $repository"
   command -v python3 >/dev/null || die "python3 is not on PATH; apt install python3"

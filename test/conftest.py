@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from fork_server import ForkServer
 
+from cinet_ros.fast_dds import profile_name, profile_variable
+
 # `fault_table` is in test/support, which pyproject.toml puts on the path; `pytester` runs it in its own test.
 pytest_plugins = ("fault_table", "pytester")
 
@@ -49,12 +51,9 @@ for _name in ("ROS_DISCOVERY_SERVER", "ROS_SUPER_CLIENT", "ROS_STATIC_PEERS", "R
     os.environ.pop(_name, None)
 os.environ["RMW_IMPLEMENTATION"] = "rmw_fastrtps_cpp"
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-# Fast DDS 3 renamed the variable and warns about the old name.
-_OLD_FAST_DDS = os.environ.get("ROS_DISTRO") in {"humble", "iron", "jazzy"}
-_PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if _OLD_FAST_DDS else "FASTDDS_DEFAULT_PROFILES_FILE"
-os.environ[_PROFILE_VARIABLE] = str(REPOSITORY / "config" / "fastdds.xml")
 if os.environ.get("ROS_DISTRO") == "humble":  # knows no discovery range yet
     os.environ["ROS_LOCALHOST_ONLY"] = "1"
+os.environ[profile_variable(os.environ.get("ROS_DISTRO", ""))] = str(REPOSITORY / "config" / profile_name(os.environ))
 
 
 # Of files that run side by side, those that take longest begin, or one process would end long after the others.
