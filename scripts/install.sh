@@ -240,7 +240,7 @@ install_python_packages() {
 check_open3d() {
   local error
   "$venv/bin/python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("open3d") is None)' || return 0
-  error=$("$venv/bin/python" -c 'import open3d' 2>&1 | tail -1)
+  error=$("$venv/bin/python" -c 'import open3d' 2>&1 | tail -1 || true)
   [[ $error != *Error* ]] || warn "'cinet predict' cannot write clouds yet; the node can (open3d: $error). Most often mended by: sudo apt install libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
 }
 

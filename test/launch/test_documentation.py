@@ -1,0 +1,66 @@
+"""README and docs: what they link to and what their commands name exists; the rotation of optical frames is right."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+# Files of this repository as commands and prose name them.
+NAMED = re.compile(r"(?<![\w/.$~-])(?:docs|scripts|config|launch|docker|test)/[\w./*-]*\w")
+EXAMPLE = re.compile(r"cinet predict (\S+)|SOURCE=(\S+)")
+# Written by a command, or a place of the reader's own.
+OF_THE_READER = {"path/to/folder", "folder", "clip.mp4", "frames"}
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors of a page's headings, as GitHub makes them."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{page.name} links to {target}"
+
+
+@pytest.mark.parametrize("page", [PAGES[0], ROOT / "docs" / "your_camera.md"], ids=lambda page: page.name)
+def test_files_that_are_named_exist(page: Path) -> None:
+    named = set(NAMED.findall(page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not list(ROOT.glob(name))] == []
+
+
+def test_examples_run_on_files_that_exist() -> None:
+    used = {first or second for first, second in EXAMPLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert "docs/example_room.jpg" in used
+    assert [name for name in used - OF_THE_READER if not (ROOT / name).is_file()] == []
+    assert (ROOT / "docs" / "example_room.jpg").stat().st_size < 150_000
+
+
+def test_rotation_of_the_camera_is_that_of_optical_frames() -> None:
+    text = (ROOT / "docs" / "your_camera.md").read_text(encoding="utf-8")
+    x, y, z, w = (float(value) for value in re.findall(r"--q[xyzw] (-?0\.5)", text))
+    assert f"({x:g}, {y:g}, {z:g}, {w:g})" in text
+    rotation = np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+    # REP 103: optical z is the robot's x, optical x the robot's -y, optical y the robot's -z
+    assert np.allclose(rotation, [[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
