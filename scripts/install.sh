@@ -147,12 +147,14 @@ install_system_packages() {
     return 0
   fi
   # a robot's own OpenCV (CUDA builds on a Jetson) or NumPy is not to be replaced by Debian's
-  local module skip=()
+  local module skip=() types=(build buildtool build_export buildtool_export exec)
   for module in numpy cv2; do
     if python3 -c "import $module" 2>/dev/null; then skip+=("python3-${module/cv2/opencv}"); fi
   done
   run rosdep update --rosdistro "$ROS_DISTRO" || warn "rosdep update failed; going on with what rosdep knows (never initialised? sudo rosdep init)"
+  if [[ $tests == yes ]]; then types+=(test); fi
   run rosdep install --from-paths "$repository" --ignore-src -r -y --rosdistro "$ROS_DISTRO" --skip-keys "${skip[*]}" \
+    "${types[@]/#/--dependency-types=}" \
     || warn "rosdep could not install everything; what is optional (vision_msgs, cv_bridge) is used where it is there"
 }
 

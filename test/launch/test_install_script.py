@@ -31,7 +31,7 @@ def checkout(tmp_path: Path) -> Path:
     return checkout
 
 
-def plan(checkout: Path, site: Path, **arguments: str) -> str:
+def plan(checkout: Path, site: Path, *options: str, **environment: str) -> str:
     """The plan of a machine whose Python packages include those in `site`, and no other torch or OpenCV."""
     site.mkdir(exist_ok=True)
     (site / "sitecustomize.py").write_text(HIDE, encoding="utf-8")
@@ -39,9 +39,19 @@ def plan(checkout: Path, site: Path, **arguments: str) -> str:
     (site / "rclpy.py").touch()
     python_path = f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     script = checkout / "scripts" / "install.sh"
-    result = run("--dry-run", script=script, ROS_DISTRO="humble", PYTHONPATH=python_path, **arguments)
+    variables = {"ROS_DISTRO": "humble", "PYTHONPATH": python_path} | environment
+    result = run("--dry-run", *options, script=script, **variables)
     assert result.returncode == 0, result.stderr
+    assert "only humble" not in result.stderr
     return result.stdout
+
+
+def with_program(folder: Path, name: str, text: str) -> dict[str, str]:
+    """PATH with a program of that name first on it."""
+    folder.mkdir()
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n", encoding="utf-8")
+    (folder / name).chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
 # Importing the real ones would take many seconds, and a robot has others.
@@ -93,6 +103,37 @@ def test_plan_installs_what_is_missing(checkout: Path, tmp_path: Path) -> None:
     assert "ros-rclpy" not in command  # the distribution's
 
 
+def test_opencv_is_the_build_without_windows(checkout: Path, tmp_path: Path) -> None:
+    assert " opencv-python-headless\\>=" in pip_command(plan(checkout, tmp_path / "site"))
+
+
+@pytest.mark.parametrize("distribution", ["humble", "jazzy", "kilted", "lyrical"])
+def test_distributions_are_known(checkout: Path, tmp_path: Path, distribution: str) -> None:
+    assert f"ROS 2 {distribution}," in plan(checkout, tmp_path / "site", ROS_DISTRO=distribution)
+
+
+def test_dependencies_alone_need_no_source(checkout: Path, tmp_path: Path) -> None:
+    text = plan(checkout, tmp_path / "site", "--dependencies-only")
+    assert "timm" in pip_command(text)
+    assert not any(word in text for word in ("colcon build", "--editable"))
+
+
+def test_tests_bring_what_they_need(checkout: Path, tmp_path: Path) -> None:
+    rosdep = with_program(tmp_path / "bin", "rosdep", "exit 0")
+    without, with_tests = (plan(checkout, tmp_path / "site", *options, **rosdep) for options in ((), ("--tests",)))
+    assert " pytest\\>=" in pip_command(with_tests)
+    assert " pytest" not in pip_command(without)
+    assert "--dependency-types=exec" in without
+    assert "--dependency-types=test" not in without
+    assert "--dependency-types=test" in with_tests
+
+
+def test_colcon_without_cmake_is_said_before_anything_is_downloaded(checkout: Path, tmp_path: Path) -> None:
+    colcon = with_program(tmp_path / "bin", "colcon", "echo usage: colcon build --paths")
+    with pytest.raises(AssertionError, match="its extension for CMake"):
+        plan(checkout, tmp_path / "site", **colcon)
+
+
 def test_plan_keeps_a_vendors_build(checkout: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     add_package(site, "torch", "2.3.0a0+6ddf5cf85e.nv24.4", "torch")
@@ -138,6 +179,7 @@ def test_no_distribution_is_explained() -> None:
 def test_help_and_unknown_options() -> None:
     helped = run("--help")
     assert helped.returncode == 0
-    for option in ("--workspace", "--venv", "--pypi-torch", "--no-rosdep", "--dry-run"):
+    options = "--workspace --venv --pypi-torch --tests --no-rosdep --dependencies-only --dry-run"
+    for option in options.split():
         assert option in helped.stdout
     assert run("--frobnicate").returncode == 1
