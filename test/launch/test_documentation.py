@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -49,6 +50,20 @@ def test_examples_run_on_files_that_exist() -> None:
     assert "docs/example_room.jpg" in used
     assert [name for name in used - OF_THE_READER if not (ROOT / name).is_file()] == []
     assert (ROOT / "docs" / "example_room.jpg").stat().st_size < 150_000
+
+
+def test_who_is_not_root_is_told_every_library() -> None:
+    (line,) = re.findall(
+        r"^sudo apt install git make .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    module = ast.parse((ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8"))
+    (libraries,) = (
+        ast.literal_eval(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SYSTEM_LIBRARIES"
+    )
+    assert libraries
+    assert set(libraries.values()) <= set(line.split())
 
 
 def test_rotation_of_the_camera_is_that_of_optical_frames() -> None:
