@@ -15,9 +15,8 @@ from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from cinet_core.inference.choices import BACKENDS, PRECISIONS
-from cinet_core.messages.compression import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS
-from cinet_core.messages.downsampled_cloud import VOXEL_SIZE_LIMITS
 from cinet_core.messages.errors import MAX_PIXELS
+from cinet_core.messages.limits import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS, VOXEL_SIZE_LIMITS
 from cinet_core.messages.topics import STATS, TOPICS
 from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.bags.errors import BagError
-from cinet_core.messages.compression import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS
-from cinet_core.messages.downsampled_cloud import VOXEL_SIZE_LIMITS
 from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from cinet_core.messages.limits import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS, VOXEL_SIZE_LIMITS
 
 DEPTH_SCALE_LIMITS = (0.1, 10.0)
 """Of the parameter ``depth_scale``: outside, the camera's calibration is wrong rather than the network's scale."""

@@ -22,9 +22,6 @@ import numpy.typing as npt
 
 from cinet_core.messages.fields import MessageTypes
 
-JPEG_QUALITY_LIMITS = (1, 100)
-PNG_LEVEL_LIMITS = (0, 9)
-
 DEPTH_QUANTISATION = 100.0
 """The plugin's default of ``depth_quantization``: neighbouring values are depth^2 / 10100 metres apart."""
 

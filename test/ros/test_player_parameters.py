@@ -71,7 +71,8 @@ def test_a_corrupt_bag(play_here, tmp_path):
     (tmp_path / "broken.mcap").write_bytes(b"\x89MCAP0\r\n" + bytes(100))
     status, log = play_here(source=tmp_path / "broken.mcap")
     assert status == 2
-    assert "broken.mcap cannot be read as a ROS 2 bag" in log
+    assert "broken.mcap holds" in log
+    assert "0 messages of it can be read. Record it again" in log
 
 
 def test_arguments_that_ros_cannot_parse(play_here):
