@@ -37,8 +37,8 @@ else
 endif
 
 # What differs between distributions: transitions, services, executors, QoS, messages; nodes on the wire.
-SMOKE := test/ros/test_node_process.py test/ros/test_transitions.py test/ros/test_parameters.py test/contract/test_outputs.py \
-  test/contract/test_mapping_node.py test/contract/test_time.py test/contract/test_parameter_services.py
+SMOKE := $(addprefix test/ros/test_,node_process.py transitions.py parameters.py managed_node.py rclpy_api.py) \
+  $(addprefix test/contract/test_,outputs.py mapping_node.py time.py parameter_services.py inputs.py bond.py)
 smoke: setup  ## the part of the tests that a distribution can break (ROS=kilted)
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 $(SMOKE)
 

@@ -129,9 +129,10 @@ def _serve(name: str, make: Callable[[], Served], stop: Callable[[], bool], swit
 
 
 def make_executor(context: Any = None) -> Any:
-    """rclpy's executor in C++, which it has from Kilted on, or else the one in Python.
+    """rclpy's executor in C++, which it has from Kilted on and in Jazzy from 7.1.4, or else the one in Python.
 
-    That one keeps the interpreter for most of a millisecond after each image, while the worker waits for it.
+    The one in Python keeps the interpreter for most of a millisecond after each image, while the worker waits for it.
+    The one in C++ is ended by a callback that is a coroutine up to 7.1.10: none of ours is.
 
     Args:
         context: of rclpy; without, its default.
@@ -159,5 +160,5 @@ def spin(executor: Any, stop: Callable[[], bool], logger: Any) -> None:
         try:
             executor.spin_once(timeout_sec=POLL_SECONDS)
         except rclpy_implementation.RCLError as error:
-            # Up to Jazzy a lifecycle transition that the state does not allow comes out here, instead of in the answer.
+            # Up to Jazzy what rclpy cannot do for a request may come out here, instead of in the answer.
             logger.error(f"a request failed: {error}")

@@ -18,5 +18,7 @@ case $ROS_DISTRO in
   *) export FASTDDS_DEFAULT_PROFILES_FILE="$PWD/config/fastdds.xml" ;;
 esac
 export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
-# not below the home folder, which may be read-only
-export ROS_LOG_DIR="${ROS_LOG_DIR:-$PWD/.ros${CINET_ENVIRONMENT:-}/node_log}"
+# not below the home folder, which may be read-only; nor where another user's shell has put it
+if ! { [ -n "${ROS_LOG_DIR:-}" ] && mkdir -p "$ROS_LOG_DIR" && [ -w "$ROS_LOG_DIR" ]; } 2>/dev/null; then
+  export ROS_LOG_DIR="$PWD/.ros${CINET_ENVIRONMENT:-}/node_log"
+fi

@@ -15,10 +15,11 @@ from launch.events import matches_action
 from launch.events.process import ProcessExited, ShutdownProcess
 from launch_ros.actions import Node
 
+from cinet_ros.fast_dds import PROFILE_VARIABLES, profile_name, profile_variable
 from cinet_ros.launching.arguments import PACKAGE, Table, Values
 
 SHARE = Path(get_package_share_directory(PACKAGE))
-FAST_DDS_PROFILE = str(SHARE / "config" / "fastdds.xml")
+FAST_DDS_PROFILE = str(SHARE / "config" / profile_name(os.environ))
 
 COMMON_ARGUMENTS: Table = {
     "namespace": ("", "namespace of the nodes and of all relative topics"),
@@ -37,10 +38,6 @@ RESPAWN_DELAY = 1.0
 
 # Seconds from the end of a recording to the end of the launch: the last frames are still on their way.
 LAST_FRAMES = 3.0
-
-# Distributions whose Fast DDS (2.x) reads the older variable; later ones warn where it is set.
-FAST_DDS_2 = ("humble", "iron", "jazzy")
-PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
 
 
 def node(
@@ -86,8 +83,7 @@ def fast_dds_environment(values: Values) -> list[SetEnvironmentVariable]:
     shipped = values.is_default("fastdds_profile")
     if shipped and any(os.environ.get(name) for name in PROFILE_VARIABLES):
         return []
-    old = os.environ.get("ROS_DISTRO") in FAST_DDS_2
-    return [SetEnvironmentVariable(PROFILE_VARIABLES[0 if old else 1], profile)]
+    return [SetEnvironmentVariable(profile_variable(os.environ.get("ROS_DISTRO", "")), profile)]
 
 
 def ending_together(perception: Node, player: Node, *, everything: bool, respawn: bool) -> list[RegisterEventHandler]:

@@ -74,6 +74,12 @@ def test_an_environment_that_was_entered_before_is_no_foreign_one() -> None:
     assert {key: twice[key] for key in keys} == {key: once[key] for key in keys}
 
 
+def test_a_log_folder_that_cannot_be_made_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert after({"ROS_LOG_DIR": str(tmp_path / "log")})[0]["ROS_LOG_DIR"] == str(tmp_path / "log")
+    assert after({"ROS_LOG_DIR": str(tmp_path / "file" / "log")})[0]["ROS_LOG_DIR"].startswith(str(REPOSITORY))
+
+
 def test_nodes_of_a_ros_users_shell_find_each_other(tmp_path: Path) -> None:
     """A foreign rclpy that raises when it is imported comes first on PYTHONPATH."""
     (tmp_path / "rclpy").mkdir()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,8 @@ import pytest
 import yaml
 from launch_walk import StartedNode, walk
 
-LAUNCH = Path(__file__).resolve().parents[2] / "launch"
+REPOSITORY = Path(__file__).resolve().parents[2]
+LAUNCH = REPOSITORY / "launch"
 PERCEPTION, DEMO, MAPPING = (LAUNCH / f"{name}.launch.py" for name in ("perception", "demo", "mapping"))
 
 FAST_DDS_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
@@ -96,6 +100,21 @@ def test_fast_dds_profile_is_set_as_the_distribution_reads_it(
     environment = perception().environment
     assert list(environment) == [FAST_DDS_VARIABLES[variable]]
     assert Path(environment[FAST_DDS_VARIABLES[variable]]).name == "fastdds.xml"
+
+
+@pytest.mark.parametrize(("distribution", "name"), [("humble", "fastdds_localhost.xml"), ("jazzy", "fastdds.xml")])
+def test_where_humble_stays_on_this_machine_it_has_a_profile_that_does(distribution: str, name: str) -> None:
+    """In a process of its own: which of them is the default is decided when the launch file is loaded."""
+    script = (
+        "import sys; sys.path.insert(0, 'test/support'); import launch_stand_in; launch_stand_in.install()\n"
+        "from cinet_ros.launching.nodes import COMMON_ARGUMENTS; print(COMMON_ARGUMENTS['fastdds_profile'][0])"
+    )
+    environment = os.environ | {"ROS_DISTRO": distribution, "ROS_LOCALHOST_ONLY": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    assert Path(done.stdout.strip()).name == name
+    assert (REPOSITORY / "config" / name).is_file()
 
 
 def test_fast_dds_profile_of_the_user_is_left_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

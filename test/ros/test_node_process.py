@@ -20,7 +20,7 @@ def executor(request: pytest.FixtureRequest, context: Context, monkeypatch: pyte
     if request.param == "in Python":
         monkeypatch.setitem(sys.modules, "rclpy.experimental", None)  # as up to Jazzy
     elif not hasattr(rclpy_implementation, "EventsExecutor"):
-        pytest.skip("rclpy has it from Kilted on")
+        pytest.skip("rclpy has it from Kilted on, and in Jazzy from 7.1.4")
     executor = make_executor(context)
     assert isinstance(executor, SingleThreadedExecutor) == (request.param == "in Python")
     yield executor
