@@ -50,10 +50,10 @@ test-all:  ## the test suite on every distribution, Python and NumPy that can be
 PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12) python3.12)
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md
-	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table docs/faults.md $(PYTEST_ARGS)
+	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table=docs/faults.md $(PYTEST_ARGS)
 
 soak: setup  ## the long tests that `make test` leaves out; those of faults into docs/soak.md
-	@$(IN_ENV) pytest -m soak --fault-table docs/soak.md $(PYTEST_ARGS)
+	@$(IN_ENV) pytest -m soak --fault-table=docs/soak.md $(PYTEST_ARGS)
 
 lint: setup  ## ruff and mypy
 	@$(IN_ENV) ruff check . && ruff format --check . && mypy
