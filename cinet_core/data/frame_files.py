@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cinet_core.data.camera_info_file import CameraInfoFile
-from cinet_core.data.unread_files import certainly_no_photo, parts_among
+from cinet_core.data.unread_files import certainly_no_photo, parts_among, parts_by_pixels
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.camera import CameraModel
 from cinet_core.messages.distortion import read_distortion
@@ -167,7 +167,8 @@ def _photos(folder: Path) -> list[tuple[str, Path]]:
     """Names and paths of a folder's images that are neither depth nor labels; names are unique."""
     found = [path for path in folder.iterdir() if _is_image(path) and not certainly_no_photo(path.stem)]
     parts = parts_among([path.stem for path in found])
-    paths = sorted((path for path in found if path.stem not in parts), key=_natural)
+    left = [path for path in found if path.stem not in parts]
+    paths = sorted(set(left) - parts_by_pixels(left), key=_natural)
     stems = Counter(path.stem for path in paths)
     return [(path.stem if stems[path.stem] == 1 else path.name.replace(".", "_"), path) for path in paths]
 
