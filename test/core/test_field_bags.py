@@ -142,6 +142,18 @@ def test_stamps_that_are_no_time_give_way_to_the_time_of_recording(
     assert "1 images have no depth" in printed.out
 
 
+@pytest.mark.parametrize("zero", [{0, 1}, {1, 4, 6}])
+def test_stamps_of_which_some_are_0_do_not_mix_frames_up(tmp_path: Path, zero: set[int]) -> None:
+    rows = [Row("/cam/rgb/image", "rgb8"), Row("/cam/depth/image", "16UC1", skip=(min(zero),))]
+    found = field_bags.messages(rows, 8, lambda k: 0 if k in zero else made_bags.START + k * made_bags.PERIOD)
+    with BagReader(made_bags.write(tmp_path / "bag", found)) as reader:
+        bag = RgbdBag(reader)
+        pairs = [(frame.index, round(1000 * float(frame.depth[0, 0]))) for frame in bag if frame.depth is not None]
+        assert pairs == [(number, 1000 + 10 * number) for number in range(8) if number != min(zero)]
+        assert sum("are 0 or occur twice" in note for note in bag.notes) == 2
+        assert (bag.stamp(7) - bag.stamp(0)) == pytest.approx(7 * made_bags.PERIOD, abs=10_000)
+
+
 def test_stamps_of_two_clocks_give_way_to_the_time_of_recording(tmp_path: Path) -> None:
     rows = [Row("/cam/image_raw", "rgb8"), Row("/cam/depth", "16UC1")]
     messages = field_bags.messages(rows, 5)
