@@ -19,10 +19,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.reader import BagReader, is_bag
+from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import RgbdBag
 from cinet_core.bags.settings import DEPTH_SCALE_LIMITS
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.check import first_look, spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset

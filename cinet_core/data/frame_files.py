@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cinet_core.data.bag_paths import bags_at
 from cinet_core.data.camera_info_file import CameraInfoFile
 from cinet_core.data.unread_files import certainly_no_photo, parts_among, parts_by_pixels
 from cinet_core.geometry import Intrinsics
@@ -135,11 +136,25 @@ def list_frames(folder: Path) -> list[FrameFiles]:
     """
     frames = _layout(folder)
     if not frames:
+        refuse_bag(folder)
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         inside = [path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir()))]
         where = f"; there are some in {', '.join(sorted(inside)[:4])}: colour is read from color/" if inside else ""
         raise SourceError(folder, f"the folder holds no images{where}", f"give a folder with images ({kinds})")
     return frames
+
+
+def refuse_bag(path: Path) -> None:
+    """Refuse a ROS bag, or a folder of some, for what it is.
+
+    Raises:
+        SourceError: it is one.
+    """
+    if bags := bags_at(path):
+        bag, own = bags[0], bags == [str(path)]
+        reason = "this is a ROS bag" if own else f"the folder holds ROS bags: {', '.join(bags[:4])}"
+        remedy = f"play it with the player node (source:={bag}), or make a data set of it: cinet bag extract {bag} OUT"
+        raise SourceError(path, reason, remedy)
 
 
 def _layout(folder: Path) -> list[FrameFiles]:
