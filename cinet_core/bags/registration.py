@@ -53,6 +53,9 @@ def registration(image: ImageTopic, depth: ImageTopic, image_info: Any | None, d
         image, depth: the topics.
         image_info, depth_info: their first camera_info; None where there is none.
     """
+    if not same_aspect(image, depth):
+        sizes = f"depth is {depth.width}x{depth.height}, the images {image.width}x{image.height}"
+        return Registration(Registered.NOT, f"{sizes}, another aspect: they are of another camera, or cropped")
     frames = f"depth is in {depth.frame_id or 'no frame'}, the images in {image.frame_id or 'no frame'}"
     named = bool(image.frame_id and depth.frame_id)
     same = named and _sensor(image.frame_id) == _sensor(depth.frame_id)

@@ -115,6 +115,20 @@ def test_depth_of_another_camera_is_refused_and_taken_when_asked_for(
     assert not list((tmp_path / "colour").glob("*_depth.png"))
 
 
+def test_depth_of_another_aspect_costs_no_colour_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        Row("/cam/depth/image", "16UC1", (64, 36)),
+        Row("/cam/rgb/image", "rgb8"),
+        Row("/cam/rgb/camera_info", "info"),
+    ]
+    bag = field_bags.write(tmp_path / "bag", rows)
+    assert cinet_bag("extract", bag, tmp_path / "out") == 2
+    assert "depth is 64x36, the images 64x48, another aspect" in capsys.readouterr().err
+    assert cinet_bag("extract", bag, tmp_path / "out", "--without-depth") == 0
+    assert len(frames_of(tmp_path / "out")) == 2
+    assert "frames have no depth: " in capsys.readouterr().out
+
+
 STAMPS: dict[str, tuple[Callable[[int], int], str]] = {
     "zero": (lambda number: 0, "are all 0"),
     "constant": (lambda number: 5 * 10**9, "are all the same"),
