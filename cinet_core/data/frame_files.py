@@ -54,7 +54,7 @@ class Calibration:
     k: tuple[float, ...]
     size: tuple[int, int] | None = None  # width, height
     lens: CameraInfoFile | None = None
-    """Where the images are not a pinhole's: by it they have to be rectified."""
+    """Where the images have to be rectified by it, or are a part of the calibrated ones."""
 
     def at(self, width: int, height: int) -> Intrinsics:
         """The intrinsics of a (width, height) image, rectified: scaled where the file holds for another size.
@@ -262,7 +262,7 @@ def _ros_calibration(path: Path) -> Calibration | None:
     if moved:
         _log.warning("%s: the images, depth and labels are rectified by it; if they are already, %s", path, RECTIFIED)
     size = (info.width, info.height) if info.width else None
-    return Calibration(path, info.k, size, info if moved else None)
+    return Calibration(path, info.k, size, info if moved or info.windowed else None)
 
 
 def _text(path: Path) -> str:
