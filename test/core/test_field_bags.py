@@ -129,6 +129,22 @@ def test_depth_of_another_aspect_costs_no_colour_frame(tmp_path: Path, capsys: p
     assert "frames have no depth: " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("unit", "said"), [(10, "the median depth is 14.9 m"), (0, "no valid depth in 2 of 2 frames")])
+def test_depth_of_a_wrong_unit_or_without_a_measurement_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: int, said: str
+) -> None:
+    rows = [Row("/cam/depth", "16UC1"), Row("/cam/rgb/image", "rgb8"), Row("/cam/rgb/camera_info", "info")]
+    found = field_bags.messages(rows)
+    for topic, _, message in found:
+        if topic == "/cam/depth":
+            message.data = (unit * message.data.view(np.uint16)).view(np.uint8)
+    bag = made_bags.write(tmp_path / "bag", found, "mcap")
+    assert cinet_bag("extract", bag, tmp_path / "out") == 0
+    assert f"WARNING: {said}" in capsys.readouterr().err
+    assert cinet_bag("extract", field_bags.write(tmp_path / "sound", rows), tmp_path / "out") == 0
+    assert "WARNING: the median depth" not in capsys.readouterr().err
+
+
 STAMPS: dict[str, tuple[Callable[[int], int], str]] = {
     "zero": (lambda number: 0, "are all 0"),
     "constant": (lambda number: 5 * 10**9, "are all the same"),
