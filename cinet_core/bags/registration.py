@@ -75,7 +75,12 @@ def same_aspect(image: ImageTopic, depth: ImageTopic) -> bool:
     """Whether the sizes, where both are known, have one aspect."""
     if not image.width or not depth.width:
         return True
-    return image.width * depth.height == image.height * depth.width
+    return sizes_agree((image.width, image.height), (depth.width, depth.height))
+
+
+def sizes_agree(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two (width, height) have one aspect, but for the pixel by which a resize rounds."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)
 
 
 def _claimed(topic: str) -> bool:

@@ -23,6 +23,7 @@ from cinet_core.bags.frames import (
 )
 from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
+from cinet_core.bags.registration import sizes_agree
 from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
@@ -182,7 +183,7 @@ class RgbdBag:
     ) -> npt.NDArray[Any]:
         """Depth or labels at the image's size and in its rectified view; a sensor's own view is refused."""
         height, width = picture.image.shape[:2]
-        if plane.shape[0] * width != plane.shape[1] * height:
+        if not sizes_agree((plane.shape[1], plane.shape[0]), (width, height)):
             raise ConversionError(
                 "aspect",
                 f"the {what} of {topic} are {plane.shape[1]}x{plane.shape[0]}, the images {width}x{height}, another "

@@ -129,6 +129,13 @@ def test_depth_of_another_aspect_costs_no_colour_frame(tmp_path: Path, capsys: p
     assert "frames have no depth: " in capsys.readouterr().out
 
 
+def test_depth_that_a_resize_rounded_is_of_one_aspect(tmp_path: Path) -> None:
+    rows = [Row("/cam/depth", "16UC1", (43, 24)), Row("/cam/rgb/image", "rgb8", (128, 72))]
+    with BagReader(field_bags.write(tmp_path / "bag", rows)) as reader:
+        depths = [frame.depth for frame in RgbdBag(reader)]
+    assert [depth.shape for depth in depths if depth is not None] == [(72, 128)] * 2
+
+
 @pytest.mark.parametrize(("unit", "said"), [(10, "the median depth is 14.9 m"), (0, "no valid depth in 2 of 2 frames")])
 def test_depth_of_a_wrong_unit_or_without_a_measurement_is_warned_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: int, said: str
