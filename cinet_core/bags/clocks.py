@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 @dataclass
 class TopicTimes:
@@ -27,6 +29,25 @@ class TopicTimes:
         self.stamps.append(stamp)
         self.recorded.append(recorded)
 
+    def mended(self) -> tuple[array[int], int]:
+        """The stamps, where those that are 0 or occur twice are set to when the message was recorded, less the delay.
+
+        A camera's first frames may come before its clock is set, and a bag may hold a stretch of time twice (a player
+        that loops was recorded): such stamps would pair a message with another one's partner. The delay between stamp
+        and recording is the median of the others'.
+
+        Returns:
+            Stamps of all messages, and how many were set. The topic must be one that `unusable` finds no fault with.
+        """
+        stamps = np.array(self.stamps, dtype=np.int64)
+        _, places, counts = np.unique(stamps, return_inverse=True, return_counts=True)
+        bad = (stamps == 0) | (counts[places.reshape(-1)] > 1)
+        if bad.any():
+            recorded = np.asarray(self.recorded)
+            delays = np.sort(recorded[~bad] - stamps[~bad])
+            stamps[bad] = recorded[bad] - delays[len(delays) // 2]
+        return array("q", stamps.tobytes()), int(bad.sum())
+
 
 def common_clock(topics: Mapping[str, TopicTimes], tolerance: int) -> str:
     """Why the messages cannot be paired by their stamps, but by the time of recording; "" where they can.
@@ -38,10 +59,12 @@ def common_clock(topics: Mapping[str, TopicTimes], tolerance: int) -> str:
     for topic, times in topics.items():
         if problem := unusable(times.stamps):
             return f"the header stamps of {topic} {problem}"
-    (first, image), *others = topics.items()
-    for topic, times in others:
-        if _apart(image.stamps, times.stamps, tolerance) and not _apart(image.recorded, times.recorded, tolerance):
-            return f"the header stamps of {first} and {topic} are of two clocks"
+    stamps = {topic: times.mended()[0] for topic, times in topics.items()}
+    first, *others = topics
+    for other in others:
+        recorded = topics[first].recorded, topics[other].recorded
+        if not _meet(stamps[first], stamps[other], tolerance) and _meet(*recorded, tolerance):
+            return f"the header stamps of {first} and {other} are of two clocks"
     return ""
 
 
@@ -55,13 +78,18 @@ def unusable(stamps: Sequence[int]) -> str:
     different = len(set(stamps))
     if different == 1 < len(stamps):
         return "are all the same"
-    if 2 * different < len(stamps):
+    if 1 < len(stamps) >= 2 * different:
         return f"are only {different} different ones in {len(stamps)} messages"
     return ""
 
 
-def _apart(one: Sequence[int], other: Sequence[int], tolerance: int) -> bool:
-    """Whether two spans of time do not even touch."""
+def _meet(one: Sequence[int], other: Sequence[int], tolerance: int) -> bool:
+    """Whether any time of the one is that of the other, within the tolerance; so where either is empty."""
     if not one or not other:
-        return False
-    return min(one) - max(other) > tolerance or min(other) - max(one) > tolerance
+        return True
+    times = np.sort(np.array(other, dtype=np.int64))
+    wanted = np.array(one, dtype=np.int64)
+    after = np.searchsorted(times, wanted).clip(max=len(times) - 1)
+    before = (after - 1).clip(min=0)
+    gaps = np.minimum(np.abs(times[after] - wanted), np.abs(times[before] - wanted))
+    return bool((gaps <= tolerance).any())

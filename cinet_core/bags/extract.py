@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from cinet_core.bags.errors import BagError
 from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
 from cinet_core.data.depth_image import depth_millimetres
+from cinet_core.data.depth_plausibility import DepthPlausibility
 from cinet_core.data.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import swaps_red_and_blue
 
@@ -40,11 +41,13 @@ class Extracted:
         written: frames written by this attempt.
         there: frames that earlier attempts wrote.
         uncalibrated: frames left out because their camera is unknown.
+        plausibility: of the depth of the frames that were written.
     """
 
     written: int = 0
     there: int = 0
     uncalibrated: int = 0
+    plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
 
 
 class FrameFolder:
@@ -168,7 +171,10 @@ def extract(
         if camera is None:
             report.uncalibrated += 1
             continue
-        depth = None if frame.depth is None else depth_millimetres(frame.depth)
+        depth = None
+        if frame.depth is not None:
+            depth = depth_millimetres(frame.depth)
+            report.plausibility.add(names[frame.index], frame.depth)
         labels = None if frame.labels is None else frame.labels + np.uint8(1)  # 255, none, becomes 0
         folder.add(names[frame.index], _jpeg(frame, bag.image.msgtype), depth, labels, camera)
         report.written += 1

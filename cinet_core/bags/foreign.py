@@ -7,25 +7,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.errors import BagError
+from cinet_core.data.bag_paths import (
+    MCAP_MAGIC,
+    METADATA,
+    PACKED,
+    ROS1_MAGIC,
+    ROS1_SUFFIXES,
+    SQLITE_MAGIC,
+    STORAGES,
+    is_packed_storage,
+)
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
-METADATA = "metadata.yaml"
-STORAGES = {".db3": "sqlite3", ".mcap": "mcap"}
-"""What a storage file is called and the storage that it is."""
-
-PACKED = {".zstd": "zstd", ".zst": "zstd", ".lz4": "lz4", ".gz": "gzip", ".bz2": "bzip2", ".xz": "xz"}
-"""Suffixes of files that are compressed as a whole, and with what."""
-
 _UNPACK = {"zstd": "zstd -d", "lz4": "lz4 -d", "gzip": "gunzip", "bzip2": "bunzip2", "xz": "unxz"}
 
-ROS1_SUFFIXES = (".bag", ".active")
-
 _MAGICS = {
-    b"\x89MCAP0\r\n": "an MCAP file",
-    b"SQLite format 3\0": "a SQLite file",
-    b"#ROSBAG V": "a ROS 1 bag",
+    MCAP_MAGIC: "an MCAP file",
+    SQLITE_MAGIC: "a SQLite file",
+    ROS1_MAGIC: "a ROS 1 bag",
     b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"\x04\x22\x4d\x18": "compressed with lz4",
     b"\x1f\x8b": "compressed with gzip",
@@ -107,11 +108,6 @@ def refuse_foreign_folder(path: Path) -> None:
     raise BagError(f"{path} is no bag: it holds no file that ends in {kinds}; give a bag's folder")
 
 
-def is_packed_storage(path: Path) -> bool:
-    """Whether a file is called as a storage file that was compressed as a whole."""
-    return path.suffix in PACKED and Path(path.stem).suffix in STORAGES
-
-
 def foreign_topic(connection: Connection) -> str:
     """What the messages of a topic are that are none of ROS 2; "" where they are."""
     encoding = _encoding(connection)
@@ -152,9 +148,12 @@ def packed_remedy(path: Path, content: str = "", within: bool = True) -> str:
     what = f"{path} is compressed with {codec} as a whole"
     if not within and path.suffix == ".zstd" and (path.parent / METADATA).is_file():
         return f"{what}: give its folder {path.parent}, whose {METADATA} tells how to read it"
-    renamed = "" if path.suffix in PACKED else f", renamed to {path.name}.{codec},"
     again = "try again" if within else "give the file that comes out"
-    return f"{what}: unpack it{renamed} with `{_UNPACK[codec]} {path}`, and {again}"
+    if PACKED.get(path.suffix) == codec:
+        return f"{what}: unpack it with `{_UNPACK[codec]} {path}`, and {again}"
+    name = path.stem if path.suffix in PACKED else path.name
+    # By its name no tool would take it: gunzip and the others want a suffix of theirs.
+    return f"{what}: unpack it with `{_UNPACK[codec]} < {path} > {path.with_name(f'unpacked_{name}')}`, and {again}"
 
 
 def _encoding(connection: Connection) -> str:

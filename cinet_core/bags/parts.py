@@ -18,7 +18,7 @@ import yaml
 
 from cinet_core.atomic_file import remove_unfinished, write_whole
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.foreign import METADATA, STORAGES
+from cinet_core.data.bag_paths import METADATA, STORAGES
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection

@@ -15,18 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from cinet_core.bags.db3_scan import Db3Scan, write_ahead_log
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.foreign import (
-    METADATA,
-    PACKED,
-    ROS1_SUFFIXES,
-    STORAGES,
     foreign_topic,
-    is_packed_storage,
     packed_remedy,
     refuse_foreign_file,
     refuse_foreign_folder,
     refuse_foreign_topics,
 )
 from cinet_core.bags.mcap_scan import McapScan
+from cinet_core.data.bag_paths import METADATA, PACKED, STORAGES, is_packed_storage
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -41,18 +37,6 @@ class _Storage(Protocol):
     def messages(self, connections: Collection[Connection] = ()) -> Iterator[_Message]: ...
 
     def close(self) -> None: ...
-
-
-def is_bag(path: Path | str) -> bool:
-    """Whether the path looks like a ROS bag, also one that must be unpacked or converted: by the names of its files."""
-    location = Path(path)
-    if location.is_dir():
-        return (location / METADATA).is_file() or any(_is_bag_file(entry) for entry in location.iterdir())
-    return _is_bag_file(location)
-
-
-def _is_bag_file(path: Path) -> bool:
-    return path.suffix in (*STORAGES, *ROS1_SUFFIXES) or is_packed_storage(path)
 
 
 class BagReader:

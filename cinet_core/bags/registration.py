@@ -53,6 +53,9 @@ def registration(image: ImageTopic, depth: ImageTopic, image_info: Any | None, d
         image, depth: the topics.
         image_info, depth_info: their first camera_info; None where there is none.
     """
+    if not same_aspect(image, depth):
+        sizes = f"depth is {depth.width}x{depth.height}, the images {image.width}x{image.height}"
+        return Registration(Registered.NOT, f"{sizes}, another aspect: they are of another camera, or cropped")
     frames = f"depth is in {depth.frame_id or 'no frame'}, the images in {image.frame_id or 'no frame'}"
     named = bool(image.frame_id and depth.frame_id)
     same = named and _sensor(image.frame_id) == _sensor(depth.frame_id)
@@ -72,7 +75,12 @@ def same_aspect(image: ImageTopic, depth: ImageTopic) -> bool:
     """Whether the sizes, where both are known, have one aspect."""
     if not image.width or not depth.width:
         return True
-    return image.width * depth.height == image.height * depth.width
+    return sizes_agree((image.width, image.height), (depth.width, depth.height))
+
+
+def sizes_agree(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two (width, height) have one aspect, but for the pixel by which a resize rounds."""
+    return abs(one[0] * other[1] - one[1] * other[0]) <= max(*one, *other)
 
 
 def _claimed(topic: str) -> bool:

@@ -23,6 +23,7 @@ from cinet_core.bags.frames import (
 )
 from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
+from cinet_core.bags.registration import sizes_agree
 from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
 from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
@@ -44,7 +45,7 @@ class RgbdFrame:
 
     Attributes:
         index: number of the image in the bag, from 0.
-        stamp: of the image, nanoseconds; where stamps are of no use, when it was recorded.
+        stamp: of the image, nanoseconds; where that is of no use, when it was recorded.
         picture: the image, rectified, with its intrinsics.
         data: CDR of the image message.
         depth: (H, W) float32 metres, NaN where unknown; None where the frame has none.
@@ -182,7 +183,7 @@ class RgbdBag:
     ) -> npt.NDArray[Any]:
         """Depth or labels at the image's size and in its rectified view; a sensor's own view is refused."""
         height, width = picture.image.shape[:2]
-        if plane.shape[0] * width != plane.shape[1] * height:
+        if not sizes_agree((plane.shape[1], plane.shape[0]), (width, height)):
             raise ConversionError(
                 "aspect",
                 f"the {what} of {topic} are {plane.shape[1]}x{plane.shape[0]}, the images {width}x{height}, another "
@@ -210,7 +211,7 @@ class RgbdBag:
         if problem:
             self.notes.append(f"WARNING: {problem}: messages are paired by their time of recording")
         self._infos = [(recorded if problem else stamp, data) for stamp, recorded, data in infos]
-        stamps = {topic: found.recorded if problem else found.stamps for topic, found in times.items()}
+        stamps = {topic: found.recorded if problem else self._mended(topic, found) for topic, found in times.items()}
         self._stamps = stamps[self.image.topic]
         chosen = list(range(0, len(self._stamps), every))
         self._depth_of = self._partners(chosen, stamps, self.depth, tolerance)
@@ -218,11 +219,21 @@ class RgbdBag:
         self.unpaired = len(chosen) - len(self._depth_of)
         self.indices = [index for index in chosen if index in self._depth_of] if need_depth else chosen
         if not self.indices:
+            by = f" by the time of recording ({problem})" if problem else ""
             raise BagError(
                 f"{self._reader.path}: not one of {len(chosen)} images of {self.image.topic} has depth within "
-                f"{tolerance * 1e-9:g} s on {self.depth.topic if self.depth else 'any topic'}: raise the tolerance, or "
-                "name another topic of depth"
+                f"{tolerance * 1e-9:g} s{by} on {self.depth.topic if self.depth else 'any topic'}: raise the "
+                "tolerance, or name another topic of depth"
             )
+
+    def _mended(self, topic: str, times: TopicTimes) -> Sequence[int]:
+        stamps, mended = times.mended()
+        if mended:
+            self.notes.append(
+                f"WARNING: {mended} of {len(stamps)} header stamps of {topic} are 0 or occur twice: their time of "
+                "recording stands for them"
+            )
+        return stamps
 
     def _partners(
         self, chosen: list[int], stamps: Mapping[str, Sequence[int]], other: Connection | None, tolerance: int

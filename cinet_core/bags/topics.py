@@ -236,11 +236,11 @@ class CameraTopics:
             if own.is_depth and own.kind is Kind.DEPTH and not own.predicted and same_aspect(other, own)
             if registration(other, own, self._infos.message(other), self._infos.message(own)).state < Registered.UNKNOWN
         ]
+        anyway = "; or take it all the same with --allow-unregistered" if same_aspect(image, depth) else ""
         choice = f"; take another pair ({' or '.join(pairs[:2])})" if pairs else ""
         return (
             f"{self._bag}: depth of {depth.topic} is not registered to the images of {image.topic}: {found.reason}; "
-            f"each value would lie beside its pixel. To go on, {_REMEDY}{choice}; or take it all the same with "
-            "--allow-unregistered"
+            f"each value would lie beside its pixel. To go on, {_REMEDY}{choice}{anyway}"
         )
 
     def _tell(self, taken: list[ImageTopic], image: ImageTopic, named: bool) -> None:

@@ -107,7 +107,7 @@ def extract_frames(options: argparse.Namespace) -> int:
                 rectified=options.rectified,
             )
             report = _extract(bag, options)
-            _note([*reader.notes, *bag.notes])
+            _note([*reader.notes, *bag.notes, *(f"WARNING: {text}" for text in report.plausibility.warnings())])
             faults = list(reader.faults)
     except (BagError, ValueError, OSError) as error:
         print(f"cinet bag extract: {error}", file=sys.stderr)

@@ -19,11 +19,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.reader import BagReader, is_bag
+from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import RgbdBag
 from cinet_core.bags.settings import DEPTH_SCALE_LIMITS
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.check import first_look, spread
+from cinet_core.data.depth_plausibility import DepthPlausibility
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.depth_scale import ScaleReport, ScaleStudy
@@ -89,12 +91,15 @@ class SensedBag:
 
     def __iter__(self) -> Iterator[SensedFrame]:
         """Those that can be read."""
+        plausibility = DepthPlausibility()
         for frame in self._bag.frames(set(self._bag.indices) - self._chosen):
             assert frame.depth is not None
+            plausibility.add(f"image {frame.index}", frame.depth)
             seconds = (frame.stamp - self._first) * 1e-9
             picture = frame.picture
             depth = torch.from_numpy(np.ascontiguousarray(frame.depth))
             yield SensedFrame(f"image {frame.index}", seconds, picture.image, depth, picture.intrinsics)
+        self.notes += [f"WARNING: {warning}" for warning in plausibility.warnings()]
 
 
 class SensedDataset:

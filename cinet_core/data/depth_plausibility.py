@@ -66,8 +66,8 @@ class DepthPlausibility:
                 limits = "{:g} to {:g} m".format(*MEDIAN_RANGE)
                 found.append(
                     f"the median depth is {median:.3g} m in {self._share(len(frames))}, where rooms have {limits}: "
-                    f"{_some([name for name, _ in frames])}; is the unit right? 16-bit PNG must hold millimetres: "
-                    f"{usual}"
+                    f"{_some([name for name, _ in frames])}; is the unit right? 16 bits must hold "
+                    f"millimetres, 32FC1 metres: {usual}"
                 )
         return found
 

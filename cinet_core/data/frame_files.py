@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cinet_core.data.bag_paths import bags_at
 from cinet_core.data.camera_info_file import CameraInfoFile
-from cinet_core.data.unread_files import certainly_no_photo, parts_among
+from cinet_core.data.unread_files import certainly_no_photo, parts_among, parts_by_pixels
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.camera import CameraModel
 from cinet_core.messages.distortion import read_distortion
@@ -53,7 +54,7 @@ class Calibration:
     k: tuple[float, ...]
     size: tuple[int, int] | None = None  # width, height
     lens: CameraInfoFile | None = None
-    """Where the images are not a pinhole's: by it they have to be rectified."""
+    """Where the images have to be rectified by it, or are a part of the calibrated ones."""
 
     def at(self, width: int, height: int) -> Intrinsics:
         """The intrinsics of a (width, height) image, rectified: scaled where the file holds for another size.
@@ -135,11 +136,25 @@ def list_frames(folder: Path) -> list[FrameFiles]:
     """
     frames = _layout(folder)
     if not frames:
+        refuse_bag(folder)
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         inside = [path.name for path in folder.iterdir() if path.is_dir() and any(map(_is_image, path.iterdir()))]
         where = f"; there are some in {', '.join(sorted(inside)[:4])}: colour is read from color/" if inside else ""
         raise SourceError(folder, f"the folder holds no images{where}", f"give a folder with images ({kinds})")
     return frames
+
+
+def refuse_bag(path: Path) -> None:
+    """Refuse a ROS bag, or a folder of some, for what it is.
+
+    Raises:
+        SourceError: it is one.
+    """
+    if bags := bags_at(path):
+        bag, own = bags[0], bags == [str(path)]
+        reason = "this is a ROS bag" if own else f"the folder holds ROS bags: {', '.join(bags[:4])}"
+        remedy = f"play it with the player node (source:={bag}), or make a data set of it: cinet bag extract {bag} OUT"
+        raise SourceError(path, reason, remedy)
 
 
 def _layout(folder: Path) -> list[FrameFiles]:
@@ -167,7 +182,8 @@ def _photos(folder: Path) -> list[tuple[str, Path]]:
     """Names and paths of a folder's images that are neither depth nor labels; names are unique."""
     found = [path for path in folder.iterdir() if _is_image(path) and not certainly_no_photo(path.stem)]
     parts = parts_among([path.stem for path in found])
-    paths = sorted((path for path in found if path.stem not in parts), key=_natural)
+    left = [path for path in found if path.stem not in parts]
+    paths = sorted(set(left) - parts_by_pixels(left), key=_natural)
     stems = Counter(path.stem for path in paths)
     return [(path.stem if stems[path.stem] == 1 else path.name.replace(".", "_"), path) for path in paths]
 
@@ -246,7 +262,7 @@ def _ros_calibration(path: Path) -> Calibration | None:
     if moved:
         _log.warning("%s: the images, depth and labels are rectified by it; if they are already, %s", path, RECTIFIED)
     size = (info.width, info.height) if info.width else None
-    return Calibration(path, info.k, size, info if moved else None)
+    return Calibration(path, info.k, size, info if moved or info.windowed else None)
 
 
 def _text(path: Path) -> str:

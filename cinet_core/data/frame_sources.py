@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, scaled_to
+from cinet_core.data.bag_paths import METADATA
+from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, refuse_bag, scaled_to
 from cinet_core.data.image_files import read_depth, read_image
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
@@ -27,7 +28,6 @@ SYNTHETIC_RATE = 15.0
 TRUNCATED = 0.9
 """A video that ends before this part of the frames that its header claims is damaged; headers are a little off."""
 
-BAG_SUFFIXES = frozenset({".db3", ".mcap", ".bag"})
 _log = logging.getLogger(__name__)
 
 
@@ -101,8 +101,8 @@ def open_source(path_or_name: str, intrinsics: Intrinsics | None = None, depth: 
         raise SourceError(
             path_or_name, "there is no such file or folder", 'give an image, a folder, a video or "synthetic"'
         )
-    if path.suffix.lower() in BAG_SUFFIXES or (path / "metadata.yaml").is_file():
-        raise SourceError(path, "this is a ROS bag", "play it with the player node (source:=...), not with this")
+    if path.is_file() or (path / METADATA).is_file():  # a folder may hold images beside bags
+        refuse_bag(path)
     if path.is_dir():
         frames = list_frames(path)
         if not depth:

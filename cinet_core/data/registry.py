@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.frame_files import SourceError
+from cinet_core.data.frame_files import SourceError, refuse_bag
 from cinet_core.data.frame_sources import SYNTHETIC
 from cinet_core.data.label_sets import get_label_set
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
@@ -83,6 +83,7 @@ def kind_at(path: Path) -> str:
     if path.suffix == ".mat" or (path / FILE_NAME).is_file():
         return "nyu_depth_v2"
     if path.is_file():
+        refuse_bag(path)
         raise SourceError(path, "this file is no data set", "give the data set's folder, or NYU's .mat file")
     return "sun_rgbd" if (path / "SUNRGBDtoolbox").is_dir() else "folder"
 

@@ -2,34 +2,42 @@
 
 Whoever exports depth as TIFF, or calls labels ``NAME_seg.png``, must not train without them unawares. A file looks like
 depth or labels by a word in its name (``NAME_depth.tiff``, ``NAME.labels.png``), before the name of an image
-(``depth_0001.png`` beside ``rgb_0001.png``), or in that of its folder (``depth/``, ``masks/``); or by its kind: nobody
-keeps photographs as ``.npy``, ``.exr`` or ``.pfm``.
+(``depth_0001.png`` beside ``rgb_0001.png``), or in that of its folder (``depth/``, ``masks/``); by its kind: nobody
+keeps photographs as ``.npy``, ``.exr`` or ``.pfm``; or by its pixels, where it has the name of a colour image with
+something behind: 16 grey bits in ``NAME_d.png`` are no second photograph.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
+
 AuxiliaryPart = Literal["depth", "labels"]
 
 _WORDS: dict[str, AuxiliaryPart] = {
-    **dict.fromkeys(("depth", "depths", "depthmap", "disp", "disparity", "disparities"), "depth"),
+    **dict.fromkeys(("depth", "depths", "depthmap", "rawdepth", "disp", "disparity", "disparities"), "depth"),
     **dict.fromkeys(("label", "labels", "labelid", "labelids", "labelmap", "gt", "groundtruth"), "labels"),
     **dict.fromkeys(("seg", "segm", "segmentation", "segmentations", "semantic", "semantics", "sem"), "labels"),
     **dict.fromkeys(("mask", "masks", "annotation", "annotations", "instance", "instances", "panoptic"), "labels"),
+    **dict.fromkeys(("class", "classes", "classid", "classids", "anno", "parsing", "semseg"), "labels"),
 }
 _CERTAIN = re.compile(r"[._-](depth|labels?)$", re.IGNORECASE)
 """Ends of names that no photograph has, whether there is one of the same name or not."""
 
 _FIRST_WORDS = frozenset({"depth", "disp", "disparity", "label", "labels", "seg", "semantic", "semantics"})
 _COLOUR_WORDS = frozenset({"rgb", "color", "colour", "image", "img", "frame", "left", "photo"})
+_COLOUR_END = re.compile(rf"[._-]({'|'.join(sorted(_COLOUR_WORDS))})$")
 _DEPTH_SUFFIXES = frozenset({".npy", ".npz", ".exr", ".pfm", ".hdr"})
 _ANNOTATION_SUFFIXES = frozenset({".json", ".xml"})
 """Polygons of an annotation tool, where they have an image's name."""
+
+_MOST_CLASSES = 64
+_COLOUR_MODES = frozenset({"RGB", "RGBA", "YCbCr", "CMYK"})
 
 _OTHER_SUFFIXES = frozenset({".txt", ".yaml", ".yml", ".md", ".csv", ".log", ".html", ".toml", ".zip"})
 
@@ -53,6 +61,12 @@ def parts_among(stems: Collection[str]) -> set[str]:
     return {stem for stem in stems if _part_by_name(stem, known, rest) is not None}
 
 
+def parts_by_pixels(paths: Collection[Path]) -> set[Path]:
+    """Of the images in a folder those that look like depth or labels of others of them, by what they hold."""
+    images = _by_name(paths)
+    return {path for path in paths if _part_by_pixels(path, images) is not None}
+
+
 def unread_files(
     root: Path, folders: Iterable[Path], images: Collection[Path], read: AbstractSet[Path], expected: tuple[str, str]
 ) -> list[str]:
@@ -69,6 +83,7 @@ def unread_files(
         A sentence for each kind of file: how many there are, some names, and the remedy.
     """
     known, rest = _known([image.stem for image in images])
+    by_name = _by_name(images)
     inside = {folder: _part_by_words(split_name(folder.name)) for folder in _subfolders(root)}
     taken = set(images) | read
     found: dict[tuple[AuxiliaryPart, str], list[Path]] = {}
@@ -82,6 +97,7 @@ def unread_files(
                 part = "depth"
             if part is None and suffix in _ANNOTATION_SUFFIXES and path.stem.casefold() in known:
                 part = "labels"
+            part = part or _part_by_pixels(path, by_name)
             if part is not None:
                 found.setdefault((part, suffix), []).append(path)
     image = min(images)
@@ -91,8 +107,11 @@ def unread_files(
 def _known(stems: Iterable[str]) -> tuple[set[str], set[tuple[str, ...]]]:
     """Names of images that others may belong to: with and without "rgb" at the end, and what comes after "rgb"."""
     names = {stem.casefold() for stem in stems}
-    colour = re.compile(rf"[._-]({'|'.join(sorted(_COLOUR_WORDS))})$")
-    return names | {colour.sub("", name) for name in names}, {_rest(name) for name in names if not _first_word(name)}
+    return names | {_without_colour(name) for name in names}, {_rest(name) for name in names if not _first_word(name)}
+
+
+def _without_colour(stem: str) -> str:
+    return _COLOUR_END.sub("", stem.casefold())
 
 
 def _is_file(path: Path) -> bool:
@@ -120,6 +139,44 @@ def _part_by_name(stem: str, known: AbstractSet[str], rest: AbstractSet[tuple[st
                 return part
     first = _first_word(stem)
     return _WORDS[first] if first and _rest(stem) in rest else None
+
+
+def _by_name(paths: Iterable[Path]) -> dict[str, Path]:
+    """Images by the names that others may begin with: with and without "rgb" at the end."""
+    return {name: path for path in paths for name in (_without_colour(path.stem), path.stem.casefold())}
+
+
+def _part_by_pixels(path: Path, images: Mapping[str, Path]) -> AuxiliaryPart | None:
+    """What an image is that is called like a colour image with something behind: a header is read only of these."""
+    for separator in re.finditer(r"[._\- ]+", path.stem):
+        image = images.get(path.stem[: separator.start()].casefold(), path)
+        if image == path or _mode(image) not in _COLOUR_MODES:
+            continue
+        mode = _mode(path)
+        if mode == "F" or mode.startswith("I"):
+            return "depth"
+        numbered = path.stem[separator.end() :].isdecimal()  # of a burst
+        if not numbered and (mode == "P" or (mode == "L" and _holds_classes(path))):
+            return "labels"
+    return None
+
+
+def _holds_classes(path: Path) -> bool:
+    """Whether a grey image has only low values, and 255: a photograph would be black."""
+    try:
+        with Image.open(path) as opened:
+            return not any(opened.histogram()[_MOST_CLASSES:255])
+    except Exception:  # as below
+        return False
+
+
+def _mode(path: Path) -> str:
+    """Of an image, as Pillow calls it; "" where it cannot be read, which reading it tells."""
+    try:
+        with Image.open(path) as opened:
+            return opened.mode
+    except Exception:  # Pillow's decoders raise nearly anything on damaged files
+        return ""
 
 
 def _first_word(stem: str) -> str | None:

@@ -31,11 +31,21 @@ POLYNOMIAL = (
     "brown",
     "brown_conrady",
     "radtan",
+    "pinhole_radtan",
     "radial_tangential",
     "opencv",
     "full_opencv",
 )
-FISHEYE = ("equidistant", "fisheye", "kannala_brandt", "kannala_brandt4", "opencv_fisheye", "equi", "kb4")
+FISHEYE = (
+    "equidistant",
+    "fisheye",
+    "kannala_brandt",
+    "kannala_brandt4",
+    "opencv_fisheye",
+    "equi",
+    "pinhole_equi",
+    "kb4",
+)
 PINHOLE = ("", "none", "pinhole", "rectified", "undistorted", "ideal", "perspective")
 """Names of cameras without distortion, or without a model: with coefficients that are not zero they say two things."""
 

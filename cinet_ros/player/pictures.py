@@ -10,7 +10,7 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from cinet_core.bags.reader import is_bag
+from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, open_source
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.compressed import decode_compressed

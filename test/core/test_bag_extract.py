@@ -144,7 +144,11 @@ def test_stamps_too_far_apart_are_no_pair(tmp_path: Path, capsys: pytest.Capture
 
 def test_depth_of_another_camera_is_refused_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bag = made_bags.write(tmp_path / "walk", rgbd(3))
-    assert extract(bag, tmp_path / "data", "--depth-topic", "/a_depth/image") == 1
+    assert extract(bag, tmp_path / "data", "--depth-topic", "/a_depth/image") == 2
+    error = capsys.readouterr().err
+    assert "depth is 90x30, the images 64x48, another aspect" in error
+    assert "--allow-unregistered" not in error  # which would not help
+    assert extract(bag, tmp_path / "data", "--depth-topic", "/a_depth/image", "--allow-unregistered") == 1
     error = capsys.readouterr().err
     assert "3 frames left out, aspect: the depth of /a_depth/image are 90x30" in error
     assert "registered to the colour image" in error

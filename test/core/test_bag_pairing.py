@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from array import array
 from collections.abc import Callable
 
 import pytest
@@ -115,3 +116,21 @@ def test_stamps_are_kept_unless_they_are_no_time_or_of_two_clocks() -> None:
     )
     # the one was recorded after the other: no clock can pair them
     assert common_clock({"/a": sound, "/b": times([110, 120], [500, 600])}, 5) == ""
+    # neither are two clocks that run side by side, so long as no stamp of the one is one of the other
+    assert "of two clocks" in common_clock({"/a": sound, "/b": times([25, 35, 45])}, 4)
+    assert "only 2 different" in common_clock({"/a": times([10, 20, 10, 20])}, 4)  # recorded of a player that loops
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.sets(st.integers(0, 19), max_size=9), st.integers(-(10**9), 10**9))
+def test_stamps_that_are_0_or_occur_twice_are_set_by_the_time_of_recording(zero: set[int], delay: int) -> None:
+    right = [10**15 + 100 * number for number in range(20)]
+    stamps, mended = times(
+        [0 if number in zero else stamp for number, stamp in enumerate(right)], [stamp + delay for stamp in right]
+    ).mended()
+    assert list(stamps) == right
+    assert mended == len(zero)
+
+
+def test_a_stretch_that_was_recorded_twice_is_told_apart() -> None:
+    assert times([10, 20, 30, 40, 10, 20], [11, 21, 31, 41, 51, 61]).mended() == (array("q", range(10, 70, 10)), 4)

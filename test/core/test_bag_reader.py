@@ -13,7 +13,8 @@ pytest.importorskip("rosbags")
 import made_bags
 
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.reader import BagReader, is_bag
+from cinet_core.bags.reader import BagReader
+from cinet_core.data.bag_paths import is_bag
 
 STORAGES = ("sqlite3", "mcap")
 

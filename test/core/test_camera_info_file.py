@@ -134,6 +134,34 @@ def test_what_an_echo_prints(tmp_path: Path) -> None:
     assert (frame.image == like.image).all()
 
 
+WINDOW = {"x_offset": 40, "y_offset": 20, "width": 2 * WIDTH, "height": 2 * HEIGHT, "do_rectify": False}
+
+
+@pytest.mark.parametrize("d", [[0.0] * 5, FIVE])
+def test_a_part_of_the_calibrated_images_and_binning(tmp_path: Path, d: list[float]) -> None:
+    """As in the node: the offset is taken off K, then binning divides it."""
+    fields = calibration(d=d, image_width=400, image_height=300, binning_x=2, binning_y=2, roi=WINDOW)
+    calibrated = [2 * K[0], 0, 2 * K[2] + 40, 0, 2 * K[4], 2 * K[5] + 20, 0, 0, 1]
+    fields |= {"camera_matrix": {"data": calibrated}, "projection_matrix": None}
+    root = write(tmp_path / "a", {name: value for name, value in fields.items() if value is not None})
+    (frame,) = open_source(str(root))
+    assert frame.intrinsics == Intrinsics(K[0], K[4], K[2], K[5], WIDTH, HEIGHT)
+    assert FolderDataset(root, "all")[0].intrinsics == frame.intrinsics
+
+
+def test_what_opencv_and_others_write(tmp_path: Path) -> None:
+    matrix = "!!opencv-matrix\n   rows: {}\n   cols: {}\n   dt: d\n   data: {}"
+    opencv = f"%YAML:1.0\n---\nimage_width: {WIDTH}\nimage_height: {HEIGHT}\n"
+    opencv += f"camera_matrix: {matrix.format(3, 3, K)}\ndistortion_coefficients: {matrix.format(5, 1, FIVE)}\n"
+    rows = calibration(projection_matrix=None, image_width=float(WIDTH), camera_matrix={"data": [K[:3], K[3:6], K[6:]]})
+    wanted = calibration(projection_matrix=None)
+    images = [next(iter(open_source(str(write(tmp_path / name, fields))))) for name, fields in
+              (("a", opencv), ("b", rows), ("c", wanted))]  # fmt: skip
+    for frame in images[:2]:
+        assert frame.intrinsics == images[2].intrinsics
+        assert np.array_equal(frame.image, images[2].image)
+
+
 def test_images_of_another_size_and_of_another_aspect(tmp_path: Path) -> None:
     root = write(tmp_path, calibration(image_width=2 * WIDTH, image_height=2 * HEIGHT))
     assert next(iter(open_source(str(root)))).intrinsics == Intrinsics(60.0, 60.5, 40.25, 29.25, WIDTH, HEIGHT)
@@ -154,7 +182,7 @@ def test_images_of_another_size_and_of_another_aspect(tmp_path: Path) -> None:
         (calibration(image_height=0), "160x0"),
         (calibration(image_height="tall"), "'tall'"),
         ("- a list\n", "it holds no fields"),
-        ("%YAML:1.0\nK: !!opencv-matrix\n", "no sound YAML"),
+        ("K: !!python/name:os.system\n", "no sound YAML"),
         ("", "it holds no fields"),
     ],
 )
@@ -163,6 +191,15 @@ def test_calibrations_that_cannot_be_used_are_named(tmp_path: Path, fields: dict
         list_frames(write(tmp_path, fields))
     assert caught.value.reason
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("replaced", "says"),
+    [({"roi": 3}, "its roi is 3"), ({"roi": {"x_offset": -1}}, "negative"), ({"binning_x": "two"}, "binning_x")],
+)
+def test_a_window_that_cannot_be_is_named(tmp_path: Path, replaced: dict[str, Any], says: str) -> None:
+    with pytest.raises(SourceError, match=says):
+        list_frames(write(tmp_path / "a", calibration(**replaced)))
 
 
 def test_every_row_of_the_shared_calibrations(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

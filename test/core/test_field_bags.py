@@ -115,6 +115,43 @@ def test_depth_of_another_camera_is_refused_and_taken_when_asked_for(
     assert not list((tmp_path / "colour").glob("*_depth.png"))
 
 
+def test_depth_of_another_aspect_costs_no_colour_frame(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        Row("/cam/depth/image", "16UC1", (64, 36)),
+        Row("/cam/rgb/image", "rgb8"),
+        Row("/cam/rgb/camera_info", "info"),
+    ]
+    bag = field_bags.write(tmp_path / "bag", rows)
+    assert cinet_bag("extract", bag, tmp_path / "out") == 2
+    assert "depth is 64x36, the images 64x48, another aspect" in capsys.readouterr().err
+    assert cinet_bag("extract", bag, tmp_path / "out", "--without-depth") == 0
+    assert len(frames_of(tmp_path / "out")) == 2
+    assert "frames have no depth: " in capsys.readouterr().out
+
+
+def test_depth_that_a_resize_rounded_is_of_one_aspect(tmp_path: Path) -> None:
+    rows = [Row("/cam/depth", "16UC1", (43, 24)), Row("/cam/rgb/image", "rgb8", (128, 72))]
+    with BagReader(field_bags.write(tmp_path / "bag", rows)) as reader:
+        depths = [frame.depth for frame in RgbdBag(reader)]
+    assert [depth.shape for depth in depths if depth is not None] == [(72, 128)] * 2
+
+
+@pytest.mark.parametrize(("unit", "said"), [(10, "the median depth is 14.9 m"), (0, "no valid depth in 2 of 2 frames")])
+def test_depth_of_a_wrong_unit_or_without_a_measurement_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], unit: int, said: str
+) -> None:
+    rows = [Row("/cam/depth", "16UC1"), Row("/cam/rgb/image", "rgb8"), Row("/cam/rgb/camera_info", "info")]
+    found = field_bags.messages(rows)
+    for topic, _, message in found:
+        if topic == "/cam/depth":
+            message.data = (unit * message.data.view(np.uint16)).view(np.uint8)
+    bag = made_bags.write(tmp_path / "bag", found, "mcap")
+    assert cinet_bag("extract", bag, tmp_path / "out") == 0
+    assert f"WARNING: {said}" in capsys.readouterr().err
+    assert cinet_bag("extract", field_bags.write(tmp_path / "sound", rows), tmp_path / "out") == 0
+    assert "WARNING: the median depth" not in capsys.readouterr().err
+
+
 STAMPS: dict[str, tuple[Callable[[int], int], str]] = {
     "zero": (lambda number: 0, "are all 0"),
     "constant": (lambda number: 5 * 10**9, "are all the same"),
@@ -140,6 +177,18 @@ def test_stamps_that_are_no_time_give_way_to_the_time_of_recording(
     assert printed.err.count("WARNING: the header stamps of /zed/rgb/image") == 1
     assert f"{said}: messages are paired by their time of recording" in printed.err
     assert "1 images have no depth" in printed.out
+
+
+@pytest.mark.parametrize("zero", [{0, 1}, {1, 4, 6}])
+def test_stamps_of_which_some_are_0_do_not_mix_frames_up(tmp_path: Path, zero: set[int]) -> None:
+    rows = [Row("/cam/rgb/image", "rgb8"), Row("/cam/depth/image", "16UC1", skip=(min(zero),))]
+    found = field_bags.messages(rows, 8, lambda k: 0 if k in zero else made_bags.START + k * made_bags.PERIOD)
+    with BagReader(made_bags.write(tmp_path / "bag", found)) as reader:
+        bag = RgbdBag(reader)
+        pairs = [(frame.index, round(1000 * float(frame.depth[0, 0]))) for frame in bag if frame.depth is not None]
+        assert pairs == [(number, 1000 + 10 * number) for number in range(8) if number != min(zero)]
+        assert sum("are 0 or occur twice" in note for note in bag.notes) == 2
+        assert (bag.stamp(7) - bag.stamp(0)) == pytest.approx(7 * made_bags.PERIOD, abs=10_000)
 
 
 def test_stamps_of_two_clocks_give_way_to_the_time_of_recording(tmp_path: Path) -> None:

@@ -50,6 +50,12 @@ def png8(path: Path) -> None:
     save_plane(path, labels())
 
 
+def palette(path: Path) -> None:
+    image = Image.fromarray(labels(), "L").convert("P")
+    image.putpalette([255 - value // 3 for value in range(768)])
+    image.save(path)
+
+
 def tiff(path: Path) -> None:
     Image.fromarray(METRES).save(path, format="TIFF")
 
@@ -89,6 +95,9 @@ def some_bytes(path: Path) -> None:
         ("x_Depth16.png", png16, "depth"),
         ("x_depth_raw.png", png16, "depth"),
         ("x_disparity.png", png16, "depth"),
+        ("x_d.png", png16, "depth"),  # by its pixels
+        ("x_range.tif", tiff, "depth"),
+        ("x_0.png", png16, "depth"),
         ("depth_x.png", png16, "depth"),
         ("depth/x.png", png16, "depth"),
         ("Depth/x.tiff", tiff, "depth"),
@@ -103,6 +112,8 @@ def some_bytes(path: Path) -> None:
         ("x_mask.png", png8, "labels"),
         ("x_gt.png", png8, "labels"),
         ("x_gtFine_labelIds.png", png8, "labels"),
+        ("x_ids.png", png8, "labels"),  # by its pixels
+        ("x_k.png", palette, "labels"),
         ("label_x.png", png8, "labels"),
         ("masks/x.png", png8, "labels"),
         ("segmentation_class/x.png", png8, "labels"),
@@ -151,6 +162,16 @@ def test_photographs_that_are_only_called_so_stay_photographs(tmp_path: Path, na
     save_picture(images(tmp_path) / name, 1)
     assert len(FolderDataset(tmp_path, "all")) == 3
     assert remarks(tmp_path) == []
+
+
+def test_a_burst_and_a_grey_copy_stay_photographs(tmp_path: Path) -> None:
+    images(tmp_path, ("x", "x_1"))
+    grey = np.full((48, 32), 120, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "x_grey.png")
+    Image.fromarray(grey // 4).save(tmp_path / "x_2.png")
+    dataset = FolderDataset(tmp_path, "all")
+    assert {dataset.name(index) for index in range(len(dataset))} == {"x", "x_1", "x_2", "x_grey"}
+    assert dataset.remarks == ()
 
 
 def test_colour_and_depth_that_differ_in_their_first_word(tmp_path: Path) -> None:

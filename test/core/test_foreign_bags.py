@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import gzip
 import shutil
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 pytest.importorskip("rosbags")
 
@@ -18,8 +21,12 @@ from mcap_files import Channel
 
 from cinet_core.bags.definitions import message_store
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.reader import BagReader, is_bag
+from cinet_core.bags.reader import BagReader
 from cinet_core.cli.bag import add_bag, run_bag
+from cinet_core.data.bag_paths import is_bag
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.frame_sources import open_source
+from cinet_core.data.registry import open_dataset
 
 JSON = Channel("/status", "Status", "jsonschema", "json", '{"type": "object"}')
 PROTOBUF = Channel("/front", "foxglove.CompressedImage", "protobuf", "protobuf")
@@ -216,7 +223,8 @@ def test_a_packed_file_that_is_damaged(packed: Path) -> None:
     ("name", "content", "said"),
     [
         ("a.mcap.zst", b"\x28\xb5\x2f\xfd", "compressed with zstd as a whole: unpack it with `zstd -d"),
-        ("a.mcap", b"\x28\xb5\x2f\xfd", "compressed with zstd as a whole: unpack it, renamed to a.mcap.zstd, with"),
+        ("a.mcap", b"\x28\xb5\x2f\xfd", "compressed with zstd as a whole: unpack it with `zstd -d < "),
+        ("a.mcap.zst", b"\x1f\x8b", "compressed with gzip as a whole: unpack it with `gunzip < "),
         ("a.db3.lz4", b"\x04\x22\x4d\x18", "compressed with lz4 as a whole: unpack it with `lz4 -d"),
         ("a.mcap.gz", b"\x1f\x8b", "compressed with gzip as a whole: unpack it with `gunzip"),
         ("a.bag", b"#ROSBAG V2.0\n", "a ROS 1 bag; convert it: rosbags-convert"),
@@ -269,3 +277,32 @@ def test_a_foreign_file_among_the_parts_costs_only_itself(tmp_path: Path) -> Non
     count, faults, _ = read(bag)
     assert count == 6
     assert any("bag_1.mcap is a pointer of Git LFS" in fault for fault in faults)
+
+
+@pytest.mark.parametrize("suffix", [".mcap", ".mcap.gz", ".mcap.zst"])
+def test_the_command_that_unpacks_a_file_works(tmp_path: Path, suffix: str) -> None:
+    file = made_bags.storage_file(made_bags.write(tmp_path / "bag", made_bags.camera(2), "mcap"))
+    packed = (tmp_path / "a").with_suffix(suffix)
+    packed.write_bytes(gzip.compress(file.read_bytes()))
+    command = refusal(packed).split("`")[1]
+    subprocess.run(command, shell=True, check=True, timeout=60)
+    (unpacked,) = (path for path in tmp_path.glob("*.mcap") if path != packed)
+    assert unpacked.read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["bag", "bag.MCAP", "folder"])
+def test_a_bag_in_the_place_of_images_is_named(tmp_path: Path, name: str) -> None:
+    bag = made_bags.write(tmp_path / "folder" / "one", made_bags.camera(1), "mcap")
+    if name != "folder":
+        made_bags.storage_file(bag).rename(tmp_path / name)
+        assert is_bag(tmp_path / name)
+        assert "its name does not end in .mcap: rename it" in refusal(tmp_path / name)
+    for opened in (open_dataset, lambda path: open_source(str(path))):
+        with pytest.raises(SourceError, match=r"ROS bag.*cinet bag extract"):
+            opened(tmp_path / name)
+
+
+def test_images_beside_a_bag_are_read(tmp_path: Path) -> None:
+    made_bags.write(tmp_path / "bag", made_bags.camera(1), "mcap")
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    assert len(open_source(str(tmp_path))) == 1

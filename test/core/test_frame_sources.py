@@ -226,13 +226,14 @@ def test_the_synthetic_room_is_a_source() -> None:
     ("make", "message"),
     [
         (lambda path: path / "missing", "no such file"),
-        (lambda path: path, "no images"),
+        (lambda path: path / "none", "no images"),
         (lambda path: path / "talk.mcap", "ROS bag"),
         (lambda path: path / "empty.mp4", "empty"),
         (lambda path: path / "notes.txt", "OpenCV"),
     ],
 )
 def test_what_is_no_source_is_named_with_a_remedy(tmp_path: Path, make, message: str) -> None:
+    (tmp_path / "none").mkdir()
     (tmp_path / "talk.mcap").write_bytes(b"x")
     (tmp_path / "empty.mp4").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("hello")

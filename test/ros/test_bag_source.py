@@ -12,7 +12,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu
 from std_msgs.msg import Header
 
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.reader import is_bag
+from cinet_core.data.bag_paths import is_bag
 from cinet_ros.player.bag_source import BagSource
 
 rosbag2 = pytest.importorskip("rosbags.rosbag2")
