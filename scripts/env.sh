@@ -2,6 +2,11 @@
 # Source this (bash or sh, from the checkout) to use what `make setup` built: the virtual environment, the ROS 2
 # package, the Fast DDS profile, and discovery limited to this machine. CINET_ENVIRONMENT=-kilted enters what
 # `make setup ROS=kilted` built.
+if ! [ -f ".ros${CINET_ENVIRONMENT:-}/install/setup.sh" ]; then
+  echo "[env] nothing is set up in $PWD: source this from the checkout, after \`make setup\`" >&2
+  # shellcheck disable=SC2317  # where it is run, and not sourced
+  return 1 2>/dev/null || exit 1
+fi
 # shellcheck source=scripts/neutral.sh
 . scripts/neutral.sh
 # shellcheck source=/dev/null

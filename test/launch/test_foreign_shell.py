@@ -74,6 +74,13 @@ def test_an_environment_that_was_entered_before_is_no_foreign_one() -> None:
     assert {key: twice[key] for key in keys} == {key: once[key] for key in keys}
 
 
+def test_from_another_folder_it_says_where_to_source_it(tmp_path: Path) -> None:
+    command = ["bash", "-c", f". {REPOSITORY}/scripts/env.sh && echo entered"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert f"nothing is set up in {tmp_path}: source this from the checkout, after `make setup`" in run.stderr
+
+
 def test_a_log_folder_that_cannot_be_made_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert after({"ROS_LOG_DIR": str(tmp_path / "log")})[0]["ROS_LOG_DIR"] == str(tmp_path / "log")
