@@ -243,17 +243,26 @@ class MappingNode(ManagedNode):
         self._diagnostics.publish(message)
 
     def _watch_arrivals(self, inputs: MapInputs, poses: PoseSource) -> None:
-        """Warn while nothing comes, naming the topics that nobody publishes."""
+        """Warn while no frames or no poses come, naming those of their topics that nobody publishes."""
         if self._active_since is None:
             return
-        silent = inputs.unpublished()
-        remedy = f"nobody publishes {', '.join(silent)}: start who does, or remap it" if silent else "they have stopped"
-        for what, last, conditions in (
-            ("frame", self._counters.last_received, self._frame_conditions),
-            ("pose", poses.last_received, self._pose_conditions),
+        now, begun, limit = time.monotonic(), self._active_since, self.settings.stale_after
+        frames, by_tf = self._counters.last_received, not poses.topic
+        # TF is asked for the pose of each frame: without frames none is missed.
+        asked = not by_tf or now - max(begun, frames or 0.0) <= limit
+        for what, last, watched, conditions in (
+            ("frame", frames, True, self._frame_conditions),
+            ("pose", poses.last_received, asked, self._pose_conditions),
         ):
-            age = time.monotonic() - max(self._active_since, last or 0.0)
-            if age <= self.settings.stale_after:
+            age = now - max(begun, last or 0.0)
+            if age <= limit or not watched:
                 conditions.clear("stale")
+                continue
+            silent = inputs.unpublished(poses=what == "pose")
+            if silent:
+                remedy = f"nobody publishes {', '.join(silent)}: start who does, or remap it"
+            elif what == "pose" and by_tf:
+                remedy = f"TF knows none of the images' frame in {poses.map_frame!r} at their stamps"
             else:
-                conditions.report("stale", WARN, f"no {what} for {age:.1f} s: {remedy}")
+                remedy = "they have stopped" if last is not None else "who publishes them sends none, or not complete"
+            conditions.report("stale", WARN, f"no {what} for {age:.1f} s: {remedy}")
