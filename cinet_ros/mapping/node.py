@@ -62,6 +62,7 @@ class MappingNode(ManagedNode):
         self._queue = FrameQueue(self.settings.max_waiting, self._counters)
         self._requests = RequestQueue()
         self._active_since: float | None = None
+        self._asked_since = 0.0  # for poses, of TF; steady clock
         self._publish_limit = RateLimit()
         self._watch_timer: Any = None
         self._frame_conditions, self._pose_conditions = Conditions(self.get_logger()), Conditions(self.get_logger())
@@ -250,11 +251,12 @@ class MappingNode(ManagedNode):
         frames, by_tf = self._counters.last_received, not poses.topic
         # TF is asked for the pose of each frame: without frames none is missed.
         asked = not by_tf or now - max(begun, frames or 0.0) <= limit
-        for what, last, watched, conditions in (
-            ("frame", frames, True, self._frame_conditions),
-            ("pose", poses.last_received, asked, self._pose_conditions),
+        self._asked_since = self._asked_since if asked else now
+        for what, last, since, watched, conditions in (
+            ("frame", frames, begun, True, self._frame_conditions),
+            ("pose", poses.last_received, max(begun, self._asked_since), asked, self._pose_conditions),
         ):
-            age = now - max(begun, last or 0.0)
+            age = now - max(since, last or 0.0)
             if age <= limit or not watched:
                 conditions.clear("stale")
                 continue
