@@ -6,8 +6,6 @@ services and parameters. This file only starts it; `cinet_ros.mapping.node` is t
 
 from __future__ import annotations
 
-import sys
-
 from cinet_ros import node_process
 
 
@@ -23,4 +21,4 @@ def _make() -> node_process.Served:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    node_process.leave(main())

@@ -6,8 +6,6 @@ conventions and parameters. This file only starts it; `cinet_ros.perception` is 
 
 from __future__ import annotations
 
-import sys
-
 from cinet_core.heap import keep_freed_memory
 from cinet_ros import node_process
 
@@ -25,4 +23,4 @@ def _make() -> node_process.Served:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    node_process.leave(main())

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
+
+
+class StoppedError(BaseException):
+    """A stop came within `StopRequest.at_once`. Not an Exception, so that no library takes it for one of its own."""
 
 
 class StopRequest:
@@ -11,6 +17,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._requested = False
+        self._at_once = False
 
     def __call__(self) -> bool:
         """Whether the process is to end."""
@@ -21,6 +28,21 @@ class StopRequest:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """While there is nothing to clean up yet: a stop raises, wherever the main thread is, instead of waiting.
+
+        Raises:
+            StoppedError: a stop came within, or before.
+        """
+        if self._requested:
+            raise StoppedError
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
     @staticmethod
     def ignore() -> None:
         """Take no further signal: at its very end Python would let one kill the process, whose work is done."""
@@ -29,3 +51,6 @@ class StopRequest:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._requested = True  # nothing more: this runs wherever the main thread is
+        if self._at_once:
+            self._at_once = False  # a second one does not break what the first has begun
+            raise StoppedError

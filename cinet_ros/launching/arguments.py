@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,17 @@ class Values:
         if value.lower() not in known:
             raise ValueError(f"{name}:={value} is neither true nor false")
         return known[value.lower()]
+
+    def choice(self, name: str, known: Sequence[str]) -> str:
+        """Value of an argument that is one of some words, in lower case.
+
+        Raises:
+            ValueError: it is none of them.
+        """
+        value = self._values[name].lower()
+        if value not in known:
+            raise ValueError(f"{name}:={self._values[name]} is not one of {', '.join(known)}")
+        return value
 
     def number(self, name: str) -> float | None:
         """Value of a numeric argument, None where it is not given.

@@ -21,6 +21,8 @@ from cinet_ros.launching.arguments import PACKAGE, Table, Values
 SHARE = Path(get_package_share_directory(PACKAGE))
 FAST_DDS_PROFILE = str(SHARE / "config" / profile_name(os.environ))
 
+LOG_LEVELS = ("debug", "info", "warn", "error", "fatal")
+
 COMMON_ARGUMENTS: Table = {
     "namespace": ("", "namespace of the nodes and of all relative topics"),
     "use_sim_time": ("", "take the time from /clock, true or false; '': as in the parameter file"),
@@ -29,7 +31,7 @@ COMMON_ARGUMENTS: Table = {
         "Fast DDS profile with room for images, set for these nodes unless the environment names one already (another "
         "path always is); none: leave the environment alone. The camera driver needs it too",
     ),
-    "log_level": ("info", "of the nodes: debug, info, warn, error or fatal"),
+    "log_level": ("info", f"of the nodes: {', '.join(LOG_LEVELS)}"),
 }
 """Of every launch file that starts nodes of ours."""
 
@@ -58,6 +60,9 @@ def node(
         remappings: of its topics.
         name: of the node; '': as its kind.
         respawn: start it anew when it ends by itself.
+
+    Raises:
+        ValueError: there is no such log level.
     """
     # name and namespace are both given, so that launch writes the arguments under the node's full name, which wins over
     # any entry of the parameter file
@@ -68,7 +73,7 @@ def node(
         namespace=values["namespace"],
         parameters=parameters,
         remappings=list(remappings),
-        ros_arguments=["--log-level", values["log_level"]],
+        ros_arguments=["--log-level", values.choice("log_level", LOG_LEVELS)],
         output="screen",
         respawn=respawn,
         respawn_delay=RESPAWN_DELAY,

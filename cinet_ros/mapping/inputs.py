@@ -18,6 +18,7 @@ from cinet_ros.mapping.pose_sources import MESSAGES
 from cinet_ros.msg import SemanticClasses
 
 CLASSES = "semantic/classes"
+POSE_TYPES = tuple(kind for _, kind in MESSAGES.values())
 
 # Frames whose messages may wait while the executor does something else; images are large.
 FRAME_QUEUE_DEPTH = 10
@@ -93,9 +94,11 @@ class MapInputs:
         """Full name of a topic of a frame."""
         return self._node.resolve_topic_name(self._prefix + topic)
 
-    def unpublished(self) -> list[str]:
-        """Full names of the topics that nobody publishes."""
-        topics = [*self._wanted, *((self._prefix + CLASSES,) if self._on_classes is not None else ())]
+    def unpublished(self, *, poses: bool) -> list[str]:
+        """Full names of the topics that nobody publishes: of poses (none where they are from TF), or of frames."""
+        topics = [topic for topic, (kind, _, _) in self._wanted.items() if (kind in POSE_TYPES) == poses]
+        if self._on_classes is not None and not poses:
+            topics.append(self._prefix + CLASSES)
         resolved = [self._node.resolve_topic_name(topic) for topic in topics]
         return [topic for topic in resolved if self._node.count_publishers(topic) == 0]  # which remaps nothing
 

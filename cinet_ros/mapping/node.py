@@ -62,6 +62,7 @@ class MappingNode(ManagedNode):
         self._queue = FrameQueue(self.settings.max_waiting, self._counters)
         self._requests = RequestQueue()
         self._active_since: float | None = None
+        self._asked_since = 0.0  # for poses, of TF; steady clock
         self._publish_limit = RateLimit()
         self._watch_timer: Any = None
         self._frame_conditions, self._pose_conditions = Conditions(self.get_logger()), Conditions(self.get_logger())
@@ -243,17 +244,27 @@ class MappingNode(ManagedNode):
         self._diagnostics.publish(message)
 
     def _watch_arrivals(self, inputs: MapInputs, poses: PoseSource) -> None:
-        """Warn while nothing comes, naming the topics that nobody publishes."""
+        """Warn while no frames or no poses come, naming those of their topics that nobody publishes."""
         if self._active_since is None:
             return
-        silent = inputs.unpublished()
-        remedy = f"nobody publishes {', '.join(silent)}: start who does, or remap it" if silent else "they have stopped"
-        for what, last, conditions in (
-            ("frame", self._counters.last_received, self._frame_conditions),
-            ("pose", poses.last_received, self._pose_conditions),
+        now, begun, limit = time.monotonic(), self._active_since, self.settings.stale_after
+        frames, by_tf = self._counters.last_received, not poses.topic
+        # TF is asked for the pose of each frame: without frames none is missed.
+        asked = not by_tf or now - max(begun, frames or 0.0) <= limit
+        self._asked_since = self._asked_since if asked else now
+        for what, last, since, watched, conditions in (
+            ("frame", frames, begun, True, self._frame_conditions),
+            ("pose", poses.last_received, max(begun, self._asked_since), asked, self._pose_conditions),
         ):
-            age = time.monotonic() - max(self._active_since, last or 0.0)
-            if age <= self.settings.stale_after:
+            age = now - max(since, last or 0.0)
+            if age <= limit or not watched:
                 conditions.clear("stale")
+                continue
+            silent = inputs.unpublished(poses=what == "pose")
+            if silent:
+                remedy = f"nobody publishes {', '.join(silent)}: start who does, or remap it"
+            elif what == "pose" and by_tf:
+                remedy = f"TF knows none of the images' frame in {poses.map_frame!r} at their stamps"
             else:
-                conditions.report("stale", WARN, f"no {what} for {age:.1f} s: {remedy}")
+                remedy = "they have stopped" if last is not None else "who publishes them sends none, or not complete"
+            conditions.report("stale", WARN, f"no {what} for {age:.1f} s: {remedy}")

@@ -85,6 +85,7 @@ def test_lists_are_read_as_they_are_written_anywhere(text: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ({"log_level": "verbose"}, "log_level:=verbose is not one of debug, info, warn, error, fatal"),
         ({"rviz": "maybe"}, "rviz:=maybe is neither true nor false"),
         ({"source": "synthetic", "rate": "fast"}, "rate:=fast is not a number"),
         ({"network_width": "wide"}, "network_width:=wide is not a whole number"),

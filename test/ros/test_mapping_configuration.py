@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -75,3 +77,35 @@ def test_a_device_that_is_not_there_is_named(configured: Callable[..., tuple[Tra
     assert outcome == TransitionCallbackReturn.FAILURE
     assert "cuda:99" in text
     assert "Open3D has cpu" in text
+
+
+def test_what_does_not_come_is_named_for_what_it_is(context: Context) -> None:
+    """With poses of messages, and of TF, which is asked for those of frames and missed only then."""
+
+    def told(node: MappingNode, lacking: str) -> list[str]:
+        node._watch_arrivals(node._inputs, node._poses)
+        conditions = {"frame": node._frame_conditions, "pose": node._pose_conditions}[lacking]
+        return [item.text for item in conditions.current()]
+
+    extrinsic = Parameter("camera_in_base", value=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
+    node = MappingNode(context=context, parameter_overrides=[extrinsic, Parameter("stale_after", value=0.1)])
+    try:
+        assert node.autostart()
+        time.sleep(0.15)
+        (text,) = told(node, "pose")
+        assert "nobody publishes /odom:" in text
+        (text,) = told(node, "frame")
+        assert "/depth_registered/image_rect" in text
+        assert "/odom" not in text
+        node._poses = types.SimpleNamespace(topic="", map_frame="odom", last_received=None, clear=lambda: None)
+        del node._inputs._wanted["odom"]
+        assert told(node, "pose") == [], "no frame has come: none is missed"
+        node._counters.receive(1)
+        assert told(node, "pose") == [], "the frame has just come"
+        time.sleep(0.15)
+        node._counters.receive(2)
+        (text,) = told(node, "pose")
+        assert "TF knows none of the images' frame in 'odom'" in text
+    finally:
+        node.close(1.0)
+        node.destroy_node()

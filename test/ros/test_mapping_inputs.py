@@ -184,7 +184,8 @@ def test_topics_that_nobody_publishes_are_named_as_they_are_remapped(make_node: 
     node.create_publisher(Image, "front/semantic/image_raw", 1)
     ignore: Callable[..., None] = lambda *message: None  # noqa: E731
     inputs = MapInputs(node, MappingSettings(camera_in_base=EXTRINSIC, camera="front"), ignore, ignore, ignore)
-    assert set(inputs.unpublished()) == {
+    assert inputs.unpublished(poses=True) == []
+    assert set(inputs.unpublished(poses=False)) == {
         "/front/depth_registered/image_rect",
         "/front/depth_registered/camera_info",
         "/front/semantic/confidence",
@@ -195,6 +196,15 @@ def test_topics_that_nobody_publishes_are_named_as_they_are_remapped(make_node: 
     assert node.count_subscribers("/wheels") == node.count_subscribers("/front/rgb/image_rect") == 1
     inputs.close()
     assert node.count_subscribers("/wheels") == 0
+
+
+def test_poses_that_nobody_publishes_are_no_trouble_of_frames(make_node: Callable[..., Node]) -> None:
+    node, ignore = make_node("mapping"), lambda *message: None
+    for source, silent in (("odometry", ["/odom"]), ("pose", ["/pose"]), ("tf", [])):
+        settings = MappingSettings(camera_in_base=EXTRINSIC, pose_source=source, map_frame="odom")
+        inputs = MapInputs(node, settings, ignore, ignore, ignore)
+        assert inputs.unpublished(poses=True) == silent
+        assert not set(inputs.unpublished(poses=False)) & {"/odom", "/pose"}
 
 
 def test_classes_are_a_shipped_label_set_or_one_of_their_own() -> None:
