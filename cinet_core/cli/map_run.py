@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.map import NO_WEIGHTS
+from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import without_edges
@@ -74,8 +75,7 @@ def _predictor(options: argparse.Namespace) -> Predictor | None:
         if options.depth == "predicted":
             raise ValueError(f"--weights {NO_WEIGHTS} predicts no depth: give a checkpoint, or --depth sensor")
         return None
-    checkpoint = random_checkpoint("lite") if options.weights == "random" else load_checkpoint(options.weights)
-    return Predictor(checkpoint, device=options.device)
+    return Predictor(named_checkpoint(options.weights), device=options.device)
 
 
 class _Run:
