@@ -20,7 +20,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError
-from cinet_core.cli.map import NO_WEIGHTS
 from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
@@ -32,6 +31,9 @@ from cinet_core.mapping.pictures import from_above, from_within
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.visualize import Open3DError, write_picture
+
+NO_WEIGHTS = "none"
+"""In place of a file: nothing is predicted."""
 
 SURE = 255
 """Confidence of labels that the source gives, and of depth without labels."""

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,6 @@ from rich.table import Table
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError
-from cinet_core.cli.odometry import DEPTHS
 from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
@@ -43,14 +42,13 @@ MIN_FRAMES = 3
 """With a known pose: fewer cannot be aligned."""
 
 
-def compare_odometry(options: argparse.Namespace) -> int:
-    """Track, compare and write; returns the exit status (see the command's help)."""
+def compare_odometry(options: argparse.Namespace, wanted: Sequence[str]) -> int:
+    """Track on each wanted depth, compare and write; returns the exit status (see the command's help)."""
     try:
         dataset = open_dataset(options.source, "all", "rgbd_sequence", **dict(options.option))
         assert isinstance(dataset, RgbdSequence)
         for warning in first_look(dataset):
             print(f"WARNING {warning}", file=sys.stderr)
-        wanted = DEPTHS if options.depth == "both" else (options.depth,)
         if options.method == ORB_SLAM3 and len(wanted) > 1:
             raise ValueError("ORB-SLAM3 can be started once a process: give --depth sensor or --depth predicted")
         predictor = None
