@@ -30,6 +30,7 @@ from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.pictures import from_above, from_within
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.process_memory import resident_memory
 from cinet_core.visualize import Open3DError, write_picture
 
 NO_WEIGHTS = "none"
@@ -240,6 +241,5 @@ def _shares(points: MapPoints, label_set: LabelSet) -> dict[str, float]:
 
 
 def _resident_mebibytes() -> float:
-    """Memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    """Memory that this process has now; 0 where the system does not tell."""
+    return (resident_memory() or 0) / 2**20
