@@ -6,6 +6,7 @@ import argparse
 import math
 
 from cinet_core.cli.arguments import positive
+from cinet_core.inference.choices import BACKENDS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
 
@@ -26,8 +27,7 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend",
         default="torch",
         metavar="NAME",
-        help="what runs the network: torch (default), torch_compile, openvino, onnxruntime, tensorrt; or auto, the "
-        "fastest here",
+        help=f"what runs the network: {', '.join(BACKENDS)} (%(default)s; auto: the fastest here)",
     )
     parser.add_argument(
         "--precision",
