@@ -1,6 +1,7 @@
 """The structure of the packages, read from their imports: those within functions count too."""
 
 import ast
+from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -14,10 +15,20 @@ def modules() -> dict[str, Path]:
     return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
 
 
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """All that runs: what is imported for type checkers alone makes no circle (a package's lazy names are such)."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            for other in child.orelse:
+                yield from (other, *statements(other))
+        else:
+            yield from (child, *statements(child))
+
+
 def imports(path: Path, known: dict[str, Path]) -> set[str]:
     """Modules of the packages that a file imports."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
