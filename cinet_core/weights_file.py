@@ -83,15 +83,18 @@ def _open(path: Path) -> BinaryIO:
     # A named pipe or a device would block or never end: only a regular file is opened at all.
     try:
         if not path.exists():
-            raise CheckpointError(
-                f"{path} does not exist: give the path of a .safetensors file, 'default' for the weights that ship, or "
-                "'random'"
-            )
+            raise CheckpointError(f"{path} does not exist: {_advice(path)}")
         if not path.is_file():
             raise CheckpointError(f"{path} is no regular file: give the path of a .safetensors file")
         return path.open("rb")
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _advice(path: Path) -> str:
+    if str(path) == "random":
+        return "random weights are no file, and not taken here; in Python, call random_checkpoint()"
+    return "give the path of a .safetensors file, or 'default' for the weights that ship"
 
 
 def _read_header(path: Path, file: BinaryIO) -> WeightsHeader:

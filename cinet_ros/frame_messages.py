@@ -7,7 +7,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.messages import frame
 from cinet_core.messages.topics import TOPICS
-from cinet_ros.conversions.encoding import ROS_TYPES
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 _CLASSES: dict[str, type] = {
     "sensor_msgs/msg/CameraInfo": CameraInfo,

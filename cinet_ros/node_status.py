@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
 from cinet_core.inference.background import preparing
+from cinet_core.process_memory import resident_memory
 from cinet_ros.diagnostics import WARN, Conditions, status
 from cinet_ros.supervisor import WorkerSupervisor
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:  # which takes seconds to import, and the mapper has none
     from cinet_core.inference.predictor import Predictor
 
 MEBIBYTE = 2**20
-# Linux only; the second number is resident pages.
-PROCESS_MEMORY = Path("/proc/self/statm")
 
 
 def model_status(
@@ -53,15 +50,6 @@ def model_status(
     }
     values |= {f"device memory, {kind} [MiB]": _mebibytes(size) for kind, size in predictor.device_memory().items()}
     return status(name, predictor.device, "ready", conditions, values)
-
-
-def resident_memory() -> int | None:
-    """Bytes of this process that are in memory; None where the system does not tell."""
-    try:
-        pages = int(PROCESS_MEMORY.read_text(encoding="ascii").split()[1])
-    except OSError:
-        return None
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def report_namesakes(node: Node, conditions: Conditions) -> None:

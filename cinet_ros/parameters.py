@@ -18,6 +18,7 @@ from cinet_core.inference.choices import BACKENDS, PRECISIONS
 from cinet_core.messages.errors import MAX_PIXELS
 from cinet_core.messages.limits import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS, VOXEL_SIZE_LIMITS
 from cinet_core.messages.topics import STATS, TOPICS
+from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
 
@@ -40,9 +41,7 @@ class Settings:
     weights_sha256: str = parameter(
         "", "SHA-256 that the file of `weights` must have, 64 hex digits; empty: any. The log names it at `configured`"
     )
-    model_config: str = parameter(
-        "lite", "network built when weights is `random`", choices=("lite", "resnet50", "resnet101")
-    )
+    model_config: str = parameter(DEFAULT_CONFIG, "network built when weights is `random`", choices=CONFIG_NAMES)
     device: str = parameter("auto", "auto, cpu, cuda or cuda:N; auto takes a CUDA GPU where there is one")
     backend: str = parameter(
         "auto",

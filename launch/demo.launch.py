@@ -14,6 +14,7 @@ from launch.actions import IncludeLaunchDescription
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 
+from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 from cinet_ros.launching import perception
 from cinet_ros.launching.arguments import described
 
@@ -21,7 +22,7 @@ from cinet_ros.launching.arguments import described
 ARGUMENTS = {
     "source": ("synthetic", "what the player shows: synthetic, an image, folder, video or ROS 2 bag"),
     "weights": ("default", "checkpoint (.safetensors); default: what ships; random: shows the plumbing only"),
-    "model_config": ("lite", "network when weights is random: lite, resnet50 or resnet101"),
+    "model_config": (DEFAULT_CONFIG, f"network when weights is random: {', '.join(CONFIG_NAMES)}"),
 }
 
 

@@ -34,6 +34,7 @@ from sensor_msgs.msg import Image
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, CheckpointError, read_metadata
 from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics
+from cinet_core.model.config import DEFAULT_CONFIG
 from cinet_core.visualize.panel import panel
 from cinet_core.visualize.ply import write_ply
 from scripts.demo_listener import OUTPUTS, Listener
@@ -257,7 +258,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", default="synthetic", help="synthetic, an image, a folder, a video or a ROS 2 bag")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS, help="checkpoint; default, what ships; or random")
-    parser.add_argument("--config", default="lite", help="network, where the weights are random")
+    parser.add_argument("--config", default=DEFAULT_CONFIG, help="network, where the weights are random")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rate", type=float, default=15.0, help="frames per second of the player")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long to measure")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 import torch
+
+from cinet_core.process_memory import forget_peak, peak_memory
 
 Returned = TypeVar("Returned")
 
@@ -25,19 +26,13 @@ def peak_increase(function: Callable[[], object], device: torch.device = _CPU) -
         function()
         torch.cuda.synchronize(device)
         return (torch.cuda.max_memory_allocated(device) - held) / MEBIBYTE
-    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # the kernel's way to forget an earlier peak
-    before = _resident("VmRSS")
+    forget_peak()
+    before = peak_memory()
     function()
-    return max(0.0, _resident("VmHWM") - before)  # the kernel counts either a few pages late
+    return max(0, peak_memory() - before) / MEBIBYTE  # the kernel counts either a few pages late
 
 
 def in_fresh_process(function: Callable[..., Returned], *arguments: object) -> Returned:
     """What a function of a module returns in a process of its own, where nothing was allocated before."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
         return process.submit(function, *arguments).result()
-
-
-def _resident(field: str) -> float:
-    # Not getrusage: its maximum survives exec, so a child would start with its parent's.
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith(field)).split()[1]) / 1024

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -119,27 +120,25 @@ class Peer:
 
 
 def _load_refinenet(path: Path, network_size: tuple[int, int]) -> nn.Module:
-    return cast(nn.Module, _module(path, path.read_text(encoding="utf-8")).net(REFINENET_CLASSES, 2))
+    return cast(nn.Module, _module(path).net(REFINENET_CLASSES, 2))
 
 
 def _load_meter(path: Path, network_size: tuple[int, int], size_name: str) -> nn.Module:
-    """METER as published cannot be imported: a bracket too many, a missing module, and a device that is not there."""
-    text = path.read_text(encoding="utf-8")
-    text = text.replace("RGB_img_res[2])), dims", "RGB_img_res[2]), dims").replace("'cuda:0'", "'cpu'")
+    """METER's, which takes the size of its input from a module that is not in its repository."""
     missing = types.ModuleType("globals")
     missing.__dict__["RGB_img_res"] = (3, *network_size)
     sys.modules["globals"] = missing
     try:
-        module = _module(path, text)
+        return cast(nn.Module, _module(path).build_METER_model("cpu", size_name))
     finally:
         del sys.modules["globals"]
-    return cast(nn.Module, module.build_METER_model("cpu", size_name))
 
 
-def _module(path: Path, text: str) -> types.ModuleType:
-    """A module of this text, which nobody else can import."""
+def _module(path: Path) -> types.ModuleType:
+    """The file of a checkout as a module, which nobody else can import."""
+    loader = SourceFileLoader(path.stem, str(path))
     module = types.ModuleType(path.stem)
-    exec(compile(text, str(path), "exec"), module.__dict__)
+    loader.exec_module(module)
     return module
 
 

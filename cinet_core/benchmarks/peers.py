@@ -5,6 +5,7 @@ The row that counts is each at the input that it is made for; at equal input the
 
 from __future__ import annotations
 
+import ast
 import copy
 import importlib.util
 import statistics
@@ -36,6 +37,8 @@ GET_THEM = (
     "clone github.com/DrSleep/multi-task-refinenet and github.com/lorenzopapa5/METER into one folder, "
     "pip install einops, and give --peers FOLDER"
 )
+# As published it has a bracket too many, and a device that may not be there.
+MEND_METER = r"sed -i 's/RGB_img_res\[2\])), dims/RGB_img_res[2]), dims/; s/cuda:0/cpu/' METER/architecture.py"
 EAGER = Variant(TORCH)
 
 Backends = Mapping[tuple[str, Variant], Backend]
@@ -62,9 +65,19 @@ def _usable(run: Run, folder: Path, peer: Peer) -> bool:
         run.notes.append(f"without {peer.name}: there is no {folder / peer.source}")
     elif importlib.util.find_spec(peer.needs) is None:
         run.notes.append(f"without {peer.name}: it needs: pip install {peer.needs}")
+    elif not _is_python(folder / peer.source):
+        run.notes.append(f"without {peer.name}: {folder / peer.source} is no valid Python: {MEND_METER}")
     else:
         return True
     return False
+
+
+def _is_python(path: Path) -> bool:
+    try:
+        ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError:
+        return False
+    return True
 
 
 def _at_own_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[Row]:

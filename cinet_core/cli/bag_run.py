@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 def add_predictions(options: argparse.Namespace) -> int:
     """Run ``cinet bag run``; returns the exit status (see the command's help)."""
-    from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
+    from cinet_core.checkpoint import CheckpointError
+    from cinet_core.cli.weights import named_checkpoint
     from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
     from cinet_core.inference.predictor import Predictor
 
@@ -33,7 +34,7 @@ def add_predictions(options: argparse.Namespace) -> int:
         settings, unused = read_parameters(options.params) if options.params else (RunSettings(), [])
         if unused:
             print(f"{options.params}: of no meaning for a bag: {', '.join(unused)}", file=sys.stderr)
-        checkpoint = random_checkpoint("lite") if options.weights == "random" else load_checkpoint(options.weights)
+        checkpoint = named_checkpoint(options.weights)
         if checkpoint.metadata.random_weights:
             print("WARNING: random weights: depth, labels and points mean nothing", file=sys.stderr)
         predictor = Predictor(

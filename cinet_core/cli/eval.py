@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cinet_core.cli.arguments import add_option, json_file, positive
 from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
+from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
 
 def add_eval(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +22,9 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
         metavar="CHECKPOINT",
         help="a .safetensors file; default, what ships; or random, for plumbing only",
     )
-    parser.add_argument("--config", help="network of the checkpoint random: lite (default), resnet50, resnet101")
+    parser.add_argument(
+        "--config", help=f"network of the checkpoint random: {', '.join(CONFIG_NAMES)} (default: {DEFAULT_CONFIG})"
+    )
     parser.add_argument(
         "--data",
         required=True,

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint, CheckpointError
+from cinet_core.cli.weights import RANDOM, named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import SceneDataset
@@ -26,8 +27,6 @@ from cinet_core.inference.choices import AUTO, FLOAT32
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.selection import TORCH, check_backend, resolve_precision, select
 from cinet_core.inference.torch_backend import resolve_device
-
-RANDOM = "random"
 
 
 def run_evaluation(options: argparse.Namespace) -> int:
@@ -60,11 +59,9 @@ def run_evaluation(options: argparse.Namespace) -> int:
 
 
 def _checkpoint(options: argparse.Namespace) -> Checkpoint:
-    if options.checkpoint == RANDOM:
-        return random_checkpoint(options.config or "lite")
-    if options.config:
+    if options.config and options.checkpoint != RANDOM:
         raise ValueError(f"--config chooses the network of the checkpoint {RANDOM!r}; a file knows its own")
-    return load_checkpoint(options.checkpoint)
+    return named_checkpoint(options.checkpoint, options.config)
 
 
 def _precision(options: argparse.Namespace) -> str:

@@ -47,7 +47,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         "checkpoints",
         nargs="+",
         metavar="[NAME=]CHECKPOINT",
-        help="what to compare; the name goes into the titles; random stands for the lite network without training",
+        help="what to compare; the name goes into the titles; random stands for the default network without training",
     )
     parser.add_argument("--data", required=True, metavar="ROOT", help="the data set's folder or file; or synthetic")
     parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import LabelSet
@@ -58,7 +59,7 @@ def named_observers(texts: Sequence[str]) -> list[Observer]:
             name, path = Path(text).stem, text
         if name in {observer.name for observer in observers}:
             raise ValueError(f"two checkpoints are called {name!r}: name them, as in NAME={path}")
-        observers.append(Observer(name, _checkpoint(path)))
+        observers.append(Observer(name, named_checkpoint(path)))
     sets = {observer.name: observer.metadata.label_set for observer in observers}
     if len({label_set.classes for label_set in sets.values()}) > 1:
         told = ", ".join(f"{name}: {label_set.name}" for name, label_set in sets.items())
@@ -88,10 +89,6 @@ def chosen_frames(dataset: SceneDataset, wanted: Sequence[str]) -> list[int]:
             hint = f"did you mean {' or '.join(close)}?" if close else f"the first is {next(iter(numbers))}"
             raise ValueError(f"split {dataset.split!r} of {dataset.meta.name} has no frame {name!r}: {hint}")
     return [numbers[name] for name in wanted]
-
-
-def _checkpoint(path: str) -> Checkpoint:
-    return random_checkpoint("lite") if path == "random" else load_checkpoint(path)
 
 
 def _read(dataset: SceneDataset, numbers: Sequence[int]) -> tuple[list[Sample], int]:

@@ -6,6 +6,8 @@ import argparse
 import math
 
 from cinet_core.cli.arguments import positive
+from cinet_core.inference.choices import BACKENDS
+from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,14 +19,15 @@ def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE|default|random",
         help="a checkpoint; default, what ships (and is taken without this); or random, for plumbing only",
     )
-    parser.add_argument("--config", help="network of the random weights: lite (default), resnet50, resnet101")
+    parser.add_argument(
+        "--config", help=f"network of the random weights: {', '.join(CONFIG_NAMES)} (default: {DEFAULT_CONFIG})"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument(
         "--backend",
         default="torch",
         metavar="NAME",
-        help="what runs the network: torch (default), torch_compile, openvino, onnxruntime, tensorrt; or auto, the "
-        "fastest here",
+        help=f"what runs the network: {', '.join(BACKENDS)} (%(default)s; auto: the fastest here)",
     )
     parser.add_argument(
         "--precision",

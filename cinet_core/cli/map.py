@@ -7,8 +7,6 @@ from pathlib import Path
 
 from cinet_core.cli.arguments import add_option, positive
 
-NO_WEIGHTS = "none"
-
 
 def add_map(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command that makes a map of frames with poses."""

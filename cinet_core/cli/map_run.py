@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
-from cinet_core.cli.map import NO_WEIGHTS
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import without_edges
@@ -30,7 +30,11 @@ from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.pictures import from_above, from_within
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.process_memory import resident_memory
 from cinet_core.visualize import Open3DError, write_picture
+
+NO_WEIGHTS = "none"
+"""In place of a file: nothing is predicted."""
 
 SURE = 255
 """Confidence of labels that the source gives, and of depth without labels."""
@@ -74,8 +78,7 @@ def _predictor(options: argparse.Namespace) -> Predictor | None:
         if options.depth == "predicted":
             raise ValueError(f"--weights {NO_WEIGHTS} predicts no depth: give a checkpoint, or --depth sensor")
         return None
-    checkpoint = random_checkpoint("lite") if options.weights == "random" else load_checkpoint(options.weights)
-    return Predictor(checkpoint, device=options.device)
+    return Predictor(named_checkpoint(options.weights), device=options.device)
 
 
 class _Run:
@@ -238,6 +241,5 @@ def _shares(points: MapPoints, label_set: LabelSet) -> dict[str, float]:
 
 
 def _resident_mebibytes() -> float:
-    """Memory that this process has now."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    """Memory that this process has now; 0 where the system does not tell."""
+    return (resident_memory() or 0) / 2**20

@@ -52,7 +52,7 @@ def run_odometry(options: argparse.Namespace) -> int:
     """Run ``cinet odometry``; returns the exit status."""
     from cinet_core.cli.odometry_run import compare_odometry
 
-    return compare_odometry(options)
+    return compare_odometry(options, DEPTHS if options.depth == "both" else (options.depth,))
 
 
 def _metres(text: str) -> float:

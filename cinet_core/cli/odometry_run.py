@@ -7,7 +7,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import CheckpointError, load_checkpoint, random_checkpoint
-from cinet_core.cli.odometry import DEPTHS
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
@@ -42,17 +42,18 @@ MIN_FRAMES = 3
 """With a known pose: fewer cannot be aligned."""
 
 
-def compare_odometry(options: argparse.Namespace) -> int:
-    """Track, compare and write; returns the exit status (see the command's help)."""
+def compare_odometry(options: argparse.Namespace, wanted: Sequence[str]) -> int:
+    """Track on each wanted depth, compare and write; returns the exit status (see the command's help)."""
     try:
         dataset = open_dataset(options.source, "all", "rgbd_sequence", **dict(options.option))
         assert isinstance(dataset, RgbdSequence)
         for warning in first_look(dataset):
             print(f"WARNING {warning}", file=sys.stderr)
-        wanted = DEPTHS if options.depth == "both" else (options.depth,)
         if options.method == ORB_SLAM3 and len(wanted) > 1:
             raise ValueError("ORB-SLAM3 can be started once a process: give --depth sensor or --depth predicted")
-        predictor = _predictor(options) if "predicted" in wanted else None
+        predictor = None
+        if "predicted" in wanted:
+            predictor = Predictor(named_checkpoint(options.weights), device=options.device)
         odometries = {name: open_odometry(options.method, options.max_depth) for name in wanted}
         options.output.parent.mkdir(parents=True, exist_ok=True)
         truth, names, broken = _track(options, dataset, odometries, predictor)
@@ -66,12 +67,6 @@ def compare_odometry(options: argparse.Namespace) -> int:
     _print(report)
     print(f"\nwritten: {options.output} and {picture}")
     return 1 if broken else 0
-
-
-def _predictor(options: argparse.Namespace) -> Predictor:
-    random = options.weights == "random"
-    checkpoint = random_checkpoint("lite") if random else load_checkpoint(options.weights)
-    return Predictor(checkpoint, device=options.device)
 
 
 def _track(

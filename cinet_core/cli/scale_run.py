@@ -22,7 +22,8 @@ from cinet_core.bags.errors import BagError
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import RgbdBag
 from cinet_core.bags.settings import DEPTH_SCALE_LIMITS
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import CheckpointError
+from cinet_core.cli.weights import named_checkpoint
 from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.check import first_look, spread
 from cinet_core.data.depth_plausibility import DepthPlausibility
@@ -140,7 +141,7 @@ def compare_scale(options: argparse.Namespace) -> int:
     try:
         if options.max_depth <= options.min_depth:
             raise ValueError(f"--max-depth {options.max_depth:g} must be above --min-depth {options.min_depth:g}")
-        checkpoint = _checkpoint(options.weights)
+        checkpoint = named_checkpoint(options.weights)
         with closing(Predictor(checkpoint, options.device, depth_range=UNLIMITED)) as predictor:
             if is_bag(options.source):
                 with BagReader(options.source) as reader:
@@ -186,10 +187,6 @@ def parameter_file(report: ScaleReport, source: str, weights: str) -> str:
         "# It holds for this camera and for scenes like these.\n"
         f"/**:\n  ros__parameters:\n    depth_scale: {report.scale:.4f}\n"
     )
-
-
-def _checkpoint(weights: str) -> Checkpoint:
-    return random_checkpoint("lite") if weights == "random" else load_checkpoint(weights)
 
 
 def _study(source: Sensed, predictor: Predictor, options: argparse.Namespace) -> tuple[ScaleReport, Sensed]:

@@ -26,7 +26,6 @@ from cinet_core.viewer.cloud import without_edges
 from cinet_core.viewer.poses import Pose, SourcePoses, source_poses
 from cinet_core.visualize import Open3DError
 
-RANDOM = "random"
 NANOSECONDS = 1_000_000_000
 VOXEL_SIZE = 0.03
 """Metres: fine enough to be looked at."""

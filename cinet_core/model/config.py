@@ -139,6 +139,12 @@ CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
     }
 )
 
+CONFIG_NAMES = tuple(sorted(CONFIGS))
+"""What parameters and command lines offer."""
+
+DEFAULT_CONFIG = "lite"
+"""The configuration of the weights that ship, and of random weights where none is named."""
+
 
 def get_config(name: str, **overrides: Any) -> ModelConfig:
     """The configuration called `name`, with some fields replaced.

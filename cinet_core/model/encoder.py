@@ -19,6 +19,8 @@ from cinet_core.model.imagenet import (
 )
 
 FEATURE_STRIDE = 8
+# Sides that are no multiples of 32, and differ: what only works at one size, or in whole windows, fails at it.
+_TRIAL_SIZE = (80, 112)
 
 
 class Encoder(nn.Module):
@@ -26,7 +28,8 @@ class Encoder(nn.Module):
 
     At output stride 8 the backbone's last stages are dilated instead of strided (2 and 4 for a ResNet, as in the paper)
     and its deepest features are the result. At output stride 16 or 32, the cheaper way on a CPU, the deepest features
-    are upsampled and concatenated with the backbone's own 1/8 features.
+    are upsampled and concatenated with the backbone's own 1/8 features. Encoders that timm cannot dilate (FastViT,
+    RepViT, EfficientViT, EdgeNeXt, HGNetV2, ...) run at the stride at which they end, which is 32 for most.
 
     `pretrained` starts it from ImageNet weights: those of EfficientNet-Lite0 come from a Python package where that is
     installed (the extra "train"), all others are downloaded by timm into its cache.
@@ -37,7 +40,8 @@ class Encoder(nn.Module):
         image_mean, image_std: per-channel statistics (RGB, of images in 0..1) that the backbone's weights expect.
 
     Raises:
-        ValueError: timm has no such model, or it cannot give features at that stride.
+        ValueError: timm has no such model, or it cannot be used: it has no features at stride 8, does not end at
+            `output_stride`, takes images of one size only, or gives features as (B, H, W, channels).
         ImageNetWeightsError: pretrained weights were asked for and cannot be had.
     """
 
@@ -46,12 +50,8 @@ class Encoder(nn.Module):
         self.backbone = _create_backbone(name, output_stride, pretrained)
         info: Any = self.backbone.feature_info
         reductions: list[int] = info.reduction()
-        if reductions[-1] != output_stride:
-            raise ValueError(f"encoder {name!r} ends at stride {reductions[-1]}, not at {output_stride}")
         self._used = [len(reductions) - 1]
         if output_stride != FEATURE_STRIDE:
-            if FEATURE_STRIDE not in reductions:
-                raise ValueError(f"encoder {name!r} has no features at stride 8, only at {reductions}")
             self._used.append(len(reductions) - 1 - reductions[::-1].index(FEATURE_STRIDE))
         self.levels: tuple[str, ...] = tuple(info.module_name())
         channels: list[int] = info.channels()
@@ -76,13 +76,13 @@ class Encoder(nn.Module):
                 its stem, of an EfficientNet the stem and the first stage.
 
         Raises:
-            ValueError: there are not so many.
+            ValueError: there are not so many, or timm does not say which modules the level ends with.
         """
         if not 0 <= levels <= len(self.levels):
             raise ValueError(f"{levels} levels of the encoder cannot be frozen: it has {len(self.levels)}")
         if levels == 0:
             return
-        last, reached = self.levels[levels - 1], False
+        last, reached = self._module_of(levels), False
         # timm registers modules in the order in which they run.
         for name, module in self.backbone.named_modules():
             inside = name == last or name.startswith(f"{last}.")
@@ -91,6 +91,16 @@ class Encoder(nn.Module):
             reached = reached or inside
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
+
+    def _module_of(self, levels: int) -> str:
+        """Name under which the module that ends this many feature levels is registered."""
+        level = self.levels[levels - 1]
+        registered = {name for name, _ in self.backbone.named_modules()}
+        # timm flattens "stages.1" to "stages_1" in most backbones, and wraps others in a module of one more name.
+        for name in (level, level.replace(".", "_"), f"model.{level}", f"body.{level}"):
+            if name in registered:
+                return name
+        raise ValueError(f"{levels} levels of this encoder cannot be frozen: it has no module {level!r}; set 0 levels")
 
 
 def _resize(features: Tensor, size: list[int]) -> Tensor:
@@ -109,14 +119,7 @@ def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Modu
     packaged = name.partition(".")[0] == PACKAGED_ENCODER
     file = packaged_weights() if pretrained and packaged else None
     try:
-        backbone: nn.Module = timm.create_model(
-            name, features_only=True, output_stride=output_stride, pretrained=pretrained and file is None
-        )
-    except (AssertionError, NotImplementedError, TypeError) as error:
-        raise ValueError(
-            f"encoder {name!r} cannot run at output stride {output_stride} ({error or 'its strides are fixed'}): "
-            "take a convolutional encoder, or another encoder_stride"
-        ) from error
+        backbone = _backbone_at_stride(name, output_stride, pretrained and file is None)
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise ValueError(f"timm cannot build encoder {name!r}: {error}") from error
@@ -129,3 +132,70 @@ def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Modu
     if file is not None:
         load_packaged_weights(backbone, file)
     return backbone
+
+
+def _backbone_at_stride(name: str, output_stride: int, pretrained: bool) -> nn.Module:
+    """The backbone, dilated to the stride where timm can, else as it is where it ends at that stride anyway."""
+    try:
+        backbone: nn.Module = timm.create_model(
+            name, features_only=True, output_stride=output_stride, pretrained=pretrained
+        )
+    except (AssertionError, NotImplementedError, TypeError):
+        # Many models take no `output_stride` at all, not even the one that they have.
+        backbone = _undilated_backbone(name, pretrained)
+        _check_strides(name, output_stride, backbone)
+        _check_features(name, backbone)
+        return backbone
+    _check_strides(name, output_stride, backbone)
+    return backbone
+
+
+def _undilated_backbone(name: str, pretrained: bool) -> nn.Module:
+    try:
+        backbone: nn.Module = timm.create_model(name, features_only=True, pretrained=pretrained)
+    except (AssertionError, AttributeError, NotImplementedError, TypeError) as error:
+        raise ValueError(
+            f"encoder {name!r} cannot be used: timm cannot take features out of it ({error or type(error).__name__}). "
+            "timm.list_models() lists others"
+        ) from error
+    return backbone
+
+
+def _check_strides(name: str, output_stride: int, backbone: Any) -> None:
+    """Raise ValueError unless there are features at stride 8 and the last ones are at the output stride."""
+    reductions: list[int] = backbone.feature_info.reduction()
+    found = f"its features are at strides {sorted(set(reductions))}"
+    if FEATURE_STRIDE not in reductions:
+        raise ValueError(
+            f"encoder {name!r} cannot run at output stride {output_stride}: {found}, and the decoders need some at "
+            f"{FEATURE_STRIDE}. Take an encoder that has them, such as a ResNet, an EfficientNet or a FastViT"
+        )
+    if reductions[-1] != output_stride:
+        raise ValueError(
+            f"encoder {name!r} cannot run at output stride {output_stride}: {found}, and timm cannot dilate it. Set "
+            f"encoder_stride: {reductions[-1]}, or take an encoder that can be dilated, such as a ResNet"
+        )
+
+
+@torch.no_grad()
+def _check_features(name: str, backbone: nn.Module) -> None:
+    """Raise ValueError unless it takes an image of any size and gives (B, channels, h, w)."""
+    info: Any = backbone.feature_info
+    channels: list[int] = info.channels()
+    device = next(backbone.parameters()).device
+    height, width = _TRIAL_SIZE
+    try:
+        features = backbone.eval()(torch.zeros(1, 3, height, width, device=device))
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        raise ValueError(
+            f"encoder {name!r} cannot be used: it does not take images of every size, {width}x{height} for one "
+            f"({error}). Take a convolutional encoder"
+        ) from error
+    finally:
+        backbone.train()
+    shapes = [tuple(level.shape) for level in features]
+    if [shape[1] for shape in shapes] != channels:
+        raise ValueError(
+            f"encoder {name!r} cannot be used: its features have shapes {shapes}, where (B, channels, h, w) with "
+            f"{channels} channels is needed. Take a convolutional encoder"
+        )

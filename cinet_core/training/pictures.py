@@ -8,8 +8,8 @@ import lightning
 from lightning.pytorch.callbacks import Callback
 
 from cinet_core.data.label_sets import LabelSet
+from cinet_core.training.batch_pictures import training_pictures
 from cinet_core.training.module import CINetModule
-from cinet_core.visualize.training import training_pictures
 
 
 class ValidationPictures(Callback):

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
 from cinet_core.data.sample import Batch
+from cinet_core.process_memory import forget_peak, peak_memory
 from cinet_core.training.batch_norm import freeze_statistics
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.preparation import Preparation
@@ -143,14 +142,8 @@ def _reset_peak(device: torch.device) -> None:
         return
     # On Linux the peak becomes what it is now. Elsewhere that of the whole process is reported: never too little.
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        forget_peak()
 
 
 def _peak(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-        return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
-    except (OSError, StopIteration):
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else peak_memory()

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from cinet_core.losses import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
 from cinet_core.model import ModelConfig
+from cinet_core.model.config import DEFAULT_CONFIG
 from cinet_core.training.optimization import Algorithm, Schedule
 from cinet_core.training.settings_data import DataSettings
 
@@ -25,7 +26,7 @@ class ModelSettings:
     """The network, and what its weights start from.
 
     Attributes:
-        config: name of a configuration: resnet101, resnet50 or lite.
+        config: name of a configuration (`cinet_core.model.CONFIGS`).
         overrides: fields of it to replace, for example {sharing: lsu}.
         pretrained_encoder: start the encoder from ImageNet weights.
         checkpoint: start from this .safetensors checkpoint, or "default": what ships (fine-tuning). Its configuration
@@ -34,7 +35,7 @@ class ModelSettings:
         initial_depth: canonical depth in metres at which a new depth head starts; None: the median of the training set.
     """
 
-    config: str = "lite"
+    config: str = DEFAULT_CONFIG
     overrides: dict[str, Any] = field(default_factory=dict)
     pretrained_encoder: bool = True
     checkpoint: str | None = None

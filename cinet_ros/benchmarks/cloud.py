@@ -13,10 +13,11 @@ from typing import Any
 from cinet_core.benchmarks.rows import Row, milliseconds, ratios
 from cinet_core.benchmarks.run import LeftOutError, Run
 from cinet_core.benchmarks.timing import Work, take_turns
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.frame import Array, Result
 from cinet_core.visualize.ply import Open3DError, load_open3d
 from cinet_ros.benchmarks.frame import example_result
-from cinet_ros.conversions.cloud import CloudBuffer
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 OURS = ("ours, colours of classes", "ours, colours of the camera")
 LEGACY, TENSOR = "Open3D, legacy", "Open3D, tensor"
@@ -47,7 +48,7 @@ def measure(run: Run) -> Iterator[Row]:
 
 def _ours(result: Result) -> dict[str, Work]:
     assert result.intrinsics is not None
-    intrinsics, buffer = result.intrinsics, CloudBuffer(*result.depth.shape)
+    intrinsics, buffer = result.intrinsics, CloudBuffer(ROS_TYPES, *result.depth.shape)
 
     def work(colors: Callable[[], Array]) -> Work:
         return lambda: buffer.fill(result.depth, intrinsics, colors(), result.labels, result.confidence, result.header)

@@ -20,7 +20,7 @@ from sensor_msgs.msg import Image
 from cinet_core.messages.encoding import IS_BIGENDIAN
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.images import check_image, decode_image
-from cinet_ros.conversions.encoding import allocate
+from cinet_ros.conversions.ros_types import allocate
 
 COMPARED = {
     "rgb8": 3, "bgr8": 3, "rgba8": 4, "bgra8": 4, "mono8": 1, "yuv422": 2, "yuv422_yuy2": 2,

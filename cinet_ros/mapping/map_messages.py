@@ -17,9 +17,9 @@ from visualization_msgs.msg import Marker, MarkerArray
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.objects import MapObject
 from cinet_core.mapping.occupancy import OccupancyGrid2D
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import LabelPainter, pack_rgb
-from cinet_ros.conversions.cloud import CloudBuffer
-from cinet_ros.conversions.encoding import allocate
+from cinet_ros.conversions.ros_types import ROS_TYPES, allocate
 
 BOXES, NAMES = "objects", "names"
 """Namespaces of the markers."""
@@ -40,7 +40,7 @@ def cloud_message(points: MapPoints, palette: npt.NDArray[np.uint8] | None, head
         palette: (256, 3) uint8 RGB by label, for the colours of the classes; None: the colours that were fused.
         header: shared with the message, not copied.
     """
-    layout = CloudBuffer(1, 1).message  # what `points` is made of: one definition of the fields for both
+    layout = CloudBuffer(ROS_TYPES, 1, 1).message  # what `points` is made of: one definition of the fields for both
     count = len(points)
     message = PointCloud2(
         header=header,

@@ -6,11 +6,11 @@ import time
 
 from diagnostic_msgs.msg import DiagnosticStatus
 
+from cinet_core.process_memory import resident_memory
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import Conditions, status
 from cinet_ros.mapping.map_store import MapStore
 from cinet_ros.mapping.pose_sources import PoseSource
-from cinet_ros.node_status import resident_memory
 from cinet_ros.supervisor import WorkerSupervisor
 
 MEBIBYTE = 2**20

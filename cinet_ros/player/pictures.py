@@ -14,9 +14,10 @@ from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, open_source
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.compressed import decode_compressed
+from cinet_core.messages.encoding import camera_info_message
 from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.images import decode_image
-from cinet_ros.conversions.encoding import camera_info_message
+from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.player.bag_source import BagFrame, BagSource
 from cinet_ros.player.image_encoder import CompressedEncoder, ImageEncoder
 from cinet_ros.player.parameters import AS_SOURCE, COMPRESSED, PlayerSettings
@@ -102,7 +103,8 @@ class FramePictures:
         intrinsics = chosen_intrinsics(self._settings, width, height) or frame.intrinsics
         if intrinsics is None:
             intrinsics = assumed_intrinsics(self._settings, width, height)
-        info = None if intrinsics is None else camera_info_message(intrinsics, Header(frame_id=self._frame_id))
+        header = Header(frame_id=self._frame_id)
+        info = None if intrinsics is None else camera_info_message(ROS_TYPES, intrinsics, header)
         seconds = index / self.nominal_rate if frame.stamp is None else frame.stamp
         time_ns = round(seconds * _SECOND_NS)
         return Picture(image, info, time_ns, time_ns)
@@ -148,7 +150,7 @@ class BagPictures:
             height, width = _decode(frame.image).shape[:2]
             self._size = (width, height)
         intrinsics = chosen_intrinsics(self._settings, *self._size) or assumed_intrinsics(self._settings, *self._size)
-        return None if intrinsics is None else camera_info_message(intrinsics, Header())
+        return None if intrinsics is None else camera_info_message(ROS_TYPES, intrinsics, Header())
 
 
 def open_pictures(settings: PlayerSettings) -> Pictures:

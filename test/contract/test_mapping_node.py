@@ -33,8 +33,9 @@ from std_srvs.srv import Trigger
 from visualization_msgs.msg import Marker, MarkerArray
 
 from cinet_core.mapping.semantic_map import SemanticMap
-from cinet_ros.conversions.cloud import CloudBuffer
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_ros.conversions.labels import semantic_classes_message
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 VOXEL = 0.05
 CELL = 0.1
@@ -184,7 +185,7 @@ def stamp_of_map(message: Any) -> Any:
 
 
 def test_points_have_the_fields_of_the_perception_node(mapped: Mapped) -> None:
-    ours, theirs = mapped.cloud, CloudBuffer(1, 1).message
+    ours, theirs = mapped.cloud, CloudBuffer(ROS_TYPES, 1, 1).message
     assert ours.fields == theirs.fields
     assert (ours.point_step, ours.is_bigendian, ours.height) == (theirs.point_step, theirs.is_bigendian, 1)
     assert ours.row_step == ours.width * ours.point_step == len(ours.data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def net(num_classes, num_tasks):
     return Net(num_classes)
 """
 # As published: a bracket too many, a module that is not there, a device that is not there.
-METER = """
+METER_AS_PUBLISHED = """
 import torch
 from globals import RGB_img_res
 
@@ -60,6 +61,7 @@ class build_METER_model(torch.nn.Module):
         assert tuple(x.shape[-2:]) == tuple(self.expected)
         return self.conv(x)
 """
+METER = METER_AS_PUBLISHED.replace("[2])), dims", "[2]), dims").replace("cuda:0", "cpu")
 
 
 @pytest.fixture
@@ -171,6 +173,22 @@ def test_peers_are_timed_from_their_checkouts(quick_run: Run, tmp_path: Path, mo
     assert [row.subject.split(" / ")[1] for row in compared] == [f"{peer.name} torch" for peer in PEERS]
     slow, fast = own[1].median, own[0].median
     assert compared[0].median == pytest.approx(slow / fast, rel=0.5)
+
+
+def test_a_peer_that_is_no_valid_python_is_left_out_with_the_command_that_mends_it(
+    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "METER" / "architecture.py"
+    path.parent.mkdir()
+    path.write_text(METER_AS_PUBLISHED, encoding="utf-8")
+    monkeypatch.setattr(peers, "PEERS", tuple(dataclasses.replace(peer, needs="torch") for peer in PEERS[1:]))
+    quick_run.peers = tmp_path
+    with pytest.raises(LeftOutError, match="clone"):
+        list(peers.measure(quick_run))
+    assert len(quick_run.notes) == 2
+    assert all(note.endswith(f"is no valid Python: {peers.MEND_METER}") for note in quick_run.notes)
+    subprocess.run(["bash", "-c", peers.MEND_METER], cwd=tmp_path, check=True)
+    assert path.read_text(encoding="utf-8") == METER
 
 
 def test_a_peer_predicts_at_the_size_of_the_image(tmp_path: Path) -> None:

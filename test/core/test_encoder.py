@@ -2,10 +2,12 @@
 
 import math
 import socket
+from pathlib import Path
 
 import pytest
 import torch
 
+from cinet_core.checkpoint import load_checkpoint, random_checkpoint, save_checkpoint
 from cinet_core.model.encoder import Encoder
 
 
@@ -56,6 +58,8 @@ def test_lite_encoder_matches_the_published_efficientnet_lite0() -> None:
 @pytest.mark.parametrize(
     ("name", "stride", "last", "next_one"),
     [
+        ("test_convnext", 32, "stages_1.blocks.1.mlp.fc2.bias", "stages_2.downsample.0.weight"),
+        ("hgnetv2_b0", 32, "stages_1.blocks.0.aggregation.1.lab.bias", "stages_2.downsample.conv.weight"),
         ("tf_efficientnet_lite0", 16, "blocks.1.1.bn3.bias", "blocks.2.0.conv_pw.weight"),
         ("resnet18", 8, "layer1.1.bn2.bias", "layer2.0.conv1.weight"),
     ],
@@ -73,8 +77,9 @@ def test_frozen_levels_are_the_layers_in_front_of_their_features(
     assert (frozen[-1], named[len(frozen)][0]) == (last, next_one)
     encoder.freeze(len(encoder.levels))
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
-    with pytest.raises(ValueError, match="6 levels of the encoder cannot be frozen: it has 5"):
-        encoder.freeze(6)
+    levels = len(encoder.levels)
+    with pytest.raises(ValueError, match=f"{levels + 1} levels of the encoder cannot be frozen: it has {levels}"):
+        encoder.freeze(levels + 1)
 
 
 def test_unknown_encoder_names_close_ones() -> None:
@@ -91,7 +96,52 @@ def test_a_name_cannot_make_timm_open_connections(name: str, monkeypatch: pytest
     assert not opened
 
 
-@pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "vgg11"])
-def test_encoder_without_such_a_stride_is_refused(name: str) -> None:
-    with torch.device("meta"), pytest.raises(ValueError, match="cannot run at output stride 8"):
+UNDILATED = ["fastvit_t8", "repvit_m0_9", "efficientvit_b0", "edgenext_xx_small", "hgnetv2_b0"]
+
+
+@pytest.mark.parametrize("name", UNDILATED)
+def test_an_encoder_that_timm_cannot_dilate_learns_at_its_own_stride(name: str) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(name, 32).train()
+    features = encoder(torch.randn(2, 3, 66, 97))
+    assert features.shape == (2, encoder.channels, 9, 13)
+    features.square().mean().backward()
+    parameters = dict(encoder.named_parameters())
+    without = [name for name, parameter in parameters.items() if parameter.grad is None]
+    assert len(without) < len(parameters) // 20, without
+    assert all(parameter.grad.isfinite().all() for parameter in parameters.values() if parameter.grad is not None)
+
+
+@pytest.mark.parametrize("name", UNDILATED)
+def test_an_encoder_that_timm_cannot_dilate_names_the_stride_to_set(name: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=r"\[4, 8, 16, 32\].* Set encoder_stride: 32"):
         Encoder(name, 8)
+
+
+@pytest.mark.parametrize(
+    ("name", "stride", "lack"),
+    [
+        ("vgg11", 8, "cannot run at output stride 8: .* Set encoder_stride: 32"),
+        ("vit_tiny_patch16_224", 8, "strides \\[16\\], and the decoders need some at 8"),
+        ("efficientvit_m0", 32, "strides \\[16, 32, 64\\], and the decoders need some at 8"),
+        ("csatv2", 32, "cannot run at output stride 32: .* \\[8, 16, 32, 64\\]"),
+        ("swin_tiny_patch4_window7_224", 32, "does not take images of every size, 112x80 for one"),
+        ("mambaout_femto", 32, "features have shapes .* where \\(B, channels, h, w\\)"),
+    ],
+)
+def test_an_encoder_that_cannot_be_used_is_refused_with_what_it_lacks(name: str, stride: int, lack: str) -> None:
+    with torch.device("meta"), pytest.raises(ValueError, match=lack):
+        Encoder(name, stride)
+
+
+@pytest.mark.parametrize("name", ["fastvit_t8", "edgenext_xx_small"])
+def test_such_an_encoder_is_x(name: str, tmp_path: Path) -> None:
+    made = random_checkpoint("lite", encoder=name, encoder_stride=32)
+    save_checkpoint(tmp_path / "model.safetensors", made.model, made.metadata)
+    loaded = load_checkpoint(tmp_path / "model.safetensors")
+    image = torch.randn(1, 3, 48, 64, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        expected, found = made.model(image), loaded.model(image)
+    assert expected.depth.shape == (1, 1, 48, 64)
+    assert torch.equal(found.depth, expected.depth)
+    assert torch.equal(found.logits, expected.logits)

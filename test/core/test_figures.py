@@ -17,6 +17,7 @@ from cinet_core.data.sample import Batch, Sample
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.figures import MissingPartError, Observer, draw_attention, draw_features, draw_panels
 from cinet_core.model.cinet import CINetOutput
+from cinet_core.training.batch_pictures import training_pictures
 from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison, depth_error
 from cinet_core.visualize.features import Shared, SharedBlock, features_figure, reduced
 from cinet_core.visualize.grid import COLUMN_GAP, Cell, Column, grid
@@ -30,7 +31,6 @@ from cinet_core.visualize.scale import (
     colorize_amount,
     round_ticks,
 )
-from cinet_core.visualize.training import training_pictures
 
 TILE = 64
 

@@ -1,6 +1,10 @@
 """The model's settings: validated, complete in JSON, ablations by override."""
 
 import json
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -71,3 +75,24 @@ def test_unknown_names_are_refused_with_what_there_is() -> None:
         get_config("lite", shraing="fsm")
     with pytest.raises(ValueError, match="encoder"):
         ModelConfig.from_dict({"name": "x"})
+
+
+def test_the_names_for_parameters_and_command_lines_need_no_torch() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'timm', 'torchvision'))); "
+        "from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG; "
+        "import cinet_core.cli.main; "
+        "from cinet_core.model import CONFIGS; print(DEFAULT_CONFIG in CONFIG_NAMES, set(CONFIG_NAMES) == set(CONFIGS))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (run.stdout.split(), run.stderr) == (["True", "True"], "")
+
+
+def test_a_new_configuration_is_offered_by_commands_and_by_the_node() -> None:
+    """Names stand in no other file: parameters, help and launch arguments follow from `CONFIGS`."""
+    root = Path(__file__).parents[2]
+    names = re.compile(r"\bresnet(50|101)\b")
+    sources = [path for room in ("cinet_core", "cinet_ros", "launch") for path in (root / room).rglob("*.py")]
+    sources = [path for path in sources if path.name != "config.py"]
+    lines = [(path.name, line) for path in sources for line in path.read_text(encoding="utf-8").splitlines()]
+    assert not [(file, line) for file, line in lines if names.search(line) and "nyu_resnet101" not in line]

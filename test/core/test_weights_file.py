@@ -248,3 +248,10 @@ def test_pickle_as_the_state_of_a_training_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match=r"(?s)last\.ckpt cannot be read.* remove it to start anew"):
         AtomicCheckpointIO().load_checkpoint(path)
     assert not proof.exists()
+
+
+def test_random_is_no_file_and_the_error_does_not_advise_it() -> None:
+    with pytest.raises(CheckpointError, match=r"random does not exist: .* call random_checkpoint\(\)"):
+        load_checkpoint("random")
+    with pytest.raises(CheckpointError, match=r"or 'default' for the weights that ship$"):
+        load_checkpoint("absent.safetensors")

@@ -45,6 +45,26 @@ def test_files_that_are_named_exist(page: Path) -> None:
     assert [name for name in sorted(named) if not list(ROOT.glob(name))] == []
 
 
+def advice() -> list[str]:
+    """The paragraphs of CONTRIBUTING that say where something is added."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    _, _, section = text.partition("## Add ...")
+    return [f"a{part}" for part in section.partition("\n## ")[0].split("\n- **a")[1:]]
+
+
+@pytest.mark.parametrize("paragraph", advice(), ids=lambda text: text.partition("**")[0])
+def test_what_is_added_to_is_defined_in_the_files_that_are_named(paragraph: str) -> None:
+    terms = re.findall(r"`([^`\s]+)`", paragraph)
+    folders = {path.parent for term in terms if "/" in term for path in ROOT.glob(term)}
+    files = [path for term in terms if "." in term for base in (ROOT, *folders) for path in base.glob(term)]
+    assert all(any(path.match(term) for path in files) for term in terms if term.endswith((".py", ".yaml", ".xml")))
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    for name in terms:
+        if re.fullmatch(r"\w*[A-Z_]\w*", name):
+            definition = rf"^\s*(class |def |self\.)?{name}\b\s*[:(=]"
+            assert re.search(definition, sources, re.MULTILINE), f"{name} is in none of {[path.name for path in files]}"
+
+
 def test_examples_run_on_files_that_exist() -> None:
     used = {first or second for first, second in EXAMPLE.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
     assert "docs/example_room.jpg" in used

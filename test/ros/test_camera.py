@@ -9,8 +9,9 @@ from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics, project
 from cinet_core.messages.camera import CameraModel, CameraModelCache
+from cinet_core.messages.encoding import camera_info_message
 from cinet_core.messages.errors import ConversionError
-from cinet_ros.conversions.encoding import camera_info_message
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 
 def values(model):
@@ -205,7 +206,7 @@ def test_the_cache_keeps_the_model_until_the_calibration_changes():
 def test_camera_info_message_describes_a_pinhole():
     header = Header(frame_id="camera_optical")
     header.stamp.sec, header.stamp.nanosec = 7, 9
-    msg = camera_info_message(Intrinsics(500.0, 510.0, 320.0, 240.0, WIDTH, HEIGHT), header)
+    msg = camera_info_message(ROS_TYPES, Intrinsics(500.0, 510.0, 320.0, 240.0, WIDTH, HEIGHT), header)
     assert (msg.header.frame_id, msg.header.stamp.sec, msg.header.stamp.nanosec) == ("camera_optical", 7, 9)
     assert (msg.width, msg.height, msg.distortion_model) == (WIDTH, HEIGHT, "plumb_bob")
     assert list(msg.d) == [0.0] * 5

@@ -9,8 +9,9 @@ from sensor_msgs.msg import PointField
 from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import pack_rgb
-from cinet_ros.conversions.cloud import CloudBuffer
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 HEIGHT, WIDTH = 5, 7
 CAMERA = Intrinsics(6.0, 5.0, 3.2, 1.9, WIDTH, HEIGHT)
@@ -56,7 +57,7 @@ def expected(depth, rgb, labels, confidence, v, u, wanted=True):
 
 
 def test_layout_of_the_contract():
-    msg = CloudBuffer(HEIGHT, WIDTH).message
+    msg = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH).message
     layout = [(field.name, field.offset, field.datatype, field.count) for field in msg.fields]
     f, u = PointField.FLOAT32, PointField.UINT32
     assert layout == [
@@ -72,7 +73,7 @@ def test_layout_of_the_contract():
 @pytest.mark.parametrize("decimation", [1, 2, 3, 9])
 def test_every_point_of_every_field(decimation, packed):
     depth, rgb, labels, confidence = frame()
-    buffer = CloudBuffer(HEIGHT, WIDTH, decimation)
+    buffer = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH, decimation)
     data = buffer.message.data
     header = Header(frame_id="camera_optical")
     for _ in range(2):  # the second time over what the first wrote
@@ -90,7 +91,7 @@ def test_every_point_of_every_field(decimation, packed):
 
 def test_a_nan_point_does_not_come_back_in_the_next_frame():
     depth, rgb, labels, confidence = frame()
-    buffer = CloudBuffer(HEIGHT, WIDTH)
+    buffer = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH)
     buffer.fill(np.full_like(depth, 2.0), CAMERA, rgb, labels, confidence, Header())
     found = points(buffer.fill(np.full_like(depth, np.nan), CAMERA, rgb, labels, confidence, Header()))
     assert all(math.isnan(point[axis]) for point in found.flat for axis in "xyz")
@@ -100,7 +101,7 @@ def test_range_limits_are_distances_and_drop_removes():
     depth, rgb, labels, confidence = frame()
     drop = np.zeros((HEIGHT, WIDTH), dtype=bool)
     drop[:, 4] = True
-    buffer = CloudBuffer(HEIGHT, WIDTH)
+    buffer = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH)
     msg = buffer.fill(depth, CAMERA, rgb, labels, confidence, Header(), min_range=1.0, max_range=3.0, drop=drop)
     found = points(msg)
     kept = 0
@@ -117,7 +118,7 @@ def test_range_limits_are_distances_and_drop_removes():
 def test_other_intrinsics_replace_the_ray_grid():
     depth, rgb, labels, confidence = frame()
     depth[:] = 2.0
-    buffer = CloudBuffer(HEIGHT, WIDTH)
+    buffer = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH)
     buffer.fill(depth, CAMERA, rgb, labels, confidence, Header())
     zoomed = Intrinsics(12.0, 10.0, 3.2, 1.9, WIDTH, HEIGHT)
     found = points(buffer.fill(depth, zoomed, rgb, labels, confidence, Header()))
@@ -133,7 +134,7 @@ def test_a_cuboid_s_corners_within_a_millimetre():
     depth = np.full((480, 640), np.nan, dtype=np.float32)
     depth[v, u] = corners[:, 2]
     blank = np.zeros((480, 640), np.uint8)
-    msg = CloudBuffer(480, 640).fill(depth, camera, np.dstack([blank] * 3), blank, blank, Header())
+    msg = CloudBuffer(ROS_TYPES, 480, 640).fill(depth, camera, np.dstack([blank] * 3), blank, blank, Header())
     xyz = np.frombuffer(msg.data, np.float32).reshape(480, 640, 8)[..., :3]
     assert np.isfinite(xyz).all(axis=2).sum() == len(corners)
     assert np.abs(xyz[v, u] - corners).max() < 1e-3
@@ -142,8 +143,8 @@ def test_a_cuboid_s_corners_within_a_millimetre():
 def test_refusals():
     depth, rgb, labels, confidence = frame()
     with pytest.raises(ValueError, match="decimation is 0"):
-        CloudBuffer(HEIGHT, WIDTH, 0)
-    buffer = CloudBuffer(HEIGHT, WIDTH)
+        CloudBuffer(ROS_TYPES, HEIGHT, WIDTH, 0)
+    buffer = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH)
     with pytest.raises(ValueError, match="labels has shape"):
         buffer.fill(depth, CAMERA, rgb, labels[1:], confidence, Header())
     with pytest.raises(ValueError, match="uint8"):
@@ -163,7 +164,7 @@ def test_two_threads_write_what_one_writes(monkeypatch):
     filled = []
     for least in (1, height * width + 1):
         monkeypatch.setattr("cinet_core.messages.cloud.POINTS_FOR_TWO", least)
-        buffer = CloudBuffer(height, width)
+        buffer = CloudBuffer(ROS_TYPES, height, width)
         msg = buffer.fill(depth, camera, rgb, labels, confidence, Header(), 1.0, 3.0, drop)
         filled.append(bytes(msg.data))
     assert filled[0] == filled[1]

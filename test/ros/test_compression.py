@@ -16,7 +16,7 @@ from cinet_core.messages.compression import FARTHEST, compress_depth, compress_j
 from cinet_core.messages.encoding import ImageBuffer
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.planes import read_compressed_depth, read_compressed_labels
-from cinet_ros.conversions.encoding import ROS_TYPES
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 HEIGHT, WIDTH = 48, 64
 HEADER = Header(frame_id="camera_optical_frame")

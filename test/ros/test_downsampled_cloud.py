@@ -13,10 +13,10 @@ from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages import downsampled_cloud
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import pack_rgb
 from cinet_core.messages.downsampled_cloud import DownsampledCloud
-from cinet_ros.conversions.cloud import CloudBuffer
-from cinet_ros.conversions.encoding import ROS_TYPES
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 HEIGHT, WIDTH = 48, 64
 CAMERA = Intrinsics(52.5, 52.5, 31.5, 23.5, WIDTH, HEIGHT)
@@ -41,7 +41,7 @@ def frame(seed: int = 0, rough: bool = False) -> dict[str, Any]:
 
 def both(content: dict[str, Any], voxel: float, decimation: int = 1, **limits: Any) -> tuple[PointCloud2, np.ndarray]:
     """The message, and the valid points of the organised cloud of the same frame in their order."""
-    organised = CloudBuffer(HEIGHT, WIDTH, decimation).fill(**content, **limits)
+    organised = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH, decimation).fill(**content, **limits)
     cloud = DownsampledCloud(ROS_TYPES, HEIGHT, WIDTH, decimation).message(**content, voxel_size=voxel, **limits)
     every = points(organised).reshape(-1)
     return cloud, every[np.isfinite(every["z"])]
@@ -74,7 +74,7 @@ def test_it_holds_the_first_point_of_every_cube_that_has_one(rough: bool, voxel:
 def test_layout_is_that_of_the_organised_cloud_but_in_one_row_without_holes() -> None:
     content = frame()
     cloud, _ = both(content, 0.2)
-    organised = CloudBuffer(HEIGHT, WIDTH).fill(**content)
+    organised = CloudBuffer(ROS_TYPES, HEIGHT, WIDTH).fill(**content)
     assert cloud.fields == organised.fields
     assert (cloud.point_step, cloud.is_bigendian) == (organised.point_step, organised.is_bigendian)
     assert (cloud.height, cloud.row_step, cloud.is_dense) == (1, 32 * cloud.width, True)

@@ -7,9 +7,10 @@ import pytest
 from std_msgs.msg import Header
 
 from cinet_core.messages.colors import LabelPainter, pack_rgb, unpack_rgb
+from cinet_core.messages.encoding import ImageBuffer
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.images import decode_image
-from cinet_ros.conversions.encoding import ImageBuffer
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 
 def header(seconds=3):
@@ -24,7 +25,7 @@ def header(seconds=3):
 )
 def test_bytes_of_each_encoding(encoding, code, channels):
     height, width = 3, 5
-    buffer = ImageBuffer(encoding, height, width)
+    buffer = ImageBuffer(ROS_TYPES, encoding, height, width)
     numbers = np.arange(height * width * channels) * 5
     msg = buffer.fill(numbers.reshape(buffer.array.shape), header())
     assert msg is buffer.message
@@ -36,7 +37,7 @@ def test_bytes_of_each_encoding(encoding, code, channels):
 
 
 def test_the_message_is_reused_and_the_array_writes_into_it():
-    buffer = ImageBuffer("mono8", 4, 4)
+    buffer = ImageBuffer(ROS_TYPES, "mono8", 4, 4)
     data = buffer.message.data
     buffer.fill(np.full((4, 4), 7, np.uint8), header(1))
     buffer.array[0, 1] = 200
@@ -48,13 +49,13 @@ def test_the_message_is_reused_and_the_array_writes_into_it():
 
 def test_rgb_survives_the_way_back():
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(decode_image(ImageBuffer("rgb8", 5, 7).fill(picture, header())), picture)
+    np.testing.assert_array_equal(decode_image(ImageBuffer(ROS_TYPES, "rgb8", 5, 7).fill(picture, header())), picture)
 
 
 def test_label_255_stays_255_in_every_label_encoding():
     labels = np.array([[0, 39, 255]], dtype=np.uint8)
     for encoding in ("mono8", "16SC1", "16UC1"):
-        buffer = ImageBuffer(encoding, 1, 3)
+        buffer = ImageBuffer(ROS_TYPES, encoding, 1, 3)
         buffer.fill(labels, header())
         assert buffer.array.tolist() == [[0, 39, 255]]
 
@@ -64,13 +65,13 @@ DEPTHS = [1.0, np.nan, 0.0, -2.0, np.inf, -np.inf, 0.0004, 0.0006, 1.2346, 65.53
 
 def test_depth_in_metres_keeps_nan():
     depth = np.array([DEPTHS], dtype=np.float32)
-    buffer = ImageBuffer("32FC1", 1, len(DEPTHS))
+    buffer = ImageBuffer(ROS_TYPES, "32FC1", 1, len(DEPTHS))
     buffer.fill_depth(depth, header())
     np.testing.assert_array_equal(buffer.array, depth)
 
 
 def test_depth_in_millimetres():
-    buffer = ImageBuffer("16UC1", 1, len(DEPTHS))
+    buffer = ImageBuffer(ROS_TYPES, "16UC1", 1, len(DEPTHS))
     depth = np.array([DEPTHS], dtype=np.float32)
     for _ in range(2):  # the second time in used memory
         buffer.fill_depth(depth, header())
@@ -80,13 +81,13 @@ def test_depth_in_millimetres():
 
 def test_refusals():
     with pytest.raises(ValueError, match="32FC1"):
-        ImageBuffer("64FC1", 4, 4)
+        ImageBuffer(ROS_TYPES, "64FC1", 4, 4)
     with pytest.raises(ConversionError, match="0x4"):
-        ImageBuffer("mono8", 4, 0)
+        ImageBuffer(ROS_TYPES, "mono8", 4, 0)
     with pytest.raises(ValueError, match="mono8"):
-        ImageBuffer("mono8", 1, 1).fill_depth(np.ones((1, 1), np.float32), header())
+        ImageBuffer(ROS_TYPES, "mono8", 1, 1).fill_depth(np.ones((1, 1), np.float32), header())
     with pytest.raises(ValueError, match="broadcast"):
-        ImageBuffer("mono8", 2, 3).fill(np.zeros((3, 2), np.uint8), header())
+        ImageBuffer(ROS_TYPES, "mono8", 2, 3).fill(np.zeros((3, 2), np.uint8), header())
 
 
 def test_packed_colors():
@@ -104,7 +105,7 @@ def test_packed_colors():
 def test_painted_labels_have_the_palette_s_exact_colors():
     palette = np.random.default_rng(2).integers(0, 256, (256, 3), dtype=np.uint8)
     labels = np.arange(256, dtype=np.uint8).reshape(16, 16)
-    buffer = ImageBuffer("rgb8", 16, 16)
+    buffer = ImageBuffer(ROS_TYPES, "rgb8", 16, 16)
     unpack_rgb(LabelPainter(palette).packed(labels), buffer.array)
     np.testing.assert_array_equal(buffer.array, palette[labels])
     assert bytes(buffer.message.data) == palette.tobytes()

@@ -17,13 +17,13 @@ from std_msgs.msg import Header
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.camera import CameraModel, CameraModelCache
+from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import pack_rgb, unpack_rgb
 from cinet_core.messages.compressed import decode_compressed
-from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS
+from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS, ImageBuffer, camera_info_message
 from cinet_core.messages.errors import MAX_PIXELS, REASONS, ConversionError, quoted
 from cinet_core.messages.images import decode_image
-from cinet_ros.conversions.cloud import CloudBuffer
-from cinet_ros.conversions.encoding import ImageBuffer, camera_info_message
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 LONGEST_TEXT = 1000
 SIZE = st.sampled_from(SIZES)
@@ -135,7 +135,7 @@ def on_the_wire(message: Any) -> Any:
 @fuzz
 @given(st.tuples(st.integers(1, 8000), st.integers(1, 8000)).flatmap(lambda size: intrinsics(*size)))
 def test_a_published_camera_info_is_read_back_unchanged(camera: Intrinsics) -> None:
-    message: CameraInfo = on_the_wire(camera_info_message(camera, Header()))
+    message: CameraInfo = on_the_wire(camera_info_message(ROS_TYPES, camera, Header()))
     if camera.width * camera.height <= 10_000:  # a model has a mask of the image's size
         assert CameraModel.from_camera_info(message, camera.width, camera.height, rectified=False).intrinsics == camera
     assert Intrinsics.from_matrix(message.k, message.width, message.height) == camera
@@ -150,7 +150,7 @@ SHAPE = (3, 5)
 @given(arrays(np.float32, SHAPE, elements=DEPTHS), st.sampled_from(DEPTH_ENCODINGS))
 def test_any_depth_is_published(depth: np.ndarray, encoding: str) -> None:
     before = depth.copy()
-    message: Image = on_the_wire(ImageBuffer(encoding, *SHAPE).fill_depth(depth, Header()))
+    message: Image = on_the_wire(ImageBuffer(ROS_TYPES, encoding, *SHAPE).fill_depth(depth, Header()))
     np.testing.assert_array_equal(depth, before)
     got = np.frombuffer(message.data, np.float32 if encoding == "32FC1" else np.uint16).reshape(SHAPE)
     if encoding == "32FC1":
@@ -166,7 +166,7 @@ def test_any_depth_is_published(depth: np.ndarray, encoding: str) -> None:
 @fuzz
 @given(arrays(np.uint8, SHAPE), st.sampled_from(LABEL_ENCODINGS))
 def test_any_labels_are_published(labels: np.ndarray, encoding: str) -> None:
-    message: Image = on_the_wire(ImageBuffer(encoding, *SHAPE).fill(labels, Header()))
+    message: Image = on_the_wire(ImageBuffer(ROS_TYPES, encoding, *SHAPE).fill(labels, Header()))
     kind = {"mono8": np.uint8, "16SC1": np.int16, "16UC1": np.uint16}[encoding]
     assert np.frombuffer(message.data, kind).tolist() == labels.ravel().tolist()
 
@@ -190,7 +190,7 @@ def test_any_depth_makes_a_cloud(
     nearest: float,
     farthest: float,
 ) -> None:
-    buffer = CloudBuffer(*SHAPE, decimation)
+    buffer = CloudBuffer(ROS_TYPES, *SHAPE, decimation)
     with np.errstate(over="ignore"):
         filled = buffer.fill(depth, camera, colors, labels, labels, Header(), min_range=nearest, max_range=farthest)
     message: PointCloud2 = on_the_wire(filled)

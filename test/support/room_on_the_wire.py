@@ -16,7 +16,8 @@ from std_msgs.msg import Header
 from cinet_core.data.label_sets import NYU40
 from cinet_core.data.synthetic_room import SyntheticFrame, SyntheticRoom, camera_pose
 from cinet_core.geometry import unproject
-from cinet_ros.conversions.encoding import ImageBuffer, camera_info_message
+from cinet_core.messages.encoding import ImageBuffer, camera_info_message
+from cinet_ros.conversions.ros_types import ROS_TYPES
 
 SECOND = 1_000_000_000
 # 24 views, 5 a second: the camera walks around the table at 1.6 m/s.
@@ -111,12 +112,16 @@ class RoomOnTheWire:
         header = Header(frame_id=OPTICAL_FRAME, stamp=time_of(view.stamp if stamp is None else stamp))
         height, width = view.frame.depth.shape
         confidence = np.full((height, width), 200, dtype=np.uint8)
+
+        def buffer(encoding: str) -> ImageBuffer:
+            return ImageBuffer(ROS_TYPES, encoding, height, width)
+
         return {
-            "depth_registered/camera_info": camera_info_message(self.intrinsics, header),
-            "depth_registered/image_rect": ImageBuffer("32FC1", height, width).fill_depth(view.frame.depth, header),
-            "semantic/image_raw": ImageBuffer("mono8", height, width).fill(view.frame.labels, header),
-            "semantic/confidence": ImageBuffer("mono8", height, width).fill(confidence, header),
-            "rgb/image_rect": ImageBuffer("rgb8", height, width).fill(view.frame.image, header),
+            "depth_registered/camera_info": camera_info_message(ROS_TYPES, self.intrinsics, header),
+            "depth_registered/image_rect": buffer("32FC1").fill_depth(view.frame.depth, header),
+            "semantic/image_raw": buffer("mono8").fill(view.frame.labels, header),
+            "semantic/confidence": buffer("mono8").fill(confidence, header),
+            "rgb/image_rect": buffer("rgb8").fill(view.frame.image, header),
         }
 
     def odometry(self, stamp: int, moved: float = 0.0) -> Odometry:
