@@ -3,10 +3,15 @@
 ``cinet_ros`` needs messages that only a ROS build generates, so colcon builds it (CMakeLists.txt).
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+# Its one place is cinet_core/__init__.py; read, not imported, since a build has none of what it imports.
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', Path(__file__).with_name("cinet_core").joinpath("__init__.py").read_text(), re.M
+)[1]
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
@@ -95,7 +100,7 @@ ROS_BUILD_OF = {
 
 setup(
     name="cinet",
-    version="0.1.0",
+    version=VERSION,
     description="CI-Net: metric depth, semantic labels and a semantic point cloud from one RGB camera",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

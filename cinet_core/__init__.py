@@ -1,3 +1,58 @@
-"""CI-Net: joint monocular depth estimation and semantic segmentation. Imports no ROS, ever."""
+"""CI-Net: metric depth, semantic labels and a semantic point cloud from one colour image. Imports no ROS, ever.
+
+>>> import cinet_core
+>>> with cinet_core.load("default", device="cpu") as predictor:
+...     prediction = predictor("docs/example_room.jpg", fov=57)
+>>> prediction.depth.shape, prediction.points().shape
+((240, 320), (240, 320, 3))
+>>> prediction.class_names[:2]
+('wall', 'floor')
+
+What this module names is public, and imported when it is first asked for: importing it takes no PyTorch.
+"""
+
+from typing import TYPE_CHECKING
+
+from cinet_core.lazy import lazy_names
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from cinet_core.data.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
+    from cinet_core.geometry import Intrinsics
+    from cinet_core.inference.load import load
+    from cinet_core.inference.prediction import Prediction
+    from cinet_core.inference.predictor import Predictor
+    from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
+else:
+    __getattr__, __dir__ = lazy_names(
+        __name__,
+        {
+            "LABEL_SETS": "cinet_core.data.label_sets",
+            "UNLABELLED": "cinet_core.data.label_sets",
+            "CheckpointError": "cinet_core.model_metadata",
+            "Intrinsics": "cinet_core.geometry",
+            "LabelSet": "cinet_core.data.label_sets",
+            "ModelMetadata": "cinet_core.model_metadata",
+            "Prediction": "cinet_core.inference.prediction",
+            "Predictor": "cinet_core.inference.predictor",
+            "get_label_set": "cinet_core.data.label_sets",
+            "load": "cinet_core.inference.load",
+            "read_metadata": "cinet_core.model_metadata",
+        },
+    )
+
+__all__ = [
+    "LABEL_SETS",
+    "UNLABELLED",
+    "CheckpointError",
+    "Intrinsics",
+    "LabelSet",
+    "ModelMetadata",
+    "Prediction",
+    "Predictor",
+    "__version__",
+    "get_label_set",
+    "load",
+    "read_metadata",
+]

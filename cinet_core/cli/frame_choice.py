@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cinet_core.checkpoint import Checkpoint, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint, named_checkpoint
 from cinet_core.data.frame_sources import Frame
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
@@ -17,9 +17,7 @@ def chosen_checkpoint(options: argparse.Namespace) -> Checkpoint:
         CheckpointError: they cannot be read.
         ValueError: there is no network of the name ``config``.
     """
-    return (
-        random_checkpoint(options.config or "lite") if options.weights == "random" else load_checkpoint(options.weights)
-    )
+    return named_checkpoint(options.weights, options.config)
 
 
 def chosen_predictor(options: argparse.Namespace, checkpoint: Checkpoint) -> Predictor:
