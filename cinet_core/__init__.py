@@ -19,11 +19,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from cinet_core.data.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
+    from cinet_core.evaluation.report import Report
+    from cinet_core.evaluation.scoring import evaluate
     from cinet_core.geometry import Intrinsics
+    from cinet_core.inference.export import ExportedGraph, export
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
+    from cinet_core.progress import Progress
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
@@ -31,11 +35,16 @@ else:
             "LABEL_SETS": "cinet_core.data.label_sets",
             "UNLABELLED": "cinet_core.data.label_sets",
             "CheckpointError": "cinet_core.model_metadata",
+            "ExportedGraph": "cinet_core.inference.export",
             "Intrinsics": "cinet_core.geometry",
             "LabelSet": "cinet_core.data.label_sets",
             "ModelMetadata": "cinet_core.model_metadata",
             "Prediction": "cinet_core.inference.prediction",
             "Predictor": "cinet_core.inference.predictor",
+            "Progress": "cinet_core.progress",
+            "Report": "cinet_core.evaluation.report",
+            "evaluate": "cinet_core.evaluation.scoring",
+            "export": "cinet_core.inference.export",
             "get_label_set": "cinet_core.data.label_sets",
             "load": "cinet_core.inference.load",
             "read_metadata": "cinet_core.model_metadata",
@@ -46,12 +55,17 @@ __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
     "CheckpointError",
+    "ExportedGraph",
     "Intrinsics",
     "LabelSet",
     "ModelMetadata",
     "Prediction",
     "Predictor",
+    "Progress",
+    "Report",
     "__version__",
+    "evaluate",
+    "export",
     "get_label_set",
     "load",
     "read_metadata",

@@ -1,0 +1,76 @@
+"""What the commands do, as functions: plain objects come back, and nothing is printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from pathlib import Path
+
+import pytest
+from tiny_network import tiny_checkpoint
+
+import cinet_core
+from cinet_core.checkpoint import save_checkpoint
+from cinet_core.inference.onnx_file import PACKAGES
+
+
+class Listener(cinet_core.Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done: list[int] = []
+
+    def begin(self, what: str, total: int) -> None:
+        assert what
+        self.total = total
+
+    def advance(self, done: int) -> None:
+        self.done.append(done)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    checkpoint = tiny_checkpoint()
+    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> object:
+    yield
+    assert capfd.readouterr() == ("", "")
+
+
+def test_evaluate(weights: Path) -> None:
+    listener = Listener()
+    report = cinet_core.evaluate(
+        "synthetic",
+        weights,
+        options={"test_length": 3, "width": 48, "height": 36},
+        device="cpu",
+        limit=2,
+        progress=listener,
+    )
+    assert (listener.total, listener.done) == (2, [1, 2])
+    assert report.evaluation.counts.frames == 2
+    assert 0 <= report.evaluation.figures()["mean_iou"] <= 1
+    assert len(report.sha256) == 64
+    assert "only 2 of the split's 3" in "".join(report.warnings())
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.sha256 = ""  # type: ignore[misc]
+
+
+@pytest.mark.skipif(any(importlib.util.find_spec(one) is None for one in PACKAGES), reason="no onnx")
+def test_export(weights: Path, tmp_path: Path) -> None:
+    graph = cinet_core.export(weights, tmp_path / "graph.onnx", image_size=(48, 64), network_size=(32, 48))
+    assert graph.path.stat().st_size > 1000
+    assert (graph.image_size, graph.network_size, graph.output_size) == ((48, 64), (32, 48), (48, 64))
+
+
+def test_export_refuses(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="image_size is 64x8: both sides must be at least 16"):
+        cinet_core.export(weights, tmp_path / "graph.onnx", image_size=(8, 64))
+    with pytest.raises(ValueError, match="precision is 'half'"):
+        cinet_core.export(weights, tmp_path / "graph.onnx", precision="half")
