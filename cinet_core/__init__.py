@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
+    from cinet_core.mapping.fuse import FusedMap, MapReport, MapSettings, fuse_map
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
     from cinet_core.progress import Progress
 else:
@@ -36,8 +37,11 @@ else:
             "UNLABELLED": "cinet_core.data.label_sets",
             "CheckpointError": "cinet_core.model_metadata",
             "ExportedGraph": "cinet_core.inference.export",
+            "FusedMap": "cinet_core.mapping.fuse",
             "Intrinsics": "cinet_core.geometry",
             "LabelSet": "cinet_core.data.label_sets",
+            "MapReport": "cinet_core.mapping.fuse",
+            "MapSettings": "cinet_core.mapping.fuse",
             "ModelMetadata": "cinet_core.model_metadata",
             "Prediction": "cinet_core.inference.prediction",
             "Predictor": "cinet_core.inference.predictor",
@@ -45,6 +49,7 @@ else:
             "Report": "cinet_core.evaluation.report",
             "evaluate": "cinet_core.evaluation.scoring",
             "export": "cinet_core.inference.export",
+            "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.data.label_sets",
             "load": "cinet_core.inference.load",
             "read_metadata": "cinet_core.model_metadata",
@@ -56,8 +61,11 @@ __all__ = [
     "UNLABELLED",
     "CheckpointError",
     "ExportedGraph",
+    "FusedMap",
     "Intrinsics",
     "LabelSet",
+    "MapReport",
+    "MapSettings",
     "ModelMetadata",
     "Prediction",
     "Predictor",
@@ -66,6 +74,7 @@ __all__ = [
     "__version__",
     "evaluate",
     "export",
+    "fuse_map",
     "get_label_set",
     "load",
     "read_metadata",

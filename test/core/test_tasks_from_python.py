@@ -74,3 +74,34 @@ def test_export_refuses(weights: Path, tmp_path: Path) -> None:
         cinet_core.export(weights, tmp_path / "graph.onnx", image_size=(8, 64))
     with pytest.raises(ValueError, match="precision is 'half'"):
         cinet_core.export(weights, tmp_path / "graph.onnx", precision="half")
+
+
+def test_fuse_map(tmp_path: Path) -> None:
+    listener = Listener()
+    settings = cinet_core.MapSettings(depth="sensor", voxel_size=0.05, min_weight=0, every=12, limit=3)
+    small = {"width": 80, "height": 60}
+    fused = cinet_core.fuse_map("synthetic", settings=settings, weights=None, options=small, progress=listener)
+    assert (listener.total, listener.done) == (3, [1, 2, 3])
+    assert fused.written == ()
+    assert fused.report.frames == fused.map.frames == len(fused.poses) == 3
+    assert len(fused.points) == fused.report.points > 100
+    assert sum(fused.report.classes.values()) == pytest.approx(1.0)
+    assert fused.save(tmp_path / "map")[0].is_file()
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"depth": "lidar"}, "depth is 'lidar': it must be one of sensor, predicted"),
+        ({"every": 0}, "every is 0: it must be at least 1"),
+        ({"limit": 0}, "limit is 0"),
+    ],
+)
+def test_map_settings_refuse(settings: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        cinet_core.MapSettings(**settings)  # type: ignore[arg-type]
+
+
+def test_a_map_without_weights_needs_the_sensor() -> None:
+    with pytest.raises(ValueError, match="without weights there is no predicted depth"):
+        cinet_core.fuse_map("synthetic", weights=None)
