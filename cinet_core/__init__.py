@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cinet_core.inference.predictor import Predictor
     from cinet_core.mapping.fuse import FusedMap, MapReport, MapSettings, fuse_map
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
+    from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth, compare_odometry
     from cinet_core.progress import Progress
 else:
     __getattr__, __dir__ = lazy_names(
@@ -43,10 +44,13 @@ else:
             "MapReport": "cinet_core.mapping.fuse",
             "MapSettings": "cinet_core.mapping.fuse",
             "ModelMetadata": "cinet_core.model_metadata",
+            "OdometryComparison": "cinet_core.odometry.comparison",
             "Prediction": "cinet_core.inference.prediction",
             "Predictor": "cinet_core.inference.predictor",
             "Progress": "cinet_core.progress",
             "Report": "cinet_core.evaluation.report",
+            "TrackedDepth": "cinet_core.odometry.comparison",
+            "compare_odometry": "cinet_core.odometry.comparison",
             "evaluate": "cinet_core.evaluation.scoring",
             "export": "cinet_core.inference.export",
             "fuse_map": "cinet_core.mapping.fuse",
@@ -67,11 +71,14 @@ __all__ = [
     "MapReport",
     "MapSettings",
     "ModelMetadata",
+    "OdometryComparison",
     "Prediction",
     "Predictor",
     "Progress",
     "Report",
+    "TrackedDepth",
     "__version__",
+    "compare_odometry",
     "evaluate",
     "export",
     "fuse_map",

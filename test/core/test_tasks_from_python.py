@@ -105,3 +105,28 @@ def test_map_settings_refuse(settings: dict[str, object], says: str) -> None:
 def test_a_map_without_weights_needs_the_sensor() -> None:
     with pytest.raises(ValueError, match="without weights there is no predicted depth"):
         cinet_core.fuse_map("synthetic", weights=None)
+
+
+def test_compare_odometry(shared_data: Path) -> None:
+    listener = Listener()
+    found = cinet_core.compare_odometry(
+        shared_data / "kitchen_sequence",
+        depths=["sensor"],
+        options={"color_focal": 525, "baseline": 0.025},
+        limit=3,
+        progress=listener,
+    )
+    assert (listener.total, listener.done) == (3, [1, 2, 3])
+    assert found.weights is None
+    assert list(found.depth) == ["sensor"]
+    assert found.depth["sensor"].poses.shape == found.truth.shape == (3, 4, 4)
+    assert found.to_dict()["frames"] == len(found.names) == 3
+    assert found.top_view().shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"), [({"depths": ["lidar"]}, r"depths is \['lidar'\]"), ({"every": 0}, "every is 0")]
+)
+def test_compare_odometry_refuses(changes: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        cinet_core.compare_odometry("nowhere", **changes)  # type: ignore[arg-type]
