@@ -8,10 +8,12 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-# Its one place is cinet_core/__init__.py; read, not imported, since a build has none of what it imports.
-VERSION = re.search(
-    r'^__version__ = "(.+)"$', Path(__file__).with_name("cinet_core").joinpath("__init__.py").read_text(), re.M
-)[1]
+# Where the version stands; it is read, not imported, since a build has nothing of what the package imports. A container
+# asks this file for dependencies before the rest of the source is there, and needs no version then.
+SOURCE = Path(__file__).with_name("cinet_core") / "__init__.py"
+TEXT = SOURCE.read_text(encoding="utf-8") if SOURCE.is_file() else ""
+VERSION = next(iter(re.findall(r'^__version__ = "(.+)"$', TEXT, re.M)), None)
+
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]

@@ -18,9 +18,13 @@ from cinet_core.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cinet_core.bags.errors import BagError
+    from cinet_core.bags.extraction import Extraction, extract_bag
+    from cinet_core.data.frame_files import SourceError
     from cinet_core.data.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
     from cinet_core.evaluation.report import Report
     from cinet_core.evaluation.scoring import evaluate
+    from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
     from cinet_core.geometry import Intrinsics
     from cinet_core.inference.export import ExportedGraph, export
     from cinet_core.inference.load import load
@@ -36,8 +40,10 @@ else:
         {
             "LABEL_SETS": "cinet_core.data.label_sets",
             "UNLABELLED": "cinet_core.data.label_sets",
+            "BagError": "cinet_core.bags.errors",
             "CheckpointError": "cinet_core.model_metadata",
             "ExportedGraph": "cinet_core.inference.export",
+            "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fuse",
             "Intrinsics": "cinet_core.geometry",
             "LabelSet": "cinet_core.data.label_sets",
@@ -49,22 +55,28 @@ else:
             "Predictor": "cinet_core.inference.predictor",
             "Progress": "cinet_core.progress",
             "Report": "cinet_core.evaluation.report",
+            "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "compare_odometry": "cinet_core.odometry.comparison",
             "evaluate": "cinet_core.evaluation.scoring",
             "export": "cinet_core.inference.export",
+            "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.data.label_sets",
             "load": "cinet_core.inference.load",
             "read_metadata": "cinet_core.model_metadata",
+            "suggest_scale": "cinet_core.evaluation.suggested_scale",
         },
     )
 
 __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
+    "BagError",
     "CheckpointError",
     "ExportedGraph",
+    "Extraction",
     "FusedMap",
     "Intrinsics",
     "LabelSet",
@@ -76,13 +88,17 @@ __all__ = [
     "Predictor",
     "Progress",
     "Report",
+    "ScaleSuggestion",
+    "SourceError",
     "TrackedDepth",
     "__version__",
     "compare_odometry",
     "evaluate",
     "export",
+    "extract_bag",
     "fuse_map",
     "get_label_set",
     "load",
     "read_metadata",
+    "suggest_scale",
 ]

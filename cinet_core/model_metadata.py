@@ -133,7 +133,11 @@ class ModelMetadata:
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
-    """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`."""
+    """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`.
+
+    >>> read_metadata("default").config.name
+    'lite'
+    """
     path = weights_path(path)
     return parse_metadata(path, read_header(path))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint
+from cinet_core.checkpoint import Checkpoint, CheckpointError, named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import LabelSet
@@ -91,7 +91,7 @@ def chosen_frames(dataset: SceneDataset, wanted: Sequence[str]) -> list[int]:
 
 
 def _checkpoint(path: str) -> Checkpoint:
-    return random_checkpoint("lite") if path == "random" else load_checkpoint(path)
+    return named_checkpoint(path)
 
 
 def _read(dataset: SceneDataset, numbers: Sequence[int]) -> tuple[list[Sample], int]:

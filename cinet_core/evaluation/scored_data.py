@@ -11,6 +11,8 @@ from cinet_core.data.nyu_depth_v2 import NyuDepthV2
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.scene_dataset import SceneDataset, Split
 
+__all__ = ["open_for_network", "open_scored"]
+
 
 def open_scored(
     root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet

@@ -41,6 +41,12 @@ def evaluate(
 ) -> Report:
     """Score a checkpoint on a split of a data set, under every protocol that the data set has.
 
+    >>> import cinet_core
+    >>> small = {"test_length": 2, "width": 64, "height": 48}
+    >>> report = cinet_core.evaluate("synthetic", "random", options=small, device="cpu")
+    >>> report.evaluation.counts.frames, report.warnings()[0]
+    (2, 'RANDOM WEIGHTS: nothing was learnt, these figures mean nothing')
+
     Args:
         data: nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or "synthetic".
         weights: a checkpoint, "default", or "random".

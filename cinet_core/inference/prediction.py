@@ -31,13 +31,21 @@ _NAMED_CLASSES = 3
 class Prediction:
     """What was seen in one image, at the output size (H, W).
 
+    >>> depth, labels = np.full((3, 4), 2.0, np.float32), np.zeros((3, 4), np.uint8)
+    >>> prediction = Prediction(depth, labels, labels, Intrinsics(4.0, 4.0, 1.5, 1.0, 4, 3), {})
+    >>> prediction
+    <Prediction 4x3, depth 2.00 to 2.00 m, median 2.00 m>
+    >>> prediction.points()[0, 0].tolist()
+    [-0.75, -0.5, 2.0]
+
     Attributes:
         depth: (H, W) float32, metres along the optical axis, NaN = invalid.
         labels: (H, W) uint8 class ids; 255 = unlabelled.
         confidence: (H, W) uint8, 0..255.
         intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
         seconds: time per stage of the batch that the image was part of.
-        image: (H', W', 3) uint8 RGB that was predicted on, upright and rectified; None where nobody kept it.
+        image: (H', W', 3) uint8 RGB that was predicted on, upright and rectified, not a copy; None where it
+            was not kept.
         metadata: of the network; None where it did not predict.
     """
 

@@ -184,6 +184,13 @@ def fuse_map(
 ) -> FusedMap:
     """Fuse a recorded sequence with poses into a semantic map.
 
+    >>> import cinet_core
+    >>> settings = cinet_core.MapSettings(depth="sensor", voxel_size=0.05, min_weight=0, every=20, limit=2)
+    >>> small = {"width": 80, "height": 60}
+    >>> fused = cinet_core.fuse_map("synthetic", settings=settings, weights=None, options=small)
+    >>> fused.report.frames, fused.points.xyz.shape[1]
+    (2, 3)
+
     Args:
         source: a folder with poses, as 7-Scenes and 3DMatch have it, or "synthetic".
         folder: to write to, see `FusedMap.save`; None = nothing is written.

@@ -6,6 +6,7 @@ import dataclasses
 import importlib.util
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_network import tiny_checkpoint
 
@@ -35,6 +36,24 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkpoint = tiny_checkpoint()
     save_checkpoint(path, checkpoint.model, checkpoint.metadata)
     return path
+
+
+@pytest.fixture
+def bag(tmp_path: Path) -> Path:
+    """Three colour images with depth of one to two metres."""
+    pytest.importorskip("rosbags")
+    import made_bags
+
+    messages = []
+    for number in range(3):
+        stamp = made_bags.START + number * made_bags.PERIOD
+        depth = np.full((made_bags.HEIGHT, made_bags.WIDTH), 1000 + 500 * number, np.uint16)
+        messages += [
+            ("/cam/image_raw", stamp, made_bags.image(stamp, made_bags.picture(number))),
+            ("/cam/camera_info", stamp, made_bags.camera_info(stamp)),
+            ("/cam/depth", stamp + 5, made_bags.image(stamp, depth, "16UC1")),
+        ]
+    return made_bags.write(tmp_path / "walk", messages, "mcap")
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +149,40 @@ def test_compare_odometry(shared_data: Path) -> None:
 def test_compare_odometry_refuses(changes: dict[str, object], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         cinet_core.compare_odometry("nowhere", **changes)  # type: ignore[arg-type]
+
+
+def test_extract_bag(bag: Path, tmp_path: Path) -> None:
+    listener = Listener()
+    done = cinet_core.extract_bag(bag, tmp_path / "data", every=2, progress=listener)
+    assert (listener.total, listener.done[-1]) == (2, 2)
+    assert (done.written, done.there, done.frames, done.complete) == (2, 0, 2, True)
+    assert (done.image_topic, done.depth_topic, done.labels_topic) == ("/cam/image_raw", "/cam/depth", None)
+    again = cinet_core.extract_bag(bag, tmp_path / "data", every=2)
+    assert (again.written, again.there) == (0, 2)
+    with pytest.raises(ValueError, match=r"name is 'a/b'"):
+        cinet_core.extract_bag(bag, tmp_path / "data", name="a/b")
+    with pytest.raises(cinet_core.BagError, match="nowhere"):
+        cinet_core.extract_bag("nowhere", tmp_path / "data")
+
+
+def test_suggest_scale(bag: Path, weights: Path) -> None:
+    listener = Listener()
+    found = cinet_core.suggest_scale(bag, weights, device="cpu", limit=2, progress=listener)
+    assert (listener.total, listener.done) == (2, [1, 2])
+    assert found.scale == found.report.scale > 0
+    assert found.refused == {}
+    assert found.notes[0] == "/cam/image_raw against /cam/depth"
+    usable = dataclasses.replace(found, report=dataclasses.replace(found.report, scale=1.25), random_weights=False)
+    assert usable.problem is None
+    assert usable.parameter_file().endswith("depth_scale: 1.2500\n")
+    wrong = dataclasses.replace(found, report=dataclasses.replace(found.report, scale=1000.0), random_weights=False)
+    with pytest.raises(ValueError, match=r"outside 0\.1 \.\. 10"):
+        wrong.parameter_file()
+    with pytest.raises(ValueError, match="max_depth 1 must be above min_depth 2"):
+        cinet_core.suggest_scale(bag, weights, min_depth=2, max_depth=1)
+
+
+def test_random_weights_suggest_nothing(bag: Path) -> None:
+    found = cinet_core.suggest_scale(bag, "random", device="cpu", limit=1)
+    assert found.random_weights
+    assert found.problem == "random weights have no scale"
