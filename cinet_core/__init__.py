@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
-    from cinet_core.mapping.fuse import FusedMap, MapReport, MapSettings, fuse_map
+    from cinet_core.mapping.fuse import fuse_map
+    from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth, compare_odometry
     from cinet_core.progress import Progress
@@ -44,11 +45,11 @@ else:
             "CheckpointError": "cinet_core.model_metadata",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
-            "FusedMap": "cinet_core.mapping.fuse",
+            "FusedMap": "cinet_core.mapping.fused_map",
             "Intrinsics": "cinet_core.geometry",
             "LabelSet": "cinet_core.data.label_sets",
-            "MapReport": "cinet_core.mapping.fuse",
-            "MapSettings": "cinet_core.mapping.fuse",
+            "MapReport": "cinet_core.mapping.fused_map",
+            "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
             "OdometryComparison": "cinet_core.odometry.comparison",
             "Prediction": "cinet_core.inference.prediction",

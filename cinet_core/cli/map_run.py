@@ -9,7 +9,8 @@ import sys
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.console import ConsoleProgress
 from cinet_core.cli.map import NO_WEIGHTS
-from cinet_core.mapping.fuse import MapSettings, fuse_map
+from cinet_core.mapping.fuse import fuse_map
+from cinet_core.mapping.fused_map import MapSettings
 from cinet_core.visualize.ply import Open3DError
 
 

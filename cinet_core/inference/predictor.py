@@ -21,6 +21,7 @@ from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.image_batch import check_batch, stacked
 from cinet_core.inference.prediction import Prediction
 from cinet_core.inference.selection import TORCH, check_backend, lacking, needs_preparation, resolve_precision, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
@@ -210,11 +211,11 @@ class Predictor:
         """
         if self._closed:
             raise RuntimeError("the predictor is closed: make a new one")
-        height, width = _check_batch(images, intrinsics)
+        height, width = check_batch(images, intrinsics)
         backend = self._backend(height, width)
         cameras = [camera or self._canonical_camera(height, width) for camera in intrinsics]
         values = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
-        output = backend.run(_batch(images), values)
+        output = backend.run(stacked(images), values)
         out_height, out_width = output.depth.shape[1:]
         return [
             Prediction(
@@ -355,34 +356,3 @@ def _at_size(valid: npt.NDArray[np.bool_] | None, shape: tuple[int, ...]) -> npt
     if valid is None or valid.shape == shape:
         return valid
     return cv2.resize(valid.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)
-
-
-def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """(B, H, W, 3), contiguous and writable, as tensors want it; one image that is so already is not copied."""
-    first = images[0]
-    if len(images) == 1 and first.flags.c_contiguous and first.flags.writeable:
-        return first[None]
-    return np.stack(images)
-
-
-def _check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]) -> tuple[int, int]:
-    if not images or len(images) != len(intrinsics):
-        raise ValueError(f"{len(images)} images came with {len(intrinsics)} intrinsics: give one for each image")
-    for image in images:
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-            raise TypeError(f"image is {kind}: it must be a uint8 array (RGB, 0 to 255)")
-        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_IMAGE_SIZE:
-            raise ValueError(
-                f"image has shape {image.shape}: it must be (H, W, 3) with H and W at least {MIN_IMAGE_SIZE}"
-            )
-        if image.shape != images[0].shape:
-            raise ValueError(f"images of {images[0].shape} and {image.shape}: a batch has one size")
-    height, width = images[0].shape[:2]
-    for camera in intrinsics:
-        if camera is not None and (camera.height, camera.width) != (height, width):
-            raise ValueError(
-                f"intrinsics are for {camera.width}x{camera.height}, the image is {width}x{height}: "
-                "use Intrinsics.resized or cropped"
-            )
-    return height, width
