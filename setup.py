@@ -3,9 +3,16 @@
 ``cinet_ros`` needs messages that only a ROS build generates, so colcon builds it (CMakeLists.txt).
 """
 
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+
+# Where the version stands; it is read, not imported, since a build has nothing of what the package imports. A container
+# asks this file for dependencies before the rest of the source is there, and needs no version then.
+SOURCE = Path(__file__).with_name("cinet_core") / "__init__.py"
+TEXT = SOURCE.read_text(encoding="utf-8") if SOURCE.is_file() else ""
+VERSION = next(iter(re.findall(r'^__version__ = "(.+)"$', TEXT, re.M)), None)
 
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
@@ -95,7 +102,7 @@ ROS_BUILD_OF = {
 
 setup(
     name="cinet",
-    version="0.1.0",
+    version=VERSION,
     description="CI-Net: metric depth, semantic labels and a semantic point cloud from one RGB camera",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

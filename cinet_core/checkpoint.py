@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,129 +15,44 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cinet_core.atomic_file import replacing
-from cinet_core.data.label_sets import LabelSet, get_label_set
+from cinet_core.data.label_sets import get_label_set
 from cinet_core.model.cinet import CINet, build_model
-from cinet_core.model.config import ModelConfig, get_config
-from cinet_core.weights_file import CheckpointError, WeightsHeader, check_readable, read_file, read_header
+from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig, get_config
+from cinet_core.model_metadata import (
+    DEFAULT_WEIGHTS,
+    FORMAT_VERSION,
+    METADATA_KEY,
+    VERSION_KEY,
+    ModelMetadata,
+    TrainingCamera,
+    parse_metadata,
+    read_metadata,
+    weights_path,
+)
+from cinet_core.weights_file import CheckpointError, WeightsHeader, check_readable, read_file
 
 __all__ = [
     "DEFAULT_WEIGHTS",
     "FORMAT_VERSION",
+    "RANDOM_WEIGHTS",
     "Checkpoint",
     "CheckpointError",
     "ModelMetadata",
     "TrainingCamera",
     "load_checkpoint",
+    "named_checkpoint",
     "random_checkpoint",
     "read_metadata",
     "save_checkpoint",
     "weights_path",
 ]
 
-FORMAT_VERSION = 1
 MAX_CHECKPOINT_BYTES = 2 * 2**30
-DEFAULT_WEIGHTS = "default"
-"""In place of a path: the weights that come with this package (docs/model_card.md)."""
+RANDOM_WEIGHTS = "random"
+"""In place of a path: an untrained network, for plumbing and timing."""
 # Sent instead of a digest where there is no file.
 RANDOM_HASH = "random"
-_VERSION_KEY = "cinet_format_version"
-_METADATA_KEY = "cinet_metadata"
 _FLOAT_CODES = {"F16", "BF16", "F32"}
-
-
-@dataclass(frozen=True)
-class TrainingCamera:
-    """The canonical camera of spec/method.md, as the network saw it.
-
-    Attributes:
-        width, height: network input in training, pixels.
-        canonical_focal: f_c, focal length in pixels in which the network's depth is metric.
-        focal_range: smallest and largest f_net seen in training, pixels.
-    """
-
-    width: int = 320
-    height: int = 240
-    canonical_focal: float = 262.5
-    focal_range: tuple[float, float] = (210.0, 420.0)
-
-    def __post_init__(self) -> None:
-        """Raise ValueError on sizes or focal lengths that no camera has."""
-        for name in ("width", "height"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not 16 <= value <= 8192:
-                raise ValueError(f"camera {name} is {value!r}: it must be an integer from 16 to 8192 pixels")
-        if not (math.isfinite(self.canonical_focal) and self.canonical_focal > 0):
-            raise ValueError(f"canonical_focal is {self.canonical_focal!r}: it must be finite and above 0 pixels")
-        # One camera, one zoom: both ends may be the same.
-        _check_range("focal_range", self.focal_range, may_be_equal=True)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width)."""
-        return self.height, self.width
-
-
-@dataclass(frozen=True)
-class ModelMetadata:
-    """What travels with the weights.
-
-    Attributes:
-        config: shape of the network.
-        label_set: what its classes mean.
-        camera: the camera it was trained in.
-        depth_range: metres; predictions outside are invalid.
-        recipe: how it was trained, JSON types.
-        figures: how good it is, JSON types, each with its protocol.
-        licence, attribution: of the weights, as their training data demand it.
-        random_weights: nothing was learnt: the predictions mean nothing.
-    """
-
-    config: ModelConfig
-    label_set: LabelSet
-    camera: TrainingCamera = field(default_factory=TrainingCamera)
-    depth_range: tuple[float, float] = (0.1, 10.0)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    licence: str = ""
-    attribution: str = ""
-    random_weights: bool = False
-
-    def __post_init__(self) -> None:
-        """Raise ValueError unless the parts fit each other."""
-        classes = len(self.label_set.classes)
-        if classes != self.config.num_classes:
-            raise ValueError(
-                f"label set {self.label_set.name!r} has {classes} classes, the network {self.config.num_classes}"
-            )
-        _check_range("depth_range", self.depth_range)
-        kinds = {"recipe": Mapping, "figures": Mapping, "licence": str, "attribution": str, "random_weights": bool}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(self, name), kind):
-                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a {kind.__name__}")
-
-    def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
-        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
-        return values | {
-            "config": self.config.to_dict(),
-            "label_set": self.label_set.to_dict(),
-            "camera": dataclasses.asdict(self.camera),
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ModelMetadata:
-        """Inverse of `to_dict`. Raises ValueError, TypeError or KeyError on anything unusable."""
-        camera = dict(values["camera"])
-        camera["focal_range"] = tuple(camera["focal_range"])
-        return cls(
-            **{
-                **values,
-                "config": ModelConfig.from_dict(values["config"]),
-                "label_set": LabelSet.from_dict(values["label_set"]),
-                "camera": TrainingCamera(**camera),
-                "depth_range": tuple(values["depth_range"]),
-            }
-        )
 
 
 @dataclass(frozen=True)
@@ -179,7 +92,7 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
         text = json.dumps(metadata.to_dict(), allow_nan=False)
     except TypeError as error:
         raise ValueError(f"{path} is not written: recipe or figures are not JSON: {error}") from error
-    content = safetensors.torch.save(tensors, {_VERSION_KEY: str(FORMAT_VERSION), _METADATA_KEY: text})
+    content = safetensors.torch.save(tensors, {VERSION_KEY: str(FORMAT_VERSION), METADATA_KEY: text})
     check_readable(path, content)
     with replacing(path) as file:
         file.write(content)
@@ -196,7 +109,7 @@ def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> 
     """
     path = weights_path(path)
     header, content = read_file(path, max_bytes)
-    metadata = _parse_metadata(path, header)
+    metadata = parse_metadata(path, header)
     model = _empty_model(path, metadata.config)
     expected = model.state_dict()
     _check_tensors(path, header, expected)
@@ -218,15 +131,24 @@ def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> 
     return Checkpoint(model.eval(), metadata, hashlib.sha256(content).hexdigest())
 
 
-def read_metadata(path: str | Path) -> ModelMetadata:
-    """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`."""
-    path = weights_path(path)
-    return _parse_metadata(path, read_header(path))
+def named_checkpoint(name: str | Path, config: str | None = None) -> Checkpoint:
+    """The checkpoint that a user names.
 
+    Args:
+        name: a file; "default", the weights that come with this package; or "random", an untrained network.
+        config: network of "random", a name in `CONFIGS`; None = "lite".
 
-def weights_path(name: str | Path) -> Path:
-    """The file that a name of weights stands for: itself, or where "default" was installed."""
-    return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
+    Raises:
+        CheckpointError: as `load_checkpoint`.
+        ValueError: there is no such configuration, or it was named for a file, which knows its own.
+    """
+    if str(name) == RANDOM_WEIGHTS:
+        return random_checkpoint(config or DEFAULT_CONFIG)
+    if config:
+        raise ValueError(
+            f"config {config!r} chooses the network of the weights {RANDOM_WEIGHTS!r}; a file knows its own"
+        )
+    return load_checkpoint(name)
 
 
 def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40", **overrides: Any) -> Checkpoint:
@@ -245,21 +167,6 @@ def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40",
         camera = TrainingCamera(640, 480, 2 * camera.canonical_focal, (420.0, 840.0))
     metadata = ModelMetadata(config, labels, camera, random_weights=True)
     return Checkpoint(build_model(config, seed=seed).eval(), metadata, RANDOM_HASH)
-
-
-def _parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
-    version = header.metadata.get(_VERSION_KEY)
-    if version is None or _METADATA_KEY not in header.metadata:
-        raise CheckpointError(f"{path} holds tensors but no CI-Net metadata: give a file that save_checkpoint wrote")
-    if version != str(FORMAT_VERSION):
-        raise CheckpointError(
-            f"{path} has format version {version[:20]!r}, this software reads {FORMAT_VERSION}: install the version "
-            "that wrote it, or save it anew there"
-        )
-    try:
-        return ModelMetadata.from_dict(json.loads(header.metadata[_METADATA_KEY]))
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"{path} has unusable metadata: {type(error).__name__}: {error}") from error
 
 
 def _empty_model(path: Path, config: ModelConfig) -> CINet:
@@ -287,12 +194,6 @@ def _check_tensors(path: Path, header: WeightsHeader, expected: Mapping[str, Ten
                 f"{path}: tensor {name} is {code} {list(shape)}, its configuration needs {sorted(codes)} "
                 f"{list(tensor.shape)}"
             )
-
-
-def _check_range(name: str, limits: tuple[float, float], may_be_equal: bool = False) -> None:
-    usable = len(limits) == 2 and all(map(math.isfinite, limits)) and 0 < limits[0] <= limits[1]
-    if not usable or (limits[0] == limits[1] and not may_be_equal):
-        raise ValueError(f"{name} is {limits!r}: it must be two finite, rising numbers above 0")
 
 
 def _not_finite(tensors: Mapping[str, Tensor]) -> list[str]:

@@ -16,6 +16,20 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import torch
 
+__all__ = [
+    "MIN_NETWORK_SIDE",
+    "Intrinsics",
+    "depth_edges",
+    "fit_network_size",
+    "network_focal",
+    "project",
+    "to_canonical",
+    "to_metric",
+    "unproject",
+    "why_not_rigid",
+    "without_edges",
+]
+
 _Depth = TypeVar("_Depth", float, "npt.NDArray[np.floating]", "torch.Tensor")
 
 MIN_NETWORK_SIDE = 16
@@ -25,6 +39,12 @@ MIN_NETWORK_SIDE = 16
 @dataclass(frozen=True)
 class Intrinsics:
     """An undistorted pinhole camera: focal lengths and principal point in pixels, for one image size.
+
+    >>> camera = Intrinsics.from_fov(640, 480, 90)
+    >>> round(camera.fx), camera.cx, camera.cy
+    (320, 319.5, 239.5)
+    >>> round(camera.resized(320, 240).fx)
+    160
 
     Raises:
         ValueError: a value is not finite, a focal length is not positive, or a size is below one pixel.

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+__all__ = ["MAX_HEADER_BYTES", "CheckpointError", "WeightsHeader", "check_readable", "read_file", "read_header"]
+
 # A thousand tensors take 0.1 MB, label set and recipe some kB: far beyond that it is not one of ours. Parsed, JSON can
 # take 25 times its size.
 MAX_HEADER_BYTES = 2**20

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -14,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.extract import Extracted, FrameFolder, extract
+from cinet_core.bags.extraction import extract_bag
 from cinet_core.bags.reader import BagReader
-from cinet_core.bags.rgbd import RgbdBag
 from cinet_core.bags.settings import RunSettings, read_parameters
+from cinet_core.cli.console import ConsoleProgress
 
 if TYPE_CHECKING:
     from cinet_core.inference.predictor import Predictor
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
 
 def add_predictions(options: argparse.Namespace) -> int:
     """Run ``cinet bag run``; returns the exit status (see the command's help)."""
-    from cinet_core.checkpoint import CheckpointError
-    from cinet_core.cli.weights import named_checkpoint
+    from cinet_core.checkpoint import CheckpointError, named_checkpoint
     from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
     from cinet_core.inference.predictor import Predictor
 
@@ -94,9 +91,10 @@ def _run(reader: BagReader, predictor: Predictor, settings: RunSettings, options
 def extract_frames(options: argparse.Namespace) -> int:
     """Run ``cinet bag extract``; returns the exit status (see the command's help)."""
     try:
-        with BagReader(options.input) as reader:
-            bag = RgbdBag(
-                reader,
+        with ConsoleProgress() as progress:
+            done = extract_bag(
+                options.input,
+                options.output,
                 image_topic=options.image_topic,
                 depth_topic=options.depth_topic,
                 labels_topic=options.labels_topic,
@@ -106,36 +104,21 @@ def extract_frames(options: argparse.Namespace) -> int:
                 tolerance=options.tolerance,
                 every=options.every,
                 rectified=options.rectified,
+                room_seconds=options.room_seconds,
+                name=options.name or "",
+                progress=progress,
             )
-            report = _extract(bag, options)
-            _note([*reader.notes, *bag.notes, *(f"WARNING: {text}" for text in report.plausibility.warnings())])
-            faults = list(reader.faults)
     except (BagError, ValueError, OSError) as error:
         print(f"cinet bag extract: {error}", file=sys.stderr)
         return 2
-    if not report.written + report.there:
-        faults.append(f"{options.output}: not one frame could be written")
-    if report.uncalibrated:
-        bag.refused["no_intrinsics"] += report.uncalibrated
-        bag.examples.setdefault("no_intrinsics", "the camera is unknown: name --camera-info-topic, or calibrate it")
-    return _told(faults, bag.refused, bag.examples)
-
-
-def _extract(bag: RgbdBag, options: argparse.Namespace) -> Extracted:
-    """Write frames under a progress bar, and tell what they are made of."""
-    folder = FrameFolder(options.output)
-    stem = options.name or re.sub(r"[^\w.-]", "_", options.input.resolve().stem)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task("frames", total=len(bag))
-        report = extract(bag, folder, stem, options.room_seconds, lambda done: progress.update(task, completed=done))
-    there = f" ({report.there} were there)" if report.there else ""
-    print(f"{options.output}: {report.written + report.there} frames of {options.input}{there}")
-    print(f"  images of {bag.image.topic}, depth of {bag.depth.topic if bag.depth else 'no topic'}, ", end="")
-    print(f"labels of {bag.labels.topic if bag.labels else 'no topic'}")
-    if bag.unpaired and bag.depth is not None:
-        print(f"  {bag.unpaired} images have no depth within {options.tolerance:g} s")
-    return report
+    there = f" ({done.there} were there)" if done.there else ""
+    print(f"{options.output}: {done.frames} frames of {options.input}{there}")
+    print(f"  images of {done.image_topic}, depth of {done.depth_topic or 'no topic'}, ", end="")
+    print(f"labels of {done.labels_topic or 'no topic'}")
+    if done.unpaired:
+        print(f"  {done.unpaired} images have no depth within {options.tolerance:g} s")
+    _note(done.notes)
+    return _told(done.faults, done.refused, done.examples)
 
 
 def _note(notes: Sequence[str]) -> None:
@@ -147,7 +130,7 @@ def _note(notes: Sequence[str]) -> None:
             print(f"  {note}")
 
 
-def _told(faults: Sequence[str], refused: Counter[str], examples: dict[str, str]) -> int:
+def _told(faults: Sequence[str], refused: Mapping[str, int], examples: Mapping[str, str]) -> int:
     """Say what could not be read; returns the exit status."""
     for fault in dict.fromkeys(faults):
         print(f"DAMAGED {fault}", file=sys.stderr)

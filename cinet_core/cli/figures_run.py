@@ -8,8 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cinet_core.checkpoint import CheckpointError
-from cinet_core.cli.weights import named_checkpoint
+from cinet_core.checkpoint import CheckpointError, named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_sets import LabelSet

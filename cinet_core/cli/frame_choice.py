@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from cinet_core.checkpoint import Checkpoint
-from cinet_core.cli.weights import named_checkpoint
+from cinet_core.checkpoint import Checkpoint, named_checkpoint
 from cinet_core.data.frame_sources import Frame
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor

@@ -50,9 +50,9 @@ def add_odometry(parser: argparse.ArgumentParser) -> None:
 
 def run_odometry(options: argparse.Namespace) -> int:
     """Run ``cinet odometry``; returns the exit status."""
-    from cinet_core.cli.odometry_run import compare_odometry
+    from cinet_core.cli.odometry_run import run_comparison
 
-    return compare_odometry(options, DEPTHS if options.depth == "both" else (options.depth,))
+    return run_comparison(options)
 
 
 def _metres(text: str) -> float:

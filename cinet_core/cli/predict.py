@@ -7,27 +7,18 @@ import itertools
 import logging
 import math
 import time
-from pathlib import Path
 
-import cv2
-import numpy as np
-import numpy.typing as npt
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.frame_choice import chosen_camera, chosen_checkpoint, chosen_predictor
-from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_source
-from cinet_core.geometry import Intrinsics, unproject
-from cinet_core.inference.predictor import Prediction, Predictor
-from cinet_core.visualize import Open3DError, panel, write_ply
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.geometry import Intrinsics
+from cinet_core.inference.prediction import RANDOM_WARNING, Prediction
+from cinet_core.inference.predictor import Predictor
+from cinet_core.visualize.ply import Open3DError, load_open3d
 
-"""65535 means "unknown" to some readers of depth images."""
-
-RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
 _log = logging.getLogger(__name__)
 
 
@@ -109,8 +100,7 @@ class _Run:
     def _one(self, frame: Frame) -> None:
         try:
             intrinsics = self._intrinsics(frame)
-            prediction = self._predictor.predict(frame.image, intrinsics).within(frame.valid)
-            self._write(frame, prediction)
+            self._write(frame, self._predictor(frame.image, intrinsics).within(frame.valid))
         except (ValueError, OSError) as error:
             _log.error("%s: %s", frame.name, error)
             self._failed += 1
@@ -134,26 +124,8 @@ class _Run:
             _log.warning("%s", text)
 
     def _write(self, frame: Frame, prediction: Prediction) -> None:
-        write, stem = self._options.write, str(self._options.output / frame.name)
-        if "panel" in write:
-            random = self._predictor.metadata.random_weights
-            title = f"{self._source.name} / {frame.name}, {self._predictor.metadata.config.name}"
-            caption = f"{RANDOM_WARNING}. {title}" if random else title
-            picture = panel(frame.image, prediction, self._predictor.label_set, caption, warning=random)
-            _write_png(Path(f"{stem}_panel.png"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        if "depth" in write:
-            _write_png(Path(f"{stem}_depth.png"), depth_millimetres(prediction.depth))
-        if "labels" in write:
-            _write_png(Path(f"{stem}_labels.png"), prediction.labels)
-        if "cloud" in write and prediction.intrinsics is not None:
-            points = unproject(prediction.depth, prediction.intrinsics)
-            path = Path(f"{stem}_cloud.ply")
-            if not write_ply(path, points, frame.image, prediction.labels, prediction.confidence):
-                _log.warning("%s is not written: no pixel of %s has a valid depth", path, frame.name)
-
-
-def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:
-    encoded, content = cv2.imencode(".png", picture)
-    if not encoded:
-        raise OSError(f"{path}: OpenCV could not encode a picture of {picture.shape} {picture.dtype}")
-    write_whole(path, content.tobytes())
+        caption = f"{self._source.name} / {frame.name}, {self._predictor.metadata.config.name}"
+        written = prediction.save(self._options.output, frame.name, self._options.write, caption)
+        if "cloud" in self._options.write and prediction.intrinsics is not None and "cloud" not in written:
+            path = f"{self._options.output / frame.name}_cloud.ply"
+            _log.warning("%s is not written: no pixel of %s has a valid depth", path, frame.name)

@@ -24,6 +24,17 @@ from cinet_core.messages.camera import CameraModel
 from cinet_core.messages.distortion import read_distortion
 from cinet_core.messages.errors import ConversionError
 
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "Calibration",
+    "FileNames",
+    "FrameFiles",
+    "SourceError",
+    "list_frames",
+    "ros_calibration",
+    "scaled_to",
+]
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
 MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
@@ -164,7 +175,7 @@ def _layout(folder: Path) -> list[FrameFiles]:
         return _open3d(folder)
     if (folder / "camera-intrinsics.txt").is_file():
         return _camera_intrinsics_txt(folder)
-    calibration = _ros_calibration(folder / "camera_info.yaml")
+    calibration = ros_calibration(folder / "camera_info.yaml")
     return [FrameFiles(name, path, calibration=calibration) for name, path in _photos(folder)]
 
 
@@ -248,7 +259,7 @@ def _camera_intrinsics_txt(folder: Path) -> list[FrameFiles]:
     return frames
 
 
-def _ros_calibration(path: Path) -> Calibration | None:
+def ros_calibration(path: Path) -> Calibration | None:
     """What a ROS calibration says of the camera; None where there is no such file."""
     if not path.is_file():
         return None

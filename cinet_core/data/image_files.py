@@ -17,6 +17,8 @@ from cinet_core.data.frame_files import Calibration, SourceError
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.camera import CameraModel
 
+__all__ = ["OrientedImage", "oriented", "read_depth", "read_image"]
+
 
 @dataclass(frozen=True, eq=False)
 class _Lens:
@@ -126,14 +128,7 @@ def read_image(path: Path) -> OrientedImage:
     """
     try:
         with Image.open(path) as opened:
-            orientation = orientation_in(opened)
-            if opened.mode == "F":
-                raise SourceError(path, "it holds 32-bit numbers, like a depth image", "give a photograph in its place")
-            picture = ImageOps.exif_transpose(opened)
-            if picture.mode.startswith("I"):
-                grey = (np.asarray(picture).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-                return OrientedImage(np.repeat(grey[..., None], 3, axis=2), orientation)
-            return OrientedImage(np.array(picture.convert("RGB")), orientation)
+            return oriented(opened, path)
     except SourceError:
         raise
     except Image.DecompressionBombError as error:
@@ -142,6 +137,26 @@ def read_image(path: Path) -> OrientedImage:
     except Exception as error:
         reason = "not an image" if isinstance(error, UnidentifiedImageError) else f"cannot be decoded ({error})"
         raise SourceError(path, reason, "replace or remove the file") from error
+
+
+def oriented(image: Image.Image, name: Path | str) -> OrientedImage:
+    """An image of Pillow's, turned upright; 16-bit images keep their upper 8 bits, alpha is left out.
+
+    Args:
+        image: opened.
+        name: of it, for errors.
+
+    Raises:
+        SourceError: it holds 32-bit numbers in place of grey values.
+    """
+    orientation = orientation_in(image)
+    if image.mode == "F":
+        raise SourceError(name, "it holds 32-bit numbers, like a depth image", "give a photograph in its place")
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I"):
+        grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+        return OrientedImage(np.repeat(grey[..., None], 3, axis=2), orientation)
+    return OrientedImage(np.array(upright.convert("RGB")), orientation)
 
 
 def read_depth(path: Path) -> npt.NDArray[np.float32]:

@@ -17,6 +17,19 @@ import numpy.typing as npt
 
 from cinet_core.data import label_tables as tables
 
+__all__ = [
+    "LABEL_SETS",
+    "NYU13",
+    "NYU40",
+    "SUN37",
+    "UNLABELLED",
+    "WHITE",
+    "Grouping",
+    "LabelSet",
+    "get_label_set",
+    "voc_palette",
+]
+
 UNLABELLED = 255
 """Label value of a pixel without a class, in every label set and every label image."""
 
@@ -79,6 +92,12 @@ class Grouping:
 @dataclass(frozen=True)
 class LabelSet:
     """The classes that a network predicts.
+
+    >>> nyu40 = get_label_set("nyu40")
+    >>> len(nyu40.classes), nyu40.classes[0], nyu40.ids(["wall", "Floor"])
+    (40, 'wall', [0, 1])
+    >>> nyu40.palette[[0, 255]].tolist()
+    [[128, 0, 0], [0, 0, 0]]
 
     Attributes:
         name: for example "nyu40".
@@ -169,6 +188,9 @@ class LabelSet:
 
 def get_label_set(name: str) -> LabelSet:
     """The label set of this name: "nyu40", "nyu13" or "sun37".
+
+    >>> get_label_set("nyu13").name
+    'nyu13'
 
     Raises:
         ValueError: there is no such label set.

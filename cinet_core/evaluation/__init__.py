@@ -1,6 +1,6 @@
 """How good predictions are: metrics, and the protocols that say which pixels count. Needs no training library.
 
-`cinet_core.evaluation.evaluate` scores a network on a data set.
+`cinet_core.evaluation.scoring.evaluate` scores a checkpoint on a data set.
 """
 
 from cinet_core.evaluation.attention import AttentionMetrics

@@ -15,6 +15,8 @@ from cinet_core.evaluation.metrics import DELTA, DepthMetrics
 from cinet_core.evaluation.protocols import FULL
 from cinet_core.evaluation.tables import TextTable, number, percent
 
+__all__ = ["FrameScale", "RatioHistogram", "ScaleReport", "ScaleStudy"]
+
 _BINS, _WIDTH = 8000, 1e-3
 _LOG_RATIOS = (np.arange(_BINS) - _BINS / 2 + 0.5) * _WIDTH
 

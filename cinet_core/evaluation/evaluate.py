@@ -41,6 +41,8 @@ from cinet_core.model.cinet import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
+__all__ = ["DEPLOYED", "LABEL_ORDERS", "BackendFor", "EvaluationGraph", "evaluate_model", "protocols_for"]
+
 DEPLOYED: LabelOrder = "argmax-resize"
 LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", DEPLOYED)
 
@@ -58,7 +60,7 @@ def protocols_for(dataset: SceneDataset) -> tuple[DepthProtocol, ...]:
     return (replace(FULL, truth=dataset.depth_source, max_depth=dataset.meta.depth_range[1]),)
 
 
-def evaluate(
+def evaluate_model(
     model: CINet,
     camera: TrainingCamera,
     dataset: SceneDataset,

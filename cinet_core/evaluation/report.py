@@ -15,6 +15,8 @@ from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_
 from cinet_core.evaluation.tables import TextTable, number, percent
 from cinet_core.inference.choices import FLOAT32
 
+__all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "Report"]
+
 SCHEMA_VERSION = 1
 RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these figures mean nothing"
 

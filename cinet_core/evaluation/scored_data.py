@@ -11,11 +11,13 @@ from cinet_core.data.nyu_depth_v2 import NyuDepthV2
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.scene_dataset import SceneDataset, Split
 
+__all__ = ["open_for_network", "open_scored"]
+
 
 def open_scored(
     root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
 ) -> tuple[SceneDataset, SceneDataset | None]:
-    """A split for `evaluate`, and the same frames with raw depth, its `raw`, for NYU-Depth-v2 (None for other sets).
+    """A split for `evaluate_model`, and its `raw`: the frames with raw depth, of NYU-Depth-v2 (None for other sets).
 
     Args:
         root, split, kind: see `open_dataset`.

@@ -6,63 +6,45 @@ import copy
 import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, overload
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.image_batch import check_batch, stacked
+from cinet_core.inference.prediction import Prediction
 from cinet_core.inference.selection import TORCH, check_backend, lacking, needs_preparation, resolve_precision, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
+
+if TYPE_CHECKING:
+    from cinet_core.data.image_files import OrientedImage
+    from cinet_core.inference.image_input import CameraLike, ImageLike
+
+__all__ = ["MAX_CACHED_SIZES", "Prediction", "Predictor"]
 
 # Several cameras of different sizes may share one predictor; a stream of random sizes must not fill the memory.
 MAX_CACHED_SIZES = 4
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """What was seen in one image, at the output size (H, W).
-
-    Attributes:
-        depth: (H, W) float32, metres along the optical axis, NaN = invalid.
-        labels: (H, W) uint8 class ids.
-        confidence: (H, W) uint8, 0..255.
-        intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
-        seconds: time per stage of the batch that the image was part of.
-    """
-
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
-    intrinsics: Intrinsics | None
-    seconds: dict[str, float]
-
-    def within(self, valid: npt.NDArray[np.bool_] | None) -> Prediction:
-        """The prediction where the image shows something: NaN, 255 and 0 elsewhere; the same one for None.
-
-        Args:
-            valid: (H, W) bool, False where rectification left the image without a source.
-        """
-        if valid is None:
-            return self
-        return replace(
-            self,
-            depth=np.where(valid, self.depth, np.float32(np.nan)),
-            labels=np.where(valid, self.labels, np.uint8(UNLABELLED)),
-            confidence=np.where(valid, self.confidence, np.uint8(0)),
-        )
-
-
 class Predictor:
-    """A checkpoint on a device.
+    """A checkpoint on a device; called with an image or several, it predicts. A context manager: it closes at the end.
+
+    >>> import cinet_core
+    >>> with cinet_core.load("random", device="cpu", network_size=(48, 64)) as predictor:
+    ...     prediction = predictor("docs/example_room.jpg", fov=57)
+    >>> prediction.depth.shape == prediction.labels.shape
+    True
 
     Args:
         checkpoint: what to run.
@@ -134,6 +116,80 @@ class Predictor:
         """What the class ids mean."""
         return self.metadata.label_set
 
+    @overload
+    def __call__(
+        self,
+        image: list[Any] | tuple[Any, ...],
+        camera: CameraLike | Sequence[CameraLike | None] | None = None,
+        *,
+        fov: float | None = None,
+        batch: int = 4,
+    ) -> list[Prediction]: ...
+
+    @overload
+    def __call__(
+        self,
+        image: ImageLike,
+        camera: CameraLike | Sequence[CameraLike | None] | None = None,
+        *,
+        fov: float | None = None,
+        batch: int = 4,
+    ) -> Prediction: ...
+
+    def __call__(
+        self,
+        image: ImageLike | list[Any] | tuple[Any, ...],
+        camera: CameraLike | Sequence[CameraLike | None] | None = None,
+        *,
+        fov: float | None = None,
+        batch: int = 4,
+    ) -> Prediction | list[Prediction]:
+        """Predict for what people call an image, or for several.
+
+        Without a camera, f_net is taken to be f_c: depth may be off by a constant factor, and there are no points.
+
+        Args:
+            image: a path, a PIL image, a NumPy array or a torch tensor, see `image_input.rgb_image`; or a list or
+                tuple of them, or an array or tensor (B, H, W, C) or (B, C, H, W). Sizes may differ.
+            camera: `Intrinsics`, a 3x3 matrix K, four numbers fx fy cx cy, or the path of a camera_info.yaml, by which
+                a distorted image is rectified first; of the upright image. For several images: one for all of them,
+                or a sequence of one each.
+            fov: horizontal field of view in degrees, where that is all that is known of the camera.
+            batch: images of one call of the network, as far as consecutive ones have the same size.
+
+        Returns:
+            A prediction, or a list of them in the order of the images. Where rectification left an image without a
+            source, depth is NaN, labels are 255 and confidence is 0.
+
+        Raises:
+            SourceError: a file that cannot be read, or a calibration that does not fit the image.
+            TypeError, ValueError: what is no image, no camera, or ambiguous; it says what to give.
+            RuntimeError: after `close`.
+        """
+        # Here, since a node predicts on arrays alone and starts without it.
+        from cinet_core.inference.image_input import all_located, is_batch, located, rgb_image
+
+        if not is_batch(image):
+            return self._predicted([located(rgb_image(image), camera, fov)])[0]  # type: ignore[arg-type]
+        if batch < 1:
+            raise ValueError(f"batch is {batch}: it must be at least 1")
+        predictions: list[Prediction] = []
+        waiting: list[tuple[OrientedImage, Intrinsics | None]] = []
+        for following in all_located(image, camera, fov):
+            if waiting and (len(waiting) == batch or waiting[0][0].size != following[0].size):
+                predictions += self._predicted(waiting)
+                waiting = []
+            waiting.append(following)
+        return predictions + (self._predicted(waiting) if waiting else [])
+
+    def _predicted(self, batch: Sequence[tuple[OrientedImage, Intrinsics | None]]) -> list[Prediction]:
+        """Predict for images of one size; what rectification left without a source is not valid."""
+        predictions = self.predict_batch([image.rgb for image, _ in batch], [camera for _, camera in batch])
+        return [
+            prediction.within(_at_size(image.valid, prediction.depth.shape))
+            for prediction, (image, _) in zip(predictions, batch, strict=True)
+        ]
+
     def predict(self, image: npt.NDArray[np.uint8], intrinsics: Intrinsics | None = None) -> Prediction:
         """Predict for one image (H, W, 3) uint8 RGB; see `predict_batch`."""
         return self.predict_batch([image], [intrinsics])[0]
@@ -155,11 +211,11 @@ class Predictor:
         """
         if self._closed:
             raise RuntimeError("the predictor is closed: make a new one")
-        height, width = _check_batch(images, intrinsics)
+        height, width = check_batch(images, intrinsics)
         backend = self._backend(height, width)
         cameras = [camera or self._canonical_camera(height, width) for camera in intrinsics]
         values = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
-        output = backend.run(_batch(images), values)
+        output = backend.run(stacked(images), values)
         out_height, out_width = output.depth.shape[1:]
         return [
             Prediction(
@@ -168,6 +224,8 @@ class Predictor:
                 confidence=output.confidence[index],
                 intrinsics=None if camera is None else camera.resized(out_width, out_height),
                 seconds=output.seconds,
+                image=images[index],
+                metadata=self.metadata,
             )
             for index, camera in enumerate(intrinsics)
         ]
@@ -230,6 +288,22 @@ class Predictor:
         other._backends = OrderedDict()
         return other
 
+    def __enter__(self) -> Predictor:
+        """The predictor itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """The network, where it runs and what runs it, in one line."""
+        weights = "RANDOM WEIGHTS" if self.metadata.random_weights else self.model_hash[:12]
+        state = "closed" if self._closed else f"{self.device}, {self._choice}"
+        return f"<Predictor {self.metadata.config.name} ({weights}), {self.label_set.name}, {state}>"
+
     def close(self) -> None:
         """Free the device memory. May be called again; predicting afterwards raises RuntimeError."""
         self._closed = True
@@ -277,32 +351,8 @@ class Predictor:
         )
 
 
-def _batch(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
-    """(B, H, W, 3), contiguous and writable, as tensors want it; one image that is so already is not copied."""
-    first = images[0]
-    if len(images) == 1 and first.flags.c_contiguous and first.flags.writeable:
-        return first[None]
-    return np.stack(images)
-
-
-def _check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]) -> tuple[int, int]:
-    if not images or len(images) != len(intrinsics):
-        raise ValueError(f"{len(images)} images came with {len(intrinsics)} intrinsics: give one for each image")
-    for image in images:
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
-            kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-            raise TypeError(f"image is {kind}: it must be a uint8 array (RGB, 0 to 255)")
-        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_IMAGE_SIZE:
-            raise ValueError(
-                f"image has shape {image.shape}: it must be (H, W, 3) with H and W at least {MIN_IMAGE_SIZE}"
-            )
-        if image.shape != images[0].shape:
-            raise ValueError(f"images of {images[0].shape} and {image.shape}: a batch has one size")
-    height, width = images[0].shape[:2]
-    for camera in intrinsics:
-        if camera is not None and (camera.height, camera.width) != (height, width):
-            raise ValueError(
-                f"intrinsics are for {camera.width}x{camera.height}, the image is {width}x{height}: "
-                "use Intrinsics.resized or cropped"
-            )
-    return height, width
+def _at_size(valid: npt.NDArray[np.bool_] | None, shape: tuple[int, ...]) -> npt.NDArray[np.bool_] | None:
+    """Valid pixels of the image at the size of its prediction."""
+    if valid is None or valid.shape == shape:
+        return valid
+    return cv2.resize(valid.astype(np.uint8), shape[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(bool)

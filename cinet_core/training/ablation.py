@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import replacing
-from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.training.checkpoints import FINAL_FILE
@@ -191,7 +191,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     dataset, raw = open_scored(data.root, "test", data.kind, options, checkpoint.metadata.label_set)
     device = resolve_device("cpu" if recipe.run.accelerator == "cpu" else "auto")
     camera = checkpoint.metadata.camera
-    evaluation = evaluate(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)
+    evaluation = evaluate_model(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)
     found = evaluation.figures()
     entry = {**identity, "figures": found, "evaluation": evaluation.to_dict()}
     with replacing(folder / EVALUATION_FILE) as file:

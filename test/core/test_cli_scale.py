@@ -17,8 +17,7 @@ pytest.importorskip("rosbags")
 import made_bags
 from made_bags import HEIGHT, PERIOD, START, WIDTH
 
-from cinet_core.bags.settings import RunSettings, read_parameters
-from cinet_core.cli import scale_run
+from cinet_core.bags.settings import DEPTH_SCALE_LIMITS, RunSettings, read_parameters
 from cinet_core.cli.scale import add_scale, run_scale
 from cinet_core.evaluation.depth_scale import RatioHistogram, ScaleStudy
 from cinet_core.inference.predictor import Prediction, Predictor
@@ -165,7 +164,7 @@ def test_no_parameter_is_suggested_that_the_node_would_refuse(
 def test_the_limits_are_the_nodes() -> None:
     parameters = pytest.importorskip("cinet_ros.parameters")
     (field,) = (item for item in parameters.dataclasses.fields(parameters.Settings) if item.name == "depth_scale")
-    assert field.metadata["limits"] == scale_run.DEPTH_SCALE_LIMITS
+    assert field.metadata["limits"] == DEPTH_SCALE_LIMITS
     node = parameters.Settings()
     for name, value in vars(RunSettings()).items():  # and all defaults
         assert getattr(node, name) == value, name

@@ -14,7 +14,7 @@ import torch
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, read_metadata, weights_path
 from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
-from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.selection import lacking, select
 from cinet_core.weights_file import read_header
@@ -65,7 +65,7 @@ def test_other_names_are_paths() -> None:
 def test_they_see_real_rooms(checkpoint: Checkpoint, shared_data: Path) -> None:
     """Five frames of a real living room: the model card has the figures, with room here for other processors."""
     frames = open_dataset(shared_data / "livingroom_frames", "all", label_set=checkpoint.metadata.label_set)
-    evaluation = evaluate(checkpoint.model, checkpoint.metadata.camera, frames)
+    evaluation = evaluate_model(checkpoint.model, checkpoint.metadata.camera, frames)
     (aligned,) = (score for score in evaluation.depth if score.aligned)
     depths = [frames[number].depth.numpy() for number in range(len(frames))]
     # A wall at the true median of each frame.

@@ -26,7 +26,7 @@ from cinet_core.data.sample import Sample, collate
 from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.evaluation import EIGEN, PAPER, BatchMetrics
-from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate, protocols_for
+from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate_model, protocols_for
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
@@ -82,7 +82,7 @@ class SomeCameras(FolderDataset):
 
 
 def run(checkpoint: Checkpoint, dataset: FolderDataset | NyuDepthV2, **options: object) -> Evaluation:
-    return evaluate(checkpoint.model, checkpoint.metadata.camera, dataset, **options)  # type: ignore[arg-type]
+    return evaluate_model(checkpoint.model, checkpoint.metadata.camera, dataset, **options)  # type: ignore[arg-type]
 
 
 def predicted(checkpoint: Checkpoint, sample: Sample) -> tuple[Array, NDArray[np.uint8]]:
@@ -229,7 +229,7 @@ def test_labels_of_another_set_are_mapped_or_refused(checkpoint: Checkpoint, roo
     with pytest.raises(
         ValueError, match="serves the 40 classes of 'nyu40', the network predicts 13: open the data set"
     ):
-        evaluate(coarse.model, CAMERA, FolderDataset(rooms, "all"))
+        evaluate_model(coarse.model, CAMERA, FolderDataset(rooms, "all"))
 
 
 def test_a_folder_with_the_name_of_a_benchmark_is_none(checkpoint: Checkpoint, rooms: Path, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_without_truth_there_are_no_figures(checkpoint: Checkpoint, rooms: Path,
 
 def test_a_network_without_attention(rooms: Path) -> None:
     baseline = random_checkpoint("lite", scene_understanding=False, sharing="none")
-    result = evaluate(baseline.model, CAMERA, FolderDataset(rooms, "all"), limit=2)
+    result = evaluate_model(baseline.model, CAMERA, FolderDataset(rooms, "all"), limit=2)
     assert result.attention is None
     assert result.labels
 

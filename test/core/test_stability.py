@@ -17,7 +17,7 @@ from PIL import Image
 from cinet_core.checkpoint import TrainingCamera, random_checkpoint
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
-from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.evaluation import Evaluation, StabilityScore
 from cinet_core.evaluation.report import DataOrigin, Report
 from cinet_core.evaluation.stability import (
@@ -187,7 +187,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(root: Path, kind: type = RgbdSequence, limit: int | None = None) -> tuple[Evaluation, str]:
     checkpoint = random_checkpoint("lite")
     camera = TrainingCamera(width=80, height=64, canonical_focal=80.0)
-    evaluation = evaluate(checkpoint.model, camera, kind(root, "all"), batch=2, limit=limit)
+    evaluation = evaluate_model(checkpoint.model, camera, kind(root, "all"), batch=2, limit=limit)
     origin = DataOrigin(str(root), "any", {})
     return evaluation, Report(evaluation, origin, checkpoint.metadata, "0").markdown()
 

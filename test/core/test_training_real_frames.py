@@ -11,7 +11,7 @@ pytest.importorskip("lightning", reason="training is an extra: pip install 'cine
 from cinet_core.checkpoint import load_checkpoint
 from cinet_core.cli import main
 from cinet_core.data.registry import open_dataset
-from cinet_core.evaluation.evaluate import evaluate
+from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.training.checkpoints import FINAL_FILE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,5 +36,5 @@ def test_fine_tuning_on_real_frames_learns_their_depth(tmp_path: Path) -> None:
     assert main(arguments) == 0
     checkpoint = load_checkpoint(tmp_path / FINAL_FILE)
     frames = open_dataset(FRAMES, "all", label_set=checkpoint.metadata.label_set)
-    figures = evaluate(checkpoint.model, checkpoint.metadata.camera, frames).figures()
+    figures = evaluate_model(checkpoint.model, checkpoint.metadata.camera, frames).figures()
     assert figures["full/abs_rel"] < 0.05

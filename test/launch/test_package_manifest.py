@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from pathlib import Path
 
 import pytest
+
+from cinet_core import __version__
 
 package = pytest.importorskip("catkin_pkg.package", reason="catkin_pkg comes with colcon")
 
@@ -62,6 +63,4 @@ def test_it_is_what_tools_expect(manifest: package.Package) -> None:
     assert warnings == []
     assert {item.type for item in manifest.urls} == {"website", "repository", "bugtracker"}
     assert {item.name for item in manifest.test_depends} >= {"python3-pytest"}
-    version = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text(encoding="utf-8"))
-    assert version is not None
-    assert manifest.version == version[1]
+    assert manifest.version == __version__

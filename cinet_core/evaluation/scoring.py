@@ -1,0 +1,130 @@
+"""Scores a checkpoint on a data set: from two names to a report with the published figures beside ours."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, named_checkpoint
+from cinet_core.data.check import first_look
+from cinet_core.data.registry import resolved_kind
+from cinet_core.data.scene_dataset import Split
+from cinet_core.evaluation.evaluate import BackendFor, evaluate_model
+from cinet_core.evaluation.report import DataOrigin, Report
+from cinet_core.evaluation.scored_data import open_scored
+from cinet_core.inference.backend import Backend
+from cinet_core.inference.choices import AUTO, FLOAT32
+from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.selection import TORCH, check_backend, resolve_precision, select
+from cinet_core.inference.torch_backend import resolve_device
+from cinet_core.progress import SILENT, Progress
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    data: str | Path,
+    weights: str | Path = DEFAULT_WEIGHTS,
+    *,
+    split: Split = "test",
+    kind: str = AUTO,
+    options: Mapping[str, Any] | None = None,
+    config: str | None = None,
+    device: str = AUTO,
+    backend: str = TORCH,
+    precision: str = AUTO,
+    batch: int = 4,
+    limit: int | None = None,
+    progress: Progress = SILENT,
+) -> Report:
+    """Score a checkpoint on a split of a data set, under every protocol that the data set has.
+
+    >>> import cinet_core
+    >>> small = {"test_length": 2, "width": 64, "height": 48}
+    >>> report = cinet_core.evaluate("synthetic", "random", options=small, device="cpu")
+    >>> report.evaluation.counts.frames, report.warnings()[0]
+    (2, 'RANDOM WEIGHTS: nothing was learnt, these figures mean nothing')
+
+    Args:
+        data: nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or "synthetic".
+        weights: a checkpoint, "default", or "random".
+        split: "train", "validation", "trainval", "test" or "all".
+        kind: of data set; "auto" goes by what is there.
+        options: of the data set's class.
+        config: network of "random"; None = "lite".
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        backend: what runs the network. Another one than "torch" is judged as deployed, by its depth and labels alone,
+            and prepared anew for each size of image.
+        precision: that it runs in; "auto" is float32 with "torch": figures are compared.
+        batch: images at a time.
+        limit: score only so many frames, evenly spread; None = all.
+        progress: is told of the frames, and of what looks wrong with the data set.
+
+    Returns:
+        The figures (`Report.evaluation`), where they come from, and tables beside the published ones. Frames that could
+        not be read are in `Report.evaluation.broken`.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        SourceError, ValueError: no such data set, backend, device or precision, or they do not go together.
+        OSError: a file cannot be read.
+        torch.OutOfMemoryError: the GPU's memory is full: lower `batch`.
+    """
+    checkpoint = named_checkpoint(weights, config)
+    given = dict(options or {})
+    dataset, raw = open_scored(data, split, kind, given, checkpoint.metadata.label_set)
+    for warning in first_look(dataset):
+        progress.warn(warning)
+    precision = _resolved(precision, backend, device)
+    done = 0
+
+    def advance() -> None:
+        nonlocal done
+        done += 1
+        progress.advance(done)
+
+    with tempfile.TemporaryDirectory() as folder:
+        progress.begin(f"{dataset.meta.name}, {dataset.split}", min(len(dataset), limit or len(dataset)))
+        evaluation = evaluate_model(
+            checkpoint.model,
+            checkpoint.metadata.camera,
+            dataset,
+            raw=raw,
+            device=resolve_device(device),
+            backend_for=_backend_for(backend, precision, device, checkpoint, Path(folder)),
+            batch=batch,
+            limit=limit,
+            progress=advance,
+        )
+    origin = DataOrigin(str(data), resolved_kind(data, kind), given)
+    return Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256, precision)
+
+
+def _resolved(precision: str, backend: str, device: str) -> str:
+    """What the network is run in. PyTorch keeps to float32 unless another one is asked for: figures are compared."""
+    if precision == AUTO and backend == TORCH:
+        return FLOAT32
+    return resolve_precision(precision, resolve_device(device))
+
+
+def _backend_for(backend: str, precision: str, device: str, checkpoint: Checkpoint, folder: Path) -> BackendFor | None:
+    """Makes the backend that was asked for; None where PyTorch runs in float32, which gives more to be judged.
+
+    Args:
+        backend, precision, device: asked for; not "auto" in precision.
+        checkpoint: to be scored.
+        folder: for what is built; not the cache, in which a node's graphs would have to make room for these.
+    """
+    if (backend, precision) == (TORCH, FLOAT32):
+        return None
+    check_backend(backend, precision, resolve_device(device))
+
+    def make(graph: DeployableGraph) -> Backend:
+        try:
+            return select(backend, checkpoint, graph, precision, folder)
+        except RuntimeError as error:  # whatever the runtime has against the graph, or its answer
+            raise ValueError(f"backend {backend} in {precision}: {error}") from error
+
+    return make

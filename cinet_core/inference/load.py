@@ -1,0 +1,66 @@
+"""The way in for a program: from the name of weights to a predictor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.inference.choices import AUTO
+from cinet_core.inference.predictor import Predictor
+from cinet_core.inference.selection import TORCH
+from cinet_core.threads import use_threads
+
+__all__ = ["load"]
+
+
+def load(
+    weights: str | Path = DEFAULT_WEIGHTS,
+    *,
+    config: str | None = None,
+    device: str = AUTO,
+    backend: str = TORCH,
+    precision: str = AUTO,
+    threads: int | None = None,
+    network_size: tuple[int, int] | None = None,
+    output_size: tuple[int, int] | None = None,
+    depth_range: tuple[float, float] | None = None,
+) -> Predictor:
+    """Load a network to predict with; close it, or use it in a `with` statement.
+
+    >>> import cinet_core
+    >>> with cinet_core.load("random", device="cpu") as predictor:
+    ...     predictor
+    <Predictor lite (RANDOM WEIGHTS), nyu40, cpu, torch>
+
+    Args:
+        weights: a .safetensors file of `cinet train`; "default", which comes with this package; or "random", an
+            untrained network for plumbing.
+        config: network of "random", such as "resnet50"; None = "lite".
+        device: "auto", "cpu", "cuda" or "cuda:N".
+        backend: what runs the network: "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt"; or "auto", the
+            fastest here, which is found out once and takes a while.
+        precision: "float32", "half", "int8" (on a CPU), or "auto": half on a GPU, float32 on a CPU.
+        threads: of the libraries, in the whole process; None leaves that as it is.
+        network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
+            image's aspect.
+        output_size: (height, width) of predictions; None = the image's.
+        depth_range: (nearest, farthest) valid depth in metres; None = the checkpoint's.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        ValueError: no such configuration, device, backend or precision, or it is not installed; or as `Predictor`.
+        OutOfDeviceMemoryError, DeviceLostError: the weights do not go to the device.
+    """
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"threads is {threads}: it must be at least 1, or None")
+        use_threads(threads)
+    return Predictor(
+        named_checkpoint(weights, config),
+        device,
+        network_size=network_size,
+        output_size=output_size,
+        depth_range=depth_range,
+        backend=backend,
+        precision=precision,
+    )

@@ -1,0 +1,231 @@
+"""What was seen in one image, and what people do with it: points, colours, one picture of it all, files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.atomic_file import write_whole
+from cinet_core.data.depth_image import depth_millimetres
+from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.geometry import Intrinsics, unproject, without_edges
+from cinet_core.model_metadata import ModelMetadata
+
+# Drawing is imported where it is done: a node predicts and draws nothing.
+__all__ = ["PREDICTION_FILES", "RANDOM_WARNING", "Prediction"]
+
+PREDICTION_FILES = ("panel", "depth", "labels", "cloud")
+"""What `Prediction.save` can write."""
+
+RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
+_NAMED_CLASSES = 3
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction:
+    """What was seen in one image, at the output size (H, W).
+
+    >>> depth, labels = np.full((3, 4), 2.0, np.float32), np.zeros((3, 4), np.uint8)
+    >>> prediction = Prediction(depth, labels, labels, Intrinsics(4.0, 4.0, 1.5, 1.0, 4, 3), {})
+    >>> prediction
+    <Prediction 4x3, depth 2.00 to 2.00 m, median 2.00 m>
+    >>> prediction.points()[0, 0].tolist()
+    [-0.75, -0.5, 2.0]
+
+    Attributes:
+        depth: (H, W) float32, metres along the optical axis, NaN = invalid.
+        labels: (H, W) uint8 class ids; 255 = unlabelled.
+        confidence: (H, W) uint8, 0..255.
+        intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
+        seconds: time per stage of the batch that the image was part of.
+        image: (H', W', 3) uint8 RGB that was predicted on, upright and rectified, not a copy; None where it
+            was not kept.
+        metadata: of the network; None where it did not predict.
+    """
+
+    depth: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+    intrinsics: Intrinsics | None
+    seconds: dict[str, float]
+    image: npt.NDArray[np.uint8] | None = None
+    metadata: ModelMetadata | None = None
+
+    @property
+    def label_set(self) -> LabelSet:
+        """What the class ids mean: names, colours, groupings. Raises ValueError where `metadata` is None."""
+        if self.metadata is None:
+            raise ValueError("this prediction has no metadata, and so no classes: take one of Predictor")
+        return self.metadata.label_set
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class; the position is the class id."""
+        return self.label_set.classes
+
+    def class_shares(self) -> dict[str, float]:
+        """Share of all pixels, 0..1, of each class that occurs, by name, largest first."""
+        counts = np.bincount(self.labels.ravel(), minlength=256)
+        order = np.argsort(-counts[: len(self.class_names)], kind="stable").tolist()
+        return {self.class_names[label]: float(counts[label] / self.labels.size) for label in order if counts[label]}
+
+    def within(self, valid: npt.NDArray[np.bool_] | None) -> Prediction:
+        """The prediction where the image shows something: NaN, 255 and 0 elsewhere; the same one for None.
+
+        Args:
+            valid: (H, W) bool, False where rectification left the image without a source.
+        """
+        if valid is None:
+            return self
+        return replace(
+            self,
+            depth=np.where(valid, self.depth, np.float32(np.nan)),
+            labels=np.where(valid, self.labels, np.uint8(UNLABELLED)),
+            confidence=np.where(valid, self.confidence, np.uint8(0)),
+        )
+
+    def points(self, edge_filter: float = 0.0) -> npt.NDArray[np.float32]:
+        """The position of each pixel in the camera's frame: x right, y down, z forward.
+
+        Args:
+            edge_filter: leave out depth beside a jump by more than this part of it, such as 0.05, where a network's
+                smooth edges hang in free space; 0 keeps all.
+
+        Returns:
+            (H, W, 3) float32 metres; NaN where the depth is invalid.
+
+        Raises:
+            ValueError: the camera is unknown.
+        """
+        if self.intrinsics is None:
+            raise ValueError(
+                "the camera of this prediction is unknown, so its pixels have no position: give the predictor "
+                "camera=... (intrinsics or a camera_info.yaml) or fov=... (degrees)"
+            )
+        return unproject(without_edges(self.depth, edge_filter), self.intrinsics)
+
+    def colors(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB: each pixel in the colour of its class; black where there is none."""
+        from cinet_core.visualize.labels import colorize_labels
+
+        return colorize_labels(self.labels, self.label_set)
+
+    def panel(self, caption: str | None = None) -> npt.NDArray[np.uint8]:
+        """One picture of it all: input, depth, labels, overlay, and the cloud from two sides.
+
+        Args:
+            caption: a line above it all; that of random weights is a red warning.
+
+        Returns:
+            (h, w, 3) uint8 RGB.
+
+        Raises:
+            ValueError: there is no image, or there are no classes.
+        """
+        from cinet_core.visualize.panel import panel
+
+        if self.image is None:
+            raise ValueError("this prediction holds no image to be shown: take one of Predictor")
+        random = self.metadata is not None and self.metadata.random_weights
+        if random:
+            caption = RANDOM_WARNING if caption is None else f"{RANDOM_WARNING}. {caption}"
+        return panel(self.image, self, self.label_set, caption, warning=random)
+
+    def save(
+        self,
+        folder: str | Path,
+        name: str = "prediction",
+        kinds: Collection[str] = PREDICTION_FILES,
+        caption: str | None = None,
+    ) -> dict[str, Path]:
+        """Write files that other programs read.
+
+        - ``NAME_panel.png``: see `panel`.
+        - ``NAME_depth.png``: 16-bit, millimetres, 0 = invalid.
+        - ``NAME_labels.png``: 8-bit class ids, 255 = unlabelled.
+        - ``NAME_cloud.ply``: x y z, colour, label, confidence of each point; not written where the camera is unknown
+          or no depth is valid.
+
+        Args:
+            folder: to write to; made where it is missing.
+            name: that the files' names begin with.
+            kinds: of `PREDICTION_FILES`, what to write.
+            caption: of the panel.
+
+        Returns:
+            The path of each file that was written, by kind.
+
+        Raises:
+            ValueError: an unknown kind; or as `panel`.
+            Open3DError: the cloud cannot be written since Open3D does not load.
+            OSError: a file cannot be written.
+        """
+        from cinet_core.visualize.ply import write_ply
+
+        unknown = [kind for kind in kinds if kind not in PREDICTION_FILES]
+        if unknown:
+            raise ValueError(f"kinds holds {unknown[0]!r}: it may hold {', '.join(PREDICTION_FILES)}")
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = {}
+        images = {
+            "panel": lambda: cv2.cvtColor(self.panel(caption), cv2.COLOR_RGB2BGR),
+            "depth": lambda: depth_millimetres(self.depth),
+            "labels": lambda: self.labels,
+        }
+        for kind, image in images.items():
+            if kind in kinds:
+                written[kind] = folder / f"{name}_{kind}.png"
+                _write_png(written[kind], image())
+        if "cloud" in kinds and self.intrinsics is not None:
+            path = folder / f"{name}_cloud.ply"
+            if write_ply(path, self.points(), self._image_at_output_size(), self.labels, self.confidence):
+                written["cloud"] = path
+        return written
+
+    def __repr__(self) -> str:
+        """Size, depth and the largest classes, in one line."""
+        height, width = self.depth.shape
+        valid = self.depth[np.isfinite(self.depth)]
+        facts = [f"{width}x{height}"]
+        if valid.size:
+            facts.append(f"depth {valid.min():.2f} to {valid.max():.2f} m, median {np.median(valid):.2f} m")
+        else:
+            facts.append("no valid depth")
+        if self.metadata is not None:
+            shares = list(self.class_shares().items())[:_NAMED_CLASSES]
+            facts += [f"{name} {100 * share:.0f} %" for name, share in shares]
+            facts += ["RANDOM WEIGHTS"] if self.metadata.random_weights else []
+        facts += [] if self.intrinsics is not None else ["camera unknown"]
+        return f"<Prediction {', '.join(facts)}>"
+
+    def _repr_png_(self) -> bytes | None:
+        """The panel, for a notebook; None, so that it shows the text, where there is no image."""
+        from PIL import Image
+
+        if self.image is None or self.metadata is None:
+            return None
+        file = io.BytesIO()
+        Image.fromarray(self.panel()).save(file, "PNG")
+        return file.getvalue()
+
+    def _image_at_output_size(self) -> npt.NDArray[np.uint8]:
+        if self.image is None:
+            raise ValueError("this prediction holds no image to colour a cloud with: take one of Predictor")
+        height, width = self.depth.shape
+        if self.image.shape[:2] == (height, width):
+            return self.image
+        return cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:
+    encoded, content = cv2.imencode(".png", picture)
+    if not encoded:
+        raise OSError(f"{path}: OpenCV could not encode an image of {picture.shape} {picture.dtype}")
+    write_whole(path, content.tobytes())

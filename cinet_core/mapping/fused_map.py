@@ -1,0 +1,152 @@
+"""A map that was fused of a sequence: how, what is in it, and its files."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.atomic_file import write_whole
+from cinet_core.mapping.map_points import MapPoints
+from cinet_core.mapping.pictures import from_above, from_within
+from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.visualize.picture_file import write_picture
+
+__all__ = ["MAP_DEPTHS", "FusedMap", "MapReport", "MapSettings"]
+
+MAP_DEPTHS = ("sensor", "predicted")
+"""What can be fused."""
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """How a map is fused.
+
+    Attributes:
+        depth: "predicted" or "sensor".
+        voxel_size: metres.
+        max_depth: metres; nothing beyond is fused.
+        max_blocks: budget, in blocks of 17 kB.
+        retired: folder for blocks over the budget; None: they are lost.
+        min_weight: points need more than so many frames.
+        edge_filter: leave out predicted depth beside a jump by more than this part of it; 0 keeps all.
+        every: take every N-th frame.
+        limit: stop after so many frames; None = all.
+        loops: fuse all the frames so many times, from memory: for speed and memory over a long run.
+        compare: fuse the sensor's depth by Open3D alone as well, and report the distance between the surfaces.
+    """
+
+    depth: str = "predicted"
+    voxel_size: float = 0.02
+    max_depth: float = 4.0
+    max_blocks: int = 20000
+    retired: Path | None = None
+    min_weight: float = 3.0
+    edge_filter: float = 0.05
+    every: int = 1
+    limit: int | None = None
+    loops: int = 1
+    compare: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on what the map does not check itself."""
+        if self.depth not in MAP_DEPTHS:
+            raise ValueError(f"depth is {self.depth!r}: it must be one of {', '.join(MAP_DEPTHS)}")
+        for name in ("every", "loops") + (() if self.limit is None else ("limit",)):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+
+
+@dataclass(frozen=True)
+class MapReport:
+    """What was fused, how fast, and how far the map is from an independent one; JSON types.
+
+    Attributes:
+        source, options: of the frames, as they were given.
+        depth, edge_filter, voxel_size, max_depth: see `MapSettings`; edge_filter is None for the sensor's depth.
+        weights: "name" and "sha256" of the checkpoint; "none" and None where none was used.
+        frames: fused, over all loops.
+        skipped: frames with "no_pose" or "no_depth" in range.
+        broken: frames that could not be read.
+        points: of the surface.
+        classes: share of the points of each class that has some, largest first.
+        blocks: "in_use", "budget", "retired", "dropped" and "bytes".
+        integrate_ms: "p10", "median" and "p90" of the time of a frame.
+        frames_per_second: of the median.
+        cores: that the process may use.
+        resident_mebibytes: memory of the process, "values" read "every_frames".
+        distance_m: between the surfaces, see `surface_distance`; None unless asked for.
+    """
+
+    source: str
+    options: Mapping[str, Any]
+    depth: str
+    edge_filter: float | None
+    weights: Mapping[str, str | None]
+    voxel_size: float
+    max_depth: float
+    frames: int
+    skipped: Mapping[str, int]
+    broken: int
+    points: int
+    classes: Mapping[str, float]
+    blocks: Mapping[str, int]
+    integrate_ms: Mapping[str, float]
+    frames_per_second: float
+    cores: int
+    resident_mebibytes: Mapping[str, Any]
+    distance_m: Mapping[str, Any] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types; without distance_m where nothing was compared."""
+        values = dataclasses.asdict(self)
+        return values if self.distance_m is not None else {k: v for k, v in values.items() if k != "distance_m"}
+
+
+@dataclass(frozen=True, eq=False)
+class FusedMap:
+    """A map of a sequence.
+
+    Attributes:
+        map: the map itself, to query, to go on with, or to save.
+        points: its surface.
+        poses: (N, 4, 4) float64, of the cameras whose frames were fused, the optical frame's coordinates to the map's.
+        name: of the source.
+        settings: it was fused with.
+        report: what was fused.
+        written: paths of the files that `fuse_map` wrote.
+    """
+
+    map: SemanticMap
+    points: MapPoints
+    poses: npt.NDArray[np.float64]
+    name: str
+    settings: MapSettings
+    report: MapReport
+    written: tuple[Path, ...] = ()
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write map.npz, map.ply, above.png, within.png and map.json; return their paths.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        settings, label_set = self.settings, self.map.label_set
+        what = f"{self.name}, {self.report.frames} frames, {settings.depth} depth"
+        self.map.save(folder / "map.npz")
+        self.map.write_ply(folder / "map.ply", settings.min_weight)
+        write_picture(folder / "above.png", from_above(self.points, label_set, self.poses, f"{what}, from above"))
+        middle = self.poses[len(self.poses) // 2]
+        within = from_within(self.points, label_set, middle, settings.voxel_size, f"{what}, from within")
+        write_picture(folder / "within.png", within)
+        report = json.dumps(self.report.to_dict(), indent=2, allow_nan=False)
+        write_whole(folder / "map.json", (report + "\n").encode())
+        return [folder / name for name in ("map.npz", "map.ply", "above.png", "within.png", "map.json")]

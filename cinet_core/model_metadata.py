@@ -1,0 +1,169 @@
+"""What travels with the weights: shape of the network, classes, camera, recipe. Needs no PyTorch.
+
+`cinet_core.checkpoint` has the weights themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cinet_core.data.label_sets import LabelSet
+from cinet_core.model.config import ModelConfig
+from cinet_core.weights_file import CheckpointError, WeightsHeader, read_header
+
+__all__ = [
+    "DEFAULT_WEIGHTS",
+    "FORMAT_VERSION",
+    "METADATA_KEY",
+    "VERSION_KEY",
+    "CheckpointError",
+    "ModelMetadata",
+    "TrainingCamera",
+    "parse_metadata",
+    "read_metadata",
+    "weights_path",
+]
+
+FORMAT_VERSION = 1
+DEFAULT_WEIGHTS = "default"
+"""In place of a path: the weights that come with this package (docs/model_card.md)."""
+VERSION_KEY = "cinet_format_version"
+METADATA_KEY = "cinet_metadata"
+
+
+@dataclass(frozen=True)
+class TrainingCamera:
+    """The canonical camera of spec/method.md, as the network saw it.
+
+    Attributes:
+        width, height: network input in training, pixels.
+        canonical_focal: f_c, focal length in pixels in which the network's depth is metric.
+        focal_range: smallest and largest f_net seen in training, pixels.
+    """
+
+    width: int = 320
+    height: int = 240
+    canonical_focal: float = 262.5
+    focal_range: tuple[float, float] = (210.0, 420.0)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError on sizes or focal lengths that no camera has."""
+        for name in ("width", "height"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 16 <= value <= 8192:
+                raise ValueError(f"camera {name} is {value!r}: it must be an integer from 16 to 8192 pixels")
+        if not (math.isfinite(self.canonical_focal) and self.canonical_focal > 0):
+            raise ValueError(f"canonical_focal is {self.canonical_focal!r}: it must be finite and above 0 pixels")
+        # One camera, one zoom: both ends may be the same.
+        _check_range("focal_range", self.focal_range, may_be_equal=True)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width)."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What travels with the weights.
+
+    Attributes:
+        config: shape of the network.
+        label_set: what its classes mean.
+        camera: the camera it was trained in.
+        depth_range: metres; predictions outside are invalid.
+        recipe: how it was trained, JSON types.
+        figures: how good it is, JSON types, each with its protocol.
+        licence, attribution: of the weights, as their training data demand it.
+        random_weights: nothing was learnt: the predictions mean nothing.
+    """
+
+    config: ModelConfig
+    label_set: LabelSet
+    camera: TrainingCamera = field(default_factory=TrainingCamera)
+    depth_range: tuple[float, float] = (0.1, 10.0)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    attribution: str = ""
+    random_weights: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless the parts fit each other."""
+        classes = len(self.label_set.classes)
+        if classes != self.config.num_classes:
+            raise ValueError(
+                f"label set {self.label_set.name!r} has {classes} classes, the network {self.config.num_classes}"
+            )
+        _check_range("depth_range", self.depth_range)
+        kinds = {"recipe": Mapping, "figures": Mapping, "licence": str, "attribution": str, "random_weights": bool}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a {kind.__name__}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it as JSON types."""
+        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        return values | {
+            "config": self.config.to_dict(),
+            "label_set": self.label_set.to_dict(),
+            "camera": dataclasses.asdict(self.camera),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelMetadata:
+        """Inverse of `to_dict`. Raises ValueError, TypeError or KeyError on anything unusable."""
+        camera = dict(values["camera"])
+        camera["focal_range"] = tuple(camera["focal_range"])
+        return cls(
+            **{
+                **values,
+                "config": ModelConfig.from_dict(values["config"]),
+                "label_set": LabelSet.from_dict(values["label_set"]),
+                "camera": TrainingCamera(**camera),
+                "depth_range": tuple(values["depth_range"]),
+            }
+        )
+
+
+def read_metadata(path: str | Path) -> ModelMetadata:
+    """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`.
+
+    >>> read_metadata("default").config.name
+    'lite'
+    """
+    path = weights_path(path)
+    return parse_metadata(path, read_header(path))
+
+
+def weights_path(name: str | Path) -> Path:
+    """The file that a name of weights stands for: itself, or where "default" was installed."""
+    return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
+
+
+def parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
+    """The metadata in the header of the file at `path`. Raises CheckpointError where it is not this project's."""
+    version = header.metadata.get(VERSION_KEY)
+    if version is None or METADATA_KEY not in header.metadata:
+        raise CheckpointError(f"{path} holds tensors but no CI-Net metadata: give a file that save_checkpoint wrote")
+    if version != str(FORMAT_VERSION):
+        raise CheckpointError(
+            f"{path} has format version {version[:20]!r}, this software reads {FORMAT_VERSION}: install the version "
+            "that wrote it, or save it anew there"
+        )
+    try:
+        return ModelMetadata.from_dict(json.loads(header.metadata[METADATA_KEY]))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"{path} has unusable metadata: {type(error).__name__}: {error}") from error
+
+
+def _check_range(name: str, limits: tuple[float, float], may_be_equal: bool = False) -> None:
+    usable = len(limits) == 2 and all(map(math.isfinite, limits)) and 0 < limits[0] <= limits[1]
+    if not usable or (limits[0] == limits[1] and not may_be_equal):
+        raise ValueError(f"{name} is {limits!r}: it must be two finite, rising numbers above 0")

@@ -1,0 +1,296 @@
+"""Tracks a recorded camera on sensor and on predicted depth, and compares both with the recorded poses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.data.check import first_look
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.registry import open_dataset
+from cinet_core.data.rgbd_sequence import RgbdSequence
+from cinet_core.evaluation.trajectory import (
+    AbsoluteError,
+    Drift,
+    RelativeError,
+    absolute_error,
+    align,
+    drift,
+    path_length,
+    relative_error,
+)
+from cinet_core.inference.choices import AUTO
+from cinet_core.inference.predictor import Predictor
+from cinet_core.odometry import ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
+from cinet_core.progress import SILENT, Progress
+from cinet_core.visualize.text import Picture
+from cinet_core.visualize.trajectory import seen_from_above, trajectory_figure
+
+__all__ = ["TRACKED_DEPTHS", "OdometryComparison", "TrackedDepth", "compare_odometry"]
+
+TRACKED_DEPTHS = ("sensor", "predicted")
+"""What can be tracked on."""
+
+STEPS = (1, 30)
+"""Frames of the relative pose errors: from one to the next, and over a second of a camera at 30 Hz."""
+
+DRIFT_LENGTH = 1.0
+"""Metres of path that drift is measured over."""
+
+MIN_FRAMES = 3
+"""With a known pose: fewer cannot be aligned."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrackedDepth:
+    """How far tracking on one depth is from the truth.
+
+    Attributes:
+        poses: (N, 4, 4) float64, estimated: the optical frame's coordinates to those of the first frame.
+        lost: frames that could not be tracked.
+        ate_se3: absolute error in its own metres.
+        ate_sim3: the same with one factor of scale forgiven; None where the estimate never moved.
+        rpe: relative errors, one a step of `STEPS`.
+        drift: over `DRIFT_LENGTH` of path.
+        path_length: of the estimate, metres.
+    """
+
+    poses: npt.NDArray[np.float64]
+    lost: int
+    ate_se3: AbsoluteError
+    ate_sim3: AbsoluteError | None
+    rpe: tuple[RelativeError, ...]
+    drift: Drift
+    path_length: float
+
+    @classmethod
+    def of(cls, estimate: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], lost: int) -> TrackedDepth:
+        """Compare poses with the true ones, (N, 4, 4) each."""
+        length = path_length(estimate)
+        return cls(
+            poses=estimate,
+            lost=lost,
+            ate_se3=absolute_error(estimate, truth, with_scale=False),
+            # an estimate that never moved, all tracking lost, has no scale
+            ate_sim3=absolute_error(estimate, truth, with_scale=True) if length else None,
+            rpe=tuple(relative_error(estimate, truth, step) for step in STEPS),
+            drift=drift(estimate, truth, DRIFT_LENGTH),
+            path_length=length,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the poses, as JSON types; None stands for what too short a sequence does not tell."""
+        return {
+            "lost": self.lost,
+            "ate_se3": _plain(self.ate_se3),
+            "ate_sim3": None if self.ate_sim3 is None else _plain(self.ate_sim3),
+            "rpe": [_plain(error) for error in self.rpe],
+            "drift": _plain(self.drift),
+            "path_length": self.path_length,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class OdometryComparison:
+    """What was tracked, and how well.
+
+    Attributes:
+        source, options: of the frames, as they were given.
+        every: N, of which every N-th frame was taken.
+        max_depth: metres; no points beyond were used.
+        method: of the odometry.
+        names: of the N frames.
+        truth: (N, 4, 4) float64, recorded poses; NaN where one is not known.
+        depth: by what was tracked on, "sensor" or "predicted".
+        broken: frames that could not be read.
+        weights: "name" and "sha256" of the checkpoint; None where none was used.
+        random_weights: what is predicted means nothing.
+    """
+
+    source: str
+    options: Mapping[str, Any]
+    every: int
+    max_depth: float
+    method: str
+    names: tuple[str, ...]
+    truth: npt.NDArray[np.float64]
+    depth: Mapping[str, TrackedDepth]
+    broken: int
+    weights: Mapping[str, str] | None
+    random_weights: bool
+
+    @property
+    def path_length(self) -> float:
+        """Of the true path, metres."""
+        return path_length(self.truth)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything measured, without the poses, as JSON types."""
+        return {
+            "source": self.source,
+            "options": dict(self.options),
+            "every": self.every,
+            "max_depth": self.max_depth,
+            "method": self.method,
+            "frames": len(self.names),
+            "broken": self.broken,
+            "first": self.names[0],
+            "last": self.names[-1],
+            "path_length": self.path_length,
+            "weights": self.weights,
+            "random_weights": self.random_weights,
+            "depth": {name: tracked.to_dict() for name, tracked in self.depth.items()},
+        }
+
+    def top_view(self) -> Picture:
+        """The true and the estimated paths from above, (h, w, 3) uint8 RGB."""
+        known = self.truth[np.isfinite(self.truth).all(axis=(1, 2))]
+        panels = []
+        for title, with_scale in (("SE(3): in its own metres", False), ("Sim(3): scale forgiven", True)):
+            lines = {}
+            for name, tracked in self.depth.items():
+                scaled = with_scale and tracked.path_length > 0.0
+                moved = align(tracked.poses, self.truth, scaled)
+                lines[f"{name} depth"] = moved.apply(tracked.poses[:, :3, 3])
+            panels.append((title, lines))
+        return trajectory_figure(panels, known[:, :3, 3], seen_from_above(known))
+
+
+def compare_odometry(
+    source: str | Path,
+    weights: str | Path = DEFAULT_WEIGHTS,
+    *,
+    depths: Sequence[str] = TRACKED_DEPTHS,
+    method: str = "hybrid",
+    max_depth: float = 4.0,
+    options: Mapping[str, Any] | None = None,
+    every: int = 1,
+    limit: int | None = None,
+    device: str = AUTO,
+    progress: Progress = SILENT,
+) -> OdometryComparison:
+    """Track the camera through a recorded RGB-D sequence, and compare with its recorded poses.
+
+    Args:
+        source: folder of a sequence with poses, as 7-Scenes and 3DMatch have it.
+        weights: a checkpoint, "default" or "random"; read only where predicted depth is tracked on.
+        depths: of `TRACKED_DEPTHS`, what to track on.
+        method: of `cinet_core.odometry.METHODS`, or "orb_slam3", which tracks one depth a process.
+        max_depth: metres; no points beyond are used.
+        options: of `RgbdSequence`, for example color_focal.
+        every: take every N-th frame.
+        limit: stop after so many frames; None = all.
+        device: of the network: "auto", "cpu", "cuda" or "cuda:N".
+        progress: is told of the frames, and of what looks wrong with the sequence.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        SourceError, ValueError: there is no such sequence or method; frames without depth; fewer than three poses.
+        Open3DError: Open3D cannot be loaded.
+    """
+    unknown = [name for name in depths if name not in TRACKED_DEPTHS]
+    if unknown or not depths:
+        raise ValueError(f"depths is {list(depths)}: give one or both of {', '.join(TRACKED_DEPTHS)}")
+    if every < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"every is {every} and limit is {limit}: both must be at least 1")
+    given = dict(options or {})
+    dataset = open_dataset(source, "all", "rgbd_sequence", **given)
+    assert isinstance(dataset, RgbdSequence)
+    for warning in first_look(dataset):
+        progress.warn(warning)
+    if method == ORB_SLAM3 and len(depths) > 1:
+        raise ValueError("ORB-SLAM3 can be started once a process: track on the sensor's or on predicted depth alone")
+    chosen = list(range(0, len(dataset), every))[:limit]
+    with ExitStack() as stack:
+        predictor = None
+        if "predicted" in depths:
+            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+        odometries = {name: open_odometry(method, max_depth) for name in TRACKED_DEPTHS if name in depths}
+        tracking = _Tracking(dataset, odometries, predictor, progress)
+        tracking.run(chosen)
+        used = None if predictor is None else {"name": str(weights), "sha256": predictor.model_hash}
+        random = predictor is not None and predictor.metadata.random_weights
+    truth = tracking.known_truth(source)
+    return OdometryComparison(
+        source=str(source),
+        options=given,
+        every=every,
+        max_depth=max_depth,
+        method=method,
+        names=tuple(tracking.names),
+        truth=truth,
+        depth={
+            name: TrackedDepth.of(np.stack(odometry.poses), truth, odometry.lost)
+            for name, odometry in odometries.items()
+        },
+        broken=tracking.broken,
+        weights=used,
+        random_weights=random,
+    )
+
+
+class _Tracking:
+    """One pass over the frames."""
+
+    def __init__(
+        self,
+        dataset: RgbdSequence,
+        odometries: Mapping[str, RgbdOdometry | OrbSlam3],
+        predictor: Predictor | None,
+        progress: Progress,
+    ) -> None:
+        self._dataset, self._odometries = dataset, odometries
+        self._predictor, self._progress = predictor, progress
+        self._truth: list[npt.NDArray[np.float64]] = []
+        self.names: list[str] = []
+        self.broken = 0
+
+    def run(self, chosen: Sequence[int]) -> None:
+        """Feed the frames. Raises ValueError where one has no depth or no camera."""
+        self._progress.begin(self._dataset.meta.name, len(chosen))
+        for done, number in enumerate(chosen, start=1):
+            try:
+                self._track(number)
+            except SourceError as error:
+                self._progress.broken(str(error))
+                self.broken += 1
+            self._progress.advance(done)
+        for odometry in self._odometries.values():
+            odometry.close()
+
+    def known_truth(self, source: str | Path) -> npt.NDArray[np.float64]:
+        """The recorded poses. Raises ValueError where too few are known to compare anything with."""
+        known = sum(bool(np.isfinite(pose).all()) for pose in self._truth)
+        if known < MIN_FRAMES:
+            raise ValueError(
+                f"{known} of {len(self._truth)} frames of {source} have a pose: at least {MIN_FRAMES} are needed to "
+                "compare with (NAME.pose.txt)"
+            )
+        return np.stack(self._truth)
+
+    def _track(self, number: int) -> None:
+        sample, pose = self._dataset[number], self._dataset.pose(number)
+        if sample.intrinsics is None or ("sensor" in self._odometries and not sample.has_depth):
+            raise ValueError(f"{sample.name} has no depth image or no camera: give an RGB-D sequence")
+        image = sample.image.permute(1, 2, 0).contiguous().numpy()
+        if "sensor" in self._odometries:
+            self._odometries["sensor"].track(image, sample.depth.numpy(), sample.intrinsics)
+        if self._predictor is not None:
+            depth = self._predictor.predict(image, sample.intrinsics).depth
+            self._odometries["predicted"].track(image, depth, sample.intrinsics)
+        self._truth.append(np.full((4, 4), math.nan) if pose is None else pose)
+        self.names.append(sample.name)
+
+
+def _plain(error: AbsoluteError | RelativeError | Drift) -> dict[str, Any]:
+    values = dataclasses.asdict(error)
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}

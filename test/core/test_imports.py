@@ -1,0 +1,43 @@
+"""What imports without PyTorch, each in a fresh interpreter where PyTorch cannot be had."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+BLOCKED = """
+import sys
+sys.modules["torch"] = None  # importing it raises ModuleNotFoundError
+"""
+CODE = {
+    "the package": "import cinet_core; assert cinet_core.__version__ and 'load' in dir(cinet_core)",
+    "geometry": "from cinet_core import Intrinsics; from cinet_core.geometry import unproject",
+    "label sets": "from cinet_core import LABEL_SETS, UNLABELLED, LabelSet, get_label_set; get_label_set('nyu40')",
+    "metadata of checkpoints": (
+        "from cinet_core import CheckpointError, ModelMetadata, read_metadata;"
+        "assert read_metadata('default').label_set.classes"
+    ),
+    "configurations": "from cinet_core.model import CONFIGS, ModelConfig",
+    "predictions": "from cinet_core import Prediction; import cinet_core.visualize, cinet_core.visualize.panel",
+    "images": "from cinet_core.inference.image_input import rgb_image; rgb_image('docs/example_room.jpg')",
+    "messages": (
+        "import pkgutil, importlib, cinet_core.messages as m;"
+        "[importlib.import_module(f'cinet_core.messages.{one.name}') for one in pkgutil.iter_modules(m.__path__)]"
+    ),
+    "command line": "from cinet_core.cli import main",
+}
+
+
+@pytest.mark.parametrize("what", CODE)
+def test_imports_without_torch(what: str) -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKED + CODE[what]], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_importing_the_package_imports_next_to_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import cinet_core; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    heavy = {"numpy", "torch", "cv2", "PIL", "cinet_core.inference", "cinet_core.geometry"}
+    assert not heavy & set(done.stdout.split())
