@@ -131,6 +131,8 @@ def read_image(path: Path) -> OrientedImage:
             return oriented(opened, path)
     except SourceError:
         raise
+    except FileNotFoundError as error:
+        raise SourceError(path, "there is no such file", "correct the path") from error
     except Image.DecompressionBombError as error:
         raise SourceError(path, f"it is too large to decode ({error})", "make it smaller") from error
     # Pillow's decoders raise nearly anything on damaged files (TypeError on a TIFF's tags); one must not end a run.

@@ -116,7 +116,7 @@ def test_bfloat16_tensor(rgb: np.ndarray) -> None:
         (np.zeros(64, np.uint8), ValueError, r"\(64,\)"),
         (b"image", TypeError, "bytes.*give a path"),
         (None, TypeError, "NoneType.*give a path"),
-        (Path("nowhere.png"), SourceError, "nowhere.png"),
+        (Path("nowhere.png: there is no such file"), SourceError, "nowhere.png"),
         (ROOT, SourceError, "folder.*list of image files"),
         (Image.fromarray(np.zeros((48, 64), np.float32)), SourceError, "32-bit numbers"),
     ],
