@@ -136,7 +136,7 @@ def named_checkpoint(name: str | Path, config: str | None = None) -> Checkpoint:
 
     Args:
         name: a file; "default", the weights that come with this package; or "random", an untrained network.
-        config: network of "random", a name in `CONFIGS`; None = "lite".
+        config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
 
     Raises:
         CheckpointError: as `load_checkpoint`.

@@ -53,7 +53,7 @@ def evaluate(
         split: "train", "validation", "trainval", "test" or "all".
         kind: of data set; "auto" goes by what is there.
         options: of the data set's class.
-        config: network of "random"; None = "lite".
+        config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network. Another one than "torch" is judged as deployed, by its depth and labels alone,
             and prepared anew for each size of image.

@@ -35,7 +35,7 @@ def load(
     Args:
         weights: a .safetensors file of `cinet train`; "default", which comes with this package; or "random", an
             untrained network for plumbing.
-        config: network of "random", such as "resnet50"; None = "lite".
+        config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network: "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt"; or "auto", the
             fastest here, which is found out once and takes a while.
