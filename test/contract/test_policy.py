@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -116,15 +117,17 @@ def test_policies_allow_exactly_what_the_nodes_use(
     network = {"weights": "random", "network_width": 64, "network_height": 48}
     start("perception_node", {**network, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
-    start("viewer_node", {"serve": False, "file": str(tmp_path / "walk.rrd")}, until="recording into")
+    nodes = [node for node in NODES if node != "viewer" or importlib.util.find_spec("rerun")]  # none for NumPy 1
+    if "viewer" in nodes:
+        start("viewer_node", {"serve": False, "file": str(tmp_path / "walk.rrd")}, until="recording into")
     wire.subscribe_stats()  # or the node would not subscribe to the camera
-    expected = {node: allowed(node) - UNUSED[node] for node in NODES}
+    expected = {node: allowed(node) - UNUSED[node] for node in nodes}
 
     def settled() -> bool:
-        return all(used(wire, node) | PASSING >= expected[node] for node in NODES)
+        return all(used(wire, node) | PASSING >= expected[node] for node in nodes)
 
     with contextlib.suppress(AssertionError):  # the comparison below says which is missing
         wire.spin_until(settled, "all topics and services of the policies")
-    for node in NODES:
+    for node in nodes:
         assert used(wire, node) - PASSING == expected[node] - PASSING, node
-    observed(f"{', '.join(f'{node} {len(expected[node])} rules' for node in NODES)}, none more, none less")
+    observed(f"{', '.join(f'{node} {len(expected[node])} rules' for node in nodes)}, none more, none less")
