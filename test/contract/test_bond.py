@@ -91,9 +91,17 @@ class TestTwoNodes:
     def manager(cls, own_wire: Any, start: Callable[..., Any], nodes: dict[str, Any]) -> Manager:
         return Manager(own_wire, start, *nodes)
 
-    def test_the_manager_brings_them_up_and_hears_them(self, manager: Manager, nodes: dict[str, Any]) -> None:
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def begun(cls, manager: Manager) -> list[dict[str, Any]]:
+        """What the manager said when it brought them up, for whichever test is first."""
         begun = manager.do("startup")
         assert begun[-1]["success"], begun
+        return begun
+
+    def test_the_manager_brings_them_up_and_hears_them(
+        self, manager: Manager, nodes: dict[str, Any], begun: list[dict[str, Any]]
+    ) -> None:
         assert named(begun, "bonded") == list(nodes)
         for name, node in nodes.items():
             node.wait_for("] [" + name + "]: activated: ")
