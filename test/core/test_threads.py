@@ -24,8 +24,12 @@ worker.join()
 print(json.dumps([used, threads(), cv2.getNumThreads(), torch.get_num_threads(), *there]))
 for path in {line.split()[-1] for line in open("/proc/self/maps") if "openblas" in line}:
     library = ctypes.CDLL(path)
-    names = [f"{a}openblas_get_num_threads{b}" for a in ("", "scipy_") for b in ("", "64_")]
-    print([getattr(library, name)() for name in names if hasattr(library, name)])
+    asked = lambda what: [
+        getattr(library, name)() for a in ("", "scipy_") for b in ("", "64_")
+        if hasattr(library, name := f"{a}openblas_get_{what}{b}")
+    ]
+    if any(asked("parallel")):  # OpenCV 4.11 brings one that was built without threads
+        print(asked("num_threads"))
 """
 
 
