@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import Extraction, extract_bag
     from cinet_core.data.frame_files import SourceError
-    from cinet_core.data.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
     from cinet_core.evaluation.report import Report
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
+    from cinet_core.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
@@ -39,15 +39,15 @@ else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "LABEL_SETS": "cinet_core.data.label_sets",
-            "UNLABELLED": "cinet_core.data.label_sets",
+            "LABEL_SETS": "cinet_core.label_sets",
+            "UNLABELLED": "cinet_core.label_sets",
             "BagError": "cinet_core.bags.errors",
             "CheckpointError": "cinet_core.model_metadata",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
             "Intrinsics": "cinet_core.geometry",
-            "LabelSet": "cinet_core.data.label_sets",
+            "LabelSet": "cinet_core.label_sets",
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
@@ -64,7 +64,7 @@ else:
             "export": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
-            "get_label_set": "cinet_core.data.label_sets",
+            "get_label_set": "cinet_core.label_sets",
             "load": "cinet_core.inference.load",
             "read_metadata": "cinet_core.model_metadata",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from cinet_core.atomic_file import replacing
-from cinet_core.data.label_sets import get_label_set
+from cinet_core.label_sets import get_label_set
 from cinet_core.model.cinet import CINet, build_model
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig, get_config
 from cinet_core.model_metadata import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import ModelConfig
 from cinet_core.weights_file import CheckpointError, WeightsHeader, read_header
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages import frame
 from cinet_core.messages.topics import TOPICS
 from cinet_ros.conversions.ros_types import ROS_TYPES

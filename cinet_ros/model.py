@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint, read_metadata
-from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.inference.backend import OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Predictor
+from cinet_core.label_sets import NYU40, LabelSet
 from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.parameters import Settings
 

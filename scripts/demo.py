@@ -32,8 +32,8 @@ from rich.table import Table
 from sensor_msgs.msg import Image
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, CheckpointError, read_metadata
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import DEFAULT_CONFIG
 from cinet_core.visualize.panel import panel
 from cinet_core.visualize.ply import write_ply

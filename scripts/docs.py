@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from cinet_core.data.label_sets import NYU40
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.panel import panel
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.parameter_fields import markdown_table

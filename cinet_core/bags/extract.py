@@ -19,7 +19,7 @@ from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
 from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.depth_plausibility import DepthPlausibility
-from cinet_core.data.label_sets import NYU40, UNLABELLED
+from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import swaps_red_and_blue
 
 if TYPE_CHECKING:

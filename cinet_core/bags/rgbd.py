@@ -25,7 +25,7 @@ from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.registration import sizes_agree
 from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraTopics
-from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.planes import read_compressed_depth, read_compressed_labels, read_depth, read_labels
 from cinet_core.messages.topic_names import arrive_rectified, is_rectified

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cinet_core.data.rendered_rooms.installation import Installation
+    from cinet_core.rooms.pathtraced.installation import Installation
 
 
 def add_data_render(parser: argparse.ArgumentParser) -> None:
@@ -46,10 +46,10 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
 
 def run_data_render(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status (see its description)."""
-    from cinet_core.data.rendered_rooms.catalogue import CatalogueError
-    from cinet_core.data.rendered_rooms.frames import FolderError
-    from cinet_core.data.rendered_rooms.installation import Installation, InstallationError
-    from cinet_core.data.rendered_rooms.run import WorkerError
+    from cinet_core.rooms.pathtraced.catalogue import CatalogueError
+    from cinet_core.rooms.pathtraced.frames import FolderError
+    from cinet_core.rooms.pathtraced.installation import Installation, InstallationError
+    from cinet_core.rooms.pathtraced.run import WorkerError
 
     if options.output is None and not options.setup:
         print("cinet data render: give a folder for the frames, or --setup", file=sys.stderr)
@@ -79,7 +79,7 @@ def _render(options: argparse.Namespace, installation: Installation) -> int:
         TimeRemainingColumn,
     )
 
-    from cinet_core.data.rendered_rooms.run import RenderSettings, render_rooms
+    from cinet_core.rooms.pathtraced.run import RenderSettings, render_rooms
 
     settings = RenderSettings(options.seed, options.views, options.size[0], options.size[1], options.samples)
     rooms = range(options.first, options.first + options.rooms)

@@ -11,7 +11,6 @@ from pathlib import Path
 from cinet_core.checkpoint import CheckpointError, named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.scored_data import open_for_network
@@ -19,6 +18,7 @@ from cinet_core.figures import Observer, draw_attention, draw_features, draw_pan
 from cinet_core.figures import attention as attention_figures
 from cinet_core.figures import features as feature_figures
 from cinet_core.figures import panels as panel_figures
+from cinet_core.label_sets import LabelSet
 from cinet_core.visualize import write_picture
 from cinet_core.visualize.text import Picture
 

@@ -10,7 +10,7 @@ from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.console import ConsoleProgress
 from cinet_core.mapping.fuse import fuse_map
 from cinet_core.mapping.fused_map import MapSettings
-from cinet_core.visualize.ply import Open3DError
+from cinet_core.open3d_loading import Open3DError
 
 NO_WEIGHTS = "none"
 """In place of a file: nothing is predicted."""

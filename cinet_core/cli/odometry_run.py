@@ -16,8 +16,8 @@ from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.console import ConsoleProgress
 from cinet_core.odometry import ORB_SLAM3
 from cinet_core.odometry.comparison import TRACKED_DEPTHS, compare_odometry
+from cinet_core.open3d_loading import Open3DError
 from cinet_core.visualize.picture_file import write_picture
-from cinet_core.visualize.ply import Open3DError
 
 
 def run_comparison(options: argparse.Namespace) -> int:

@@ -17,7 +17,7 @@ from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.prediction import RANDOM_WARNING, Prediction
 from cinet_core.inference.predictor import Predictor
-from cinet_core.visualize.ply import Open3DError, load_open3d
+from cinet_core.open3d_loading import Open3DError, load_open3d
 
 _log = logging.getLogger(__name__)
 

@@ -21,10 +21,10 @@ from cinet_core.data.frame_sources import Frame, FrameSource, SourceError, open_
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.open3d_loading import Open3DError
 from cinet_core.viewer import Moment, Recording, UnfinishedError, ViewerError, ViewerServer
 from cinet_core.viewer.cloud import without_edges
 from cinet_core.viewer.poses import Pose, SourcePoses, source_poses
-from cinet_core.visualize import Open3DError
 
 NANOSECONDS = 1_000_000_000
 VOXEL_SIZE = 0.03

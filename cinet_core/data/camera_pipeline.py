@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.data.camera_artifacts import DrawnArtifacts
-from cinet_core.data.rendered_rooms.photograph import LUMA, srgb
+from cinet_core.rooms.pathtraced.photograph import LUMA, srgb
 
 Pixels = npt.NDArray[np.uint8]
 Light = npt.NDArray[np.float32]

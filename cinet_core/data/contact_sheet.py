@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Sample
+from cinet_core.label_sets import LabelSet
 from cinet_core.visualize import colorize_depth, colorize_labels, depth_range, depth_scale_bar, legend
 from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened
 

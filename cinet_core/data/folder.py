@@ -30,10 +30,10 @@ from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.frame_files import FileNames, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_image import read_labels
-from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
 from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40, LabelSet
 
 ROOM_PATTERN = r"(.+)_[^_]*"
 """Rooms are told apart by what comes before the last underscore of a frame's name: 05000 in 05000_03."""

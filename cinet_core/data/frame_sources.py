@@ -15,8 +15,8 @@ import numpy.typing as npt
 from cinet_core.data.bag_paths import METADATA
 from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, refuse_bag, scaled_to
 from cinet_core.data.image_files import read_depth, read_image
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 __all__ = ["SYNTHETIC", "Frame", "FrameSource", "SourceError", "open_source"]
 

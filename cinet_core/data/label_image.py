@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import UNLABELLED, LabelSet
 
 LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
 """Formats that mix neighbouring values, whatever the file is called."""

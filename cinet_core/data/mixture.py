@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import ConcatDataset, Sampler
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
+from cinet_core.label_sets import LabelSet
 
 Key: TypeAlias = tuple[int, int]
 """Of a TransformedDataset over a SceneMixture: (pass through its set, number in the mixture).

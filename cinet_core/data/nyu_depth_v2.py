@@ -19,10 +19,10 @@ import numpy.typing as npt
 
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import OrientedImage
-from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.matlab_file import open_hdf5
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40, LabelSet
 
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 IMAGES = 1449

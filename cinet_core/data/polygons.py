@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import UNLABELLED, LabelSet, get_label_set
+from cinet_core.label_sets import UNLABELLED, LabelSet, get_label_set
 
 MIN_POINTS = 3
 _SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point corners: a sixteenth of a pixel

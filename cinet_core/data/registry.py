@@ -13,12 +13,12 @@ from typing import Any
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import SourceError, refuse_bag
 from cinet_core.data.frame_sources import SYNTHETIC
-from cinet_core.data.label_sets import get_label_set
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.sun_rgbd import SunRgbd
-from cinet_core.data.synthetic_rooms.scenes import SyntheticScenes
+from cinet_core.label_sets import get_label_set
+from cinet_core.rooms.raycast.scenes import SyntheticScenes
 
 DATASETS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,

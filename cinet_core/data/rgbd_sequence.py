@@ -26,11 +26,11 @@ from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.folder import DEPTH_RANGE
 from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
-from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
 from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics, why_not_rigid
+from cinet_core.label_sets import NYU40, LabelSet
 
 CAMERA_FILE = "camera-intrinsics.txt"
 SPLITS: tuple[Split, ...] = ("test", "all")

@@ -19,9 +19,9 @@ from cinet_core.data.exif import UPRIGHT, Orientation
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.label_mapping import label_lookup
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import UNLABELLED, LabelSet
 
 Split = Literal["train", "validation", "trainval", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "trainval", "test", "all")

@@ -22,11 +22,11 @@ import numpy.typing as npt
 from cinet_core.data.exif import Orientation, orientation_of
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import OrientedImage, read_image
-from cinet_core.data.label_sets import SUN37, LabelSet
 from cinet_core.data.matlab_file import load_version_5, open_hdf5
 from cinet_core.data.nyu_depth_v2 import DEPTH_KINDS, DepthKind
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import SUN37, LabelSet
 
 MAX_DEPTH = 8.0
 """Metres; the toolbox (read3dPoints.m) sets what is beyond to this."""

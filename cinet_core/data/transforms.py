@@ -20,9 +20,9 @@ from torchvision.transforms.v2 import functional as TF
 
 from cinet_core.data.augmentation import Augmentation, Variation, draw
 from cinet_core.data.camera_pipeline import apply_artifacts
-from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.data.sample import Sample, TrainingSample
 from cinet_core.geometry import Intrinsics, to_canonical
+from cinet_core.label_sets import UNLABELLED
 
 
 class DepthMap(tv_tensors.Mask):

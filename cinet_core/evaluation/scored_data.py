@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.nyu_depth_v2 import NyuDepthV2
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.scene_dataset import SceneDataset, Split
+from cinet_core.label_sets import LabelSet
 
 __all__ = ["open_for_network", "open_scored"]
 

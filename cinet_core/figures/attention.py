@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.figures.observer import Observer, Projections, image_of, random_warning
+from cinet_core.label_sets import LabelSet
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.visualize.attention import (
     Mark,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Sample
 from cinet_core.figures.observer import Observer, image_of, random_warning
 from cinet_core.inference.predictor import Prediction
+from cinet_core.label_sets import LabelSet
 from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison
 from cinet_core.visualize.text import Picture
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from cinet_core.data.synthetic_rooms import SyntheticRooms
 from cinet_core.inference.backend import Floats, Images
+from cinet_core.rooms.raycast import SyntheticRooms
 
 
 def example_rooms(

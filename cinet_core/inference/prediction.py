@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from cinet_core.atomic_file import write_whole
 from cinet_core.data.depth_image import depth_millimetres
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import Intrinsics, unproject, without_edges
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.model_metadata import ModelMetadata
 
 # Drawing is imported where it is done: a node predicts and draws nothing.

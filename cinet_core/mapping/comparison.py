@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.mapping.frame_checks import check_rigid
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 
 QUANTILES = {"median": 0.5, "p90": 0.9}
 

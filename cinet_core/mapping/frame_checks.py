@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.geometry import Intrinsics, why_not_rigid
+from cinet_core.label_sets import UNLABELLED
 
 MAX_RIGID_ERROR = 1e-3
 """How far R R^T of a pose may be from the identity: poses hold rounded numbers."""

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
 from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
 from cinet_core.mapping.map_points import MapPoints

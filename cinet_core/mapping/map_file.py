@@ -18,7 +18,7 @@ import numpy as np
 import numpy.lib.format as npy
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.votes import CANDIDATES
 from cinet_core.mapping.voxel_blocks import ATTRIBUTES, VOXELS, BlockData
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.floor import class_table
 from cinet_core.mapping.map_points import MapPoints
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 
 NEIGHBOURS = 1.8
 """Cells: centres nearer than this touch by a face, an edge or a corner (sqrt 3)."""

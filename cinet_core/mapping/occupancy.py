@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.floor import FLOOR_TOLERANCE, class_table, fit_floor, floor_height, unit_vector
 from cinet_core.mapping.map_points import MapPoints
 

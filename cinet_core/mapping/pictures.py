@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, project
+from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.visualize.cloud import render_cloud
 from cinet_core.visualize.labels import wide_legend

@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.frame_sources import SYNTHETIC
-from cinet_core.data.label_sets import NYU40, LabelSet
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40, LabelSet
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 SYNTHETIC_FRAMES = 48
 

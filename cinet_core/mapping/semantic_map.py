@@ -12,8 +12,8 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.atomic_file import replacing
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.block_budget import make_room
 from cinet_core.mapping.frame_checks import check_frame
 from cinet_core.mapping.map_file import MapFacts, MapFileError, open_map, write_map
@@ -22,7 +22,8 @@ from cinet_core.mapping.retired_blocks import RetiredBlocks
 from cinet_core.mapping.vote_fusion import fuse_votes
 from cinet_core.mapping.votes import Votes, winners
 from cinet_core.mapping.voxel_blocks import BLOCK_BYTES, BlockData, Keys, VoxelBlocks
-from cinet_core.visualize.ply import load_open3d, write_ply
+from cinet_core.open3d_loading import load_open3d
+from cinet_core.visualize.ply import write_ply
 
 TRUNCATION = 4.0
 """Voxels on either side of a surface that a depth pixel changes; beyond, in front, only blocks touched anyway."""

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.mapping.votes import Votes, with_votes
 from cinet_core.mapping.voxel_blocks import EDGE, VOXELS, Keys, VoxelBlocks
 

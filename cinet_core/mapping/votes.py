@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.label_sets import UNLABELLED
 
 CANDIDATES = 4
 COUNTS = CANDIDATES + 1

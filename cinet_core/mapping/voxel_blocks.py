@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.mapping.votes import CANDIDATES, COUNTS
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 
 EDGE = 8
 """Voxels along a block's edge. Small blocks follow a surface closely: at 2 cm one is 16 cm wide."""

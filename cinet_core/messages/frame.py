@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import Intrinsics, depth_edges
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import LabelPainter, unpack_rgb
 from cinet_core.messages.compression import compress_depth, compress_jpeg, compress_png

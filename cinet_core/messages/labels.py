@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 
 
 def semantic_classes_message(

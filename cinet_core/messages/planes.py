@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.messages.containers import PNG_MAGIC, corrupted, inspect
 from cinet_core.messages.errors import ConversionError, check_size, quoted
 from cinet_core.messages.fields import CompressedImageFields, ImageFields

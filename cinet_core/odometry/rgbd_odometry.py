@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.odometry.steady_camera import SteadyCamera
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 
 MIN_FITNESS = 0.3
 """Part of the pixels that must fall onto each other, after the depth outliers are taken out; below, tracking is lost.

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.data.sample import Batch
+from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels

@@ -12,13 +12,13 @@ from torch.utils.data import DataLoader, Dataset
 from cinet_core.data.augmentation import NO_AUGMENTATION
 from cinet_core.data.cached import FORK, CachedSamples
 from cinet_core.data.check import spread
-from cinet_core.data.label_sets import LabelSet, get_label_set
 from cinet_core.data.mixture import MixtureBatches, MixtureOrder, SceneMixture
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Sample, TrainingSample, collate
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.statistics import DatasetStatistics, measure
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
+from cinet_core.label_sets import LabelSet, get_label_set
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
 
 

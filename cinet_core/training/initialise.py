@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cinet_core.checkpoint import Checkpoint, TrainingCamera
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINet
 
 CLASS_HEAD = "segmentation_head"

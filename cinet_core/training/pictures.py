@@ -7,7 +7,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.training.batch_pictures import training_pictures
 from cinet_core.training.module import CINetModule
 

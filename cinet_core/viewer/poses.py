@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cinet_core.data.frame_sources import SYNTHETIC, SYNTHETIC_FRAMES
 from cinet_core.data.rgbd_sequence import CAMERA_FILE, RgbdSequence
-from cinet_core.data.synthetic_room import camera_pose
+from cinet_core.rooms.demo.room import camera_pose
 from cinet_core.viewer.recording import WorldUp
 
 Pose = npt.NDArray[np.float64]

@@ -13,8 +13,8 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.viewer import entities
 from cinet_core.viewer.cloud import Cloud, thinned_cloud
 from cinet_core.viewer.layout import layout

@@ -9,7 +9,7 @@ from cinet_core.visualize.grid import Cell, Column, grid
 from cinet_core.visualize.labels import colorize_labels, legend, overlay, wide_legend
 from cinet_core.visualize.panel import panel
 from cinet_core.visualize.picture_file import write_picture
-from cinet_core.visualize.ply import Open3DError, write_ply
+from cinet_core.visualize.ply import write_ply
 
 __all__ = [
     "Cell",
@@ -18,7 +18,6 @@ __all__ = [
     "Guess",
     "Mark",
     "MarkedFrame",
-    "Open3DError",
     "Shared",
     "SharedBlock",
     "attention_figure",

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.visualize.grid import Cell, Column, grid, image_tile, map_tile, tile_size
 from cinet_core.visualize.scale import INVALID_COLOR, MARGIN, SCALE_WIDTH, amount_scale_bar, colorize_amount
 from cinet_core.visualize.text import Color, Pen, Picture

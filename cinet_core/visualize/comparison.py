@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 from cinet_core.visualize.grid import Cell, Column, grid, grid_width, image_tile, map_tile, tile_size
 from cinet_core.visualize.labels import colorize_labels, wide_legend

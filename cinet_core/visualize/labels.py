@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened, text_width
 
 ROW = 19

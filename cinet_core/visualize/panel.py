@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.data.label_sets import LabelSet
 from cinet_core.geometry import Intrinsics, unproject
+from cinet_core.label_sets import LabelSet
 from cinet_core.visualize.cloud import View, render_cloud
 from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 from cinet_core.visualize.labels import colorize_labels, legend, overlay

@@ -4,37 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from cinet_core.open3d_loading import load_open3d
 
 # x y z, red green blue, label, confidence
 BYTES_PER_POINT = 3 * 4 + 3 + 1 + 4
 _HEADER_END = b"end_header\n"
 _MAX_HEADER_BYTES = 4096
-
-
-class Open3DError(RuntimeError):
-    """Open3D cannot be loaded here; names what it lacks and how to get it."""
-
-
-def load_open3d() -> Any:
-    """The module open3d; imported only here and only when needed, since that takes seconds.
-
-    Raises:
-        Open3DError: it is not installed, or a system library that it needs is missing.
-    """
-    try:
-        import open3d
-    except ModuleNotFoundError as error:
-        raise Open3DError(f"Open3D is not installed ({error}): pip install open3d, or write no clouds") from error
-    except (ImportError, OSError) as error:  # the message names the library, such as libusb-1.0.so.0
-        raise Open3DError(
-            f"Open3D cannot load a system library ({error}): "
-            "apt-get install libusb-1.0-0 libgl1 libegl1 libgomp1, or write no clouds"
-        ) from error
-    return open3d
 
 
 def write_ply(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import NYU40
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.frame import Result
 from cinet_ros.benchmarks.camera import FOCAL, FRAME_ID, HEIGHT, WIDTH

@@ -23,8 +23,8 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_srvs.srv import Trigger
 
-from cinet_core.data.synthetic_room import camera_pose
 from cinet_core.messages.fields import stamp_of
+from cinet_core.rooms.demo.room import camera_pose
 from cinet_ros.benchmarks.mapping_figures import Record, Saved
 from cinet_ros.mapping.map_messages import quaternion_of
 from cinet_ros.msg import PerceptionStats

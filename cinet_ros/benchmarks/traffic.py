@@ -26,13 +26,13 @@ from cinet_core.benchmarks.rows import Figure, Row, milliseconds
 from cinet_core.benchmarks.run import Effort, Run
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, load_checkpoint
 from cinet_core.data.image_files import read_image
-from cinet_core.data.label_sets import LabelSet
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.frame import Result
 from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, FULL, POINTS, TOPICS
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_ros.benchmarks.camera import FRAME_ID, HEIGHT, WIDTH
 from cinet_ros.benchmarks.processes import module_command, running
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages

@@ -6,7 +6,7 @@ from typing import Any
 
 from std_msgs.msg import ColorRGBA, Header
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages import labels
 from cinet_ros.msg import SemanticClass, SemanticClasses
 

@@ -10,7 +10,7 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cinet_core.data.label_sets import UNLABELLED, Grouping, LabelSet
+from cinet_core.label_sets import UNLABELLED, Grouping, LabelSet
 from cinet_ros.integrations.wiring import NAV2, full_name
 
 FOLDER = Path(__file__).resolve().parents[2] / "config" / "integrations"

@@ -11,7 +11,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_core.data.label_sets import LABEL_SETS, LabelSet
+from cinet_core.label_sets import LABEL_SETS, LabelSet
 from cinet_ros.mapping.frame_arrays import CAMERA_INFO, COLOR, CONFIDENCE, DEPTH, LABELS
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.mapping.pose_sources import MESSAGES

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.semantic_map import SemanticMap
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.ros_home import in_ros_home
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import LabelSet, voc_palette
+from cinet_core.label_sets import LabelSet, voc_palette
 from cinet_core.mapping.floor import fit_floor
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.objects import find_objects

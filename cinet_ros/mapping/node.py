@@ -9,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 
-from cinet_core.data.label_sets import get_label_set
+from cinet_core.label_sets import get_label_set
 from cinet_core.threads import use_threads
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters

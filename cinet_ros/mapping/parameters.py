@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rclpy.parameter import Parameter
 
-from cinet_core.data.label_sets import LABEL_SETS
+from cinet_core.label_sets import LABEL_SETS
 from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
 

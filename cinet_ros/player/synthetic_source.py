@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cinet_core.data.frame_sources import Frame, SourceError
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 
 class SyntheticSource:

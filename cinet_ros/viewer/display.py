@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import CameraInfo
 
-from cinet_core.data.label_sets import LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages.camera import CameraModelCache
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.fields import stamp_of

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from sensor_msgs.msg import PointCloud2, PointField
 
-from cinet_core.data.label_sets import UNLABELLED
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
 
 _TYPES = {

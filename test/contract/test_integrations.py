@@ -16,7 +16,7 @@ from output_arrays import colors, pixels, points
 from rclpy.qos import QoSCompatibility, qos_check_compatible
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_ros.frame_messages import MESSAGE_TYPES
 from cinet_ros.integrations import wiring
 from cinet_ros.parameters import Settings

@@ -14,7 +14,7 @@ from output_arrays import colors, pixels, points
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
 
-from cinet_core.data.label_sets import NYU40, UNLABELLED
+from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.planes import read_compressed_depth
 from cinet_ros.msg import PerceptionStats, SemanticClasses

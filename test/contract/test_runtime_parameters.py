@@ -15,8 +15,8 @@ from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_srvs.srv import SetBool
 
-from cinet_core.data.label_sets import NYU40, UNLABELLED
 from cinet_core.geometry import depth_edges
+from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_ros.parameters import Settings
 
 NODE = "/perception"

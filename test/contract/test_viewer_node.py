@@ -16,8 +16,8 @@ from recorded import Recorded  # test/support
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import NYU40
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU40
 from cinet_ros.msg import PerceptionStats, SemanticClass, SemanticClasses, StageTime
 from cinet_ros.publishers import LATCHED_QOS
 

@@ -17,8 +17,8 @@ from made_bags import HEIGHT, PERIOD, START, WIDTH
 
 from cinet_core.cli.bag import add_bag, run_bag
 from cinet_core.data.check import check_dataset
-from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
+from cinet_core.label_sets import NYU40
 
 
 def extract(*arguments: object) -> int:

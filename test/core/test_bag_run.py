@@ -26,8 +26,8 @@ from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
 from cinet_core.bags.outputs import ALL_TOPICS, BY_DEFAULT
 from cinet_core.checkpoint import load_checkpoint
 from cinet_core.cli.bag import add_bag, run_bag
-from cinet_core.data.label_sets import NYU40
 from cinet_core.inference.predictor import Predictor
+from cinet_core.label_sets import NYU40
 from cinet_core.messages.planes import read_compressed_depth, read_depth
 
 PER_FRAME = len(BY_DEFAULT) - 2  # without the latched ones

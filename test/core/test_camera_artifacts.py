@@ -21,8 +21,8 @@ from cinet_core.data.camera_artifacts import (
 )
 from cinet_core.data.camera_pipeline import apply_artifacts, linear_light, motion_kernel
 from cinet_core.data.sample import Sample
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.data.transforms import TrainingTransform
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 HEIGHT, WIDTH = 120, 160
 ALWAYS = ArtifactProbabilities(*[1.0] * 10)

@@ -14,8 +14,8 @@ from PIL import Image
 
 from cinet_core.cli import eval_run
 from cinet_core.cli.eval import add_eval, run_eval
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.inference.selection import lacking
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from tiny_network import trained_checkpoint
 from cinet_core.checkpoint import save_checkpoint
 from cinet_core.cli.figures import add_figures, run_figures
 from cinet_core.cli.figures_run import chosen_frames
-from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.figures import Observer, draw_attention
+from cinet_core.label_sets import NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 TILE = 64
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 from cinet_core.cli.odometry import METHODS as ARGUMENT_METHODS
 from cinet_core.cli.odometry import add_odometry, run_odometry
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics
 from cinet_core.odometry import METHODS, ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
 from cinet_core.odometry.orb_slam3 import settings_text
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.trajectory import COLORS, TRUE_COLOR, seen_from_above, trajectory_figure
 
 pytest.importorskip("open3d", reason="the odometry is Open3D's", exc_type=ImportError)

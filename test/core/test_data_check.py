@@ -12,8 +12,8 @@ from cinet_core.cli import main
 from cinet_core.data.check import Statistics, check_dataset, spread
 from cinet_core.data.contact_sheet import CELL, ContactSheet
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.label_sets import NYU13, NYU40
-from cinet_core.data.synthetic_room import SyntheticRoom
+from cinet_core.label_sets import NYU13, NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.depth import INVALID_COLOR
 
 WIDTH, HEIGHT = 64, 48

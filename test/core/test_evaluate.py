@@ -20,16 +20,16 @@ from cinet_core.checkpoint import Checkpoint, TrainingCamera, random_checkpoint
 from cinet_core.data.augmentation import NO_AUGMENTATION
 from cinet_core.data.check import spread
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.sample import Sample, collate
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.evaluation import EIGEN, PAPER, BatchMetrics
 from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate_model, protocols_for
 from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
+from cinet_core.label_sets import NYU13, NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 CAMERA = TrainingCamera(width=96, height=72, canonical_focal=80.0)
 SIZES = ((64, 48), (64, 48), (101, 55), (64, 48), (40, 70))

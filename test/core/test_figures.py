@@ -11,12 +11,12 @@ import torch
 from tiny_network import trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint
-from cinet_core.data.label_sets import NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Batch, Sample
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.figures import MissingPartError, Observer, draw_attention, draw_features, draw_panels
+from cinet_core.label_sets import NYU40
 from cinet_core.model.cinet import CINetOutput
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.training.batch_pictures import training_pictures
 from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison, depth_error
 from cinet_core.visualize.features import Shared, SharedBlock, features_figure, reduced

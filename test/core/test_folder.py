@@ -11,9 +11,9 @@ from PIL import Image
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_image import read_labels
-from cinet_core.data.label_sets import NYU13, NYU40, LabelSet
 from cinet_core.data.registry import DATASETS, kind_at, open_dataset
 from cinet_core.data.scene_dataset import SPLITS, held_out
+from cinet_core.label_sets import NYU13, NYU40, LabelSet
 
 WIDTH, HEIGHT = 16, 12
 

@@ -20,8 +20,8 @@ from tiny_network import tiny_checkpoint
 from cinet_core.atomic_file import replacing, write_whole
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
-from cinet_core.data.rendered_rooms.frames import FolderError, Frame, FrameFolder
-from cinet_core.data.rendered_rooms.plan import RoomPlan, View
+from cinet_core.rooms.pathtraced.frames import FolderError, Frame, FrameFolder
+from cinet_core.rooms.pathtraced.plan import RoomPlan, View
 from cinet_core.visualize import write_picture, write_ply
 
 WIDTH, HEIGHT = 64, 48

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinet_core.data.room_layout import Box
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import (
     Intrinsics,
     depth_edges,
@@ -20,6 +18,8 @@ from cinet_core.geometry import (
     unproject,
     without_edges,
 )
+from cinet_core.rooms.demo.layout import Box
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 CAMERA = Intrinsics(500.0, 510.0, 315.0, 243.0, 640, 480)
 

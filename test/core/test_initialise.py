@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata, TrainingCamera, load_checkpoint, save_checkpoint
-from cinet_core.data.label_sets import NYU13, NYU40, SUN37, LabelSet
+from cinet_core.label_sets import NYU13, NYU40, SUN37, LabelSet
 from cinet_core.model import CINet, build_model, get_config
 from cinet_core.training.initialise import InitialisationError, InitialisationReport, initialise_from
 

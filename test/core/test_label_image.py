@@ -15,7 +15,7 @@ from turned_frames import depth_mm, labels, picture, save_picture, save_plane
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.label_image import read_labels
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 
 Write = Callable[[Path], object]
 FEW = (labels() % 3).astype(np.uint8)

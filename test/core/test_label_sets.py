@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cinet_core.data.label_sets import (
+from cinet_core.label_sets import (
     LABEL_SETS,
     NYU13,
     NYU40,

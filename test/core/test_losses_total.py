@@ -12,7 +12,6 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
 
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.losses import (
     STAGES,
     LossTerm,
@@ -23,6 +22,7 @@ from cinet_core.losses import (
     global_means,
 )
 from cinet_core.model import CINetOutput, build_model, get_config
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 REPOSITORY = Path(__file__).parents[2]
 CLASSES = 5

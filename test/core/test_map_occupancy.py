@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cinet_core.data.label_sets import NYU13, NYU40, LabelSet
+from cinet_core.label_sets import NYU13, NYU40, LabelSet
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.objects import find_objects
 from cinet_core.mapping.occupancy import FREE, OCCUPIED, UNKNOWN, OccupancyGrid2D, fit_floor, occupancy

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cinet_core.data.augmentation import Augmentation
-from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.mixture import Key, MixtureBatches, MixtureOrder, SceneMixture
-from cinet_core.data.synthetic_rooms.scenes import SyntheticScenes
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
+from cinet_core.label_sets import NYU13, NYU40
+from cinet_core.rooms.raycast.scenes import SyntheticScenes
 
 LENGTHS, SHARES = (50, 7, 400), (0.5, 0.3, 0.2)
 

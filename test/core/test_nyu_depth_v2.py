@@ -12,8 +12,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import NYU13, NYU40, SUN37
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, INTRINSICS, NyuDepthV2, class_of_label, official_test_images
+from cinet_core.label_sets import NYU13, NYU40, SUN37
 
 h5py = pytest.importorskip("h5py", reason="the .mat file is HDF5: needs the extra `train`")
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import NYU40, UNLABELLED
 from cinet_core.data.polygons import Polygon, PolygonLabels, rasterise, read_polygons
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.geometry import unproject
+from cinet_core.label_sets import NYU40, UNLABELLED
 
 KITCHEN = Path(__file__).resolve().parents[1] / "data" / "kitchen_polygons.json"
 WALL, FLOOR, TABLE, COUNTER = NYU40.ids(["wall", "floor", "table", "counter"])

@@ -15,10 +15,10 @@ from PIL import Image
 from cinet_core.data.depth_registration import register_depth
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import read_depth
-from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import NYU13, NYU40
 
 DEPTH_CAMERA = Intrinsics(146.25, 146.25, 80.0, 60.0, 160, 120)
 COLOR_FOCAL, BASELINE = 131.25, 0.1

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from cinet_core.data.label_sets import NYU13, NYU40
-from cinet_core.data.synthetic_room import SyntheticFrame, SyntheticRoom
 from cinet_core.geometry import Intrinsics, project
+from cinet_core.label_sets import NYU13, NYU40
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
 from cinet_core.mapping.map_file import MapFileError
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.semantic_map import MAX_WEIGHT, SemanticMap
 from cinet_core.mapping.votes import CANDIDATES, COUNTS, FULL, Votes, winners, with_votes
+from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom
 
 VOXEL = 0.04
 CAMERA = Intrinsics(70.0, 70.0, 39.5, 29.5, 80, 60)

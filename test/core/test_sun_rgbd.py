@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import NYU40, SUN37
 from cinet_core.data.sun_rgbd import SunRgbd, metres
 from cinet_core.evaluation.evaluate import protocols_for
+from cinet_core.label_sets import NYU40, SUN37
 
 h5py = pytest.importorskip("h5py", reason="labels are HDF5: needs the extra `train`")
 scipy_io = pytest.importorskip("scipy.io", reason="metadata is MATLAB 5: needs the extra `train`")

@@ -18,10 +18,10 @@ from jsonargparse import ArgumentParser
 
 from cinet_core.data.augmentation import NO_AUGMENTATION
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.label_sets import NYU13, NYU40
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Batch
 from cinet_core.data.transforms import TrainingTransform
+from cinet_core.label_sets import NYU13, NYU40
 from cinet_core.training.data import TrainingData
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
 

@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from cinet_core.data.augmentation import NO_AUGMENTATION, Augmentation, Variation, draw
 from cinet_core.data.sample import Sample, TrainingSample, collate
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
 from cinet_core.geometry import Intrinsics, project
+from cinet_core.rooms.demo.room import SyntheticRoom
 
 STILL = Variation(0.0, 1.0, 0.5, 0.5, False, (), 7)
 WIDTH, HEIGHT = 160, 120

@@ -21,8 +21,8 @@ pytest.importorskip("rerun", reason="the extra viewer (rerun-sdk) is not install
 from recorded import Recorded  # test/support
 
 from cinet_core.cli.view import add_view, run_view
-from cinet_core.data.label_sets import NYU40, UNLABELLED
 from cinet_core.geometry import Intrinsics, project
+from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.viewer import Moment, Recording, ViewerError, ViewerServer
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 3
@@ -255,7 +255,7 @@ FULL_DISK = """
 import os, resource, signal, sys
 from pathlib import Path
 import numpy as np
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_core.viewer import Moment, Recording, UnfinishedError
 from cinet_core.viewer import recording as module
 module.FLUSH_TIMEOUT = 0.5

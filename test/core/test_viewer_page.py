@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import numpy as np
 import pytest
 
-from cinet_core.data.label_sets import NYU40
-from cinet_core.data.synthetic_room import SyntheticRoom
 from cinet_core.geometry import Intrinsics, project
+from cinet_core.label_sets import NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.viewer import Recording, ViewerError, ViewerServer
 from cinet_core.viewer.cloud import thinned_cloud
 from cinet_core.viewer.page import Page

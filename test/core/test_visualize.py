@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cinet_core.data.label_sets import NYU40
-from cinet_core.data.synthetic_room import SyntheticFrame, SyntheticRoom
 from cinet_core.geometry import Intrinsics, unproject
+from cinet_core.label_sets import NYU40
+from cinet_core.open3d_loading import Open3DError
+from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom
 from cinet_core.visualize import (
-    Open3DError,
     colorize_depth,
     colorize_labels,
     depth_range,

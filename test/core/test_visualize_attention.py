@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_core.model.scene_understanding import ideal_attention
 from cinet_core.visualize.attention import (
     HATCH,

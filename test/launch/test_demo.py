@@ -13,7 +13,7 @@ from fork_server import ForkServer
 from PIL import Image as Picture
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_ros.msg import PerceptionStats, SemanticClass, SemanticClasses
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -20,7 +20,7 @@ from room_on_the_wire import pose_matrix, time_of
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_srvs.srv import Trigger
 
-from cinet_core.data.synthetic_room import camera_pose
+from cinet_core.rooms.demo.room import camera_pose
 from cinet_ros.benchmarks.mapping import _command
 from cinet_ros.benchmarks.mapping_figures import Record, Saved, fused, gaps_between_maps, mapping_rows
 from cinet_ros.benchmarks.robot import FRAMES_ROW, Robot, watch

@@ -13,7 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 
 from cinet_core.benchmarks.rows import Row
 from cinet_core.benchmarks.run import QUICK, Run
-from cinet_core.visualize.ply import load_open3d
+from cinet_core.open3d_loading import load_open3d
 from cinet_ros.benchmarks import cloud
 from cinet_ros.benchmarks.camera import play
 from cinet_ros.benchmarks.floor import Floor

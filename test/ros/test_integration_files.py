@@ -10,7 +10,7 @@ import pytest
 import yaml
 from consumer_demands import CONSUMERS
 
-from cinet_core.data.label_sets import NYU13, NYU40, UNLABELLED, WHITE, LabelSet
+from cinet_core.label_sets import NYU13, NYU40, UNLABELLED, WHITE, LabelSet
 from cinet_ros.integrations import class_files, wiring
 from cinet_ros.integrations.nav2_parameters import with_semantic_layer
 

@@ -3,7 +3,7 @@
 import pytest
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import UNLABELLED, get_label_set
+from cinet_core.label_sets import UNLABELLED, get_label_set
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
 from cinet_ros.msg import SemanticClasses
 

@@ -15,8 +15,8 @@ from output_arrays import colors, points
 from room_on_the_wire import CAMERA_IN_BASE, LABEL_SET, SECOND, RoomOnTheWire, pose_matrix, time_of
 from std_srvs.srv import Trigger
 
-from cinet_core.data.label_sets import UNLABELLED
 from cinet_core.geometry import without_edges
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.mapping import semantic_map
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.semantic_map import SemanticMap

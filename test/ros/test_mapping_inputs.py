@@ -16,7 +16,7 @@ from rclpy.time import Time
 from room_on_the_wire import looking_ahead, pose_matrix, quaternion, time_of
 from sensor_msgs.msg import Image
 
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_ros.conversions.labels import semantic_classes_message
 from cinet_ros.counters import FrameCounters
 from cinet_ros.mapping.frame_queue import OPEN_FRAMES, Frame, FrameQueue, Synchroniser

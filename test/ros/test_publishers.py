@@ -8,7 +8,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import ReliabilityPolicy
 
-from cinet_core.data.label_sets import NYU40
+from cinet_core.label_sets import NYU40
 from cinet_ros.publishers import CameraOutputs
 
 

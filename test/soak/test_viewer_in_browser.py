@@ -16,8 +16,8 @@ pytest.importorskip("aiohttp", reason="drives the browser; comes with the extra 
 
 from browser import chromium, visit  # test/support
 
-from cinet_core.data.label_sets import NYU40
-from cinet_core.data.synthetic_room import SyntheticRoom
+from cinet_core.label_sets import NYU40
+from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.viewer import Moment, Recording, ViewerServer
 
 pytestmark = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cinet_core.data.rendered_rooms.catalogue import PLUGIN, Catalogue
+from cinet_core.rooms.pathtraced.catalogue import PLUGIN, Catalogue
 
 # fmt: off
 MODELS = (

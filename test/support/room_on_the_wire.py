@@ -13,10 +13,10 @@ from nav_msgs.msg import Odometry
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
-from cinet_core.data.label_sets import NYU40
-from cinet_core.data.synthetic_room import SyntheticFrame, SyntheticRoom, camera_pose
 from cinet_core.geometry import unproject
+from cinet_core.label_sets import NYU40
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
+from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom, camera_pose
 from cinet_ros.conversions.ros_types import ROS_TYPES
 
 SECOND = 1_000_000_000
