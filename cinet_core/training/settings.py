@@ -286,8 +286,12 @@ class Recipe:
         return tuple(planned)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
-        return _plain(asdict(self))
+        """All of it as JSON types; settings of further tasks only where there are any, as before there were such."""
+        values = _plain(asdict(self))
+        weights = values["losses"]["weights"]
+        if not weights["tasks"]:
+            del weights["tasks"]
+        return values
 
     def learning(self) -> dict[str, Any]:
         """What decides the result, as JSON types: all but names, places, and how fast it is computed.

@@ -279,7 +279,7 @@ def test_training_pictures_of_partly_labelled_batches(batch: Batch, fsm: Checkpo
     assert three["attention"].shape[0] > two["attention"].shape[0], "the third image has labels again"
     without = training_pictures(output._replace(query=None, key=None), batch, 105.0, NYU40, 2)
     assert sorted(without) == ["predictions"]
-    bf16 = CINetOutput(*(value if value is None else value.bfloat16() for value in output))
+    bf16 = CINetOutput(*(value.bfloat16() if isinstance(value, torch.Tensor) else value for value in output))
     assert sorted(training_pictures(bf16, batch, 105.0, NYU40, 9)) == ["attention", "predictions"]
     with pytest.raises(ValueError, match="0 images of a batch of 3"):
         training_pictures(output, batch, 105.0, NYU40, 0)

@@ -173,3 +173,15 @@ def test_score() -> None:
     assert score({}, "abs_rel") is None
     with pytest.raises(ValueError, match="no score 'loss'"):
         score(figures, "loss")
+
+
+def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> None:
+    """A run of before there were any can go on: what it learns compares equal."""
+    plain = Recipe("run", DataSettings("synthetic"))
+    assert "tasks" not in plain.learning()["losses"]["weights"]
+    losses = LossSettings(LossWeights(tasks={"normals": 2.0}))
+    assert Recipe("run", DataSettings("synthetic"), losses=losses).learning()["losses"]["weights"]["tasks"] == {
+        "normals": 2.0
+    }
+    with pytest.raises(ValueError, match="loss weight normals is -1.0"):
+        LossWeights(tasks={"normals": -1.0})
