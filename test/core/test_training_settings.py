@@ -183,5 +183,5 @@ def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> No
     assert Recipe("run", DataSettings("synthetic"), losses=losses).learning()["losses"]["weights"]["tasks"] == {
         "normals": 2.0
     }
-    with pytest.raises(ValueError, match="loss weight normals is -1.0"):
+    with pytest.raises(ValueError, match="loss weight normals is -1"):
         LossWeights(tasks={"normals": -1.0})
