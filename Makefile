@@ -63,10 +63,10 @@ format: setup  ## rewrite the files as ruff wants them
 	@$(IN_ENV) ruff format . && ruff check --fix .
 
 bench: setup  ## measure speed and memory on this machine, nothing else running (BENCH_ARGS: docs/benchmarks.md)
-	@$(IN_ENV) python -m cinet_ros.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
 
 bench-gpu: setup  ## the same on a CUDA device
-	@$(IN_ENV) python -m cinet_ros.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms

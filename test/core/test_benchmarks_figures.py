@@ -14,17 +14,17 @@ from rich.console import Console
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cinet_core.benchmarks.log_plot import HEIGHT, POINT, WIDTH, Series, log_plot, log_plots
-from cinet_core.benchmarks.machine import Limits
-from cinet_core.benchmarks.memory import peak_increase
-from cinet_core.benchmarks.roofline import Operation, cost_of
-from cinet_core.benchmarks.rows import Report, Row, milliseconds, ratios
-from cinet_core.benchmarks.run import QUICK, Effort
-from cinet_core.benchmarks.scaling import power_law
-from cinet_core.benchmarks.start import by_package
-from cinet_core.benchmarks.tables import BEGIN, END, markdown, print_report, short, write_table
-from cinet_core.benchmarks.timing import take_turns
 from cinet_core.model import build_model, get_config
+from scripts.benchmarks.log_plot import HEIGHT, POINT, WIDTH, Series, log_plot, log_plots
+from scripts.benchmarks.machine import Limits
+from scripts.benchmarks.memory import peak_increase
+from scripts.benchmarks.roofline import Operation, cost_of
+from scripts.benchmarks.rows import Report, Row, milliseconds, ratios
+from scripts.benchmarks.run import QUICK, Effort
+from scripts.benchmarks.scaling import power_law
+from scripts.benchmarks.start import by_package
+from scripts.benchmarks.tables import BEGIN, END, markdown, print_report, short, write_table
+from scripts.benchmarks.timing import take_turns
 
 MEGABYTE = 2**20
 REPORT = Report(
