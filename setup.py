@@ -14,6 +14,10 @@ SOURCE = Path(__file__).with_name("cinet_core") / "__init__.py"
 TEXT = SOURCE.read_text(encoding="utf-8") if SOURCE.is_file() else ""
 VERSION = next(iter(re.findall(r'^__version__ = "(.+)"$', TEXT, re.M)), None)
 
+# The generator of rendered rooms is for who makes data: it runs from a checkout, and no robot installs it (neither
+# does CMakeLists.txt).
+PATH_TRACER = "cinet_core.rooms.pathtraced"
+
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
@@ -108,11 +112,19 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[*find_packages(include=["cinet_core", "cinet_core.*"]), "cinet_core.bags.msg"],
+    packages=[
+        *find_packages(include=["cinet_core", "cinet_core.*"], exclude=[PATH_TRACER, f"{PATH_TRACER}.*"]),
+        "cinet_core.bags.msg",
+    ],
     # Definitions of our messages, for bags without ROS.
     package_dir={"cinet_core.bags.msg": "msg"},
     package_data={
-        "cinet_core": ["py.typed", "data/*.json", "weights/*.safetensors"],
+        "cinet_core": [
+            "py.typed",
+            "data/*.json",
+            "inference/example_rooms.*",
+            "weights/*.safetensors",
+        ],
         "cinet_core.bags.msg": ["*.msg"],
     },
     install_requires=[

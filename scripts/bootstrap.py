@@ -337,6 +337,7 @@ def build_workspace(environment: Environment) -> None:
         "--build-base", workspace / "build", "--install-base", workspace / "install",
         "--symlink-install", "--event-handlers", "console_direct-",
         "--cmake-args", f"-DPython3_EXECUTABLE={python}", f"-DCINET_PYTHON={python}", "-DBUILD_TESTING=OFF",
+        "-DCINET_PATH_TRACER=ON",
         env={
             "AMENT_PREFIX_PATH": prefix,
             "CMAKE_PREFIX_PATH": prefix,

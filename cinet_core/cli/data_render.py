@@ -46,10 +46,20 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
 
 def run_data_render(options: argparse.Namespace) -> int:
     """Run the command; returns the exit status (see its description)."""
-    from cinet_core.rooms.pathtraced.catalogue import CatalogueError
-    from cinet_core.rooms.pathtraced.frames import FolderError
-    from cinet_core.rooms.pathtraced.installation import Installation, InstallationError
-    from cinet_core.rooms.pathtraced.run import WorkerError
+    try:
+        from cinet_core.rooms.pathtraced.catalogue import CatalogueError
+        from cinet_core.rooms.pathtraced.frames import FolderError
+        from cinet_core.rooms.pathtraced.installation import Installation, InstallationError
+        from cinet_core.rooms.pathtraced.run import WorkerError
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("cinet_core.rooms.pathtraced"):
+            raise
+        print(
+            "cinet data render: this installation leaves out the generator, which no robot needs: run the command "
+            "from a checkout of the source, after `pip install -e .` or `make setup` there",
+            file=sys.stderr,
+        )
+        return 2
 
     if options.output is None and not options.setup:
         print("cinet data render: give a folder for the frames, or --setup", file=sys.stderr)
