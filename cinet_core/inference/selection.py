@@ -17,9 +17,10 @@ import numpy as np
 import torch
 
 from cinet_core.checkpoint import Checkpoint
-from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput, Floats, Images
+from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput
 from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8, PRECISIONS
 from cinet_core.inference.engine_cache import EngineCache
+from cinet_core.inference.example_rooms import COMPARISON, example_rooms
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import PACKAGES
 from cinet_core.inference.runtimes import (
@@ -230,7 +231,7 @@ def _fastest(cache: EngineCache, graph: DeployableGraph, precision: str) -> Back
 
 def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str, float]:
     """Median milliseconds of an image by name, taken in turns, so that other load meets all of them."""
-    images, intrinsics = _rooms(graph, 1)
+    images, intrinsics = example_rooms(graph.image_size, COMPARISON[:1])
     times: dict[str, list[float]] = {name: [] for name in backends}
     for turn in range(WARM_UP_RUNS + TIMED_RUNS):
         for name, backend in backends.items():
@@ -245,7 +246,7 @@ def _check_answer(backend: Backend, graph: DeployableGraph, precision: str) -> N
     """Raise RuntimeError where a backend does not answer as PyTorch does in float32."""
     in_half = BFLOAT16 if graph.model.image_mean.device.type == "cpu" else FLOAT16
     tolerance = {FLOAT32: EXACT, HALF: in_half, INT8: INTEGERS}[precision]
-    images, intrinsics = _rooms(graph, tolerance.rooms)
+    images, intrinsics = example_rooms(graph.image_size, COMPARISON[: tolerance.rooms])
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
     depth_error, equal = difference(got, expected, tolerance.percentile)
     if not (depth_error <= tolerance.depth_error and equal >= tolerance.equal_labels):
@@ -270,13 +271,6 @@ def difference(one: BackendOutput, other: BackendOutput, percentile: float = 100
         return 0.0, equal
     errors = np.abs(one.depth[valid] - other.depth[valid]) / other.depth[valid]
     return float(np.percentile(errors, percentile)), equal
-
-
-def _rooms(graph: DeployableGraph, count: int) -> tuple[Images, Floats]:
-    # Here, because a start that finds its backend in the cache renders nothing.
-    from cinet_core.inference.example_rooms import example_rooms
-
-    return example_rooms(graph.image_size, graph.network_size, count)
 
 
 def _best(times: dict[str, float]) -> str:
