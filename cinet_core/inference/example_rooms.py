@@ -40,9 +40,10 @@ def example_rooms(image_size: tuple[int, int], frames: range) -> tuple[Images, F
     """
     height, width = image_size
     cameras = json.loads(CAMERAS.read_text(encoding="utf-8"))
-    stored = (cameras["width"], cameras["height"])
+    columns, rows = cameras["width"], cameras["height"]
     strip = cv2.imdecode(np.frombuffer(IMAGES.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
-    rooms = cv2.cvtColor(strip, cv2.COLOR_BGR2RGB).reshape(-1, stored[1], stored[0], 3)
+    rooms = cv2.cvtColor(strip, cv2.COLOR_BGR2RGB).reshape(-1, rows, columns, 3)
     resized = [cv2.resize(rooms[number], (width, height), interpolation=cv2.INTER_LINEAR) for number in frames]
-    intrinsics = [Intrinsics(*cameras["intrinsics"][number], *stored).resized(width, height) for number in frames]
+    values = [cameras["intrinsics"][number] for number in frames]
+    intrinsics = [Intrinsics(fx, fy, cx, cy, columns, rows).resized(width, height) for fx, fy, cx, cy in values]
     return np.stack(resized), np.array([(k.fx, k.fy, k.cx, k.cy) for k in intrinsics], dtype=np.float32)
