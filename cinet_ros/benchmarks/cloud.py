@@ -14,7 +14,7 @@ from cinet_core.benchmarks.rows import Row, milliseconds, ratios
 from cinet_core.benchmarks.run import LeftOutError, Run
 from cinet_core.benchmarks.timing import Work, take_turns
 from cinet_core.messages.cloud import CloudBuffer
-from cinet_core.messages.frame import Array, Result
+from cinet_core.messages.result import Array, Result
 from cinet_core.open3d_loading import Open3DError, load_open3d
 from cinet_ros.benchmarks.frame import example_result
 from cinet_ros.conversions.ros_types import ROS_TYPES
