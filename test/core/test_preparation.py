@@ -17,6 +17,7 @@ from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.images import decode_image
 from cinet_core.messages.preparation import ImagePreparation
 from cinet_core.messages.settings import OutputSettings
+from cinet_core.messages.stamps import BACKWARD, DUPLICATE, ZERO, StampWatch
 
 BARREL = (0.3, 0.1, 0.0, 0.0, 0.0)
 
@@ -113,3 +114,8 @@ def test_camera_info_is_asked_for_once_the_image_is_decoded() -> None:
     with pytest.raises(ConversionError, match="nonsense"):
         ImagePreparation(decode, "/image", None)(broken, ask, OutputSettings())
     assert done == ["decoded", "asked", "decoded"]
+
+
+def test_odd_stamps_are_told_by_the_one_before() -> None:
+    watch = StampWatch()
+    assert [watch.odd(stamp) for stamp in (5, 5, 3, 0, 0, 9)] == [None, DUPLICATE, BACKWARD, ZERO, ZERO, None]
