@@ -14,8 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.extraction import extract_bag
 from cinet_core.bags.reader import BagReader
-from cinet_core.bags.settings import RunSettings, read_parameters
 from cinet_core.cli.console import ConsoleProgress
+from cinet_core.messages.settings import OutputSettings
+from cinet_core.parameters import read_file
 
 if TYPE_CHECKING:
     from cinet_core.inference.predictor import Predictor
@@ -28,14 +29,14 @@ def add_predictions(options: argparse.Namespace) -> int:
     from cinet_core.inference.predictor import Predictor
 
     try:
-        settings, unused = read_parameters(options.params) if options.params else (RunSettings(), [])
+        settings, unused = read_file(options.params, OutputSettings) if options.params else (OutputSettings(), [])
         if unused:
             print(f"{options.params}: of no meaning for a bag: {', '.join(unused)}", file=sys.stderr)
         checkpoint = named_checkpoint(options.weights)
         if checkpoint.metadata.random_weights:
             print("WARNING: random weights: depth, labels and points mean nothing", file=sys.stderr)
         predictor = Predictor(
-            checkpoint, options.device, settings.size("network"), settings.size("output"), backend=options.backend
+            checkpoint, options.device, settings.network_size, settings.output_size, backend=options.backend
         )
         with closing(predictor), BagReader(options.input) as reader:
             return _run(reader, predictor, settings, options)
@@ -44,7 +45,7 @@ def add_predictions(options: argparse.Namespace) -> int:
         return 2
 
 
-def _run(reader: BagReader, predictor: Predictor, settings: RunSettings, options: argparse.Namespace) -> int:
+def _run(reader: BagReader, predictor: Predictor, settings: OutputSettings, options: argparse.Namespace) -> int:
     """Add predictions under a progress bar."""
     from cinet_core.bags.run import Account, BagRun
 

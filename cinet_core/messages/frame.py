@@ -4,138 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.geometry import Intrinsics, depth_edges
-from cinet_core.label_sets import UNLABELLED, LabelSet
+from cinet_core.geometry import depth_edges
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages.cloud import CloudBuffer
-from cinet_core.messages.colors import LabelPainter, unpack_rgb
 from cinet_core.messages.compression import compress_depth, compress_jpeg, compress_png
 from cinet_core.messages.downsampled_cloud import DownsampledCloud
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.fields import MessageTypes
+from cinet_core.messages.result import Result
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import COMPRESSED, DEPTH, DOWNSAMPLED_POINTS, JPEG, POINTS
 
-if TYPE_CHECKING:
-    from cinet_core.inference.predictor import Prediction
-
 Array = npt.NDArray[Any]
-
-
-class OutputSettings(Protocol):
-    """Parameters of the perception node that decide what its outputs hold; the README's table explains each.
-
-    Properties, because settings are frozen.
-    """
-
-    @property
-    def depth_encoding(self) -> str: ...  # noqa: D102
-    @property
-    def depth_scale(self) -> float: ...  # noqa: D102
-    @property
-    def depth_min(self) -> float: ...  # noqa: D102
-    @property
-    def depth_max(self) -> float: ...  # noqa: D102
-    @property
-    def label_encoding(self) -> str: ...  # noqa: D102
-    @property
-    def label_min_confidence(self) -> float: ...  # noqa: D102
-    @property
-    def mask_classes(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def overlay_opacity(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_color(self) -> str: ...  # noqa: D102
-    @property
-    def cloud_decimation(self) -> int: ...  # noqa: D102
-    @property
-    def cloud_min_range(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_max_range(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_edge_filter(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_voxel_size(self) -> float: ...  # noqa: D102
-    @property
-    def compressed_jpeg_quality(self) -> int: ...  # noqa: D102
-    @property
-    def compressed_png_level(self) -> int: ...  # noqa: D102
-
-
-@dataclass
-class Result:
-    """Everything about one processed frame, all images at the published size (H, W).
-
-    Attributes:
-        header: of the input image, copied to every output.
-        image: (H, W, 3) uint8 RGB.
-        depth: (H, W) float32 metres along z, NaN where invalid.
-        labels: (H, W) uint8 class ids, 255 unlabelled.
-        confidence: (H, W) uint8, 0 .. 255.
-        intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
-        painter: of the label set.
-    """
-
-    header: Any
-    image: Array
-    depth: Array
-    labels: Array
-    confidence: Array
-    intrinsics: Intrinsics | None
-    painter: LabelPainter
-
-    @classmethod
-    def of(
-        cls,
-        prediction: Prediction,
-        image: Array,
-        valid: Array | None,
-        header: Any,
-        painter: LabelPainter,
-        settings: OutputSettings,
-    ) -> Result:
-        """What is published of a prediction, whose arrays are changed in place.
-
-        Args:
-            prediction: of the image.
-            image: (h, w, 3) uint8 RGB, of the camera's size.
-            valid: (h, w) bool, False where rectification left no source; None where all of it is valid.
-            header: of the input image.
-            painter: of the label set.
-            settings: current ones.
-        """
-        height, width = prediction.depth.shape
-        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
-        if image.shape[:2] != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            valid = None if valid is None else cv2.resize(
-                valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
-            ).astype(bool)  # fmt: skip
-        if settings.depth_scale != 1.0:
-            depth *= np.float32(settings.depth_scale)
-        if settings.depth_min > 0 or settings.depth_max > 0:
-            depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
-        if settings.label_min_confidence > 0:
-            labels[confidence < settings.label_min_confidence * 255.0] = UNLABELLED
-        if valid is not None:
-            depth[~valid], labels[~valid], confidence[~valid] = np.nan, UNLABELLED, 0
-        return cls(header, image, depth, labels, confidence, prediction.intrinsics, painter)
-
-    @cached_property
-    def packed_color(self) -> Array:
-        """(H, W) uint32: the exact palette colour of every pixel, as a cloud packs it."""
-        return self.painter.packed(self.labels)
-
-    @cached_property
-    def color(self) -> Array:
-        """(H, W, 3) uint8 RGB: the exact palette colour of every pixel."""
-        return unpack_rgb(self.packed_color, np.empty((*self.labels.shape, 3), dtype=np.uint8))
 
 
 class FrameMessages:

@@ -250,6 +250,18 @@ def test_without_calibration_there_is_neither_cloud_nor_camera_info(
     assert not topics & {"/front/points", "/front/semantic/camera_info"}
 
 
+def test_a_calibration_that_is_lost_for_a_while_is_named(
+    tmp_path: Path, cinet_bag: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning is of the image that it is about, not of a later one, which was read ahead."""
+    source = made_bags.camera(8)
+    infos = [message for topic, _, message in source if topic == "/cam/camera_info"]
+    infos[2].k[0] = 0.0
+    assert cinet_bag("run", made_bags.write(tmp_path / "in", source), tmp_path / "out", "--batch", 4) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "focal length is assumed" in line]
+    assert line.startswith("WARNING: camera_info is 64x48 with K = [0, 0, 31.5")
+
+
 def test_distorted_images_are_rectified(tmp_path: Path, cinet_bag: Callable[..., int]) -> None:
     time_ns = made_bags.START
     info = made_bags.camera_info(time_ns, d=(0.3, 0.1, 0.0, 0.0, 0.0))

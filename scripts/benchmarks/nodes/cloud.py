@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cinet_core.messages.cloud import CloudBuffer
-from cinet_core.messages.frame import Array, Result
+from cinet_core.messages.result import Array, Result
 from cinet_core.open3d_loading import Open3DError, load_open3d
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from scripts.benchmarks.nodes.frame import example_result

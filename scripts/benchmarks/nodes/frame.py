@@ -8,7 +8,7 @@ from std_msgs.msg import Header
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40
 from cinet_core.messages.colors import LabelPainter
-from cinet_core.messages.frame import Result
+from cinet_core.messages.result import Result
 from scripts.benchmarks.nodes.camera import FOCAL, FRAME_ID, HEIGHT, WIDTH
 
 LABEL_SET = NYU40

@@ -20,6 +20,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, load_checkpoint
@@ -28,7 +29,8 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.colors import LabelPainter
-from cinet_core.messages.frame import Result
+from cinet_core.messages.preparation import PreparedImage
+from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, FULL, POINTS, TOPICS
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
@@ -123,7 +125,8 @@ def example_frame(image: Path | None) -> tuple[Result, LabelSet]:
     predictor = Predictor(load_checkpoint(DEFAULT_WEIGHTS), "cpu")
     painter = LabelPainter(predictor.label_set.palette)
     prediction = predictor.predict(picture, intrinsics)
-    result = Result.of(prediction, picture, None, Header(frame_id=FRAME_ID), painter, Settings())
+    prepared = PreparedImage(Image(header=Header(frame_id=FRAME_ID)), picture)
+    result = Result.of(prediction, prepared, painter, Settings())
     return result, predictor.label_set
 
 
