@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from pathlib import Path
@@ -18,15 +17,13 @@ import made_bags
 from made_bags import HEIGHT, PERIOD, START, WIDTH
 
 from cinet_core.bags.settings import DEPTH_SCALE_LIMITS, RunSettings, read_parameters
-from cinet_core.cli.scale import add_scale, run_scale
+from cinet_core.cli import main
 from cinet_core.evaluation.depth_scale import RatioHistogram, ScaleStudy
 from cinet_core.inference.predictor import Prediction, Predictor
 
 
 def scale(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_scale(parser)
-    return run_scale(parser.parse_args(["--device", "cpu", *map(str, arguments)]))
+    return main(["scale", "--device", "cpu", *map(str, arguments)])
 
 
 def study(scales: list[float], timed: bool = True, period: float = 1.0) -> ScaleStudy:

@@ -32,7 +32,7 @@ from cinet_core.training.ablation import (
 )
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import Preparation, prepare
-from cinet_core.training.run import RunResult, check_run, train
+from cinet_core.training.run import TrainingResult, check_run, fit
 from cinet_core.training.settings import (
     LossSettings,
     ModelSettings,
@@ -72,16 +72,16 @@ def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **chang
     return Recipe("small", **{"stages": stages, **values, **changes})
 
 
-def run(recipe: Recipe) -> tuple[Preparation, RunResult]:
+def run(recipe: Recipe) -> tuple[Preparation, TrainingResult]:
     preparation = prepare(recipe)
-    return preparation, train(preparation)
+    return preparation, fit(preparation)
 
 
 def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
     preparation = prepare(small_recipe(tmp_path, (1, 0, 0)))
     module = preparation.module
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    result = train(preparation)
+    result = fit(preparation)
     after = module.state_dict()
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     frozen = {name for name in after if "scene_understanding.query" in name or "scene_understanding.key" in name}
@@ -149,7 +149,7 @@ def test_the_end_of_each_stage_is_validated(tmp_path: Path) -> None:
     assert result.best is not None
     # Gone on with after its end, it has nothing to do, and remembers what it knew.
     again = prepare(preparation.recipe)
-    resumed = train(again, check_run(preparation.recipe, resume=True))
+    resumed = fit(again, check_run(preparation.recipe, resume=True))
     assert resumed.figures == result.figures
     assert read_metadata(resumed.last).figures["training"]["validation"] == result.figures
 
@@ -163,7 +163,7 @@ def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
     stored["cinet_position"]["samples"] = [9]
     torch.save(stored, path)
     with pytest.raises(ResumeError, match=r"had \[9\] samples"):
-        train(prepare(recipe), check_run(recipe, resume=True))
+        fit(prepare(recipe), check_run(recipe, resume=True))
 
 
 def test_half_precision_trains(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
 
-from cinet_core.cli.train import as_options, read_recipe
+from cinet_core.cli.recipe_arguments import as_options
+from cinet_core.cli.train import parser
 from cinet_core.data.augmentation import Augmentation
 from cinet_core.losses import LossWeights
 from cinet_core.model import get_config
@@ -28,7 +29,7 @@ CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "train"
 
 
 def recipe(*arguments: str) -> Recipe:
-    return read_recipe(arguments)[0]
+    return parser("cinet train").parse_args(arguments).recipe
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
