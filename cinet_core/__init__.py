@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import Extraction, extract_bag
     from cinet_core.bags.prediction import PredictedBag, predict_bag
-    from cinet_core.data.data_check import DataCheck, check_data
+    from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
     from cinet_core.evaluation.report import Report
@@ -55,7 +55,7 @@ else:
             "AblationReport": "cinet_core.evaluation.ablation_report",
             "BagError": "cinet_core.bags.errors",
             "CheckpointError": "cinet_core.model_metadata",
-            "DataCheck": "cinet_core.data.data_check",
+            "DataCheck": "cinet_core.data.check_data",
             "DrawnFigures": "cinet_core.figures.drawing",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
@@ -83,7 +83,7 @@ else:
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
-            "check_data": "cinet_core.data.data_check",
+            "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.comparison",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",

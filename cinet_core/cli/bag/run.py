@@ -62,8 +62,12 @@ def run(options: argparse.Namespace) -> int:
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 
+    class Said(ConsoleProgress):
+        def warn(self, text: str) -> None:  # as the warnings at the end
+            print(f"WARNING: {text}", file=sys.stderr)
+
     try:
-        with ConsoleProgress() as progress:
+        with Said() as progress:
             done = predict_bag(
                 options.input,
                 options.output,

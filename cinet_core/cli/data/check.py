@@ -45,7 +45,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Check a data set; returns the exit status (see the command's help)."""
     from cinet_core.cli.console import ConsoleProgress
-    from cinet_core.data.data_check import check_data
+    from cinet_core.data.check_data import check_data
 
     try:
         with ConsoleProgress() as progress:
