@@ -79,8 +79,9 @@ def _print(plan: TrainingPlan, console: Console) -> None:
     from rich.table import Table
 
     console.rule(f"[bold]{plan.name}")
-    lines = ((name if first else "", text) for name, fact in plan.facts.items() for first, text in _numbered(fact))
-    console.print("\n".join(f"{name:<9}{text}" for name, text in lines), soft_wrap=True, highlight=False)
+    for name, fact in plan.facts.items():
+        text = fact.replace("\n", "\n" + " " * 9)
+        console.print(f"{name:<9}{text}", soft_wrap=True, highlight=False)
     for warning in plan.warnings:
         console.print(f"WARNING  {warning}", style="bold red", markup=False, soft_wrap=True, highlight=False)
     if plan.initialisation is not None:
@@ -98,8 +99,3 @@ def _print(plan: TrainingPlan, console: Console) -> None:
     console.print(table)
     if plan.device is not None:
         console.print(f"measured on {plan.device} in one process; loading, validation and checkpoints not included")
-
-
-def _numbered(text: str) -> list[tuple[bool, str]]:
-    """The lines of a text, and whether each is the first."""
-    return [(number == 0, line) for number, line in enumerate(text.splitlines())]
