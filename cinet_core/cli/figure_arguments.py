@@ -6,9 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinet_core.cli.arguments import add_option, positive
+
+if TYPE_CHECKING:
+    from cinet_core.figures.drawing import FigureKind
 
 
 def figure_parser(prog: str) -> argparse.ArgumentParser:
@@ -36,7 +39,7 @@ def figure_parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-def draw(figure: str, options: argparse.Namespace, **own: Any) -> int:
+def draw(figure: FigureKind, options: argparse.Namespace, **own: Any) -> int:
     """Draw a kind of figure and write it; returns the exit status.
 
     Args:
