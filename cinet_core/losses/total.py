@@ -1,11 +1,8 @@
-"""The total loss (paper, Eq. 11 and 13) and the stages of the recipe (4.2) that decide which terms are active."""
+"""The total loss (paper, Eq. 11 and 13)."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,64 +18,15 @@ from cinet_core.losses.depth import (
     pair_loss,
     scale_invariant_loss,
 )
+from cinet_core.losses.recipe import DepthSpace, LossWeights, Stage
 from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
 from cinet_core.losses.segmentation import segmentation_loss
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
-DepthSpace = Literal["metres", "log"]
 # Weight of SILog within the depth loss of log depth, where it joins BerHu.
 SILOG_WEIGHT = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class LossWeights:
-    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
-
-    Attributes:
-        depth: alpha, of the depth loss.
-        consistency: beta, of the consistency loss.
-        segmentation: gamma, of the segmentation loss.
-        pair: lambda, of the pair loss within the depth loss.
-        normal: mu, of the normal loss within the depth loss.
-    """
-
-    depth: float = 1.0
-    consistency: float = 5.0
-    segmentation: float = 0.3
-    pair: float = 1.0
-    normal: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError, naming the weight, unless every one is usable."""
-        for name, value in dataclasses.asdict(self).items():
-            if not math.isfinite(value) or value < 0:
-                raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """What a stage of the recipe trains with; the depth and the segmentation loss are always active.
-
-    Attributes:
-        number: 1 to 3, as the paper counts them.
-        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen.
-        attention: the attention loss is active.
-        consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
-    """
-
-    number: int
-    ideal_attention: bool = False
-    attention: bool = False
-    consistency: bool = False
-
-
-STAGES = (
-    Stage(1, ideal_attention=True),
-    Stage(2, attention=True),
-    Stage(3, attention=True, consistency=True),
-)
 
 
 class MultiTaskLoss(nn.Module):

@@ -18,21 +18,17 @@ from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.training.batch_norm import freeze_statistics, synchronise
+from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
 STAGE_KEY = "cinet_stage"
 
-
 DIVERGED_REMEDY = (
     "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
     "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"
 )
-
-
-class TrainingDivergedError(RuntimeError):
-    """The loss is no longer finite: going on would only spoil the weights."""
 
 
 class CINetModule(lightning.LightningModule):

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from cinet_core.losses import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
-from cinet_core.model import ModelConfig
-from cinet_core.model.config import DEFAULT_CONFIG
-from cinet_core.training.optimization import Algorithm, Schedule
+from cinet_core.losses.recipe import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
+from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
 from cinet_core.training.settings_data import DataSettings
 
+Algorithm = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "poly", "cosine"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
 

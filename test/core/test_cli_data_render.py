@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
 import pytest
 
-from cinet_core.cli.data_render import add_data_render, run_data_render
+from cinet_core.cli import main
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    add_data_render(parser)
-    return run_data_render(parser.parse_args(arguments))
+    return main(["data", "render", *arguments])
 
 
 def test_what_is_missing_is_one_line_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

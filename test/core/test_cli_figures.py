@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import cv2
@@ -12,10 +11,10 @@ from PIL import Image
 from tiny_network import trained_checkpoint
 
 from cinet_core.checkpoint import save_checkpoint
-from cinet_core.cli.figures import add_figures, run_figures
-from cinet_core.cli.figures_run import chosen_frames
+from cinet_core.cli import main
 from cinet_core.data.registry import open_dataset
 from cinet_core.figures import Observer, draw_attention
+from cinet_core.figures.drawing import chosen_frames
 from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.room import SyntheticRoom
 
@@ -51,9 +50,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_figures(parser)
-    return run_figures(parser.parse_args([str(argument) for argument in arguments]))
+    return main(["figures", *map(str, arguments)])
 
 
 def test_the_command_writes_every_kind_of_figure(folder: Path, weights: Path, tmp_path: Path) -> None:
@@ -128,7 +125,8 @@ def test_frames_are_looked_up_before_they_are_counted(folder: Path, tmp_path: Pa
     assert names("2") == ["2"]
     assert names("8", "00005") == ["8", "00005"]
     assert len(names("3")) == 3
-    assert len(names()) == 4
+    assert len(chosen_frames(dataset, None)) == 4
+    assert len(chosen_frames(dataset, 3)) == 3
     with pytest.raises(ValueError, match="no frame '00004': did you mean 0000"):
         names("00004")
 

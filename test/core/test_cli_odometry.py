@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cinet_core.cli import main
 from cinet_core.cli.odometry import METHODS as ARGUMENT_METHODS
-from cinet_core.cli.odometry import add_odometry, run_odometry
 from cinet_core.geometry import Intrinsics
 from cinet_core.odometry import METHODS, ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
 from cinet_core.odometry.orb_slam3 import settings_text
@@ -51,9 +50,7 @@ def sequence(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_odometry(parser)
-    return run_odometry(parser.parse_args([*map(str, arguments), "--device", "cpu"]))
+    return main(["odometry", *map(str, arguments), "--device", "cpu"])
 
 
 def test_both_depths_are_compared_with_the_truth(

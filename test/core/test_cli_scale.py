@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from pathlib import Path
@@ -17,7 +16,7 @@ pytest.importorskip("rosbags")
 import made_bags
 from made_bags import HEIGHT, PERIOD, START, WIDTH
 
-from cinet_core.cli.scale import add_scale, run_scale
+from cinet_core.cli import main
 from cinet_core.evaluation.depth_scale import RatioHistogram, ScaleStudy
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.settings import OutputSettings
@@ -25,9 +24,7 @@ from cinet_core.parameters import read_file
 
 
 def scale(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_scale(parser)
-    return run_scale(parser.parse_args(["--device", "cpu", *map(str, arguments)]))
+    return main(["scale", "--device", "cpu", *map(str, arguments)])
 
 
 def study(scales: list[float], timed: bool = True, period: float = 1.0) -> ScaleStudy:

@@ -66,7 +66,7 @@ Start = Callable[..., Forked]
 @pytest.fixture(scope="module")
 def start() -> Iterator[Start]:
     """Begins `cinet train` with a folder for the run, and what else its command line shall have."""
-    modules = ("cinet_core.cli.train_run", "jsonargparse", "torch.utils.tensorboard")
+    modules = ("cinet_core.training.train", "jsonargparse", "torch.utils.tensorboard")
     # One thread: two processes of two threads each would only wait for each other.
     server = ForkServer(modules, OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1")
 

@@ -9,7 +9,9 @@ import pytest
 
 pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
 
-from cinet_core.cli.train import as_options, read_recipe
+import cinet_core
+from cinet_core.cli.recipe_arguments import as_options
+from cinet_core.cli.train import parser
 from cinet_core.data.augmentation import Augmentation
 from cinet_core.losses import LossWeights
 from cinet_core.model import get_config
@@ -28,7 +30,7 @@ CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "train"
 
 
 def recipe(*arguments: str) -> Recipe:
-    return read_recipe(arguments)[0]
+    return parser("cinet train").parse_args(arguments).recipe
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -88,6 +90,25 @@ def test_any_value_can_be_replaced_on_the_command_line() -> None:
     assert read.losses.weights == LossWeights(consistency=1)
     assert read.model.overrides == {"sharing": "lsu"}
     assert read.run.devices == 2
+
+
+def test_recipes_are_read_from_python_as_from_the_command_line(tmp_path: Path) -> None:
+    file = CONFIGURATIONS / "fine_tune.yaml"
+    values = {"data.root": "my rooms", "data.options": {"validation_fraction": 0.3}, "run.devices": 2, "licence": "1.0"}
+    read = cinet_core.read_recipe(file, values=values)
+    assert read == recipe(
+        "--config", str(file), "data.root=my rooms", "data.options={validation_fraction: 0.3}", "run.devices=2",
+        "licence=1.0",
+    )  # fmt: skip
+    over = tmp_path / "over.yaml"
+    over.write_text("run:\n  seed: 5\n")
+    assert cinet_core.read_recipe(file, over, values={"data.root": "x"}).run.seed == 5
+    with pytest.raises(ValueError, match="batchsize"):
+        cinet_core.read_recipe(file, values={"optimizer.batchsize": 4})
+    with pytest.raises(ValueError, match="seed is -1"):
+        cinet_core.read_recipe(file, values={"data.root": "x", "run.seed": -1})
+    with pytest.raises(ValueError, match=r"absent\.yaml"):
+        cinet_core.read_recipe(tmp_path / "absent.yaml")
 
 
 def test_options_and_values_are_told_apart() -> None:

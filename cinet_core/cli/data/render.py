@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from cinet_core.rooms.pathtraced.installation import Installation
 
 
-def add_data_render(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command."""
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Renders furnished rooms with exact depth and NYU40 labels into a folder that --kind folder reads. Rooms that "
         "it holds already are kept, so that a killed run goes on where it was. --setup first fetches Blender (as the "
@@ -42,10 +43,11 @@ def add_data_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--packages", type=Path, metavar="DIR", help="holds the sweethome3d*.deb; else apt-get is asked"
     )
+    return parser
 
 
-def run_data_render(options: argparse.Namespace) -> int:
-    """Run the command; returns the exit status (see its description)."""
+def run(options: argparse.Namespace) -> int:
+    """Render; returns the exit status (see the command's help)."""
     try:
         from cinet_core.rooms.pathtraced.catalogue import CatalogueError
         from cinet_core.rooms.pathtraced.frames import FolderError

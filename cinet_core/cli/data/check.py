@@ -5,28 +5,64 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
+from cinet_core.cli.arguments import add_option, positive
 
-from cinet_core.data.check import CheckReport, check_dataset, spread
-from cinet_core.data.contact_sheet import ContactSheet
-from cinet_core.data.registry import open_dataset
-from cinet_core.data.sample import Sample
-from cinet_core.data.scene_dataset import SceneDataset
-from cinet_core.visualize import write_picture
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from cinet_core.data.check import CheckReport
 
 
-def run_data_check(options: argparse.Namespace) -> int:
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    parser = argparse.ArgumentParser(prog)
+    parser.description = (
+        "Reads every frame; prints counts of frames, classes and valid depth and every fault; warns of files that look "
+        "like depth or labels and are not read, of depth without a measurement and of units that cannot be right; "
+        "writes a contact sheet. Exit status: 0 all can be read, 1 some files are broken, 2 the data set cannot be "
+        "opened."
+    )
+    parser.add_argument("root", type=Path, help="NYU's .mat file, a folder, or synthetic")
+    parser.add_argument(
+        "--kind",
+        default="auto",
+        help="nyu_depth_v2, sun_rgbd, folder, synthetic_rooms or auto (%(default)s)",
+    )
+    parser.add_argument("--split", default="all", help="train, validation, trainval, test or all (%(default)s)")
+    add_option(parser)
+    parser.add_argument("--limit", type=positive, metavar="N", help="read only N frames, evenly spread")
+    parser.add_argument(
+        "--output", type=Path, default=Path("contact_sheet.png"), metavar="FILE", help="the contact sheet (%(default)s)"
+    )
+    parser.add_argument("--frames", type=positive, default=18, metavar="N", help="frames on the sheet (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
     """Check a data set; returns the exit status (see the command's help)."""
+    from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.data.check_data import check_data
+
     try:
-        dataset = open_dataset(options.root, options.split, options.kind, **dict(options.option))
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        report = _check(dataset, options)
+        with ConsoleProgress() as progress:
+            found = check_data(
+                options.root,
+                split=options.split,
+                kind=options.kind,
+                options=dict(options.option),
+                limit=options.limit,
+                sheet=options.output,
+                frames=options.frames,
+                progress=progress,
+            )
     except (ValueError, OSError) as error:
         print(f"cinet data check: {error}", file=sys.stderr)
         return 2
+    report = found.report
     if options.json:
         print(json.dumps(report.to_dict(), indent=2))
     else:
@@ -40,26 +76,9 @@ def run_data_check(options: argparse.Namespace) -> int:
     return 1 if report.problems else 0
 
 
-def _check(dataset: SceneDataset, options: argparse.Namespace) -> CheckReport:
-    """Read the frames under a progress bar, and draw some of them."""
-    numbers = spread(len(dataset), options.limit)
-    shown = {numbers[place] for place in spread(len(numbers), options.frames)}
-    sheet = ContactSheet(f"{dataset.meta.name}, {dataset.split}: {len(dataset)} frames", dataset.label_set)
-
-    def draw(number: int, sample: Sample) -> None:
-        if number in shown:
-            sheet.add(sample)
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(dataset.meta.name, total=len(numbers))
-        report = check_dataset(dataset, options.limit, draw, lambda: progress.advance(task))
-    if len(sheet):
-        write_picture(options.output, sheet.draw())
-    return report
-
-
 def _print(report: CheckReport) -> None:
+    from rich.console import Console
+
     counts = report.statistics
     rows = {
         "frames": f"{report.frames}, {report.frames - report.readable} of them broken",
@@ -106,6 +125,8 @@ def _depth(report: CheckReport) -> str:
 
 
 def _class_table(report: CheckReport) -> Table:
+    from rich.table import Table
+
     counts = report.statistics
     table = Table("class", "pixels", "share", "frames", title="classes, largest first")
     for column in table.columns[1:]:
