@@ -28,7 +28,7 @@ DISTRIBUTIONS = ("jazzy", "kilted")
 EXTRAS = ("ros", "dev", "train", "onnx", "openvino", "viewer")
 
 # Packages whose pinned versions ask for NumPy 2.
-FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")
+FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "contourpy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")
 
 # What colcon sees of the checkout.
 LINKED = ("CMakeLists.txt", "package.xml", "msg", "launch", "config", "scripts", "cinet_core", "cinet_ros")

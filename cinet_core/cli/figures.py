@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from cinet_core.cli.arguments import add_option, positive
@@ -37,8 +38,13 @@ def add_figures(parser: argparse.ArgumentParser) -> None:
 
 def run_figures(options: argparse.Namespace) -> int:
     """Run ``cinet figures``; returns the exit status."""
-    from cinet_core.cli.figures_run import draw_figures
-
+    try:
+        from cinet_core.cli.figures_run import draw_figures
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        print(f"cinet figures: {error}", file=sys.stderr)
+        return 2
     return draw_figures(options)
 
 

@@ -8,19 +8,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from cinet_core.checkpoint import CheckpointError, named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.scored_data import open_for_network
-from cinet_core.figures import Observer, draw_attention, draw_features, draw_panels
+from cinet_core.figures import Observer, comparison, draw_attention, draw_features, draw_panels, write_figure
 from cinet_core.figures import attention as attention_figures
 from cinet_core.figures import features as feature_figures
-from cinet_core.figures import panels as panel_figures
 from cinet_core.label_sets import LabelSet
-from cinet_core.visualize import write_picture
-from cinet_core.visualize.text import Picture
 
 FRAMES = 4
 """Drawn where nothing else is asked for."""
@@ -35,8 +34,8 @@ def draw_figures(options: argparse.Namespace) -> int:
         numbers = chosen_frames(dataset, options.frames)
         options.output.mkdir(parents=True, exist_ok=True)
         samples, broken = _read(dataset, numbers)
-        for path, picture in _figures(options, observers, dataset, samples):
-            write_picture(path, picture)
+        for path, figure in _figures(options, observers, dataset, samples):
+            write_figure(path, figure)
             print(path)
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet figures {options.figure}: {error}", file=sys.stderr)
@@ -109,18 +108,18 @@ def _read(dataset: SceneDataset, numbers: Sequence[int]) -> tuple[list[Sample], 
 
 def _figures(
     options: argparse.Namespace, observers: Sequence[Observer], dataset: SceneDataset, samples: Sequence[Sample]
-) -> list[tuple[Path, Picture]]:
-    """The pictures and where they go."""
+) -> list[tuple[Path, Figure]]:
+    """The figures and where they go."""
     label_set: LabelSet = observers[0].metadata.label_set
     caption = f"{dataset.meta.name}, split {dataset.split}"
     folder: Path = options.output
     if options.figure == "panels":
-        tile = options.tile or panel_figures.TILE
+        tile = options.tile or comparison.TILE
         return [(folder / "panels.png", draw_panels(observers, samples, label_set, caption, tile))]
     if options.figure == "attention":
         tile = options.tile or attention_figures.TILE
-        picture = draw_attention(observers, samples, label_set, caption, options.pixels, options.marks, tile)
-        return [(folder / "attention.png", picture)]
+        figure = draw_attention(observers, samples, label_set, caption, options.pixels, options.marks, tile)
+        return [(folder / "attention.png", figure)]
     tile = options.tile or feature_figures.TILE
     return [
         (

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -15,9 +16,8 @@ from cinet_core.atomic_file import write_whole
 from cinet_core.checkpoint import CheckpointError
 from cinet_core.cli.console import ConsoleProgress
 from cinet_core.odometry import ORB_SLAM3
-from cinet_core.odometry.comparison import TRACKED_DEPTHS, compare_odometry
+from cinet_core.odometry.comparison import TRACKED_DEPTHS, OdometryComparison, compare_odometry
 from cinet_core.open3d_loading import Open3DError
-from cinet_core.visualize.picture_file import write_picture
 
 
 def run_comparison(options: argparse.Namespace) -> int:
@@ -42,14 +42,24 @@ def run_comparison(options: argparse.Namespace) -> int:
             )
         report = comparison.to_dict()
         write_whole(options.output, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
-        picture = options.output.with_suffix(".png")
-        write_picture(picture, comparison.top_view())
+        written = [options.output, *_drawn(comparison, options.output.with_suffix(".png"))]
     except (CheckpointError, Open3DError, ValueError, OSError) as error:
         print(f"cinet odometry: {error}", file=sys.stderr)
         return 2
     _print(report)
-    print(f"\nwritten: {options.output} and {picture}")
+    print(f"\nwritten: {' and '.join(map(str, written))}")
     return 1 if comparison.broken else 0
+
+
+def _drawn(comparison: OdometryComparison, path: Path) -> list[Path]:
+    """Draw the trajectories; [] where matplotlib is not installed, which is said."""
+    try:
+        from cinet_core.figures import write_figure
+    except ModuleNotFoundError as error:
+        print(f"cinet odometry: no picture: {error}", file=sys.stderr)
+        return []
+    write_figure(path, comparison.top_view())
+    return [path]
 
 
 def _print(report: Mapping[str, Any]) -> None:

@@ -41,7 +41,7 @@ def explain_missing(command: str, error: ModuleNotFoundError) -> int:
     Raises:
         ModuleNotFoundError: what is missing is none of them.
     """
-    if (error.name or "").partition(".")[0] not in ("lightning", "jsonargparse", "tensorboard"):
+    if (error.name or "").partition(".")[0] not in ("lightning", "jsonargparse", "tensorboard", "matplotlib"):
         raise error
     print(f"cinet {command}: {error.name} is not installed: pip install 'cinet[train]'", file=sys.stderr)
     return 2
