@@ -53,7 +53,7 @@ def trajectory_figure(
     low, high = (find((everything - truth[0]) @ axes.T, axis=0) for find in (np.min, np.max))
     reach = 0.55 * max(*(high - low), 1e-3)
     limits = (low + high)[:, None] / 2 + np.array([-reach, reach])
-    figure = Figure((5.0 * len(views), 5.5), dpi=110, layout="constrained")
+    figure = Figure((5.0 * len(views), 5.8), dpi=110, layout="compressed")
     subplots = figure.subplots(1, len(views), sharex=True, sharey=True, squeeze=False)[0]
     for axis, (title, lines) in zip(subplots, views, strict=True):
         styled = [("truth", truth, "black")]

@@ -38,7 +38,7 @@ Decode = Callable[[Image], npt.NDArray[np.uint8]]
 
 
 class Decoder(NamedTuple):
-    """How images are decoded to (H, W, 3) uint8 RGB; `decode` raises ConversionError alone. ``reason`` is for the log."""
+    """How images become (H, W, 3) uint8 RGB; `decode` raises ConversionError alone, the reason is for the log."""
 
     name: str
     reason: str

@@ -73,7 +73,7 @@ def test_both_depths_are_compared_with_the_truth(
     assert sensor["rpe"][0]["pairs"] == FRAMES - 1
     assert sensor["rpe"][1] == {"step": 30, "translation": None, "rotation": None, "pairs": 0}
     assert len(report["weights"]["sha256"]) == 64
-    assert Image.open(output.with_suffix(".png")).size == (1100, 605)
+    assert Image.open(output.with_suffix(".png")).size == (1100, 638)
     assert "predicted" in capsys.readouterr().out
 
 
