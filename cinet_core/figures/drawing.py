@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from matplotlib.figure import Figure
+
 from cinet_core.checkpoint import named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
@@ -15,15 +17,14 @@ from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.evaluation.scored_data import open_for_network
 from cinet_core.figures import attention as attention_figures
+from cinet_core.figures import comparison
 from cinet_core.figures import features as feature_figures
-from cinet_core.figures import panels as panel_figures
+from cinet_core.figures.features import Reduction
+from cinet_core.figures.figure_file import write_figure
 from cinet_core.figures.observer import Observer
 from cinet_core.inference.choices import AUTO
 from cinet_core.label_sets import LabelSet
 from cinet_core.progress import SILENT, Progress
-from cinet_core.visualize import write_picture
-from cinet_core.visualize.features import Reduction
-from cinet_core.visualize.text import Picture
 
 __all__ = ["DrawnFigures", "FigureKind", "draw_figures"]
 
@@ -39,11 +40,11 @@ class DrawnFigures:
     """Figures, and what they could not show.
 
     Attributes:
-        images: (H, W, 3) uint8 RGB by the name of a PNG file.
+        figures: by the name of a PNG file.
         broken: frames that could not be read: which, and why.
     """
 
-    images: Mapping[str, Picture]
+    figures: Mapping[str, Figure]
     broken: tuple[str, ...]
 
     def save(self, folder: str | Path) -> list[Path]:
@@ -54,9 +55,9 @@ class DrawnFigures:
         """
         Path(folder).mkdir(parents=True, exist_ok=True)
         paths = []
-        for name, image in self.images.items():
+        for name, figure in self.figures.items():
             paths.append(Path(folder) / name)
-            write_picture(paths[-1], image)
+            write_figure(paths[-1], figure)
         return paths
 
 
@@ -80,7 +81,7 @@ def draw_figures(
     >>> import cinet_core
     >>> small = {"test_length": 1, "width": 64, "height": 48}
     >>> drawn = cinet_core.draw_figures("panels", {"untrained": "random"}, "synthetic", options=small, frames=1)
-    >>> list(drawn.images)
+    >>> list(drawn.figures)
     ['panels.png']
 
     Args:
@@ -112,23 +113,23 @@ def draw_figures(
     dataset = open_for_network(data, split, kind, dict(options or {}), label_set)
     samples, broken = _read(dataset, chosen_frames(dataset, frames), progress)
     caption = f"{dataset.meta.name}, split {dataset.split}"
-    images: dict[str, Picture]
+    figures: dict[str, Figure]
     if figure == "panels":
-        drawn = panel_figures.draw_panels(observers, samples, label_set, caption, tile or panel_figures.TILE)
-        images = {"panels.png": drawn}
+        drawn = comparison.draw_panels(observers, samples, label_set, caption, tile or comparison.TILE)
+        figures = {"panels.png": drawn}
     elif figure == "attention":
         drawn = attention_figures.draw_attention(
             observers, samples, label_set, caption, pixels, marks, tile or attention_figures.TILE
         )
-        images = {"attention.png": drawn}
+        figures = {"attention.png": drawn}
     else:
-        images = {
+        figures = {
             f"features_{sample.name}.png": feature_figures.draw_features(
                 observers, sample, f"{caption}, {sample.name}", reduction, tile or feature_figures.TILE
             )
             for sample in samples
         }
-    return DrawnFigures(images, broken)
+    return DrawnFigures(figures, broken)
 
 
 def _common_label_set(observers: Sequence[Observer]) -> LabelSet:

@@ -1,28 +1,19 @@
-"""Pictures of a batch for the log of a training run."""
+"""Figures of a batch for the log of a training run."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from matplotlib.figure import Figure
 
 from cinet_core.data.sample import Batch
+from cinet_core.figures.attention import MarkedFrame, attention_figure, marked_frame
+from cinet_core.figures.comparison import ComparedFrame, Guess, comparison
+from cinet_core.figures.observer import Projections
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
-from cinet_core.model.scene_understanding import ideal_attention_labels
-from cinet_core.visualize.attention import (
-    Mark,
-    MarkedFrame,
-    attention_figure,
-    attention_row,
-    class_centres,
-    class_name,
-    ideal_row,
-    pixel_at,
-)
-from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison
-from cinet_core.visualize.text import Picture
 
 TILE = 160
 MARKS = 2
@@ -32,7 +23,7 @@ NAME = "network"
 @torch.no_grad()
 def training_pictures(
     output: CINetOutput, batch: Batch, canonical_focal: float, label_set: LabelSet, images: int = 4
-) -> dict[str, Picture]:
+) -> dict[str, Figure]:
     """What the network makes of the first images of a batch, beside the truth.
 
     Args:
@@ -43,9 +34,9 @@ def training_pictures(
         images: how many of the batch are drawn, at most.
 
     Returns:
-        (H, W, 3) uint8 RGB pictures: "predictions", and "attention" (the rows of marked pixels, see
-        `visualize.attention`) where the network has a scene understanding module and an image has labels. The
-        attention is the predicted one, in stage 1 too, where the ideal one is applied.
+        "predictions", and "attention" (the rows of marked pixels, see `figures.attention`) where the network has a
+        scene understanding module and an image has labels. The attention is the predicted one, in stage 1 too, where
+        the ideal one is applied.
 
     Raises:
         ValueError: output and batch are not of the same images, or no image is asked for.
@@ -79,22 +70,14 @@ def _marked(output: CINetOutput, batch: Batch, label_set: LabelSet, count: int) 
         return []
     height, width = batch.images.shape[-2:]
     size = (-(-height // FEATURE_STRIDE), -(-width // FEATURE_STRIDE))
-    query, key = _array(output.query[:count]), _array(output.key[:count])
-    labels = ideal_attention_labels(batch.labels[:count], *size).cpu().numpy()
-    classes = len(label_set.classes)
     return [
-        MarkedFrame(
+        marked_frame(
             batch.names[i],
             batch.images[i].permute(1, 2, 0).cpu().numpy(),
-            [
-                Mark(
-                    pixel_at(position, (height, width), size),
-                    ideal_row(labels[i], classes, position),
-                    {NAME: attention_row(query[i], key[i], position, size)},
-                    class_name(labels[i], label_set, position),
-                )
-                for position in class_centres(labels[i], classes, MARKS)
-            ],
+            batch.labels[i].cpu(),
+            {NAME: Projections(_array(output.query[i]), _array(output.key[i]), size)},
+            label_set,
+            count=MARKS,
         )
         for i in range(count)
     ]

@@ -12,7 +12,7 @@ import torch
 
 from cinet_core.data.sample import Batch
 from cinet_core.process_memory import forget_peak, peak_memory
-from cinet_core.training.batch_norm import freeze_statistics
+from cinet_core.training.batch_norm import freeze_statistics, normalised_together
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.preparation import Preparation
 from cinet_core.training.run import processes
@@ -155,7 +155,8 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     """
     recipe, module, device = preparation.recipe, preparation.module, _device(preparation)
     module.to(device).train()
-    if recipe.optimizer.batch_size * processes(recipe.run) < recipe.optimizer.frozen_statistics_below:
+    together = normalised_together(recipe.optimizer.batch_size, processes(recipe.run), device)
+    if together < recipe.optimizer.frozen_statistics_below:
         freeze_statistics(module.model.encoder)
     batch: Batch = next(iter(preparation.data.train_dataloader())).to(device)
     optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9, algorithm=recipe.optimizer.algorithm)

@@ -213,5 +213,5 @@ def _whole_steps(preparation: Preparation) -> int:
 
 
 def _strategy(run: RunSettings) -> Any:
-    # Buffers are equal everywhere: BatchNorm's statistics are taken over all processes.
+    # BatchNorm's buffers are equal on all GPUs; without GPUs they are made so where it counts (CINetModule).
     return DDPStrategy(broadcast_buffers=False) if processes(run) > 1 else "auto"

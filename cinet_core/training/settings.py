@@ -138,7 +138,7 @@ class OptimizerSettings:
         gradient_clip: limit of the gradient's norm; 0 sets none.
         average_decay: of the exponential average of the weights, which is what is evaluated and exported.
         frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
-            normalised together (all processes counted).
+            normalised together (of all processes on GPUs, of one process on the CPU).
     """
 
     algorithm: Algorithm = "sgd"

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from cinet_core.checkpoint import random_checkpoint
+from cinet_core.figures import write_figure
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.torch_backend import TorchBackend
-from cinet_core.visualize.picture_file import write_picture
 from scripts.benchmarks.log_plot import Series, log_plots
 from scripts.benchmarks.memory import in_fresh_process, peak_increase
 from scripts.benchmarks.rows import Row, milliseconds
@@ -70,7 +70,7 @@ def measure(run: Run) -> Iterator[Row]:
             yield Row.of(f"exponent of {rows[0].quantity}", CONFIG, "", [law.exponent])
             drawn.append(Series(rows[0].quantity, what, rows[0].unit, x, y, law, f"exponent {law.exponent:.2f}"))
     if run.output is not None:
-        write_picture(run.output / PLOT, log_plots(drawn))
+        write_figure(run.output / PLOT, log_plots(drawn))
         run.notes.append(f"cost as the work grows, drawn: {PLOT}")
 
 

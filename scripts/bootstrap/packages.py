@@ -12,7 +12,7 @@ from scripts.bootstrap.environment import Environment
 from scripts.bootstrap.stamps import digest, is_current, mark_current
 
 # Packages whose pinned versions ask for NumPy 2.
-FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")
+FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "contourpy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")
 
 
 def install_packages(environment: Environment) -> None:

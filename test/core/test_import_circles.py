@@ -16,3 +16,21 @@ def test_the_core_imports_no_ros() -> None:
     known = modules()
     core = [path for name, path in known.items() if name.partition(".")[0] == "cinet_core"]
     assert not [path for path in core if any(name.startswith("cinet_ros") for name in imports(path, known))]
+
+
+def test_what_a_robot_runs_draws_without_matplotlib() -> None:
+    known = modules()
+    reached: set[str] = set()
+    waiting = {name for name in known if name.startswith("cinet_ros.") and "benchmarks" not in name}
+    waiting |= {"cinet_core.cli.predict", "cinet_core.cli.view", "cinet_core.visualize"}
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        waiting |= imports(known[name], known) - reached
+    assert "cinet_core.visualize.panel" in reached
+    assert not {name for name in reached if name.startswith("cinet_core.figures")}
+    assert not [
+        name
+        for name in reached
+        if "import matplotlib" in (text := known[name].read_text(encoding="utf-8")) or "from matplotlib" in text
+    ]

@@ -4,23 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from cinet_core.label_sets import NYU40
-from cinet_core.model.scene_understanding import ideal_attention
-from cinet_core.visualize.attention import (
-    HATCH,
-    MARK,
-    Mark,
-    MarkedFrame,
-    attention_figure,
+pytest.importorskip("matplotlib", reason="figures are an extra: pip install 'cinet[charts]'")
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cinet_core.figures.attention import Mark, MarkedFrame, attention_figure
+from cinet_core.figures.attention_rows import (
     attention_row,
     class_centres,
     class_name,
-    colorize_attention,
     ideal_row,
     pixel_at,
     position_of,
 )
-from cinet_core.visualize.scale import INVALID_COLOR
+from cinet_core.label_sets import NYU40
+from cinet_core.model.scene_understanding import ideal_attention
 
 VOID = 255
 
@@ -33,10 +33,6 @@ def labels() -> np.ndarray:
     labels[2:8, 10:14] = 7
     labels[0, :3] = VOID
     return labels
-
-
-def has_color(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
-    return (picture == np.array(color)).all(axis=-1)
 
 
 def test_the_ideal_row_is_that_of_the_ideal_map(labels: np.ndarray) -> None:
@@ -97,41 +93,57 @@ def test_pixels_and_positions() -> None:
         position_of((125, 0), image, features)
 
 
+def rendered(figure: Figure) -> np.ndarray:
+    """(H, W, 3) uint8 of a figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
+
+
+def inside(figure: Figure, axes: Axes) -> np.ndarray:
+    """What is drawn within axes, without their frame."""
+    box, picture = axes.get_window_extent(), rendered(figure)
+    top, bottom = (round(len(picture) - y) for y in (box.y1, box.y0))
+    return picture[top + 3 : bottom - 3, round(box.x0) + 3 : round(box.x1) - 3]
+
+
 def test_a_map_has_blocks_of_one_colour_and_hatches_what_is_unknown() -> None:
     row = np.array([[0.0, 1.0], [0.5, np.nan]], np.float32)
-    picture = colorize_attention(row, (40, 40))
-    for block in (picture[:20, :20], picture[:20, 20:], picture[20:, :20]):
-        assert len(np.unique(block.reshape(-1, 3), axis=0)) == 1
-    assert picture[0, 0].sum() < picture[39, 0].sum() < picture[0, 39].sum()
-    void = picture[20:, 20:]
-    assert has_color(void, HATCH).any()
-    assert (has_color(void, HATCH) | has_color(void, INVALID_COLOR)).all()
-    assert not has_color(picture[:20], HATCH).any()
+    frame = MarkedFrame("room", np.zeros((80, 80, 3), np.uint8), [Mark((39, 39), None, {"network": row})])
+    figure = attention_figure([frame], tile=80)
+    drawn = inside(figure, figure.axes[2])
+    corners = [drawn[:20, :20], drawn[:20, -20:], drawn[-20:, :20], drawn[-20:, -20:]]
+    black, bright, middle = (np.unique(corner.reshape(-1, 3), axis=0) for corner in corners[:3])
+    assert [len(colors) for colors in (black, bright, middle)] == [1, 1, 1]
+    assert black.sum() < middle.sum() < bright.sum()
+    assert len(np.unique(corners[3].reshape(-1, 3), axis=0)) > 1, "hatched"
 
 
-def test_the_figure_marks_the_pixel_in_every_picture(labels: np.ndarray) -> None:
+def test_the_figure_marks_the_pixel_in_every_image(labels: np.ndarray) -> None:
     image = np.full((48, 64, 3), 200, np.uint8)
     ideal = ideal_row(labels, 40, 16 * 4 + 12)
     both = {"with": np.nan_to_num(ideal), "without": np.full_like(ideal, 0.5)}
-    frame = MarkedFrame("room", image, [Mark((50, 18), ideal, both, "door")])
-    picture = attention_figure([frame], tile=64)
-    marks = has_color(picture, MARK)
-    columns = np.flatnonzero(marks.any(axis=0))
-    centres = [group.mean() for group in np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)]
-    assert len(centres) == 4, "the image, the ideal row and two predicted ones"
-    np.testing.assert_allclose(np.diff(centres), 64 + 6, atol=1)
-    unlabelled = MarkedFrame("room", image, [Mark((50, 18), None, both)])
-    assert attention_figure([unlabelled], tile=64).shape == picture.shape
+    figure = attention_figure([MarkedFrame("room", image, [Mark((50, 18), ideal, both, "door")])], tile=200)
+    marked = [axes for axes in figure.axes if axes.lines]
+    assert len(marked) == 4, "the image, the ideal row and two predicted ones"
+    for axes in marked:
+        assert axes.lines[0].get_xydata().tolist() == [[50, 18]]
+        assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 63.5), (47.5, -0.5)), "one frame of pixels for all"
+    assert marked[0].get_title(loc="left") == "room: door"
+    assert marked[2].get_title(loc="left").startswith("same class")
+    unlabelled = attention_figure([MarkedFrame("room", image, [Mark((50, 18), None, both)])], tile=64)
+    assert [len(axes.lines) for axes in unlabelled.axes[:4]] == [1, 0, 1, 1]
+    assert unlabelled.axes[1].texts[0].get_text() == "no labels"
 
 
 def test_the_predicted_row_is_drawn_as_the_ideal_one_where_they_are_equal(labels: np.ndarray) -> None:
     ideal = ideal_row(np.where(labels == VOID, 0, labels), 40, 0)
     frame = MarkedFrame("room", np.zeros((48, 64, 3), np.uint8), [Mark((3, 3), ideal, {"network": ideal})])
-    picture = attention_figure([frame], tile=64)
-    top = picture.shape[0] - 12 - 48
-    second, third = (picture[top : top + 48, 12 + n * 70 : 12 + n * 70 + 64] for n in (1, 2))
-    np.testing.assert_array_equal(second, third)
-    assert len(np.unique(second.reshape(-1, 3), axis=0)) > 3
+    figure = attention_figure([frame], tile=64)
+    second, third = (axes.images[0] for axes in figure.axes[1:3])
+    np.testing.assert_array_equal(second.get_array(), ideal)
+    np.testing.assert_array_equal(inside(figure, figure.axes[1]), inside(figure, figure.axes[2]))
+    assert second.get_clim() == third.get_clim() == (0.0, 1.0)
 
 
 def test_marks_of_different_networks_or_none_are_refused() -> None:
