@@ -167,9 +167,9 @@ def test_draw_figures(tmp_path: Path, weights: Path, heard: Heard) -> None:
     networks = {"ours": weights, "other": weights}
     drawn = cinet_core.draw_figures("features", networks, "synthetic", options=ROOMS, frames=2, tile=48, progress=heard)
     assert frozen(drawn)
-    assert len(drawn.images) == 2
+    assert len(drawn.figures) == 2
     assert drawn.broken == ()
-    for path, image in zip(drawn.save(tmp_path / "figures"), drawn.images.values(), strict=True):
+    for path, image in zip(drawn.save(tmp_path / "figures"), drawn.figures.values(), strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(path)), image)
     with pytest.raises(ValueError, match="there is no figure 'loss'"):
         cinet_core.draw_figures("loss", networks, "synthetic")  # type: ignore[arg-type]
