@@ -69,6 +69,8 @@ class TrainingSample:
             ``depth * focal / f_c``.
         random_seed: of what else this sample needs random numbers for (pairs of pixels): 0 to 2^63 - 1, a function of
             (seed, epoch, sample).
+        intrinsics: fx, fy, cx, cy of this input in pixels, after augmentation; where the camera is unknown, f_c and the
+            middle of the image. focal = sqrt(fx fy).
         has_depth: see Sample.
         has_labels: see Sample.
     """
@@ -79,6 +81,7 @@ class TrainingSample:
     labels: torch.Tensor
     focal: float
     random_seed: int
+    intrinsics: tuple[float, float, float, float]
     has_depth: bool = True
     has_labels: bool = True
 
@@ -96,6 +99,7 @@ class Batch:
         labels: (B, h, w) uint8 class ids, 255 where unknown: convert to int64 on the device, not before.
         focal: (B,) float32 pixels, f_net.
         random_seeds: (B,) int64.
+        intrinsics: (B, 4) float32 pixels, fx, fy, cx, cy.
         has_depth: (B,) bool.
         has_labels: (B,) bool.
     """
@@ -106,6 +110,7 @@ class Batch:
     labels: torch.Tensor
     focal: torch.Tensor
     random_seeds: torch.Tensor
+    intrinsics: torch.Tensor
     has_depth: torch.Tensor
     has_labels: torch.Tensor
 
@@ -138,6 +143,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         labels=torch.stack([sample.labels for sample in samples]),
         focal=torch.tensor([sample.focal for sample in samples], dtype=torch.float32),
         random_seeds=torch.tensor([sample.random_seed for sample in samples], dtype=torch.int64),
+        intrinsics=torch.tensor([sample.intrinsics for sample in samples], dtype=torch.float32),
         has_depth=torch.tensor([sample.has_depth for sample in samples]),
         has_labels=torch.tensor([sample.has_labels for sample in samples]),
     )

@@ -88,22 +88,29 @@ class TrainingTransform:
             view = TF.resize(view, [self.height, self.width], antialias=True)
             views.append((TF.horizontal_flip(view) if variation.flip else view).as_subclass(torch.Tensor))
         image, depth, labels = views
-        focal = self.canonical_focal
         if sample.intrinsics is not None:
-            focal = self.camera(sample.intrinsics, variation).focal
-            depth = to_canonical(depth, focal, self.canonical_focal)
+            camera = self.camera(sample.intrinsics, variation)
+            depth = to_canonical(depth, camera.focal, self.canonical_focal)
         else:
+            camera = self.canonical_camera
             depth = depth / self._zoom(sample.size, (width, height))
         return TrainingSample(
             name=sample.name,
             image=apply_artifacts(_jittered(image, variation).contiguous(), variation.artifacts),
             depth=depth.contiguous(),
             labels=labels.contiguous(),
-            focal=focal,
+            focal=camera.focal,
             random_seed=variation.random_seed,
+            intrinsics=(camera.fx, camera.fy, camera.cx, camera.cy),
             has_depth=sample.has_depth,
             has_labels=sample.has_labels,
         )
+
+    @property
+    def canonical_camera(self) -> Intrinsics:
+        """The camera that is assumed where it is unknown: f_net = f_c, looking along the middle of the image."""
+        middle = (self.width - 1) / 2, (self.height - 1) / 2
+        return Intrinsics(self.canonical_focal, self.canonical_focal, *middle, self.width, self.height)
 
     def window(self, size: tuple[int, int], variation: Variation) -> tuple[int, int, int, int]:
         """Left, top, width and height, in pixels of an image of this (width, height), of what is cut out.

@@ -18,6 +18,7 @@ from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
@@ -97,6 +98,7 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     statistics = _statistics(recipe, data, progress)
     model, initialisation = _network(recipe, data, statistics)
     loss = MultiTaskLoss(
+        task_learning(model.config.tasks),
         model.config.num_classes,
         model.config.decoder_channels[-1],
         class_weights(
