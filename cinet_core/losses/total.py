@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +14,7 @@ from cinet_core.losses.attention import attention_loss
 from cinet_core.losses.consistency import FeatureVariance, consistency_loss
 from cinet_core.losses.depth import PAIR_PIXELS
 from cinet_core.losses.reduction import LossTerm, global_means
-from cinet_core.losses.supervision import DepthSpace, Supervision
+from cinet_core.losses.supervision import NO_TARGETS, DepthSpace, Supervision
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
@@ -136,7 +136,7 @@ class MultiTaskLoss(nn.Module):
         labels: Tensor,
         seeds: Sequence[int] | Tensor,
         stage: Stage,
-        intrinsics: Tensor | None = None,
+        targets: Mapping[str, Tensor] = NO_TARGETS,
     ) -> dict[str, Tensor]:
         """The losses of a batch by name, each before its weight, and their weighted `total`.
 
@@ -147,7 +147,7 @@ class MultiTaskLoss(nn.Module):
             labels: (B, H, W) integer class ids; ids outside 0..C-1 (255) are void.
             seeds: (B,) integers that decide the pixels of the pair loss, new ones at every step.
             stage: decides which terms are active.
-            intrinsics: (B, 4) fx, fy, cx, cy in pixels of the network's input, for tasks that need the camera.
+            targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
 
         Returns:
             Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog";
@@ -157,7 +157,9 @@ class MultiTaskLoss(nn.Module):
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
-        truth = Supervision(depth, labels, intrinsics, seeds, self.class_weights, self.pair_pixels, self.depth_space)
+        truth = Supervision(
+            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets=targets
+        )
         terms: dict[str, LossTerm] = {}
         for task in self.tasks:
             terms |= task.loss_terms(output, truth)

@@ -11,7 +11,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
+from cinet_core.tasks.normals import NORMALS
 from cinet_core.tasks.segmentation import SEGMENTATION
 from cinet_core.tasks.spec import (
     HeadSpec,
@@ -25,8 +27,10 @@ from cinet_core.tasks.spec import (
 )
 
 __all__ = [
+    "BOUNDARIES",
     "DEFAULT_TASKS",
     "DEPTH",
+    "NORMALS",
     "SEGMENTATION",
     "TASKS",
     "HeadSpec",
@@ -43,7 +47,7 @@ __all__ = [
     "task_specs",
 ]
 
-TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION)
+TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
 
 DEFAULT_TASKS = ("depth", "segmentation")

@@ -41,7 +41,9 @@ def draw_boundaries(image: Array, boundaries: Array) -> Array:
         ValueError: sizes differ.
     """
     if image.shape[:2] != boundaries.shape:
-        raise ValueError(f"boundaries are {boundaries.shape} and the image is {image.shape[:2]}: resize one to the other")
+        raise ValueError(
+            f"boundaries are {boundaries.shape} and the image is {image.shape[:2]}: resize one to the other"
+        )
     opacity = (boundaries / np.float32(255.0))[..., None]
     return np.rint(image * (1.0 - opacity) + np.float32(COLOR) * opacity).astype(np.uint8)
 

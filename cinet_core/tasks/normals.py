@@ -53,9 +53,7 @@ def _stored(outputs: Outputs) -> Array:
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Normals in colours."""
     height, width = settings.image.shape[:2]
-    colors = cv2.resize(
-        colorize_normals(outputs["normals"]), (width, height), interpolation=cv2.INTER_NEAREST_EXACT
-    )
+    colors = cv2.resize(colorize_normals(outputs["normals"]), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return [Tile("normals: red right, green up, blue towards us", (colors,))]
 
 
@@ -67,7 +65,7 @@ NORMALS = TaskSpec(
             name="normals",
             dtype="float32",
             invalid=math.nan,
-            description="Unit normals x right, y down, z forward, pointing towards the camera; NaN where there is none.",
+            description="Unit normals x right, y down, z forward, facing the camera; NaN where there is none.",
             channels=3,
             resize="bilinear",
             agreement="absolute",

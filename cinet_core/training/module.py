@@ -146,7 +146,7 @@ class CINetModule(lightning.LightningModule):
         with half, fast_half_precision(device):
             output = self.predict(self.model, batch, stage.ideal_attention)
         with torch.autocast(device, enabled=False):
-            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.intrinsics)
+            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The total loss; every term is logged by name.

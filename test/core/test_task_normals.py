@@ -61,7 +61,9 @@ def test_loss_against_the_formula() -> None:
     target[0, :, 1, 2] = target[1, :, 0, 0] = 0
     prediction = (3 * random_normals(2, 3, 4, 5, seed=1)).requires_grad_()
     total, count = 0.0, 0
-    for p, t in zip(prediction.detach().movedim(1, -1).reshape(-1, 3), target.movedim(1, -1).reshape(-1, 3), strict=True):
+    for p, t in zip(
+        prediction.detach().movedim(1, -1).reshape(-1, 3), target.movedim(1, -1).reshape(-1, 3), strict=True
+    ):
         if t.any():
             total += 1 - float(p @ t) / float(p.norm())
             count += 1
@@ -146,7 +148,8 @@ def test_the_canonical_camera_of_normals() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_targets_of_a_plane_under_every_variation(seed: int) -> None:
-    """The canonical normal of a plane is one vector all over the image, however it is turned, cut, zoomed and mirrored."""
+    """The canonical normal of a plane is one vector all over the image, however it is turned, cut, zoomed and
+    mirrored."""
     normal = np.array([0.5, -0.45, -0.74])
     normal /= np.linalg.norm(normal)
     transform = TrainingTransform(64, 48, 55.0, Augmentation(rotation=20.0, scale=(1.0, 1.6)))

@@ -30,9 +30,9 @@ __all__ = ["BoundariesLearning", "BoundaryMap", "boundary_loss", "resized_bounda
 BOUNDARY_WEIGHT = 4.0
 """A pixel at a boundary weighs that of so many others.
 
-Weighed alike, one pixel in thirty being a boundary, hardly any is predicted; weighed by the inverse of their number (HED,
-Xie 2015), the answer 0.5 stands for a probability of 3 %, and bands of pixels are. The F measure is largest where the
-probability is above half of it, about 0.2 to 0.3 (Lipton 2014): with this weight the answer there is 0.5.
+Weighed alike, one pixel in thirty being a boundary, hardly any is predicted; weighed by the inverse of their number
+(HED, Xie 2015), the answer 0.5 stands for a probability of 3 %, and bands of pixels are. The F measure is largest where
+the probability is above half of it, about 0.2 to 0.3 (Lipton 2014): with this weight the answer there is 0.5.
 """
 
 

@@ -36,8 +36,8 @@ Mask = npt.NDArray[np.bool_]
 class BoundaryMetrics(SummedMetric):
     """Precision, recall and F of boundaries over all pixels of a set, and depth edge errors as means over its images.
 
-    A predicted boundary pixel is right if a true one lies within `TOLERANCE` of the diagonal, and a true one is found if
-    a predicted one does. Predictions are not thinned first. Unknown pixels are passed over.
+    A predicted boundary pixel is right if a true one lies within `TOLERANCE` of the diagonal, and a true one is found
+    if a predicted one does. Predictions are not thinned first. Unknown pixels are passed over.
 
     Attributes:
         sums: for each of `THRESHOLDS`: predicted pixels, right ones, true pixels, found ones; then the sums of the
@@ -147,8 +147,8 @@ def depth_edge_errors(predicted: Mask, true: Mask, truncation: float = TRUNCATIO
 
     Returns:
         eps_acc, the mean distance of the predicted edges to the nearest true one, over those within `truncation`; and
-        eps_comp, the mean distance of the true ones to the nearest predicted one, each at most `truncation`. Pixels; both
-        are `truncation` where no edge was predicted near a true one.
+        eps_comp, the mean distance of the true ones to the nearest predicted one, each at most `truncation`. Pixels;
+        both are `truncation` where no edge was predicted near a true one.
     """
     to_true = _distance(true)
     near = predicted & (to_true < truncation)

@@ -1,9 +1,9 @@
 """How surface normals are learnt, scored and deployed.
 
-The network predicts the normals that the canonical camera would see, for the reason that it predicts canonical depth: an
-image does not tell its focal length. That camera has depth multiplied by f_c / f_net and the rest of the space as it is,
-so that a plane's normal n becomes n_c ~ (n_x, n_y, n_z f_net / f_c): without it a surface at 45 degrees would be one at 38
-or at 52 to cameras whose focal lengths differ by a quarter.
+The network predicts the normals that the canonical camera would see, for the reason that it predicts canonical depth:
+an image does not tell its focal length. That camera has depth multiplied by f_c / f_net and the rest of the space as it
+is, so that a plane's normal n becomes n_c ~ (n_x, n_y, n_z f_net / f_c): without it a surface at 45 degrees would be
+one at 38 or at 52 to cameras whose focal lengths differ by a quarter.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ SHARES = {"within_11.25": 11.25, "within_22.5": 22.5, "within_30": 30.0}
 
 
 class NormalMap(tv_tensors.Mask):
-    """Normals for torchvision: (3, H, W), (0, 0, 0) where unknown; they turn with the image, and are not interpolated."""
+    """Normals for torchvision: (3, H, W), (0, 0, 0) where unknown; they turn with the image, and are not
+    interpolated."""
 
 
 @TF.register_kernel(functional=TF.horizontal_flip, tv_tensor_cls=NormalMap)
@@ -112,7 +113,8 @@ class NormalMetrics(SummedMetric):
     """Angles between predicted and true normals, over all pixels of a set, as they are published since Fouhey (2013).
 
     Attributes:
-        sums: the sum of all angles, and counts of angles: below each limit of `SHARES`, and in bins of 1/20 degree, from
+        sums: the sum of all angles, and counts of angles: below each limit of `SHARES`, and in bins of 1/20 degree,
+        from
             which the median is read.
     """
 
@@ -166,8 +168,8 @@ class NormalsLearning(TaskLearning):
     def target(self, sample: Sample, variation: Variation, transform: TrainingTransform) -> Tensor:
         """(3, h, w) canonical normals of a sample, from its depth as it was stored, then varied as its depth is.
 
-        Not from the varied depth: that is resampled to the nearest pixel, so that its pixels are uneven steps apart. All
-        0 where the camera is unknown.
+        Not from the varied depth: that is resampled to the nearest pixel, so that its pixels are uneven steps apart.
+        All 0 where the camera is unknown.
         """
         intrinsics = sample.intrinsics
         if intrinsics is None:

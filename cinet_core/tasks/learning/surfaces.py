@@ -1,9 +1,9 @@
 """What a depth map says of surfaces: which way they face, and where one ends in front of another.
 
 Both are taken from inverse depth, w = 1 / z, because a plane n . X = d, seen by a pinhole camera, is linear in it:
-w = n . r / d with the ray r = ((u - cx) / fx, (v - cy) / fy, 1). Its slope along a row is the same at every pixel, however
-slanted the plane, so that "does this step belong to the plane beside it?" has an exact answer, without the camera and
-whatever the scale of the depth.
+w = n . r / d with the ray r = ((u - cx) / fx, (v - cy) / fy, 1). Its slope along a row is the same at every pixel,
+however slanted the plane, so that "does this step belong to the plane beside it?" has an exact answer, without the
+camera and whatever the scale of the depth.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ def occlusion_boundaries(depth: Tensor, relative_jump: float = RELATIVE_JUMP) ->
         relative_jump: (far - near) / near, from which on a step is a boundary.
 
     Returns:
-        (..., H, W) uint8: 1 at a boundary, 0 where there is none, `UNKNOWN` where the depth of the pixel, or, if nothing
-        else makes it a boundary, that of a neighbour is not known.
+        (..., H, W) uint8: 1 at a boundary, 0 where there is none, `UNKNOWN` where the depth of the pixel, or, if
+        nothing else makes it a boundary, that of a neighbour is not known.
 
     Raises:
         ValueError: relative_jump is not above 0.
@@ -65,8 +65,8 @@ def surface_normals(depth: Tensor, intrinsics: Tensor, relative_jump: float = RE
         relative_jump: as for `occlusion_boundaries`.
 
     Returns:
-        (..., 3, H, W) of the depth's type; the zero vector where the normal is not known: at unknown depth, and where no
-        neighbour in a row or in a column is on the same surface.
+        (..., 3, H, W) of the depth's type; the zero vector where the normal is not known: at unknown depth, and where
+        no neighbour in a row or in a column is on the same surface.
     """
     inverse = _inverse(depth)
     height, width = inverse.shape[-2:]
@@ -86,7 +86,8 @@ def _inverse(depth: Tensor) -> Tensor:
 
 
 def _nearer_sides(inverse: Tensor, relative_jump: float) -> tuple[Tensor, Tensor]:
-    """Along rows: pixels at which a surface ends before another, and pixels with a side that is not known; both bool."""
+    """Along rows: pixels at which a surface ends before another, and pixels with a side that is not known; both
+    bool."""
     excess = _excess(inverse)
     jump = excess > relative_jump
     left_nearer = inverse[..., :-1] > inverse[..., 1:]
@@ -102,8 +103,9 @@ def _either(of_left: Tensor, of_right: Tensor) -> Tensor:
 def _excess(inverse: Tensor) -> Tensor:
     """(..., W) -> (..., W - 1): by which part of the farther one's inverse depth each step is not due to slant.
 
-    The slant on either side is the flatter of the two next steps there: one of them may be a jump itself. A step between
-    the slants of both sides is where two planes meet. NaN where the step, or the slant on both sides, is not known.
+    The slant on either side is the flatter of the two next steps there: one of them may be a jump itself. A step
+    between the slants of both sides is where two planes meet. NaN where the step, or the slant on both sides, is not
+    known.
     """
     steps = inverse.diff(dim=-1)
     missing = steps.new_full((*steps.shape[:-1], 2), torch.nan)
@@ -125,8 +127,8 @@ def _flatter(first: Tensor, second: Tensor) -> Tensor:
 def _slopes(inverse: Tensor, relative_jump: float) -> Tensor:
     """(..., W) -> (..., W): slope of inverse depth along rows, on each pixel's own surface; NaN where not known.
 
-    The mean of the steps to both neighbours, but where these differ much more than one of them does from the step beyond
-    it: there two planes meet, and that one lies in the pixel's own.
+    The mean of the steps to both neighbours, but where these differ much more than one of them does from the step
+    beyond it: there two planes meet, and that one lies in the pixel's own.
     """
     steps = inverse.diff(dim=-1)
     steps = steps.masked_fill(~(_excess(inverse) <= relative_jump), torch.nan)
