@@ -10,20 +10,16 @@ from typing import Any
 
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
-from cinet_core.tasks import DEFAULT_TASKS, TASKS
+from cinet_core.tasks import DEFAULT_TASKS, DEPTH, SEGMENTATION, TASKS, MetricSpec
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.figures`."""
 
 _METRICS = (
-    ("delta1", "δ1", 1, 1.0),
-    ("rms", "rms, m", -1, 1.0),
-    ("abs_rel", "abs rel", -1, 1.0),
-    ("pixel_accuracy", "pAcc %", 1, 100.0),
-    ("mean_iou", "mIoU %", 1, 100.0),
-    ("attention/average_precision", "attention AP %", 1, 100.0),
+    *(metric for task in TASKS for metric in task.metrics if metric.headline),
+    MetricSpec("attention/average_precision", "attention AP %", better=1, percent=True),
 )
-"""Name, heading, direction of better, and factor for print."""
+_OF_EVERY_NETWORK = {metric.name for metric in (*DEPTH.metrics, *SEGMENTATION.metrics, _METRICS[-1])}
 
 ORDER = (
     ("+FSM", "Baseline"),
@@ -111,17 +107,25 @@ class AblationReport:
     def comparisons(self) -> list[Comparison]:
         """Every pair of `ORDER` and `FURTHER` that was run, under every metric that both rows have."""
         return [
-            compare(better, worse, name, self.values(better, name), self.values(worse, name), sign)
+            compare(
+                better,
+                worse,
+                metric.name,
+                self.values(better, metric.name),
+                self.values(worse, metric.name),
+                metric.better,
+            )
             for better, worse in (*ORDER, *FURTHER)
-            for name, _, sign, _ in _METRICS
-            if self.values(better, name).keys() & self.values(worse, name).keys()
+            for metric in _METRICS
+            if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
 
     def tables(self) -> list[TextTable]:
         """Ours with standard errors, the paper's, and the comparison."""
-        headings = tuple(heading for _, heading, _, _ in _METRICS)
+        metrics = self._metrics()
+        headings = tuple(_heading(metric) for metric in metrics)
         ours = [
-            (row, *(self._cell(self.values(row, name), factor) for name, _, _, factor in _METRICS))
+            (row, *(self._cell(self.values(row, metric.name), _factor(metric)) for metric in metrics))
             for row in self.figures
         ]
         seeds = sorted({seed for own in self.figures.values() for seed in own})
@@ -130,9 +134,17 @@ class AblationReport:
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
-                tuple((row, *_published(row)) for row in self.figures if row in _PUBLISHED_ROWS),
+                tuple((row, *_published(row, metrics)) for row in self.figures if row in _PUBLISHED_ROWS),
             ),
             self._verdicts(),
+        ]
+
+    def _metrics(self) -> list[MetricSpec]:
+        """The columns: of further tasks only where a row has learnt them."""
+        return [
+            metric
+            for metric in _METRICS
+            if metric.name in _OF_EVERY_NETWORK or any(self.values(row, metric.name) for row in self.figures)
         ]
 
     def markdown(self) -> str:
@@ -162,11 +174,12 @@ class AblationReport:
 
     def _verdicts(self) -> TextTable:
         rows = []
-        factors = {name: (heading, factor) for name, heading, _, factor in _METRICS}
+        metrics = {metric.name: metric for metric in _METRICS}
         for pair in self.comparisons():
-            heading, factor = factors[pair.metric]
+            metric = metrics[pair.metric]
+            factor = _factor(metric)
             gain = f"{factor * pair.difference:+.3f} ± {factor * pair.standard_error:.3f}"
-            rows.append((f"{pair.better} over {pair.worse}", heading, gain, pair.verdict))
+            rows.append((f"{pair.better} over {pair.worse}", _heading(metric), gain, pair.verdict))
         title = f"Paired gains (+ is better) ± standard error; decided beyond {STANDARD_ERRORS:g} standard errors"
         return TextTable(title, ("paper's order", "metric", "gain", "here"), tuple(rows))
 
@@ -201,10 +214,20 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return mean, statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def _published(row: str) -> list[str]:
+def _heading(metric: MetricSpec) -> str:
+    return f"{metric.heading}, {metric.unit}" if metric.unit else metric.heading
+
+
+def _factor(metric: MetricSpec) -> float:
+    return 100.0 if metric.percent else 1.0
+
+
+def _published(row: str, metrics: Sequence[MetricSpec]) -> list[str]:
     table, method = _PUBLISHED_ROWS[row]
     found = next(entry.figures for entry in PUBLISHED if entry.table == table and entry.method == method)
     cells = []
-    for name, _, _, factor in _METRICS:
-        cells.append(MISSING if name not in found else f"{factor * found[name]:.{1 if factor > 1 else 3}f}")
+    for metric in metrics:
+        value = found.get(metric.name)
+        digits = 1 if metric.percent else 3
+        cells.append(MISSING if value is None else f"{_factor(metric) * value:.{digits}f}")
     return cells

@@ -108,7 +108,8 @@ class ModelConfig:
         missing = sorted(required - set(values))
         if missing:
             raise ValueError(f"model settings {missing} are missing")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        own: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**own)
 
 
 def _check_count(field: str, value: object, limit: int = 65536) -> None:

@@ -9,7 +9,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
@@ -41,6 +45,7 @@ __all__ = [
     "RenderSettings",
     "TaskSpec",
     "Tile",
+    "erase",
     "get_task",
     "output_names",
     "output_specs",
@@ -49,6 +54,8 @@ __all__ = [
 
 TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
+
+_OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}
 
 DEFAULT_TASKS = ("depth", "segmentation")
 """What the paper's network has, and every network here: their heads have names of their own in `CINet`."""
@@ -66,6 +73,17 @@ def get_task(name: str) -> TaskSpec:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise ValueError(f"there is no task {name!r}: there are {', '.join(known)}{hint}")
     return known[name]
+
+
+def erase(outputs: Mapping[str, npt.NDArray[Any]], pixels: npt.NDArray[np.bool_]) -> None:
+    """Make pixels of one image invalid in all its outputs, in place.
+
+    Args:
+        outputs: by name, (H, W) or (H, W, channels) each.
+        pixels: (H, W), True where there shall be no prediction.
+    """
+    for name, values in outputs.items():
+        values[pixels] = _OUTPUTS[name].invalid
 
 
 def task_specs(names: Iterable[str]) -> tuple[TaskSpec, ...]:

@@ -65,19 +65,6 @@ class OutputSpec:
     resize: Literal["bilinear", "nearest"] = "nearest"
     agreement: Literal["relative", "equal", "absolute", "ignored"] = "ignored"
 
-    def shape(self, height: int, width: int) -> tuple[int, ...]:
-        """Shape of the output of one image."""
-        return (height, width, self.channels) if self.channels else (height, width)
-
-    def erase(self, values: Array, pixels: npt.NDArray[np.bool_]) -> None:
-        """Make pixels of one image invalid, in place.
-
-        Args:
-            values: (H, W) or (H, W, channels), of this output.
-            pixels: (H, W), True where there shall be no prediction.
-        """
-        values[pixels] = self.invalid
-
 
 @dataclass(frozen=True)
 class MetricSpec:
