@@ -126,13 +126,15 @@ class Batch:
         """The same batch in page-locked memory."""
         return self._with(torch.Tensor.pin_memory)
 
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        """All but the targets."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
     def _with(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         """The same batch with every tensor changed."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        tensors: dict[str, Any] = {
-            name: change(value) for name, value in values.items() if isinstance(value, torch.Tensor)
-        }
-        return replace(self, **tensors, targets={name: change(value) for name, value in self.targets.items()})
+        changed: dict[str, Any] = {name: change(value) for name, value in self._tensors().items()}
+        return replace(self, **changed, targets={name: change(value) for name, value in self.targets.items()})
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
