@@ -18,6 +18,7 @@ from cinet_core.inference.resampling import AntialiasedResize, NearestResize
 from cinet_core.model.cinet import CINet, CINetOutput
 from cinet_core.tasks import output_names
 from cinet_core.tasks.learning import GraphContext, TaskLearning, task_learning
+from cinet_core.tasks.learning.base import channels_last
 
 __all__ = ["DeployableGraph"]
 
@@ -110,9 +111,7 @@ class DeployableGraph(nn.Module):
             answer = task.deploy(output, context)
             resized = {spec.name: self._resized(answer[spec.name], spec.resize) for spec in task.spec.outputs}
             finished = task.finish(resized, context)
-            for spec in task.spec.outputs:
-                values = finished[spec.name]
-                outputs[spec.name] = values.permute(0, 2, 3, 1).contiguous() if spec.channels else values
+            outputs |= {spec.name: channels_last(finished[spec.name]) for spec in task.spec.outputs}
         return outputs
 
     def _network_input(self, image: Tensor) -> Tensor:

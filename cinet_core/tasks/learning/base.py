@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cinet_core.losses.total import LossWeights
     from cinet_core.model.cinet import CINetOutput
 
-__all__ = ["GraphContext", "TaskLearning"]
+__all__ = ["GraphContext", "TaskLearning", "channels_last"]
 
 
 class GraphContext(NamedTuple):
@@ -122,6 +122,15 @@ class TaskLearning(ABC):
         """
         raise NotImplementedError(f"task {self.spec.name!r} has a scorer of its own in cinet_core.evaluation")
 
+    def true_outputs(self, batch: Batch) -> dict[str, Tensor]:
+        """What a network that makes no mistake would answer for a batch, for pictures of a training run.
+
+        Returns:
+            As `finish`, at the network's size; {}, the default, where nothing is known of it. Not asked of depth and
+            segmentation.
+        """
+        return {}
+
     # The deployable graph
 
     @abstractmethod
@@ -144,3 +153,8 @@ class TaskLearning(ABC):
             The same names and shapes, in the type of the specification. The graph moves channels last.
         """
         return outputs
+
+
+def channels_last(values: Tensor) -> Tensor:
+    """(B, channels, h, w) -> (B, h, w, channels), as it is handed out; (B, h, w) as it is."""
+    return values.permute(0, 2, 3, 1).contiguous() if values.dim() == 4 else values
