@@ -96,7 +96,7 @@ def _further(
     scale = (batch.focal / canonical_focal).reshape(-1, 1, 1)
     context = GraphContext(batch.focal.new_zeros(len(batch), 4), scale, (0.0, math.inf), in_one_pass=False)
     answers = {
-        "truth": task.true_outputs(batch),
+        "truth": task.true_outputs(batch, scale),
         NAME: task.finish(task.deploy(output, context), context),
     }
     columns = [Column("input", TILE)]

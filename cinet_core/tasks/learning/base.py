@@ -122,8 +122,12 @@ class TaskLearning(ABC):
         """
         raise NotImplementedError(f"task {self.spec.name!r} has a scorer of its own in cinet_core.evaluation")
 
-    def true_outputs(self, batch: Batch) -> dict[str, Tensor]:
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
         """What a network that makes no mistake would answer for a batch, for pictures of a training run.
+
+        Args:
+            batch: with its targets.
+            depth_scale: as for `update_on_batch`.
 
         Returns:
             As `finish`, at the network's size; {}, the default, where nothing is known of it. Not asked of depth and

@@ -123,6 +123,10 @@ class BoundariesLearning(TaskLearning):
         )
         metric.update(probability, occlusion_boundaries(sample.depth)[None], depth)
 
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
+        """255 at boundaries."""
+        return {"boundaries": (batch.targets["boundaries"] == 1).to(torch.uint8) * 255}
+
     def deploy(self, output: CINetOutput, context: GraphContext) -> dict[str, Tensor]:
         """round(255 * probability), as float: it is resized before it becomes bytes."""
         return {"boundaries": output.extra["boundaries"].float().sigmoid().squeeze(1) * 255}

@@ -205,6 +205,12 @@ class NormalsLearning(TaskLearning):
         found = outputs["normals"].movedim(-1, 1)
         metric.update(F.interpolate(found, size=truth.shape[1:], mode="bilinear", align_corners=False), truth[None])
 
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
+        """The scene's normals, NaN where they are not known."""
+        target = batch.targets["normals"]
+        known = (target != 0).any(dim=1, keepdim=True)
+        return {"normals": torch.where(known, to_metric_normals(target, depth_scale[:, None]), torch.nan)}
+
     def deploy(self, output: CINetOutput, context: GraphContext) -> dict[str, Tensor]:
         """Unit normals of the scene, (B, 3, h, w)."""
         return {"normals": to_metric_normals(output.extra["normals"].float(), context.depth_scale[:, None])}
