@@ -18,6 +18,7 @@ from cinet_core.losses.supervision import NO_TARGETS, DepthSpace, Supervision
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
+from cinet_core.tasks import DEFAULT_TASKS, task_specs
 
 if TYPE_CHECKING:
     from cinet_core.tasks.learning.base import TaskLearning
@@ -49,6 +50,9 @@ class LossWeights:
         for name, value in (values | values.pop("tasks")).items():
             if not math.isfinite(value) or value < 0:
                 raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
+        for task in task_specs(self.tasks):
+            if task.name in DEFAULT_TASKS:
+                raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.selection import lacking, select
+from cinet_core.losses import LossWeights
 from cinet_core.messages.topics import topics_of
 from cinet_core.tasks import DEFAULT_TASKS, TASKS, output_names
 
@@ -222,6 +223,12 @@ def test_settings_name_what_is_no_task() -> None:
 
     with pytest.raises(ValueError, match=r"no task 'normal': .*; did you mean 'normals'"):
         ModelSettings(tasks=("depth", "segmentation", "normal"))
+    with pytest.raises(ValueError, match="no task 'boundary'"):
+        LossWeights(tasks={"boundary": 1.0})
+    with pytest.raises(ValueError, match="its loss weight is called depth itself"):
+        LossWeights(tasks={"depth": 1.0})
+    with pytest.raises(ValueError, match="loss weight normals is -1"):
+        LossWeights(tasks={"normals": -1.0})
     with pytest.raises(ValueError, match="every network has depth and segmentation"):
         tiny_checkpoint(tasks=("normals",))
 
