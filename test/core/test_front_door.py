@@ -273,7 +273,7 @@ def test_save_writes_what_other_programs_read(predictor: Predictor, rgb: np.ndar
     header = written["cloud"].read_bytes()[:400]
     assert f"element vertex {np.isfinite(prediction.depth).sum()}".encode() in header
     assert list(prediction.save(tmp_path / "few", kinds=["depth"])) == ["depth"]
-    with pytest.raises(ValueError, match=r"'points'.*panel, depth, labels, cloud"):
+    with pytest.raises(ValueError, match=r"'points'.*panel, depth, labels, normals, boundaries, cloud"):
         prediction.save(tmp_path, kinds=["points"])
 
 
