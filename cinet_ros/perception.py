@@ -99,7 +99,7 @@ class PerceptionNode(ManagedNode):
             self._on_image(name, message)
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
-        outputs = CameraOutputs(self, prefix, self._predictor.label_set)
+        outputs = CameraOutputs(self, prefix, self._predictor.label_set, self._predictor.metadata.config.tasks)
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()))
 
     def activate(self) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cinet_core.losses.recipe import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
     from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
     from cinet_core.losses.segmentation import class_weights, segmentation_loss
+    from cinet_core.losses.supervision import Supervision
     from cinet_core.losses.total import MultiTaskLoss
 else:
     __getattr__, __dir__ = lazy_names(
@@ -35,6 +36,7 @@ else:
             "MultiTaskLoss": "cinet_core.losses.total",
             "STAGES": "cinet_core.losses.recipe",
             "Stage": "cinet_core.losses.recipe",
+            "Supervision": "cinet_core.losses.supervision",
             "attention_loss": "cinet_core.losses.attention",
             "berhu_loss": "cinet_core.losses.depth",
             "berhu_threshold": "cinet_core.losses.depth",
@@ -60,6 +62,7 @@ __all__ = [
     "LossWeights",
     "MultiTaskLoss",
     "Stage",
+    "Supervision",
     "attention_loss",
     "berhu_loss",
     "berhu_threshold",

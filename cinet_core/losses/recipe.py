@@ -9,6 +9,8 @@ import dataclasses
 import math
 from typing import Literal
 
+from cinet_core.tasks import DEFAULT_TASKS, task_specs
+
 __all__ = ["STAGES", "ClassWeighting", "DepthSpace", "LossWeights", "Stage"]
 
 ClassWeighting = Literal["linear", "inverse_log"]
@@ -25,6 +27,7 @@ class LossWeights:
         segmentation: gamma, of the segmentation loss.
         pair: lambda, of the pair loss within the depth loss.
         normal: mu, of the normal loss within the depth loss.
+        tasks: of the losses of further tasks, by the task's name; 1 where none is given.
     """
 
     depth: float = 1.0
@@ -32,17 +35,22 @@ class LossWeights:
     segmentation: float = 0.3
     pair: float = 1.0
     normal: float = 5.0
+    tasks: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the weight, unless every one is usable."""
-        for name, value in dataclasses.asdict(self).items():
+        values = dataclasses.asdict(self)
+        for name, value in (values | values.pop("tasks")).items():
             if not math.isfinite(value) or value < 0:
                 raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
+        for task in task_specs(self.tasks):
+            if task.name in DEFAULT_TASKS:
+                raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What a stage of the recipe trains with; the depth and the segmentation loss are always active.
+    """What a stage of the recipe trains with; the losses of the tasks are always active.
 
     Attributes:
         number: 1 to 3, as the paper counts them.

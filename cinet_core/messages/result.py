@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.label_sets import UNLABELLED
 from cinet_core.messages.colors import LabelPainter, unpack_rgb
 from cinet_core.messages.preparation import PreparedImage
 from cinet_core.messages.settings import OutputSettings
+from cinet_core.tasks import TASKS, erase
 
 if TYPE_CHECKING:
     from cinet_core.inference.prediction import Prediction
@@ -32,20 +31,36 @@ class Result:
     Attributes:
         header: of the input image, copied to every output.
         image: (H, W, 3) uint8 RGB.
-        depth: (H, W) float32 metres along z, NaN where invalid.
-        labels: (H, W) uint8 class ids, 255 unlabelled.
-        confidence: (H, W) uint8, 0 .. 255.
+        outputs: of the tasks by name, (H, W) or (H, W, channels), as `cinet_core.tasks.OutputSpec` describes them;
+            those of depth and segmentation are there always, and have properties.
         intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
         painter: of the label set.
     """
 
     header: Any
     image: Array
-    depth: Array
-    labels: Array
-    confidence: Array
+    outputs: dict[str, Array]
     intrinsics: Intrinsics | None
     painter: LabelPainter
+
+    @property
+    def depth(self) -> Array:
+        """(H, W) float32 metres along z, NaN where invalid."""
+        return self.outputs["depth"]
+
+    @property
+    def labels(self) -> Array:
+        """(H, W) uint8 class ids, 255 unlabelled."""
+        return self.outputs["labels"]
+
+    @property
+    def confidence(self) -> Array:
+        """(H, W) uint8, 0 .. 255."""
+        return self.outputs["confidence"]
+
+    def __getitem__(self, name: str) -> Array:
+        """An output by its name."""
+        return self.outputs[name]
 
     @classmethod
     def of(
@@ -63,23 +78,20 @@ class Result:
             painter: of the label set.
             settings: current ones.
         """
-        height, width = prediction.depth.shape
-        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        outputs = dict(prediction.outputs)
+        height, width = outputs["depth"].shape
         image, valid = prepared.image, prepared.valid
         if image.shape[:2] != (height, width):
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             valid = None if valid is None else cv2.resize(
                 valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
             ).astype(bool)  # fmt: skip
-        if settings.depth_scale != 1.0:
-            depth *= np.float32(settings.depth_scale)
-        if settings.depth_min > 0 or settings.depth_max > 0:
-            depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
-        if settings.label_min_confidence > 0:
-            labels[confidence < settings.label_min_confidence * 255.0] = UNLABELLED
+        for task in TASKS:
+            if task.adjust is not None and task.outputs[0].name in outputs:
+                task.adjust(outputs, settings)
         if valid is not None:
-            depth[~valid], labels[~valid], confidence[~valid] = np.nan, UNLABELLED, 0
-        return cls(prepared.message.header, image, depth, labels, confidence, prediction.intrinsics, painter)
+            erase(outputs, ~valid)
+        return cls(prepared.message.header, image, outputs, prediction.intrinsics, painter)
 
     @cached_property
     def packed_color(self) -> Array:

@@ -131,7 +131,7 @@ def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> St
     optimizer = preparation.recipe.optimizer
     steps = preparation.data.steps_per_epoch(processes(preparation.recipe.run)) // optimizer.accumulate
     attentive = bool(preparation.module.model.config.scene_understanding)
-    losses = ["depth", "segmentation"]
+    losses = list(preparation.module.model.config.tasks)
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
     settings = stage.settings
     cost = step_cost(preparation, stage) if measure else None

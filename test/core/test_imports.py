@@ -30,6 +30,10 @@ CODE = {
         "from cinet_core import Recipe; from cinet_core.losses import STAGES, LossWeights;"
         "assert Recipe.__dataclass_fields__ and LossWeights() and len(STAGES) == 3"
     ),
+    "tasks": (
+        "from cinet_core.tasks import DEFAULT_TASKS, TASKS, get_task, output_names;"
+        "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"
+    ),
     "command line": "from cinet_core.cli import main",
 }
 
