@@ -25,7 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # ROS 2 distributions that there are wheels of; the first is the default.
 DISTRIBUTIONS = ("jazzy", "kilted")
-EXTRAS = ("ros", "dev", "train", "onnx", "openvino", "viewer")
+EXTRAS = ("ros", "dev", "docs", "train", "onnx", "openvino", "viewer")
 
 # Packages whose pinned versions ask for NumPy 2.
 FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "ml-dtypes", "onnx", "onnx-ir", "onnxscript")

@@ -61,7 +61,7 @@ class ComparedFrame:
 
 
 def depth_error(prediction: Depth, truth: Depth) -> Depth:
-    """|prediction - truth|, (H, W) metres; NaN where either is unknown."""
+    """``|prediction - truth|``, (H, W) metres; NaN where either is unknown."""
     known = (truth > 0) & (truth < np.inf) & (prediction > 0) & (prediction < np.inf)
     return np.where(known, np.abs(np.where(known, prediction, 0) - np.where(known, truth, 0)), np.nan)
 
