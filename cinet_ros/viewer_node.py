@@ -23,8 +23,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from cinet_core.mapping.poses import MAX_NORM_ERROR
 from cinet_core.messages.fields import stamp_of
+from cinet_core.poses import MAX_NORM_ERROR
 from cinet_core.threads import use_threads
 from cinet_core.viewer import UnfinishedError, ViewerError, ViewerServer
 from cinet_core.viewer.library import load_rerun

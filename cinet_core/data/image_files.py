@@ -161,8 +161,12 @@ def oriented(image: Image.Image, name: Path | str) -> OrientedImage:
     return OrientedImage(np.array(upright.convert("RGB")), orientation)
 
 
-def read_depth(path: Path) -> npt.NDArray[np.float32]:
-    """A 16-bit PNG in millimetres as (H, W) float32 metres; 0 and 65535 become NaN.
+def read_depth(path: Path, units_per_metre: float = 1000.0) -> npt.NDArray[np.float32]:
+    """A 16-bit PNG as (H, W) float32 metres; 0 and 65535 become NaN.
+
+    Args:
+        path: of the file.
+        units_per_metre: what its numbers count: 1000 for millimetres.
 
     Raises:
         SourceError: the file is missing, or is no one-channel 16-bit image.
@@ -174,9 +178,7 @@ def read_depth(path: Path) -> npt.NDArray[np.float32]:
     if raw is None:
         raise SourceError(path, "the depth image is missing or cannot be decoded", "restore or remove it")
     if raw.ndim != 2 or raw.dtype != np.uint16:
-        raise SourceError(
-            path, f"depth has type {raw.dtype} and shape {raw.shape}", "depth must be a 16-bit grey PNG in mm"
-        )
-    depth = raw.astype(np.float32) / 1000.0
+        raise SourceError(path, f"depth has type {raw.dtype} and shape {raw.shape}", "depth must be a 16-bit grey PNG")
+    depth = raw.astype(np.float32) / np.float32(units_per_metre)
     depth[(raw == 0) | (raw == 65535)] = np.nan
     return depth

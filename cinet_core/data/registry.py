@@ -10,13 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cinet_core.data.arkit_scenes import ArkitScenes
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import SourceError, refuse_bag
 from cinet_core.data.frame_sources import SYNTHETIC
+from cinet_core.data.hypersim import Hypersim
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.rgbd_sequence import RgbdSequence
+from cinet_core.data.scannet import ScanNet
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.sun_rgbd import SunRgbd
+from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
 from cinet_core.label_sets import get_label_set
 from cinet_core.rooms.raycast.scenes import SyntheticScenes
 
@@ -25,10 +29,29 @@ DATASETS: Mapping[str, Callable[..., SceneDataset]] = {
     "sun_rgbd": SunRgbd,
     "folder": FolderDataset,
     "rgbd_sequence": RgbdSequence,
+    "tum_rgbd": TumRgbd,
+    "scannet": ScanNet,
+    "hypersim": Hypersim,
+    "arkit_scenes": ArkitScenes,
     "synthetic_rooms": SyntheticScenes,
 }
 """To add a data set, subclass SceneDataset and name it here."""
 
+# Files and folders that only the layout of one kind has, at its root.
+_MARKS: Mapping[str, tuple[str, ...]] = {
+    "sun_rgbd": ("SUNRGBDtoolbox",),
+    "tum_rgbd": (IMAGE_LIST,),
+    "scannet": ("scene????_??/color", "intrinsic/intrinsic_color.txt", "intrinsics_color.txt"),
+    "hypersim": ("ai_???_???/images", "images/scene_cam_??_final_preview"),
+    "arkit_scenes": (
+        "lowres_wide",
+        "????????/lowres_wide",
+        "Training/*/lowres_wide",
+        "Validation/*/lowres_wide",
+        "Training/*/*_frames/lowres_wide",
+        "Validation/*/*_frames/lowres_wide",
+    ),
+}
 _LABEL_SET_OPTIONS = ("label_set", "source_label_set")
 
 
@@ -85,7 +108,8 @@ def kind_at(path: Path) -> str:
     if path.is_file():
         refuse_bag(path)
         raise SourceError(path, "this file is no data set", "give the data set's folder, or NYU's .mat file")
-    return "sun_rgbd" if (path / "SUNRGBDtoolbox").is_dir() else "folder"
+    marked = (kind for kind, marks in _MARKS.items() if any(next(path.glob(mark), None) for mark in marks))
+    return next(marked, "folder")
 
 
 def _check_types(kind: str, options: Mapping[str, Any]) -> None:

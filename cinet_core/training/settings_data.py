@@ -19,7 +19,7 @@ class DatasetSettings:
 
     Attributes:
         root: its file or folder; "synthetic" for synthetic rooms.
-        kind: nyu_depth_v2, sun_rgbd, folder or synthetic_rooms; auto goes by what is there.
+        kind: a name in `DATASETS` (docs/training.md); auto goes by what is there.
         options: of the data set's class, for example {depth: raw}.
         probability: with which a sample comes from this set, above 0 and below 1.
     """
@@ -44,7 +44,7 @@ class DataSettings:
 
     Attributes:
         root: file or folder of the main set; "synthetic" for synthetic rooms.
-        kind: nyu_depth_v2, sun_rgbd, folder or synthetic_rooms; auto goes by what is there.
+        kind: a name in `DATASETS` (docs/training.md); auto goes by what is there.
         options: of the data set's class, for example {depth: raw, validation_fraction: 0.05}.
         mix: further sets, each with its probability; the main set takes the rest.
         label_set: that all labels are mapped to (nyu40, nyu13, sun37); None: that of the main set.

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 
-from cinet_core.mapping.poses import AddOutcome, PoseBuffer, PoseGap
 from cinet_core.messages.fields import stamp_of
+from cinet_core.poses import AddOutcome, PoseBuffer, PoseGap
 from cinet_ros.mapping.parameters import NOT_GIVEN, MappingSettings
 from cinet_ros.mapping.transforms import Matrix, PoseUnavailable, TransformTree, rigid_matrix
 

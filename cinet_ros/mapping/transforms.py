@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.mapping.poses import Pose
 from cinet_core.messages.fields import stamp_of
+from cinet_core.poses import Pose
 
 Vector = tuple[float, ...]
 Matrix = npt.NDArray[np.float64]

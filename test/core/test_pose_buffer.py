@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinet_core.mapping.poses import (
+from cinet_core.poses import (
     AddOutcome,
     Pose,
     PoseBuffer,

@@ -1,0 +1,179 @@
+"""Sequences of the TUM RGB-D benchmark: small ones in its layout, and a real one where it is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.registry import kind_at, open_dataset
+from cinet_core.data.tum_rgbd import CAMERAS, TumRgbd, associate
+
+HEADER = "# color images\n# file: 'rgbd_dataset_freiburg1_desk.bag'\n# timestamp filename\n"
+START = 1305031102.0
+MATRIX = np.array([[517.3, 0.0, 318.6], [0.0, 516.5, 255.3], [0.0, 0.0, 1.0]])
+POLYNOMIAL = np.array([0.2624, -0.9531, -0.0054, 0.0026, 1.1633])
+
+
+def write(root: Path, image: np.ndarray | None = None, depth: np.ndarray | None = None, count: int = 3) -> Path:
+    """Colour at 30 Hz from START, depth 10 ms later; the camera moves along x by 1 m/s, a second before and after."""
+    image = np.full((480, 640, 3), 90, np.uint8) if image is None else image
+    depth = np.full((480, 640), 10000, np.uint16) if depth is None else depth
+    lists: dict[str, list[str]] = {"rgb": [], "depth": []}
+    for number in range(count):
+        for folder, pixels, shift in (("rgb", image, 0.0), ("depth", depth, 0.01)):
+            name = f"{START + number / 30 + shift:.6f}"
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            assert cv2.imwrite(str(root / folder / f"{name}.png"), pixels)
+            lists[folder].append(f"{name} {folder}/{name}.png\n")
+    for folder, lines in lists.items():
+        (root / f"{folder}.txt").write_text(HEADER + "".join(lines))
+    poses = "".join(f"{START + t:.4f} {t:.4f} 0.5 1.0 0.0 0.0 0.0 1.0\n" for t in np.arange(-1.0, 1.0, 0.01))
+    (root / "groundtruth.txt").write_text("# ground truth trajectory\n" + poses)
+    return root
+
+
+@pytest.fixture
+def sequence(tmp_path: Path) -> Path:
+    return write(tmp_path / "rgbd_dataset_freiburg1_desk")
+
+
+def test_frames_depth_camera_and_pose(sequence: Path) -> None:
+    dataset = open_dataset(sequence, "test")
+    assert isinstance(dataset, TumRgbd)
+    assert (kind_at(sequence), len(dataset), dataset.remarks) == ("tum_rgbd", 3, ())
+    sample = dataset[1]
+    assert sample.name == f"{START + 1 / 30:.6f}"
+    assert (sample.has_depth, sample.has_labels) == (True, False)
+    known = sample.depth[sample.depth > 0]
+    assert known.unique().tolist() == [2.0]  # 5000 units a metre, and no factor 1.035
+    assert sample.intrinsics is not None
+    assert (sample.intrinsics.fx, sample.intrinsics.cy) == (517.3, 255.3)
+    pose = dataset.pose(1)
+    assert pose is not None
+    np.testing.assert_allclose(pose[:3, 3], [1 / 30, 0.5, 1.0], atol=1e-5)  # between two poses
+    np.testing.assert_allclose(pose[:3, :3], np.eye(3))
+
+
+def test_a_pixel_is_the_ray_that_k_says(tmp_path: Path) -> None:
+    """A point of the scene, drawn where the lens shows it, is found where a pinhole with the same K sees it."""
+    wanted = np.array([[150.0, 120.0], [320.0, 240.0], [520.0, 400.0]])
+    rays = np.column_stack([(wanted - MATRIX[:2, 2]) / MATRIX[[0, 1], [0, 1]], np.ones(3)])
+    shown, _ = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), MATRIX, POLYNOMIAL)
+    shown = shown[:, 0]
+    assert np.abs(shown - wanted).max() > 3.0
+    image, depth = np.zeros((480, 640, 3), np.uint8), np.full((480, 640), 5000, np.uint16)
+    for (u, v), meters in zip(shown, (2, 3, 4), strict=True):
+        cv2.circle(image, (round(u), round(v)), 4, (255, 255, 255), -1)
+        cv2.circle(depth, (round(u), round(v)), 4, meters * 5000, -1)
+    root = write(tmp_path / "rgbd_dataset_freiburg1_desk", image, depth, count=1)
+    rectified, recorded = TumRgbd(root)[0], TumRgbd(root, rectify=False)[0]
+    assert rectified.intrinsics == recorded.intrinsics
+    for (u, v), meters in zip(wanted, (2, 3, 4), strict=True):
+        patch = rectified.depth.numpy() == meters
+        rows, columns = np.nonzero(patch)
+        assert abs(columns.mean() - u) < 0.7
+        assert abs(rows.mean() - v) < 0.7
+        assert (rectified.image[:, patch] > 60).float().mean() > 0.9  # the image moves with it
+    assert set(np.unique(rectified.depth.numpy())) <= {0.0, 1.0, 2.0, 3.0, 4.0}  # no depth is mixed
+    assert (recorded.depth.numpy() == depth / 5000).all()
+
+
+def test_depth_too_late_is_no_partner(sequence: Path) -> None:
+    dataset = TumRgbd(sequence, tolerance=0.005)
+    assert not any(sample.has_depth for sample in (dataset[0], dataset[1], dataset[2]))
+    assert dataset.remarks == ("3 of 3 colour images have no depth image within 0.005 s",)
+
+
+def test_pairs_are_the_nearest_and_each_is_used_once() -> None:
+    assert associate([0.00, 0.03, 0.06], [0.012, 0.029], 0.02) == {0: 0, 1: 1}
+    assert associate([0.0, 0.01], [0.009], 0.02) == {1: 0}
+    assert associate([], [1.0], 0.02) == {}
+
+
+def test_no_pose_outside_the_motion_capture(sequence: Path) -> None:
+    (sequence / "groundtruth.txt").write_text(f"{START - 9:.4f} 0 0 0 0 0 0 1\n{START - 8:.4f} 0 0 0 0 0 0 1\n")
+    assert TumRgbd(sequence).pose(0) is None
+    (sequence / "groundtruth.txt").unlink()
+    assert TumRgbd(sequence).pose(0) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("rgbd_dataset_freiburg2_desk", "freiburg2"),
+        ("fr3_office", "freiburg3"),
+        ("tum_fr1_xyz", "freiburg1"),
+    ],
+)
+def test_the_name_tells_the_camera(tmp_path: Path, name: str, expected: str) -> None:
+    sample = TumRgbd(write(tmp_path / name, count=1))[0]
+    assert sample.intrinsics is not None
+    assert sample.intrinsics.fx == CAMERAS[expected].fx
+
+
+def test_the_recording_tells_the_camera_of_a_renamed_folder(tmp_path: Path) -> None:
+    root = write(tmp_path / "desk", count=1)
+    with pytest.raises(SourceError, match=r"does not tell which camera.*option camera: one of freiburg1"):
+        TumRgbd(root)
+    poses = (root / "groundtruth.txt").read_text()
+    (root / "groundtruth.txt").write_text(poses.replace("\n", "\n# file: 'rgbd_dataset_freiburg3_x.bag'\n", 1))
+    intrinsics = TumRgbd(root)[0].intrinsics
+    assert intrinsics is not None
+    assert intrinsics.fx == 535.4
+    assert TumRgbd(root, camera="ros_default")[0].intrinsics.fx == 525.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("rgb.txt", "now rgb/1.png\n", r"line 1 is 'now rgb/1.png', not 'timestamp filename'"),
+        ("rgb.txt", "1.0\n", r"line 1 is '1.0', not"),
+        ("rgb.txt", "1.0 ../../secret.png\n", r"which is not below the folder"),
+        ("rgb.txt", "# nothing\n", r"it names no image"),
+        ("depth.txt", None, r"depth.txt: there is no such file"),
+        ("groundtruth.txt", "1.0 2.0\n", r"line 1 is '1.0 2.0', not 'timestamp tx"),
+        ("groundtruth.txt", "1.0 0 0 0 0 0 0 9\n", r"line 1: not a pose"),
+        ("groundtruth.txt", "5.0 0 0 0 0 0 0 1\n4.5 0 0 0 0 0 0 1\n", r"line 2: the stamp is just before"),
+    ],
+)
+def test_files_that_are_no_such_sequence(sequence: Path, file: str, content: str | None, message: str) -> None:
+    if content is None:
+        (sequence / file).unlink()
+    else:
+        (sequence / file).write_text(content)
+    with pytest.raises(SourceError, match=message):
+        TumRgbd(sequence)
+
+
+def test_options_out_of_range(sequence: Path) -> None:
+    with pytest.raises(ValueError, match="no split 'train': choose one of test, all"):
+        TumRgbd(sequence, "train")
+    with pytest.raises(ValueError, match="camera is 'kinect': choose one of auto, freiburg1"):
+        open_dataset(sequence, "test", camera="kinect")
+    with pytest.raises(ValueError, match=r"tolerance is -1\.0"):
+        TumRgbd(sequence, tolerance=-1.0)
+
+
+def test_a_depth_image_of_another_kind_is_one_broken_frame(sequence: Path) -> None:
+    dataset = TumRgbd(sequence)
+    path = next((sequence / "depth").iterdir())
+    assert cv2.imwrite(str(path), np.zeros((480, 640), np.uint8))
+    faults = [dataset.problems(index) for index in range(3)]
+    assert sorted(map(len, faults)) == [0, 0, 1]
+    assert "16-bit grey PNG" in str(next(fault for fault in faults if fault)[0])
+
+
+def test_the_real_sequence(shared_data: Path) -> None:
+    dataset = open_dataset(shared_data / "tum_fr1_xyz", "test", "tum_rgbd")
+    assert (len(dataset), dataset.remarks) == (300, ())
+    sample = dataset[0]
+    assert 0.5 < float((sample.depth > 0).float().mean()) < 0.9
+    assert isinstance(dataset, TumRgbd)
+    first, last = dataset.pose(0), dataset.pose(299)
+    assert first is not None
+    assert last is not None
+    assert 0.01 < np.linalg.norm(first[:3, 3] - last[:3, 3]) < 1.0
