@@ -52,7 +52,8 @@ def test_the_tutorial_is_stored_without_outputs() -> None:
 
 def test_every_page_is_in_the_navigation() -> None:
     text = (DOCS / "index.md").read_text(encoding="utf-8")
-    listed = set("\n".join(re.findall(r"```\{toctree\}\n(.+?)```", text, re.DOTALL)).split())
+    trees = "\n".join(re.findall(r"```\{toctree\}\n(.+?)```", text, re.DOTALL))
+    listed = {entry.strip("<>") for entry in trees.split()}
     pages = {path.stem for path in (*DOCS.glob("*.md"), *DOCS.glob("*.ipynb"))} - {"index"}
     assert pages - listed == set()
 
