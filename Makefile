@@ -28,8 +28,8 @@ demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=
 # One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
 # In the order of collection: xdist's own puts files with few tests last, and those that take longest are among them.
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder -n auto
-# Types are those of the pinned NumPy's stubs: with another one there is no lint.
-test: setup $(if $(NUMPY),,lint) $(if $(PYTEST_ARGS),,docs-site)  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
+# Types are those of the pinned NumPy's stubs: with another one there is no lint, and no site, as the viewer is not there.
+test: setup $(if $(NUMPY),,lint $(if $(PYTEST_ARGS),,docs-site))  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
 ifdef PYTEST_ARGS
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
 else

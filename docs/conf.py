@@ -7,6 +7,7 @@ site as on GitHub. The reference is made from the docstrings of whatever the pac
 import ast
 import inspect
 import logging
+import os
 import pkgutil
 import sys
 from importlib import import_module
@@ -56,6 +57,9 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 120
 nb_execution_show_tb = True
 nb_merge_streams = True
+# Not in the home folder.
+os.environ["JUPYTER_RUNTIME_DIR"] = str(ROOT / "docs" / "_build" / "jupyter")
+os.environ["IPYTHONDIR"] = str(ROOT / "docs" / "_build" / "ipython")
 logging.getLogger("traitlets").setLevel(logging.ERROR)  # comm targets of widgets that no cell shows
 
 # The reference: what a module names in __all__, or else whatever it defines without an underscore.
