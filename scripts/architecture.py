@@ -33,7 +33,7 @@ class Floor:
 
 FLOORS = (
     Floor(
-        "What people start",
+        "Entry points",
         "#dbe9f6",
         {
             "cinet_ros": "nodes: messages in and out",
@@ -41,12 +41,11 @@ FLOORS = (
         },
     ),
     Floor(
-        "What is done with a network",
+        "Applications",
         "#e3f1e1",
         {
             "training": "recipes, on Lightning",
-            "tasks.learning": "losses, targets, metrics",
-            "evaluation": "metrics and reports",
+            "evaluation": "scores and reports",
             "odometry": "tracking on depth",
             "mapping": "the semantic map",
             "figures": "figures of the paper",
@@ -56,21 +55,23 @@ FLOORS = (
             "benchmarks": "speed and memory",
         },
     ),
-    Floor("What a robot runs", "#fdf0d5", {"inference": "predictor, deployable graph, backends, export"}),
+    Floor("Inference", "#fdf0d5", {"inference": "predictor, deployable graph, backends, export"}),
     Floor(
-        "What everything is made of",
+        "Building blocks",
         "#f6e0dc",
         {
             "losses": "pure functions",
             "model": "Fig. 1, checkpoints",
             "tasks": "outputs of each task",
+            "tasks.learning": "how each is learnt",
+            "metrics": "evaluation/metrics.py",
             "data": "data sets, images",
             "rooms": "rendered rooms",
             "messages": "ROS messages",
             "visualize": "panels, clouds",
         },
     ),
-    Floor("No PyTorch", "#e8e4f0", {"ground floor": "geometry, label sets, files, threads, progress"}),
+    Floor("Ground floor, without PyTorch", "#e8e4f0", {"ground floor": "geometry, label sets, files, threads, progress"}),
 )
 
 WAYS = {

@@ -8,8 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cinet_core", "cinet_ros")
-# Files of the core that are of a room, and not of the ground floor.
-OF_A_ROOM = {"checkpoint": "model", "model_metadata": "model"}
+# What is drawn as a room of its own, or in another one than its folder.
+APART = {
+    "checkpoint": "model",
+    "model_metadata": "model",
+    "tasks.learning": "tasks.learning",
+    "evaluation.metrics": "metrics",
+    "evaluation.protocols": "metrics",
+}
 
 
 def modules() -> dict[str, Path]:
@@ -37,11 +43,8 @@ def room(module: str) -> str | None:
         return package
     if not rest:
         return None
-    if rest[:2] == ["tasks", "learning"]:
-        return "tasks.learning"
-    if (ROOT / package / rest[0]).is_dir():
-        return rest[0]
-    return OF_A_ROOM.get(rest[0], "ground floor")
+    apart = APART.get(rest[0]) or APART.get(".".join(rest[:2]))
+    return apart or (rest[0] if (ROOT / package / rest[0]).is_dir() else "ground floor")
 
 
 def rooms() -> dict[str, set[str]]:
