@@ -71,7 +71,7 @@ FLOORS = (
             "visualize": "panels, clouds",
         },
     ),
-    Floor("Ground floor, without PyTorch", "#e8e4f0", {"ground floor": "geometry, label sets, files, threads, progress"}),
+    Floor("Ground floor", "#e8e4f0", {"ground floor": "geometry, label sets, files, threads, progress"}),
 )
 
 WAYS = {
