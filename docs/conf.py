@@ -25,7 +25,7 @@ import cinet_core  # noqa: E402
 
 project = "CI-Net"
 author = "the authors of CI-Net for ROS 2"
-project_copyright = "Apache-2.0"
+project_copyright = "the authors; licence: Apache-2.0"
 version = release = cinet_core.__version__
 language = "en"
 
@@ -44,11 +44,9 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "sphinx_design",
 ]
 
 # Markdown. Anchors of headings are those of GitHub.
-myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 
 # The tutorial runs from top to bottom at every build; its outputs are on the site and not in the repository.
@@ -116,14 +114,15 @@ def front_door() -> str:
     """The page of what `import cinet_core` offers: a table of classes and functions, the constants, each in full."""
     public = [name for name in cinet_core.__all__ if not name.startswith("_")]
     described = [name for name in public if getattr(getattr(cinet_core, name), "__module__", None)]
+    described.sort(key=lambda name: ("function", "class", "exception").index(kind(name)))
     imports = [node for node in ast.walk(ast.parse(inspect.getsource(cinet_core))) if isinstance(node, ast.ImportFrom)]
     homes = {alias.name: node.module for node in imports for alias in node.names}
     constants = [f"`~{homes[name]}.{name}`" for name in public if name not in described]
     sections = "\n".join(f".. auto{kind(name)}:: {name}" for name in described)
     table = "\n".join(f"   {name}" for name in described)
     return f"""\
-cinet_core
-==========
+cinet_core: the public interface
+================================
 
 .. automodule:: cinet_core
    :no-members:
@@ -157,7 +156,8 @@ def room(package: str) -> str:
         f"{name}\n{'-' * len(name)}\n\n.. automodule:: {name}\n   :exclude-members: {elsewhere(import_module(name))}\n"
         for name in modules
     ]
-    return "\n".join([package, "=" * len(package), "", own, *sections])
+    title = "cinet_core: the ground floor" if package == "cinet_core" else package
+    return "\n".join([title, "=" * len(title), "", own, *sections])
 
 
 def write_reference(_: Sphinx) -> None:
