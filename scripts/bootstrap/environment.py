@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # ROS 2 distributions that there are wheels of; the first is the default.
 DISTRIBUTIONS = ("jazzy", "kilted")
-EXTRAS = ("ros", "dev", "train", "onnx", "openvino", "viewer")
+EXTRAS = ("ros", "dev", "docs", "train", "onnx", "openvino", "viewer")
 
 
 class SetupError(RuntimeError):
