@@ -31,7 +31,10 @@ class RecipeParser(argparse.ArgumentParser):
             parser = recipe_parser(self._add_options, prog=self.prog, description=self._description)
         except ModuleNotFoundError as error:
             self.exit(2, missing(self.prog, error))
-        recipe, options = recipe_of(parser, parser.parse_args(as_options(args)))
+        try:
+            recipe, options = recipe_of(parser, parser.parse_args(as_options(args)))
+        except (ValueError, OSError) as error:  # a value that its dataclass refuses
+            self.exit(2, f"{self.prog}: {error}\n")
         return argparse.Namespace(recipe=recipe, **options), []
 
 

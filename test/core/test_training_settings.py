@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
 
 import cinet_core
+from cinet_core.cli import main
 from cinet_core.cli.recipe_arguments import as_options
 from cinet_core.cli.train import parser
 from cinet_core.data.augmentation import Augmentation
@@ -133,6 +134,14 @@ def test_a_wrong_value_names_its_setting(argument: str, words: str, capsys: pyte
         recipe("--config", str(CONFIGURATIONS / "fine_tune.yaml"), "data.root=x", argument)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "ablate"])
+def test_a_value_that_cannot_be_used_ends_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--config", str(CONFIGURATIONS / "synthetic_rooms.yaml"), "run.seed=-1"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"cinet {command}: seed is -1: it must be at least 0\n"
 
 
 @pytest.mark.parametrize(
