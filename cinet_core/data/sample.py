@@ -6,8 +6,8 @@ with a mask and poisons a loss.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -69,10 +69,10 @@ class TrainingSample:
             ``depth * focal / f_c``.
         random_seed: of what else this sample needs random numbers for (pairs of pixels): 0 to 2^63 - 1, a function of
             (seed, epoch, sample).
-        intrinsics: fx, fy, cx, cy of this input in pixels, after augmentation; where the camera is unknown, f_c and the
-            middle of the image. focal = sqrt(fx fy).
         has_depth: see Sample.
         has_labels: see Sample.
+        targets: of tasks beyond depth and segmentation, by the task's name, at the input's size: see
+            `TaskLearning.target`.
     """
 
     name: str
@@ -81,9 +81,9 @@ class TrainingSample:
     labels: torch.Tensor
     focal: float
     random_seed: int
-    intrinsics: tuple[float, float, float, float]
     has_depth: bool = True
     has_labels: bool = True
+    targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +99,9 @@ class Batch:
         labels: (B, h, w) uint8 class ids, 255 where unknown: convert to int64 on the device, not before.
         focal: (B,) float32 pixels, f_net.
         random_seeds: (B,) int64.
-        intrinsics: (B, 4) float32 pixels, fx, fy, cx, cy.
         has_depth: (B,) bool.
         has_labels: (B,) bool.
+        targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
     """
 
     names: tuple[str, ...]
@@ -110,9 +110,9 @@ class Batch:
     labels: torch.Tensor
     focal: torch.Tensor
     random_seeds: torch.Tensor
-    intrinsics: torch.Tensor
     has_depth: torch.Tensor
     has_labels: torch.Tensor
+    targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -120,18 +120,21 @@ class Batch:
 
     def to(self, *arguments: Any, **options: Any) -> Batch:
         """The same batch on another device; arguments as for ``torch.Tensor.to``."""
-        return self._with({name: value.to(*arguments, **options) for name, value in self._tensors().items()})
+        return self._with(lambda tensor: tensor.to(*arguments, **options))
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory."""
-        return self._with({name: value.pin_memory() for name, value in self._tensors().items()})
+        return self._with(torch.Tensor.pin_memory)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
+        """All but the targets."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
 
-    def _with(self, tensors: dict[str, Any]) -> Batch:
-        return replace(self, **tensors)
+    def _with(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """The same batch with every tensor changed."""
+        changed: dict[str, Any] = {name: change(value) for name, value in self._tensors().items()}
+        return replace(self, **changed, targets={name: change(value) for name, value in self.targets.items()})
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
@@ -143,9 +146,9 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         labels=torch.stack([sample.labels for sample in samples]),
         focal=torch.tensor([sample.focal for sample in samples], dtype=torch.float32),
         random_seeds=torch.tensor([sample.random_seed for sample in samples], dtype=torch.int64),
-        intrinsics=torch.tensor([sample.intrinsics for sample in samples], dtype=torch.float32),
         has_depth=torch.tensor([sample.has_depth for sample in samples]),
         has_labels=torch.tensor([sample.has_labels for sample in samples]),
+        targets={name: torch.stack([sample.targets[name] for sample in samples]) for name in samples[0].targets},
     )
 
 

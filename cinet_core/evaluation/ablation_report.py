@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cinet_core.atomic_file import write_whole
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
-from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
+from cinet_core.tasks import DEFAULT_TASKS, DEPTH, SEGMENTATION, TASKS, MetricSpec
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.figures`."""
@@ -45,12 +48,21 @@ _PUBLISHED_ROWS = {
 STANDARD_ERRORS = 2.0
 
 
+def further_row(task: str) -> str:
+    """The row of the full network that learns a task beyond depth and segmentation, too."""
+    return f"Full + {task}"
+
+
+FURTHER = tuple((further_row(task.name), "Full") for task in TASKS if task.name not in DEFAULT_TASKS)
+"""Of these pairs the paper says nothing: its future work."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two rows, seed by seed.
 
     Attributes:
-        better, worse: names of the rows, as the paper ranks them.
+        better, worse: names of the rows, as the paper ranks them, or would hope.
         metric: name of the figure.
         difference: mean over the common seeds of how much better the first is, in the metric's unit; negative where it
             is worse.
@@ -67,10 +79,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """ "as published", "reversed", or "undecided" within two standard errors."""
+        """ "as published" or "reversed"; of `FURTHER` "gain" or "loss"; within two standard errors "undecided"."""
         if math.isnan(self.standard_error) or abs(self.difference) <= STANDARD_ERRORS * self.standard_error:
             return "undecided"
-        return "as published" if self.difference > 0 else "reversed"
+        gain, loss = ("gain", "loss") if (self.better, self.worse) in FURTHER else ("as published", "reversed")
+        return gain if self.difference > 0 else loss
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ class AblationReport:
         return found
 
     def comparisons(self) -> list[Comparison]:
-        """Every pair of `ORDER` that was run, under every metric that both rows have."""
+        """Every pair of `ORDER` and `FURTHER` that was run, under every metric that both rows have."""
         return [
             compare(
                 better,
@@ -105,7 +118,7 @@ class AblationReport:
                 self.values(worse, metric.name),
                 metric.better,
             )
-            for better, worse in ORDER
+            for better, worse in (*ORDER, *FURTHER)
             for metric in _METRICS
             if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
@@ -140,6 +153,18 @@ class AblationReport:
     def markdown(self) -> str:
         """All tables."""
         return "\n".join(table.markdown() for table in self.tables())
+
+    def save(self, folder: str | Path) -> tuple[Path, Path]:
+        """Write ``ablation.json`` and ``ablation.md`` into a folder; returns where they lie.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        numbers, tables = Path(folder) / "ablation.json", Path(folder) / "ablation.md"
+        numbers.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(numbers, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+        write_whole(tables, self.markdown().encode())
+        return numbers, tables
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON types."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from torch import Tensor
 
-DepthSpace = Literal["metres", "log"]
+from cinet_core.losses.recipe import DepthSpace
+
+NO_TARGETS: Mapping[str, Tensor] = MappingProxyType({})
+"""Of depth and segmentation: depth and labels are all that they need."""
 
 
 class Supervision(NamedTuple):
@@ -16,21 +20,20 @@ class Supervision(NamedTuple):
     Attributes:
         depth: (B, H, W) true canonical depth, metres; 0, NaN and inf are invalid.
         labels: (B, H, W) integer class ids; ids outside 0..C-1 (255) are void.
-        intrinsics: (B, 4) float32 fx, fy, cx, cy in pixels of the network's input, after augmentation; None where no
-            task asks for them. Where a camera is unknown, fx = fy = f_c and the principal point is in the middle.
         seeds: (B,) integers for random choices, new ones at every step.
         class_weights: (C,) omega of Eq. 12.
         pair_pixels: pixels of each image that the pair loss draws.
         depth_space: of BerHu and pairs.
+        targets: (B, ...) of tasks beyond depth and segmentation, by the task's name: see `TaskLearning.target`.
     """
 
     depth: Tensor
     labels: Tensor
-    intrinsics: Tensor | None
     seeds: Sequence[int] | Tensor
     class_weights: Tensor
     pair_pixels: int
     depth_space: DepthSpace
+    targets: Mapping[str, Tensor] = NO_TARGETS
 
     @property
     def num_classes(self) -> int:

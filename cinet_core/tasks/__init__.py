@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
+from cinet_core.tasks.normals import NORMALS
 from cinet_core.tasks.segmentation import SEGMENTATION
 from cinet_core.tasks.spec import (
     HeadSpec,
@@ -30,8 +32,10 @@ from cinet_core.tasks.spec import (
 )
 
 __all__ = [
+    "BOUNDARIES",
     "DEFAULT_TASKS",
     "DEPTH",
+    "NORMALS",
     "SEGMENTATION",
     "TASKS",
     "HeadSpec",
@@ -49,7 +53,7 @@ __all__ = [
     "task_specs",
 ]
 
-TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION)
+TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
 
 _OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}

@@ -97,8 +97,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     data.setup("fit")
     statistics = _statistics(recipe, data, progress)
     model, initialisation = _network(recipe, data, statistics)
+    data.tasks = task_learning(model.config.tasks)
     loss = MultiTaskLoss(
-        task_learning(model.config.tasks),
+        data.tasks,
         model.config.num_classes,
         model.config.decoder_channels[-1],
         class_weights(
@@ -124,6 +125,8 @@ def _network(
     depth = settings.initial_depth or statistics.median_depth
     if depth is not None:
         own["initial_depth"] = depth
+    if settings.tasks is not None:
+        own["tasks"] = settings.tasks
     if settings.checkpoint is None:
         config = get_config(settings.config, **{**own, **settings.overrides})
         return build_model(config, settings.pretrained_encoder, recipe.run.seed), None

@@ -6,12 +6,19 @@ from collections.abc import Iterable
 
 from cinet_core.tasks import get_task
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
+from cinet_core.tasks.learning.boundaries import BoundariesLearning
 from cinet_core.tasks.learning.depth import DepthLearning
+from cinet_core.tasks.learning.normals import NormalsLearning
 from cinet_core.tasks.learning.segmentation import SegmentationLearning
 
 __all__ = ["LEARNING", "GraphContext", "TaskLearning", "task_learning"]
 
-LEARNING: tuple[TaskLearning, ...] = (DepthLearning(), SegmentationLearning())
+LEARNING: tuple[TaskLearning, ...] = (
+    DepthLearning(),
+    SegmentationLearning(),
+    NormalsLearning(),
+    BoundariesLearning(),
+)
 """One for each of `cinet_core.tasks.TASKS`, in that order."""
 
 

@@ -11,7 +11,9 @@ from torch import Tensor
 from cinet_core.tasks.spec import TaskSpec
 
 if TYPE_CHECKING:
+    from cinet_core.data.augmentation import Variation
     from cinet_core.data.sample import Batch, Sample
+    from cinet_core.data.transforms import TrainingTransform
     from cinet_core.evaluation.metrics import SummedMetric
     from cinet_core.losses.reduction import LossTerm
     from cinet_core.losses.supervision import Supervision
@@ -51,12 +53,30 @@ class TaskLearning(ABC):
 
     # Training
 
+    def target(self, sample: Sample, variation: Variation, transform: TrainingTransform) -> Tensor | None:
+        """What the task learns of a sample beyond its depth and labels, in the network's canonical camera.
+
+        It is made of the sample as the data set serves it, then varied by `transform.varied`: neighbours in an
+        augmented depth map, which is resampled to the nearest pixel, are uneven steps apart. A subclass of
+        `tv_tensors.Mask` with its own kernels says what turning, resizing and flipping do to its values.
+
+        Args:
+            sample: with or without depth, labels and camera.
+            variation: how it is turned, cut, zoomed and mirrored.
+            transform: size and canonical focal length of the network's input.
+
+        Returns:
+            A tensor of the same shape and type for every sample, without NaN: (..., h, w) at the input's size; None for
+            a task that needs nothing more.
+        """
+        return None
+
     @abstractmethod
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
         """The losses of a batch by name, not averaged; names are unique over all tasks.
 
-        Targets are derived here, from depth and labels as augmentation left them. Every process must return the same
-        names in the same order, whatever its samples hold: a term without a valid element has the sum 0.
+        Every process must return the same names in the same order, whatever its samples hold: a term without a valid
+        element has the sum 0.
         """
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
@@ -102,8 +122,12 @@ class TaskLearning(ABC):
         """
         raise NotImplementedError(f"task {self.spec.name!r} has a scorer of its own in cinet_core.evaluation")
 
-    def true_outputs(self, batch: Batch) -> dict[str, Tensor]:
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
         """What a network that makes no mistake would answer for a batch, for pictures of a training run.
+
+        Args:
+            batch: with its targets.
+            depth_scale: as for `update_on_batch`.
 
         Returns:
             As `finish`, at the network's size; {}, the default, where nothing is known of it. Not asked of depth and
