@@ -20,7 +20,7 @@ from cinet_core.cli.odometry import add_odometry, run_odometry
 from cinet_core.cli.scale import add_scale, run_scale
 from cinet_core.cli.view import add_view, run_view
 
-KINDS = ("panel", "depth", "labels", "cloud")
+KINDS = ("panel", "depth", "labels", "normals", "boundaries", "cloud")
 """What ``cinet predict`` can write for a frame."""
 
 

@@ -13,9 +13,11 @@ import torch
 from tiny_network import tiny_checkpoint, trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cinet_core.cli import main
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.prediction import PREDICTION_FILES
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.selection import lacking, select
 from cinet_core.losses import LossWeights
@@ -120,6 +122,12 @@ def test_a_prediction_shows_and_saves_them(checkpoint: Checkpoint, tmp_path: Pat
     assert np.isnan(masked["normals"][:, 64:]).all()
     assert not masked["boundaries"][:, 64:].any()
     assert np.array_equal(masked["normals"][:, :64], prediction["normals"][:, :64])
+
+
+def test_the_command_writes_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert f"of {', '.join(PREDICTION_FILES)} (all)" in " ".join(capsys.readouterr().out.split())
 
 
 def test_topics_are_those_of_the_tasks() -> None:
