@@ -207,7 +207,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     assert batch.to("meta").targets["normals"].device.type == "meta"
     losses = preparation.module.batch_loss(batch, preparation.plan[0].losses)
     without = losses["depth"] + 0.3 * losses["segmentation"] + losses["attention"] + 5 * losses["consistency"]
-    assert losses["total"].item() == pytest.approx((without + losses["normals"] + losses["boundaries"]).item())
+    assert losses["total"].item() == pytest.approx((without + 3 * losses["normals"] + 3 * losses["boundaries"]).item())
     before = {name: value.clone() for name, value in preparation.module.model.task_heads.state_dict().items()}
     result = train(preparation)
     after = preparation.module.model.task_heads.state_dict()
