@@ -22,6 +22,7 @@ from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.losses import MultiTaskLoss
+from cinet_core.tasks import TASKS
 from cinet_core.training.ablation import (
     BASELINE,
     EVALUATION_FILE,
@@ -334,7 +335,8 @@ def test_rows_differ_in_what_they_are_called_after_only(tmp_path: Path) -> None:
 
 def test_every_loss_moves_every_part_it_should(tmp_path: Path) -> None:
     """The gradient at the start of each stage: none dead, none exploding, in any part of the network."""
-    preparation = prepare(small_recipe(tmp_path))
+    every_task = ModelSettings(overrides=SMALL, pretrained_encoder=False, tasks=tuple(task.name for task in TASKS))
+    preparation = prepare(small_recipe(tmp_path, model=every_task))
     module, batch = preparation.module, next(iter(preparation.data.train_dataloader()))
     assert isinstance(module.loss, MultiTaskLoss)
     for stage in preparation.plan:
