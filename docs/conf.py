@@ -52,7 +52,7 @@ myst_heading_anchors = 4
 # The tutorial runs from top to bottom at every build; its outputs are on the site and not in the repository.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # of a cell: a machine may be busy
 nb_execution_show_tb = True
 nb_merge_streams = True
 # Not in the home folder.

@@ -24,16 +24,20 @@ TUTORIAL = DOCS / "tutorial.ipynb"
 FLOOR = {name: number for number, floor in enumerate(architecture.FLOORS) for name in floor.rooms}
 
 
-def test_no_room_imports_from_a_floor_above() -> None:
-    known = rooms()
+@pytest.fixture(scope="module")
+def known() -> dict[str, set[str]]:
+    return rooms()
+
+
+def test_no_room_imports_from_a_floor_above(known: dict[str, set[str]]) -> None:
     assert {"model", "inference", "cinet_ros", "ground floor"} <= known.keys()
     arrows = {(name, other) for name, others in known.items() for other in others}
     assert sorted((name, other) for name, other in arrows if FLOOR[name] > FLOOR[other]) == []
 
 
-def test_diagrams_are_those_of_the_code() -> None:
+def test_diagrams_are_those_of_the_code(known: dict[str, set[str]]) -> None:
     remedy = "run `make docs`"
-    assert architecture.ROOMS_FILE.read_text(encoding="utf-8") == architecture.rooms_diagram(set(rooms())), remedy
+    assert architecture.ROOMS_FILE.read_text(encoding="utf-8") == architecture.rooms_diagram(set(known)), remedy
     assert architecture.WAYS_FILE.read_text(encoding="utf-8") == architecture.ways_diagram(), remedy
 
 
