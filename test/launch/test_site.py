@@ -105,5 +105,6 @@ def test_the_tutorial_has_been_run(site: Path) -> None:
 def test_the_site_is_readable_offline(site: Path) -> None:
     pages = [path for path in site.rglob("*.html") if path.parent.name != "_static"]
     assert len(pages) > 30
+    assert 'url=docs/index.html"' in (site / "index.html").read_text(encoding="utf-8")
     fetched = {(page.name, name) for page in pages for name in Resources(page).found}
     assert [found for found in sorted(fetched) if re.match(r"(https?:)?//", found[1])] == []
