@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 
 # The ROS 2 distribution, jazzy or kilted, each in folders of its own (.venv and .ros, .venv-kilted and .ros-kilted);
-# NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap.py names the folders by the same rule.
+# NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap names the folders by the same rule.
 ROS ?= jazzy
 NUMPY ?=
 export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY),-$(NUMPY))
@@ -20,7 +20,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment with torch and ROS 2 (ROS=jazzy or kilted), and the colcon build
-	@source scripts/neutral.sh && $(PYTHON) scripts/bootstrap.py --ros "$(ROS)" --numpy "$(NUMPY)"
+	@source scripts/neutral.sh && $(PYTHON) -m scripts.bootstrap --ros "$(ROS)" --numpy "$(NUMPY)"
 
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
@@ -63,10 +63,10 @@ format: setup  ## rewrite the files as ruff wants them
 	@$(IN_ENV) ruff format . && ruff check --fix .
 
 bench: setup  ## measure speed and memory on this machine, nothing else running (BENCH_ARGS: docs/benchmarks.md)
-	@$(IN_ENV) python -m cinet_ros.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
 
 bench-gpu: setup  ## the same on a CUDA device
-	@$(IN_ENV) python -m cinet_ros.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms

@@ -7,66 +7,68 @@ is. Run it with `make docs`.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+import yaml
 from PIL import Image
 
-from cinet_core.geometry import Intrinsics
+from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import NYU40
+from cinet_core.parameters import markdown_table
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.panel import panel
 from cinet_ros.mapping.parameters import MappingSettings
-from cinet_ros.parameter_fields import markdown_table
 from cinet_ros.parameters import Settings
 from cinet_ros.player.parameters import PlayerSettings
 from scripts import architecture
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLES: dict[Path, dict[str, type]] = {
-    ROOT / "README.md": {"perception parameters": Settings, "player parameters": PlayerSettings},
-    ROOT / "docs" / "mapping_node.md": {"mapping parameters": MappingSettings},
-}
 PICTURE = ROOT / "docs" / "outputs.png"
 VIEW = 21  # shows the table in front, the door behind and the television
 
 
-@dataclass(frozen=True)
-class Truth:
-    """Exact depth and labels of a frame, as a panel takes a prediction."""
+def tables() -> dict[Path, dict[str, str]]:
+    """The tables of each document by name; that of the perception node has the order of its parameter file."""
+    file = ROOT / "config" / "perception.yaml"
+    order = list(yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"])
+    return {
+        ROOT / "README.md": {
+            "perception parameters": markdown_table(Settings, order),
+            "player parameters": markdown_table(PlayerSettings),
+        },
+        ROOT / "docs" / "mapping_node.md": {"mapping parameters": markdown_table(MappingSettings)},
+    }
 
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
-    intrinsics: Intrinsics
 
-
-def with_tables(text: str, tables: dict[str, type]) -> str:
+def with_tables(text: str, tables: dict[str, str]) -> str:
     """A document with every table between its markers renewed.
 
     Raises:
         ValueError: a marker is missing.
     """
-    for name, kind in tables.items():
+    for name, table in tables.items():
         begin, end = f"<!-- begin {name}: `make docs` -->", f"<!-- end {name} -->"
         before, found_begin, rest = text.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found_begin and found_end):
             raise ValueError(f"there is no `{begin}` ... `{end}`")
-        text = f"{before}{begin}\n{markdown_table(kind)}\n{end}{after}"
+        text = f"{before}{begin}\n{table}\n{end}{after}"
     return text
 
 
 def main() -> int:
     """Rewrite the tables, the diagrams and docs/outputs.png."""
     architecture.write()
-    for path, tables in TABLES.items():
-        path.write_text(with_tables(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    for path, renewed in tables().items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), renewed), encoding="utf-8")
     room = SyntheticRoom()
     frame = room.render(VIEW)
-    truth = Truth(frame.depth, frame.labels, np.full_like(frame.labels, 255), room.intrinsics)
+    truth = Prediction(
+        {"depth": frame.depth, "labels": frame.labels, "confidence": np.full_like(frame.labels, 255)},
+        room.intrinsics,
+        {},
+    )
     caption = "synthetic room with its exact depth and labels: what the outputs are, not what a network reaches"
     picture = panel(frame.image, truth, NYU40, caption=caption)
     PICTURE.parent.mkdir(exist_ok=True)

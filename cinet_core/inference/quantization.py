@@ -6,8 +6,8 @@ lose more than it gains (`docs/benchmarks.md` has the figures):
 
 - convolutions of the encoder in front of its features at 1/8, and its depthwise ones: their channels have ranges too
   unlike each other for one scale;
-- the depth head and the last block in front of it: at full size there is nothing any more that would smooth their
-  rounding, and surfaces would be grainy;
+- the depth head and the last block in front of it, and the heads of further tasks: at full size there is nothing any
+  more that would smooth their rounding, and surfaces would be grainy;
 - everything that is no convolution of the network: resampling, attention, metric depth (its focal length would get the
   range of the cameras that it was calibrated with), probabilities.
 """
@@ -24,16 +24,14 @@ from typing import Any
 import numpy.typing as npt
 
 from cinet_core.atomic_file import write_whole
+from cinet_core.inference.example_rooms import CALIBRATION, example_rooms
 from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
 
-# Ranges are the extremes of these; with 8 rooms far walls are cut off (9 % at the 99th percentile, where 32 have 3).
-CALIBRATION_ROOMS = 32
-# Others than those that backends are compared on.
-CALIBRATION_SEED = 1
-
 NETWORK, ENCODER = "model.", "model.encoder."
 LAST_OF_DEPTH = ("model.decoders.stages.2.depth.", "model.depth_head.")
+# Of further tasks, whose answers are numbers at full size, too.
+TASK_HEADS = "model.task_heads."
 
 
 def quantize_in_child(source: Path, path: Path) -> None:
@@ -85,7 +83,7 @@ def quantize(source: Path, path: Path) -> None:
         quantize_static(
             model,
             written,
-            Rooms(_feeds(image_size, network_size)),
+            Rooms(_feeds(image_size)),
             quant_format=QuantFormat.QDQ,
             calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=["Conv"],
@@ -116,15 +114,12 @@ def kept(model: Any, network_size: tuple[int, int]) -> list[str]:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
         early = math.prod(shapes[node.output[0]][2:]) > fewest
         in_encoder = weight.startswith(ENCODER) and (groups > 1 or early)
-        if not weight.startswith(NETWORK) or weight.startswith(LAST_OF_DEPTH) or in_encoder:
+        if not weight.startswith(NETWORK) or weight.startswith((*LAST_OF_DEPTH, TASK_HEADS)) or in_encoder:
             names.append(node.name)
     return names
 
 
-def _feeds(image_size: tuple[int, int], network_size: tuple[int, int]) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    # Here, because who only asks for it to be done elsewhere needs no renderer.
-    from cinet_core.inference.example_rooms import example_rooms
-
-    images, intrinsics = example_rooms(image_size, network_size, CALIBRATION_ROOMS, CALIBRATION_SEED)
+def _feeds(image_size: tuple[int, int]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    images, intrinsics = example_rooms(image_size, CALIBRATION)
     for image, camera in zip(images, intrinsics, strict=True):
         yield dict(zip(INPUTS, (image[None], camera[None]), strict=True))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cinet_core.losses.masks import full_precision, valid_labels
+from cinet_core.losses.recipe import ClassWeighting
 from cinet_core.losses.reduction import LossTerm
-
-ClassWeighting = Literal["linear", "inverse_log"]
 
 # Of ENet (Paszke 2016, 5.2), whose weights reach 50; the limit keeps a class of a few pixels from leading.
 INVERSE_LOG_OFFSET = 1.02

@@ -1,94 +1,39 @@
-"""The total loss (paper, Eq. 11 and 13) and the stages of the recipe (4.2) that decide which terms are active."""
+"""The total loss (paper, Eq. 11 and 13)."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.attention import attention_loss
 from cinet_core.losses.consistency import FeatureVariance, consistency_loss
-from cinet_core.losses.depth import (
-    PAIR_PIXELS,
-    berhu_loss,
-    berhu_threshold,
-    log_depth,
-    normal_loss,
-    pair_loss,
-    scale_invariant_loss,
-)
-from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
-from cinet_core.losses.segmentation import segmentation_loss
+from cinet_core.losses.depth import PAIR_PIXELS
+from cinet_core.losses.recipe import DepthSpace, LossWeights, Stage
+from cinet_core.losses.reduction import LossTerm, global_means
+from cinet_core.losses.supervision import NO_TARGETS, Supervision
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
-DepthSpace = Literal["metres", "log"]
-# Weight of SILog within the depth loss of log depth, where it joins BerHu.
-SILOG_WEIGHT = 0.5
-
-
-@dataclasses.dataclass(frozen=True)
-class LossWeights:
-    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
-
-    Attributes:
-        depth: alpha, of the depth loss.
-        consistency: beta, of the consistency loss.
-        segmentation: gamma, of the segmentation loss.
-        pair: lambda, of the pair loss within the depth loss.
-        normal: mu, of the normal loss within the depth loss.
-    """
-
-    depth: float = 1.0
-    consistency: float = 5.0
-    segmentation: float = 0.3
-    pair: float = 1.0
-    normal: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError, naming the weight, unless every one is usable."""
-        for name, value in dataclasses.asdict(self).items():
-            if not math.isfinite(value) or value < 0:
-                raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """What a stage of the recipe trains with; the depth and the segmentation loss are always active.
-
-    Attributes:
-        number: 1 to 3, as the paper counts them.
-        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen.
-        attention: the attention loss is active.
-        consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
-    """
-
-    number: int
-    ideal_attention: bool = False
-    attention: bool = False
-    consistency: bool = False
-
-
-STAGES = (
-    Stage(1, ideal_attention=True),
-    Stage(2, attention=True),
-    Stage(3, attention=True, consistency=True),
-)
+if TYPE_CHECKING:
+    from cinet_core.tasks.learning.base import TaskLearning
 
 
 class MultiTaskLoss(nn.Module):
     """L = L_att + alpha (L_berhu + lambda L_pair + mu L_norm) + beta L_con + gamma L_seg, all of them means.
+
+    The tasks give the terms of depth, of segmentation and of what else is learnt; what joins the tasks, attention and
+    consistency, is here.
 
     Every mean is taken over the valid elements of all processes (`global_means`). Each process must call it at the
     same time and for the same stage; how much supervision its samples carry is free: a term without a valid element
     anywhere is 0 and gives every parameter that it depends on a gradient of 0.
 
     Args:
+        tasks: what is learnt, in the order in which the losses are added: `task_learning(config.tasks)`.
         num_classes: C.
         feature_channels: c2, channels of the features that the consistency loss compares.
         class_weights: (C,) omega of Eq. 12, from `class_weights`; None weighs all classes 1.
@@ -108,6 +53,7 @@ class MultiTaskLoss(nn.Module):
 
     def __init__(
         self,
+        tasks: Sequence[TaskLearning],
         num_classes: int,
         feature_channels: int,
         class_weights: Tensor | None = None,
@@ -122,6 +68,7 @@ class MultiTaskLoss(nn.Module):
             raise ValueError(f"class_weights is {tuple(class_weights.shape)}: it must be ({num_classes},)")
         if pair_pixels < 2:
             raise ValueError(f"pair_pixels is {pair_pixels}: a pair needs at least 2")
+        self.tasks = tuple(tasks)
         self.num_classes = num_classes
         self.weights = weights or LossWeights()
         self.pair_pixels = pair_pixels
@@ -130,7 +77,13 @@ class MultiTaskLoss(nn.Module):
         self.feature_variance = FeatureVariance(feature_channels)
 
     def forward(
-        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
+        self,
+        output: CINetOutput,
+        depth: Tensor,
+        labels: Tensor,
+        seeds: Sequence[int] | Tensor,
+        stage: Stage,
+        targets: Mapping[str, Tensor] = NO_TARGETS,
     ) -> dict[str, Tensor]:
         """The losses of a batch by name, each before its weight, and their weighted `total`.
 
@@ -141,43 +94,37 @@ class MultiTaskLoss(nn.Module):
             labels: (B, H, W) integer class ids; ids outside 0..C-1 (255) are void.
             seeds: (B,) integers that decide the pixels of the pair loss, new ones at every step.
             stage: decides which terms are active.
+            targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
 
         Returns:
-            Scalars, equal on all processes: "berhu", "pair", "normal", "depth" (Eq. 11), "segmentation", where active
-            "silog", "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog";
+            "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention" and
+            "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
-        losses = global_means(self._terms(output, depth, labels, seeds, stage))
-        weights = self.weights
-        losses["depth"] = losses["berhu"] + weights.pair * losses["pair"] + weights.normal * losses["normal"]
-        if "silog" in losses:
-            losses["depth"] = losses["depth"] + SILOG_WEIGHT * losses["silog"]
-        total = weights.depth * losses["depth"] + weights.segmentation * losses["segmentation"]
+        truth = Supervision(
+            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets=targets
+        )
+        terms: dict[str, LossTerm] = {}
+        for task in self.tasks:
+            terms |= task.loss_terms(output, truth)
+        losses = global_means(terms | self._joining_terms(output, labels, stage))
+        parts = []
+        for task in self.tasks:
+            losses[task.spec.name] = task.loss(losses, self.weights)
+            parts.append(task.weight(self.weights) * losses[task.spec.name])
         if "attention" in losses:
-            total = total + losses["attention"]
+            parts.append(losses["attention"])
         if "consistency" in losses:
-            total = total + weights.consistency * losses["consistency"]
-        losses["total"] = total
+            parts.append(self.weights.consistency * losses["consistency"])
+        losses["total"] = sum(parts[1:], parts[0])
         return losses
 
-    def _terms(
-        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
-    ) -> dict[str, LossTerm]:
-        """The active terms of this process, not averaged; the same names in the same order on all of them."""
-        prediction = output.depth.squeeze(1)
-        in_log = self.depth_space == "log"
-        compared = (log_depth(prediction), log_depth(depth)) if in_log else (prediction, depth)
-        threshold = global_maximum(berhu_threshold(*compared))
-        terms = {
-            "berhu": berhu_loss(*compared, threshold),
-            "pair": pair_loss(*compared, seeds, self.pair_pixels),
-            "normal": normal_loss(prediction, depth),
-            "segmentation": segmentation_loss(output.logits, labels, self.class_weights),
-        }
-        if in_log:
-            terms["silog"] = scale_invariant_loss(prediction, depth)
+    def _joining_terms(self, output: CINetOutput, labels: Tensor, stage: Stage) -> dict[str, LossTerm]:
+        """The active terms that join the tasks; the same names in the same order on all processes."""
+        terms: dict[str, LossTerm] = {}
         if stage.attention and output.query is not None and output.key is not None:
             height, width = (-(-size // FEATURE_STRIDE) for size in labels.shape[-2:])
             small = ideal_attention_labels(labels, height, width)

@@ -17,22 +17,18 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.errors import check_size
 from cinet_core.messages.fields import MessageTypes
+from cinet_core.messages.settings import DEPTH_ENCODINGS
 
 IS_BIGENDIAN = sys.byteorder == "big"
 
 _KINDS: dict[str, tuple[type[np.generic], int]] = {
     "32FC1": (np.float32, 1),
+    "32FC3": (np.float32, 3),
     "16UC1": (np.uint16, 1),
     "16SC1": (np.int16, 1),
     "mono8": (np.uint8, 1),
     "rgb8": (np.uint8, 3),
 }
-
-DEPTH_ENCODINGS = ("32FC1", "16UC1")
-"""Metres with NaN for invalid; millimetres with 0 for invalid (REP 118)."""
-
-LABEL_ENCODINGS = ("mono8", "16SC1", "16UC1")
-"""Class ids; 255 is unlabelled in each."""
 
 
 class ImageBuffer:
@@ -40,7 +36,7 @@ class ImageBuffer:
 
     Attributes:
         message: what to send. It changes with the next fill.
-        array: (H, W) or, for rgb8, (H, W, 3) view of ``message.data``, of the encoding's type.
+        array: (H, W) or, of three channels, (H, W, 3) view of ``message.data``, of the encoding's type.
     """
 
     def __init__(self, types: MessageTypes, encoding: str, height: int, width: int) -> None:
@@ -94,7 +90,7 @@ class ImageBuffer:
             header: as for :meth:`fill`.
 
         Raises:
-            ValueError: the encoding is not one of :data:`DEPTH_ENCODINGS`.
+            ValueError: the encoding is not one of `settings.DEPTH_ENCODINGS`.
         """
         encoding = self.message.encoding
         if encoding not in DEPTH_ENCODINGS:

@@ -255,7 +255,7 @@ def test_panel_in_a_notebook_warns_of_random_weights(rgb: np.ndarray) -> None:
     np.testing.assert_array_equal(shown, prediction.panel())
     assert RANDOM_WARNING.split(":")[0] in repr(prediction)
     assert tuple(shown[1, 1]) == (176, 24, 32)
-    assert Prediction(prediction.depth, prediction.labels, prediction.confidence, None, {})._repr_png_() is None
+    assert Prediction(prediction.outputs, None, {})._repr_png_() is None
 
 
 def test_save_writes_what_other_programs_read(predictor: Predictor, rgb: np.ndarray, tmp_path: Path) -> None:
@@ -272,7 +272,7 @@ def test_save_writes_what_other_programs_read(predictor: Predictor, rgb: np.ndar
     header = written["cloud"].read_bytes()[:400]
     assert f"element vertex {np.isfinite(prediction.depth).sum()}".encode() in header
     assert list(prediction.save(tmp_path / "few", kinds=["depth"])) == ["depth"]
-    with pytest.raises(ValueError, match=r"'points'.*panel, depth, labels, cloud"):
+    with pytest.raises(ValueError, match=r"'points'.*panel, depth, labels, normals, boundaries, cloud"):
         prediction.save(tmp_path, kinds=["points"])
 
 
