@@ -8,7 +8,7 @@ from pathlib import Path
 from cinet_core.cli.commands import UsageError
 from cinet_core.cli.frame_arguments import add_frame_arguments, problem
 
-KINDS = ("panel", "depth", "labels", "cloud")
+KINDS = ("panel", "depth", "labels", "normals", "boundaries", "cloud")
 """What is written for a frame."""
 
 

@@ -27,7 +27,7 @@ class LossWeights:
         segmentation: gamma, of the segmentation loss.
         pair: lambda, of the pair loss within the depth loss.
         normal: mu, of the normal loss within the depth loss.
-        tasks: of the losses of further tasks, by the task's name; 1 where none is given.
+        tasks: of the losses of further tasks, by the task's name; `TaskLearning.default_weight` where none is given.
     """
 
     depth: float = 1.0

@@ -47,9 +47,11 @@ class TaskLearning(ABC):
 
     Attributes:
         spec: what the task is to everybody else.
+        default_weight: of its loss in the total, where the settings give none.
     """
 
     spec: TaskSpec
+    default_weight: float = 1.0
 
     # Training
 
@@ -90,7 +92,7 @@ class TaskLearning(ABC):
 
     def weight(self, weights: LossWeights) -> float:
         """Weight of the task's loss in the total."""
-        return weights.tasks.get(self.spec.name, 1.0)
+        return weights.tasks.get(self.spec.name, self.default_weight)
 
     # Scores
 

@@ -91,6 +91,8 @@ class BoundariesLearning(TaskLearning):
     """Is the surface at this pixel the nearer one of an occlusion boundary? With targets from depth."""
 
     spec = BOUNDARIES
+    # As that of normals. The same networks take 50, of a loss that weighs what is no boundary with 0.05.
+    default_weight = 3.0
 
     def target(self, sample: Sample, variation: Variation, transform: TrainingTransform) -> Tensor:
         """(h, w) uint8 boundaries of a sample, from its depth as it was stored, then varied as its depth is."""
