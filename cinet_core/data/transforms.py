@@ -23,6 +23,7 @@ from torchvision.transforms.v2 import functional as TF
 
 from cinet_core.data.augmentation import Augmentation, Variation, draw
 from cinet_core.data.camera_pipeline import apply_artifacts
+from cinet_core.data.hue import shift_hue
 from cinet_core.data.sample import Sample, TrainingSample
 from cinet_core.geometry import Intrinsics, to_canonical
 from cinet_core.label_sets import UNLABELLED
@@ -189,7 +190,7 @@ def _jittered(image: torch.Tensor, variation: Variation) -> torch.Tensor:
         "brightness": TF.adjust_brightness,
         "contrast": TF.adjust_contrast,
         "saturation": TF.adjust_saturation,
-        "hue": TF.adjust_hue,
+        "hue": shift_hue,
     }
     for name, factor in variation.jitter:
         image = adjust[name](image, factor)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, network, peers, scaling, training, variants
+from scripts.benchmarks import harness, loading, network, peers, scaling, training, variants
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -285,3 +285,15 @@ def test_a_group_that_breaks_off_costs_nothing_of_the_others(tmp_path: Path) -> 
     report = Report.load(path)
     assert [(row.group, row.quantity) for row in report.rows] == [("broken", "before"), ("fine", "after")]
     assert report.failures == ["broken: RuntimeError: a defect, not a lack"]
+
+
+def test_samples_of_a_loader(quick_run: Run) -> None:
+    threads = torch.get_num_threads()
+    rows = list(loading.measure(quick_run))
+    assert [row.subject for row in rows] == [loading.TORCHVISION, loading.OURS, loading.NONE, loading.OURS]
+    assert [row.unit for row in rows] == ["1/s", "1/s", "1/s", "x"]
+    assert all(row.median > 0 for row in rows)
+    assert torch.get_num_threads() == threads
+    quick_run.device = torch.device("cuda")
+    assert list(loading.measure(quick_run)) == []
+    assert quick_run.notes == ["loading: workers run on the CPU; measure them there"]
