@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from cinet_core.evaluation.attention import AttentionMetrics
     from cinet_core.evaluation.batch_metrics import BatchMetrics
     from cinet_core.evaluation.evaluation import Evaluation
-    from cinet_core.evaluation.metrics import DEPTH_METRICS, DepthMetrics, SegmentationMetrics, depth_errors
+    from cinet_core.evaluation.metrics import (
+        DEPTH_METRICS,
+        FURTHER_DEPTH_METRICS,
+        DepthMetrics,
+        SegmentationMetrics,
+        depth_errors,
+    )
     from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 else:
     __getattr__, __dir__ = lazy_names(
@@ -21,6 +27,7 @@ else:
             "AttentionMetrics": "cinet_core.evaluation.attention",
             "BatchMetrics": "cinet_core.evaluation.batch_metrics",
             "DEPTH_METRICS": "cinet_core.evaluation.metrics",
+            "FURTHER_DEPTH_METRICS": "cinet_core.evaluation.metrics",
             "DepthMetrics": "cinet_core.evaluation.metrics",
             "DepthProtocol": "cinet_core.evaluation.protocols",
             "EIGEN": "cinet_core.evaluation.protocols",
@@ -36,6 +43,7 @@ else:
 
 __all__ = [
     "DEPTH_METRICS",
+    "FURTHER_DEPTH_METRICS",
     "EIGEN",
     "FULL",
     "PAPER",

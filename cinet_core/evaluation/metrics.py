@@ -19,7 +19,11 @@ from cinet_core.evaluation.protocols import DepthProtocol
 # Accuracy with threshold: delta_p counts pixels whose ratio to the truth is below 1.25^p.
 DELTA = 1.25
 DEPTH_METRICS = ("delta1", "delta2", "delta3", "rms", "rms_log", "abs_rel", "sq_rel")
-_SQUARE_ROOTS = ("rms", "rms_log")
+"""Those of the paper's tables."""
+FURTHER_DEPTH_METRICS = ("log10", "silog")
+"""What others report beside them; the paper does not."""
+_ALL = (*DEPTH_METRICS, *FURTHER_DEPTH_METRICS)
+_SQUARE_ROOTS = ("rms", "rms_log", "silog")
 
 
 _Metric = TypeVar("_Metric", bound="SummedMetric")
@@ -83,7 +87,7 @@ class DepthMetrics(SummedMetric):
         self.protocol = protocol
         self.align_median = align_median
         # The metrics, the number of pixels or images they were summed over, images, ln(scale ratio) and its square.
-        self.sums = torch.zeros(len(DEPTH_METRICS) + 4, dtype=torch.float64)
+        self.sums = torch.zeros(len(_ALL) + 4, dtype=torch.float64)
 
     @property
     def images(self) -> int:
@@ -118,21 +122,28 @@ class DepthMetrics(SummedMetric):
             self.sums += torch.cat((values, torch.tensor([weight, 1.0, scale, scale**2], dtype=torch.float64)))
 
     def compute(self) -> dict[str, float]:
-        """The metrics of `DEPTH_METRICS` and those of the scale; NaN for an empty set.
+        """The metrics of `DEPTH_METRICS` and `FURTHER_DEPTH_METRICS` and those of the scale; NaN for an empty set.
 
         Returns:
             delta1..3 in 0..1, rms in metres, rms_log (natural logarithm), abs_rel, sq_rel in metres (squared errors
-            divided by d), `scale_ratio`: geometric mean over the images of median(truth) / median(prediction), and
-            `scale_spread`: standard deviation of its natural logarithm.
+            divided by d), `log10`: mean of |log10 prediction - log10 truth| (Saxena, Sun and Ng, "Make3D", 2009),
+            `silog`: the scale-invariant error of Eigen, Puhrsch and Fergus (2014, Eq. 1), which is the standard
+            deviation of ln prediction - ln truth over the pixels of an image, `scale_ratio`: geometric mean over the
+            images of median(truth) / median(prediction), and `scale_spread`: standard deviation of its natural
+            logarithm.
+
+            Every image has a scale of its own, whatever the pooling: where pixels are pooled, `silog` is the root of
+            the mean over all pixels of what is left after the image's own mean is taken off; with per-image means it is
+            the mean of the images' deviations, as KITTI and BTS have it, who print 100 times as much.
         """
-        metrics = len(DEPTH_METRICS)
+        metrics = len(_ALL)
         weight, images, scale, square = self.sums[metrics:]
         values = self.sums[:metrics] / weight
         if self.protocol.pooling == "pixels":
             values = _square_roots(values)
         scale, square = scale / images, square / images
         return {
-            **dict(zip(DEPTH_METRICS, values.tolist(), strict=True)),
+            **dict(zip(_ALL, values.tolist(), strict=True)),
             "scale_ratio": scale.exp().item(),
             "scale_spread": (square - scale.square()).clamp(min=0).sqrt().item(),
         }
@@ -203,31 +214,34 @@ class SegmentationMetrics(SummedMetric):
 
 
 def depth_errors(prediction: Tensor, truth: Tensor) -> Tensor:
-    """What is averaged for each metric, pixel by pixel; rms and rms_log are still squares here.
+    """What is averaged for each metric, pixel by pixel; rms, rms_log and silog are still squares here.
 
     Args:
-        prediction, truth: (P,) metres, > 0.
+        prediction, truth: (P,) metres, > 0, of one image: silog is about their own mean.
 
     Returns:
-        (len(DEPTH_METRICS), P), in that order.
+        (len(DEPTH_METRICS) + len(FURTHER_DEPTH_METRICS), P), in that order.
     """
     ratio = torch.maximum(prediction / truth, truth / prediction)
     error = prediction - truth
+    log_error = prediction.log() - truth.log()
     return torch.stack(
         (
             *((ratio < DELTA**power).to(error.dtype) for power in (1, 2, 3)),
             error.square(),
-            (prediction.log() - truth.log()).square(),
+            log_error.square(),
             error.abs() / truth,
             # The paper's formula has d^2 below, but its figure, as all published code, divides by d.
             error.square() / truth,
+            log_error.abs() / math.log(10),
+            (log_error - log_error.mean()).square(),
         )
     )
 
 
 def _square_roots(means: Tensor) -> Tensor:
-    """Turn the mean squares among the metrics, (len(DEPTH_METRICS),), into roots."""
+    """Turn the mean squares among all metrics, (len(_ALL),), into roots."""
     means = means.clone()
     for name in _SQUARE_ROOTS:
-        means[DEPTH_METRICS.index(name)].sqrt_()
+        means[_ALL.index(name)].sqrt_()
     return means

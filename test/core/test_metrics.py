@@ -33,6 +33,7 @@ def make_depth(images: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
 
 def reference_values(d_hat: Array, d: Array) -> dict[str, float]:
     ratio = np.maximum(d_hat / d, d / d_hat)
+    g = np.log(d_hat) - np.log(d)
     return {
         "delta1": np.mean(ratio < 1.25),
         "delta2": np.mean(ratio < 1.25**2),
@@ -41,6 +42,8 @@ def reference_values(d_hat: Array, d: Array) -> dict[str, float]:
         "rms_log": np.sqrt(np.mean((np.log(d) - np.log(d_hat)) ** 2)),
         "abs_rel": np.mean(np.abs(d - d_hat) / d),
         "sq_rel": np.mean((d - d_hat) ** 2 / d),
+        "log10": np.mean(np.abs(np.log10(d) - np.log10(d_hat))),
+        "silog": np.sqrt(np.mean(g**2) - np.mean(g) ** 2),
     }
 
 
@@ -62,6 +65,9 @@ def reference(prediction: torch.Tensor, truth: torch.Tensor, protocol: DepthProt
         kept.append((d_hat, d))
     if protocol.pooling == "pixels":
         values = reference_values(*(np.concatenate(part) for part in zip(*kept, strict=True)))
+        # Each image has a scale of its own, which no pooling mixes: the variance within the images.
+        within = [len(d) * np.var(np.log(d_hat) - np.log(d)) for d_hat, d in kept]
+        values["silog"] = float(np.sqrt(sum(within) / sum(len(d) for _, d in kept)))
     else:
         images = [reference_values(*image) for image in kept]
         values = {name: float(np.mean([image[name] for image in images])) for name in images[0]}
@@ -94,6 +100,27 @@ def test_squares_are_divided_by_the_depth_not_by_its_square() -> None:
     metrics = DepthMetrics(POOLED)
     metrics.update(torch.full((1, 2, 2), 3.0), torch.full((1, 2, 2), 4.0))
     assert metrics.compute()["sq_rel"] == pytest.approx(1 / 4)
+
+
+@pytest.mark.parametrize("protocol", [POOLED, PER_IMAGE], ids=["pixels", "images"])
+def test_silog_does_not_judge_the_scale_of_an_image_and_log10_does(protocol: DepthProtocol) -> None:
+    prediction, truth = make_depth()
+    protocol = dataclasses.replace(protocol, clamp_prediction=False)
+    scales = torch.tensor([0.5, 1.0, 1.7, 3.0]).reshape(-1, 1, 1)
+    before, after = (
+        scored(prediction, truth, protocol).compute(),
+        scored(scales * prediction, truth, protocol).compute(),
+    )
+    assert after["silog"] == pytest.approx(before["silog"], rel=1e-6)
+    assert after["log10"] > 1.5 * before["log10"]
+
+
+def test_log10_and_silog_by_hand() -> None:
+    metrics = DepthMetrics(POOLED)
+    metrics.update(torch.tensor([[[10.0, 1.0]]]), torch.tensor([[[1.0, 1.0]]]))
+    figures = metrics.compute()
+    assert figures["log10"] == pytest.approx(0.5)
+    assert figures["silog"] == pytest.approx(math.log(10) / 2)
 
 
 def test_the_threshold_itself_is_outside() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from cinet_core.checkpoint import ModelMetadata, random_checkpoint
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore, StabilityScore
-from cinet_core.evaluation.metrics import DEPTH_METRICS
+from cinet_core.evaluation.metrics import DEPTH_METRICS, FURTHER_DEPTH_METRICS
 from cinet_core.evaluation.published import PUBLISHED, PublishedRow, published_rows
 from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, Report
 from cinet_core.evaluation.tables import TextTable, number, percent
@@ -99,7 +99,7 @@ CLASS_RECALL = {"wall": 0.95, "box|crate": 0.5, "lamp": None}
 
 
 def evaluation(**changes: object) -> Evaluation:
-    depth = dict.fromkeys(DEPTH_METRICS, 0.25) | {"scale_ratio": 1.5, "scale_spread": 0.1}
+    depth = dict.fromkeys((*DEPTH_METRICS, *FURTHER_DEPTH_METRICS), 0.25) | {"scale_ratio": 1.5, "scale_spread": 0.1}
     labels = {"pixel_accuracy": 0.5, "mean_recall": 0.4, "mean_iou": 0.3333}
     values: dict[str, object] = {
         "dataset": "nyu_depth_v2",
@@ -130,6 +130,7 @@ def test_ours_stand_beside_the_published() -> None:
     text = report().markdown()
     assert "| ours, paper | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 | 0.250 |" in text
     assert "| baseline + LSU, Table 3 | 0.778 | 0.948 | 0.986 | 0.547 | - | 0.152 | - |" in text
+    assert "| ours, paper | 0.2500 | 0.2500 |" in text
     assert "| ours, resize-argmax | 50.0 | 40.0 | 33.3 |" in text
     assert "| TD2-PSP50 (RGB), Table 4 | - | - | 43.5 |" in text
     assert "## The 2 classes that occur, %\n" in text
