@@ -56,6 +56,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
         choices=PRECISIONS,
         help="that a backend runs it in: the way to see what half or int8 costs (auto: float32 with torch)",
     )
+    parser.add_argument(
+        "--tta",
+        default="none",
+        metavar="VIEWS",
+        help="test-time augmentation: average depth and labels over views of each image, flip and scales of the "
+        "network's input, such as flip,0.75,1.25; with torch in float32 (%(default)s)",
+    )
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="images at a time (%(default)s)")
     parser.add_argument(
         "--output", type=json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
@@ -87,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
                 precision=options.precision,
                 batch=options.batch,
                 limit=options.limit,
+                tta=options.tta,
                 progress=progress,
             )
         table = options.output.with_suffix(".md")

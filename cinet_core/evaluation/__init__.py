@@ -43,9 +43,9 @@ else:
 
 __all__ = [
     "DEPTH_METRICS",
-    "FURTHER_DEPTH_METRICS",
     "EIGEN",
     "FULL",
+    "FURTHER_DEPTH_METRICS",
     "PAPER",
     "PROTOCOLS",
     "AttentionMetrics",

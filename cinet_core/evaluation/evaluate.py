@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,6 +18,7 @@ from cinet_core.data.nyu_depth_v2 import META as NYU
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.attention import AttentionMetrics
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, Evaluation
+from cinet_core.evaluation.evaluation_graph import AugmentedGraph, EvaluationGraph
 from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol
 from cinet_core.evaluation.scorers import (
     DEPLOYED,
@@ -31,7 +31,7 @@ from cinet_core.evaluation.scorers import (
     TaskScorer,
 )
 from cinet_core.evaluation.stability import PosedDataset, StabilityMetrics
-from cinet_core.geometry import Intrinsics, fit_network_size
+from cinet_core.evaluation.views import PLAIN, Views
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.torch_backend import TorchBackend
@@ -68,6 +68,7 @@ def evaluate_model(
     backend_for: BackendFor | None = None,
     batch: int = 4,
     limit: int | None = None,
+    views: Views = PLAIN,
     progress: Callable[[], None] | None = None,
 ) -> Evaluation:
     """Run a network over full-resolution frames and score them at their own size.
@@ -87,15 +88,20 @@ def evaluate_model(
             judged. It gives predictions only: labels as deployed, nothing of the attention. None: PyTorch in float32.
         batch: images at a time, as far as consecutive ones have the same size.
         limit: score only this many frames, spread evenly over the split.
+        views: of each image, that depth and labels are averaged over; see `AugmentedGraph`.
         progress: called after each frame.
 
     Raises:
         ValueError: the data set has other classes than the network, `raw` is missing or another set, a protocol does
-            not fit the frames, or the network's depth is not finite and positive.
+            not fit the frames, the network's depth is not finite and positive, or several views are asked of a backend.
     """
+    if len(views) > 1 and backend_for is not None:
+        raise ValueError(
+            f"test-time augmentation {views} averages logits, and a backend gives labels: use PyTorch in float32"
+        )
     protocols = protocols_for(dataset) if protocols is None else tuple(protocols)
     _check(model, dataset, raw, protocols)
-    scores = _Scores(model, camera, dataset, protocols, backend_for)
+    scores = _Scores(model, camera, dataset, protocols, backend_for, views)
     numbers = spread(len(dataset), limit)
     with _evaluating(model.to(device)), torch.inference_mode():
         waiting: list[ScoredFrame] = []
@@ -116,44 +122,6 @@ def evaluate_model(
     return scores.evaluation()
 
 
-class EvaluationGraph(DeployableGraph):
-    """The deployable graph at the network's own size, with depth of any range, and with the network's own answer.
-
-    Args:
-        model, camera: see DeployableGraph.
-        image_size: (H, W) of the images that come in.
-    """
-
-    def __init__(self, model: CINet, camera: TrainingCamera, image_size: tuple[int, int]) -> None:
-        height, width = image_size
-        size = fit_network_size(width, height, camera.width, camera.height)
-        super().__init__(model, camera, image_size, size, output_size=size, depth_range=(0.0, math.inf))
-
-    def predict(self, images: Tensor, cameras: Sequence[Intrinsics | None]) -> tuple[CINetOutput, dict[str, Tensor]]:
-        """The network's answer, and the outputs of the tasks.
-
-        Args:
-            images: (B, 3, H, W) uint8 RGB, on the model's device.
-            cameras: of the B images; None = the one that has f_net = f_c.
-
-        Returns:
-            The answer, and what `forward` returns, both at `network_size`.
-        """
-        output = self.network_output(images.permute(0, 2, 3, 1))
-        return output, self.deployed(output, self.intrinsics(cameras).to(images.device))
-
-    def intrinsics(self, cameras: Sequence[Intrinsics | None]) -> Tensor:
-        """(B, 4) float32 fx fy cx cy of cameras; None = the one that has f_net = f_c."""
-        known = [camera or self._canonical_camera() for camera in cameras]
-        return torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in known], dtype=torch.float32)
-
-    def _canonical_camera(self) -> Intrinsics:
-        height, width = self.network_size
-        focal = self.canonical_focal
-        camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
-        return camera.resized(self.image_size[1], self.image_size[0])
-
-
 class _Scores:
     """Everything that is summed up over the frames."""
 
@@ -164,8 +132,9 @@ class _Scores:
         dataset: SceneDataset,
         protocols: Sequence[DepthProtocol],
         backend_for: BackendFor | None,
+        views: Views,
     ) -> None:
-        self.model, self.camera, self.dataset = model, camera, dataset
+        self.model, self.camera, self.dataset, self.views = model, camera, dataset, views
         classes = model.config.num_classes
         self.depth = DepthScorer(protocols)
         self.labels = LabelScorer(dataset.label_set.classes)
@@ -174,7 +143,7 @@ class _Scores:
         self.stability = StabilityMetrics()
         self.attention = AttentionMetrics(classes) if model.config.scene_understanding else None
         self.counts: defaultdict[str, int] = defaultdict(int)
-        self.graphs: dict[tuple[int, int], EvaluationGraph] = {}
+        self.graphs: dict[tuple[int, int], AugmentedGraph] = {}
         self.backend_for = backend_for
         self.backends: dict[tuple[int, int], Backend] = {}
         self.broken: list[BrokenFrame] = []
@@ -183,10 +152,10 @@ class _Scores:
         """Predict and score frames of one size."""
         width, height = frames[0].sample.size
         if (height, width) not in self.graphs:
-            graph = EvaluationGraph(self.model, self.camera, (height, width))
+            graph = AugmentedGraph(self.model, self.camera, (height, width), self.views)
             self.graphs[height, width] = graph
             if self.backend_for is not None:
-                self.backends[height, width] = self.backend_for(graph)
+                self.backends[height, width] = self.backend_for(graph.plain)
         outputs, output = self._predict(frames, (height, width))
         for index, frame in enumerate(frames):
             sample = frame.sample
@@ -214,7 +183,7 @@ class _Scores:
         images = torch.stack([frame.sample.image for frame in frames])
         if size in self.backends:
             pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
-            predicted = self.backends[size].run(pixels, graph.intrinsics(cameras).numpy())
+            predicted = self.backends[size].run(pixels, graph.plain.intrinsics(cameras).numpy())
             return {name: torch.from_numpy(values) for name, values in predicted.outputs.items()}, None
         output, outputs = graph.predict(images.to(self.model.image_mean.device), cameras)
         return {name: values.cpu() for name, values in outputs.items()}, output
@@ -236,7 +205,7 @@ class _Scores:
             label_set=self.dataset.label_set.name,
             own_label_set=self.dataset.meta.label_set.name,
             counts=Counts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
-            network_sizes=tuple(sorted({graph.network_size[::-1] for graph in self.graphs.values()})),
+            network_sizes=tuple(sorted({size[::-1] for graph in self.graphs.values() for size in graph.network_sizes})),
             backends=tuple(sorted({backend.name for backend in self.backends.values()})) or (TorchBackend.name,),
             depth=self.depth.scores(),
             labels=self.labels.scores(),
@@ -244,6 +213,7 @@ class _Scores:
             attention=attention.compute() if attention is not None and attention.positions else None,
             broken=tuple(self.broken),
             tasks=tuple(score for scorer in self.further for score in scorer.scores()),
+            tta=str(self.views),
         )
 
 

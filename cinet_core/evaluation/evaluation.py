@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cinet_core.evaluation.protocols import LabelOrder
+from cinet_core.evaluation.views import PLAIN
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ class Evaluation:
             ran it that gives predictions only.
         broken: frames that could not be read.
         tasks: one entry for each further task of the network that a frame has a truth for.
+        tta: test-time augmentation, the views that depth and labels were averaged over; see `Views`.
     """
 
     dataset: str
@@ -136,6 +138,7 @@ class Evaluation:
     attention: Mapping[str, float] | None
     broken: tuple[BrokenFrame, ...]
     tasks: tuple[TaskScore, ...] = ()
+    tta: str = str(PLAIN)
 
     @property
     def complete(self) -> bool:

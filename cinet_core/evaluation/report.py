@@ -14,6 +14,7 @@ from cinet_core.evaluation.evaluation import DepthScore, Evaluation, TaskScore
 from cinet_core.evaluation.metrics import FURTHER_DEPTH_METRICS
 from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_rows
 from cinet_core.evaluation.tables import TextTable, number, percent
+from cinet_core.evaluation.views import PLAIN
 from cinet_core.inference.choices import FLOAT32
 from cinet_core.tasks import DEPTH, SEGMENTATION, TaskSpec, get_task
 
@@ -109,6 +110,12 @@ class Report:
             f"Labels, {score.order}: {_ORDERS[score.order]}; one confusion matrix over the set, classes that occur."
             for score in evaluation.labels
         ]
+        if self._augmented:
+            found.append(
+                f"Test-time augmentation {self.evaluation.tta}: depth is the geometric mean of the views' metric "
+                "depths, each taken back with its own f_net; labels are decided of the mean logits; further tasks and "
+                "the attention are of the plain view."
+            )
         found += self._stability_note()
         rows = self.published()
         if not rows:
@@ -167,7 +174,8 @@ class Report:
             f"frames: {counts.frames} scored of {counts.available}; {counts.with_depth} with depth, "
             f"{counts.with_labels} with labels, {counts.with_camera} with a known camera",
             f"classes: {label_set}" + ("" if own == label_set else f", to which those of {own} were mapped"),
-            f"network input: {sizes}; run by {', '.join(self.evaluation.backends)} in {self.precision}",
+            f"network input: {sizes}; run by {', '.join(self.evaluation.backends)} in {self.precision}; "
+            f"test-time augmentation: {self.evaluation.tta}",
         ]
 
     def markdown(self) -> str:
@@ -216,7 +224,12 @@ class Report:
         return TextTable(task.title, ("method, protocol", *(metric.heading for metric in task.metrics)), tuple(rows))
 
     def _ours(self) -> str:
-        return "RANDOM WEIGHTS" if self.metadata.random_weights else "ours"
+        whose = "RANDOM WEIGHTS" if self.metadata.random_weights else "ours"
+        return f"{whose}, TTA {self.evaluation.tta}" if self._augmented else whose
+
+    @property
+    def _augmented(self) -> bool:
+        return self.evaluation.tta != str(PLAIN)
 
     def _scale(self) -> TextTable:
         rows = tuple(

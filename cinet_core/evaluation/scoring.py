@@ -14,6 +14,7 @@ from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.evaluate import BackendFor, evaluate_model
 from cinet_core.evaluation.report import DataOrigin, Report
 from cinet_core.evaluation.scored_data import open_scored
+from cinet_core.evaluation.views import PLAIN, Views
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import AUTO, FLOAT32
 from cinet_core.inference.graph import DeployableGraph
@@ -37,6 +38,7 @@ def evaluate(
     precision: str = AUTO,
     batch: int = 4,
     limit: int | None = None,
+    tta: str = str(PLAIN),
     progress: Progress = SILENT,
 ) -> Report:
     """Score a checkpoint on a split of a data set, under every protocol that the data set has.
@@ -60,6 +62,9 @@ def evaluate(
         precision: that it runs in; "auto" is float32 with "torch": figures are compared.
         batch: images at a time.
         limit: score only so many frames, evenly spread; None = all.
+        tta: test-time augmentation: "none", or "flip" and scales with commas between, such as "flip,0.75,1.25": depth
+            and labels are averages over the views (`AugmentedGraph`), at a multiple of the time; with PyTorch in
+            float32 only. No published figure of the paper is said to have any.
         progress: is told of the frames, and of what looks wrong with the data set.
 
     Returns:
@@ -68,10 +73,11 @@ def evaluate(
 
     Raises:
         CheckpointError: the weights cannot be read.
-        SourceError, ValueError: no such data set, backend, device or precision, or they do not go together.
+        SourceError, ValueError: no such data set, backend, device, precision or view, or they do not go together.
         OSError: a file cannot be read.
         torch.OutOfMemoryError: the GPU's memory is full: lower `batch`.
     """
+    views = Views.parse(tta)
     checkpoint = named_checkpoint(weights, config)
     given = dict(options or {})
     dataset, raw = open_scored(data, split, kind, given, checkpoint.metadata.label_set)
@@ -96,6 +102,7 @@ def evaluate(
             backend_for=_backend_for(backend, precision, device, checkpoint, Path(folder)),
             batch=batch,
             limit=limit,
+            views=views,
             progress=advance,
         )
     origin = DataOrigin(str(data), resolved_kind(data, kind), given)
