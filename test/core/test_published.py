@@ -171,6 +171,16 @@ def test_a_part_of_the_test_set_is_not_comparable(changes: dict[str, object]) ->
     assert any("NOT COMPARABLE" in note for note in report(**changes).notes())
 
 
+def test_later_models_name_their_protocol() -> None:
+    """It stands by their rows in the table, and in the report's notes."""
+    later = [entry for entry in PUBLISHED if entry.table == "later joint model"]
+    assert [entry.method for entry in later] == ["MTI-Net", "InvPT", "TaskPrompter", "MTMamba", "M2H"]
+    assert all(entry.protocol.startswith("NYUD-MT, ") for entry in later)
+    (note,) = [note for note in report().notes() if "NYUD-MT" in note]
+    assert note.startswith("Published, later joint model (other methods): NYUD-MT, ")
+    assert "no crop by Eigen" in note
+
+
 def test_other_classes_are_not_compared() -> None:
     mapped = report(label_set="nyu13")
     assert all(set(entry.figures) <= set(DEPTH_METRICS) for entry in mapped.published())
