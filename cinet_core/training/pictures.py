@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import TensorBoardLogger
 
 from cinet_core.label_sets import LabelSet
 from cinet_core.training.batch_pictures import training_pictures
@@ -34,7 +35,8 @@ class ValidationPictures(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Draw the first batch."""
-        if batch_idx or not self._images or not trainer.is_global_zero or trainer.logger is None:
+        boards = [logger for logger in trainer.loggers if isinstance(logger, TensorBoardLogger)]
+        if batch_idx or not self._images or not trainer.is_global_zero or not boards:
             return
         assert isinstance(pl_module, CINetModule)
         pictures = training_pictures(
@@ -42,4 +44,4 @@ class ValidationPictures(Callback):
         )
         kind = "oracle" if pl_module.is_oracle else "validation"
         for name, figure in pictures.items():
-            trainer.logger.experiment.add_figure(f"{kind}/{name}", figure, trainer.global_step)  # type: ignore[attr-defined]
+            boards[0].experiment.add_figure(f"{kind}/{name}", figure, trainer.global_step)

@@ -13,7 +13,6 @@ import lightning
 import torch
 import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, RichProgressBar
-from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.strategies import DDPStrategy
 
 from cinet_core.atomic_file import remove_unfinished, replacing
@@ -27,6 +26,7 @@ from cinet_core.training.checkpoints import (
     WeightsExport,
     check_position,
 )
+from cinet_core.training.loggers import check_loggers, make_loggers
 from cinet_core.training.pictures import ValidationPictures
 from cinet_core.training.preparation import Preparation
 from cinet_core.training.progress import ProgressLines
@@ -72,9 +72,10 @@ def check_run(recipe: Recipe, resume: bool) -> ResumeFrom | None:
 
     Raises:
         ResumeError: the folder holds a run, and it was not asked for going on with it, or cannot be gone on with.
-        ValueError: this machine lacks the devices.
+        ValueError: this machine lacks the devices, or what is to be logged to.
     """
     _check_devices(recipe.run)
+    check_loggers(recipe.run.loggers)
     path = Path(recipe.run.output) / RESUME_FILE
     if not path.exists():
         return None
@@ -144,8 +145,9 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
     recipe = preparation.recipe
     run, optimizer = recipe.run, recipe.optimizer
     folder = Path(run.output)
+    loggers = make_loggers(recipe, first_step)
     callbacks: list[Callback] = [
-        LearningRateMonitor("step"),
+        *([LearningRateMonitor("step")] if loggers else []),
         ValidationPictures(preparation.data.label_set, recipe.data.focal, run.pictures),
         ProgressLines(),
         # The weights first: what is resumed from must know the best score that is on disk.
@@ -168,7 +170,7 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
         accumulate_grad_batches=optimizer.accumulate,
         limit_train_batches=_whole_steps(preparation),
         gradient_clip_val=optimizer.gradient_clip or None,
-        logger=TensorBoardLogger(folder, name="", version="", purge_step=first_step),
+        logger=loggers or False,
         callbacks=callbacks,
         plugins=[AtomicCheckpointIO()],
         check_val_every_n_epoch=run.validate_every,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from cinet_core.losses.recipe import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
@@ -20,6 +20,7 @@ Algorithm = Literal["sgd", "adamw"]
 Schedule = Literal["constant", "poly", "cosine"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
+LoggerName = Literal["tensorboard", "csv", "wandb"]
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class RunSettings:
     """Where and how a run is computed. Of this, seed, precision and the number of processes change what is learnt.
 
     Attributes:
-        output: folder for checkpoints, figures and TensorBoard's files.
+        output: folder for checkpoints, figures and the loggers' files.
         seed: of weights, order, augmentation and pixel pairs.
         accelerator: "auto", "cpu" or "gpu".
         devices: how many, or "auto" for all: each gets `batch_size` images, so that N take steps of N times the batch.
@@ -200,6 +201,8 @@ class RunSettings:
             can be measured), delta1, mean_iou or abs_rel, on the validation split of the training set.
         pictures: validation images shown in TensorBoard.
         log_every: steps between two entries of the loss curves.
+        loggers: what these go to, any of tensorboard, csv (metrics.csv, a line each: step, name, value) and wandb
+            (Weights & Biases, where it is installed; WANDB_MODE=offline keeps them in `output`).
     """
 
     output: str = "runs/cinet"
@@ -214,9 +217,15 @@ class RunSettings:
     score: Score = "joint"
     pictures: int = 4
     log_every: int = 10
+    loggers: tuple[LoggerName, ...] = ("tensorboard",)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
+        unknown = [name for name in self.loggers if name not in get_args(LoggerName)]
+        if unknown or len(set(self.loggers)) != len(self.loggers):
+            raise ValueError(
+                f"loggers are {list(self.loggers)}: give any of {', '.join(get_args(LoggerName))}, each once"
+            )
         for name, least in (("seed", 0), ("nodes", 1), ("validate_every", 1), ("pictures", 0), ("log_every", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
