@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from cinet_core.training.plan import TrainingPlan
+    from cinet_core.training.rate_range import RateRange
 
 DESCRIPTION = (
     "Trains a network by the recipe of a YAML file, of which every value can be replaced: "
     "cinet train --config config/train/nyu_resnet101.yaml data.root=nyu_depth_v2_labeled.mat run.devices=2"
 )
+# Of the table of a range test.
+ROWS = 20
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -27,12 +30,15 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def _add_options(parser: Any) -> None:
     parser.add_argument("--resume", action="store_true", help="go on where the run in run.output was stopped, if any")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the memory it needs, train nothing")
+    parser.add_argument(
+        "--find-lr", action="store_true", help="print the loss of 200 steps as the learning rate grows, keep nothing"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Train, or print the plan; returns the exit status: 0 done, 1 the training failed, 2 it could not start."""
     try:
-        from cinet_core.training.train import plan_training, train
+        from cinet_core.training.train import find_learning_rate, plan_training, train
     except ModuleNotFoundError as error:
         print(missing("cinet train", error), end="", file=sys.stderr)
         return 2
@@ -54,6 +60,12 @@ def run(options: argparse.Namespace) -> int:
                 plan = plan_training(recipe, progress=progress)
                 progress.end()
                 _print(plan, console)
+                return 0
+
+            if options.find_lr:
+                rates = find_learning_rate(recipe, progress=progress)
+                progress.end()
+                _print_rates(rates, console)
                 return 0
 
             def planned(plan: TrainingPlan) -> None:
@@ -99,3 +111,14 @@ def _print(plan: TrainingPlan, console: Console) -> None:
     console.print(table)
     if plan.device is not None:
         console.print(f"measured on {plan.device} in one process; loading, validation and checkpoints not included")
+
+
+def _print_rates(rates: RateRange, console: Console) -> None:
+    from rich.table import Table
+
+    table = Table("learning rate", "loss, running mean")
+    every = max(1, len(rates.rates) // ROWS)
+    for rate, loss in list(zip(rates.rates, rates.losses, strict=True))[::every]:
+        table.add_row(f"{rate:.2e}", f"{loss:.4f}")
+    console.print(table)
+    console.print(f"A tenth of the rate of the least loss: {rates.suggested:.1e}", highlight=False)

@@ -28,7 +28,8 @@ class ModelConfig:
 
     Attributes:
         name: what the configuration is called in logs and tables.
-        encoder: timm model name, without a weight tag's download.
+        encoder: timm model name, with the tag of its ImageNet weights where there are several: without one, timm's
+            default is taken, which may change. The tag plays no part where nothing is downloaded.
         num_classes: semantic classes C, 1 to 255.
         encoder_stride: output stride of the encoder's deepest features; above 8 they are upsampled and fused with
             the 1/8 features.
@@ -139,8 +140,10 @@ CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
     {
         config.name: config
         for config in (
-            ModelConfig(name="resnet101", encoder="resnet101"),
-            ModelConfig(name="resnet50", encoder="resnet50"),
+            # Torchvision's first weights, of plain SGD. timm's own default are those of the recipes A1 and A1h (LAMB,
+            # binary cross entropy, strong augmentation), which fine-tune badly by SGD and want AdamW.
+            ModelConfig(name="resnet101", encoder="resnet101.tv_in1k"),
+            ModelConfig(name="resnet50", encoder="resnet50.tv_in1k"),
             ModelConfig(
                 name="lite",
                 encoder="tf_efficientnet_lite0",

@@ -99,7 +99,7 @@ def plan_of(preparation: Preparation, measure: bool = False) -> TrainingPlan:
         warnings=preparation.warnings,
         initialisation=None if started is None else str(started),
         stages=tuple(_outline(preparation, stage, measure) for stage in preparation.plan),
-        device=str(_device(preparation)) if measure else None,
+        device=str(training_device(preparation)) if measure else None,
     )
 
 
@@ -153,7 +153,7 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
 
     The network's weights are changed by it: for dry runs only.
     """
-    recipe, module, device = preparation.recipe, preparation.module, _device(preparation)
+    recipe, module, device = preparation.recipe, preparation.module, training_device(preparation)
     module.to(device).train()
     together = normalised_together(recipe.optimizer.batch_size, processes(recipe.run), device)
     if together < recipe.optimizer.frozen_statistics_below:
@@ -164,7 +164,7 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     seconds = []
     for _ in range(1 + MEASURED_STEPS):
         start = time.perf_counter()
-        module.batch_loss(batch, stage.losses, _autocast(recipe.run.precision))["total"].backward()
+        module.batch_loss(batch, stage.losses, autocast_type(recipe.run.precision))["total"].backward()
         optimizer.step()
         optimizer.zero_grad()
         if device.type == "cuda":
@@ -173,7 +173,8 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     return StepCost(statistics.median(seconds[1:]), _peak(device))
 
 
-def _autocast(precision: str) -> torch.dtype | None:
+def autocast_type(precision: str) -> torch.dtype | None:
+    """What the network computes in at a precision of `RunSettings`; None: in the type of its weights."""
     return {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
 
 
@@ -181,7 +182,8 @@ def _metres(depth: float | None) -> str:
     return "unknown" if depth is None else f"{depth:.2f} m"
 
 
-def _device(preparation: Preparation) -> torch.device:
+def training_device(preparation: Preparation) -> torch.device:
+    """Where a run would train."""
     on_gpu = preparation.recipe.run.accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if on_gpu else "cpu")
 

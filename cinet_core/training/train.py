@@ -12,11 +12,12 @@ from cinet_core.progress import SILENT, Progress
 from cinet_core.training.errors import TrainingError, explained
 from cinet_core.training.plan import TrainingPlan, plan_of
 from cinet_core.training.preparation import Preparation, prepare
+from cinet_core.training.rate_range import RateRange, measure_rates
 from cinet_core.training.recipe_file import read_recipe
 from cinet_core.training.run import ResumeFrom, TrainingResult, check_run, fit
 from cinet_core.training.settings import Recipe
 
-__all__ = ["plan_training", "train"]
+__all__ = ["find_learning_rate", "plan_training", "train"]
 
 
 def train(
@@ -75,6 +76,25 @@ def plan_training(recipe: Recipe | str | Path, *, measure: bool = True, progress
             return plan_of(preparation, measure)
     except MisconfigurationException as error:
         raise ValueError(str(error)) from error
+
+
+def find_learning_rate(recipe: Recipe | str | Path, *, steps: int = 200, progress: Progress = SILENT) -> RateRange:
+    """Train for some steps while the learning rate grows, and keep nothing but the losses: a range test.
+
+    Args:
+        recipe: an object, or a YAML file; its first stage is what is tried.
+        steps: from a rate of 1e-5 to 1; fewer where the loss diverges before.
+        progress: is told of the samples that are measured before.
+
+    Raises:
+        SourceError, CheckpointError, ImageNetWeightsError: data or weights cannot be read.
+        ValueError: a setting does not fit another, or this machine.
+        TrainingError: a step does not fit the memory of this GPU, or a frame is broken.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else read_recipe(recipe)
+    preparation = _prepared(recipe, progress)
+    with explained():
+        return measure_rates(preparation, steps=steps)
 
 
 def _fitted(preparation: Preparation, resume_from: ResumeFrom | None) -> TrainingResult:

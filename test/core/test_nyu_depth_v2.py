@@ -15,32 +15,10 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, INTRINSICS, NyuDepthV2, class_of_label, official_test_images
 from cinet_core.label_sets import NYU13, NYU40, SUN37
 
-h5py = pytest.importorskip("h5py", reason="the .mat file is HDF5: needs the extra `train`")
+pytest.importorskip("h5py", reason="the .mat file is HDF5: needs the extra `train`")
 
-ROOMS = 200
-
-
-def write_nyu(path: Path, change: Callable[[dict[str, Any]], None] | None = None) -> Path:
-    """The official layout: MATLAB's user block, axes reversed, one chunk an image; the unwritten takes no space."""
-    shapes: dict[str, Any] = {
-        "images": ((1449, 3, 640, 480), "u1"),
-        "labels": ((1449, 640, 480), "u2"),
-        "depths": ((1449, 640, 480), "f4"),
-        "rawDepths": ((1449, 640, 480), "f4"),
-    }
-    if change is not None:
-        change(shapes)
-    with h5py.File(path, "w", userblock_size=512) as file:
-        for name, (shape, dtype) in shapes.items():
-            file.create_dataset(name, shape, dtype, chunks=(1, *shape[1:]), compression="gzip", compression_opts=1)
-        names = [
-            file.create_dataset(f"#refs#/{room}", data=np.array([[ord(c)] for c in f"room_{room:04d}"], "u2")).ref
-            for room in range(ROOMS)
-        ]
-        file["scenes"] = np.array([[names[image * ROOMS // 1449] for image in range(1449)]], dtype=h5py.ref_dtype)
-    with path.open("r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
-    return path
+import h5py
+from nyu_file import ROOMS, write_nyu
 
 
 @pytest.fixture(scope="module")
