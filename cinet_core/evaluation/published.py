@@ -22,7 +22,7 @@ OWN_PROTOCOL = "as its own paper measured it; the CI-Net paper quotes the figure
 NYUD_MT_PROTOCOL = (
     "NYUD-MT, the multi-task packaging of NYU-Depth-v2 (654 test images, 40 classes, surface normals and edges learnt "
     "too): rms over all valid pixels of the set, as our 'paper', with the package's own depth maps, no crop by Eigen "
-    "and no clamping; mIoU is the mean over all 40 classes, also those that do not occur. MTI-Net is scored at "
+    "and no clipping; mIoU is the mean over all 40 classes, also those that do not occur. MTI-Net is scored at "
     "480x640; InvPT and TaskPrompter on another copy, whose smaller images are padded to 448x576, depth below 80 m. "
     "MTMamba and M2H compare themselves under it; their code was not read. Encoders: HRNet-W48 (MTI-Net), ViT-L "
     "(InvPT, TaskPrompter), Swin-L (MTMamba), DINOv2 (M2H), so that more than the method differs"

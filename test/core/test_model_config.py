@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from cinet_core.model import CONFIGS, ModelConfig, get_config
+from cinet_core.model.encoder import Encoder
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -96,3 +98,15 @@ def test_a_new_configuration_is_offered_by_commands_and_by_the_node() -> None:
     sources = [path for path in sources if path.name != "config.py"]
     lines = [(path.name, line) for path in sources for line in path.read_text(encoding="utf-8").splitlines()]
     assert not [(file, line) for file, line in lines if names.search(line) and "nyu_resnet101" not in line]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnet101"])
+def test_resnets_name_the_imagenet_weights_of_sgd(name: str) -> None:
+    """The tag is of the weights alone: offline, without them, the network is the one that it was without the tag."""
+    encoder = get_config(name).encoder
+    assert encoder == f"{name}.tv_in1k"
+    with torch.device("meta"):
+        ours, plain = Encoder(encoder, 8), Encoder(name, 8)
+    shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (ours, plain)]
+    assert shapes[0] == shapes[1]
+    assert (ours.image_mean, ours.image_std, ours.levels) == (plain.image_mean, plain.image_std, plain.levels)
