@@ -52,7 +52,7 @@ class FeatureVariance(nn.Module):
 def consistency_loss(
     depth_features: Tensor, semantic_features: Tensor, labels: Tensor, variances: Tensor, num_classes: int
 ) -> LossTerm:
-    """Eq. 7: the sum of |D(depth) - D(semantic)| over neighbouring positions whose labels differ (psi = 1).
+    """Eq. 7: the sum of ``|D(depth) - D(semantic)|`` over neighbouring positions whose labels differ (psi = 1).
 
     D(f_i, l) = exp(-1/2 ||f_i - f_i(l)||^2 / sigma^2), in (0, 1], for offsets l of 1 and 2 along x and y. Only those
     pairs are ever gathered: they lie along class borders, a few per cent of all.

@@ -181,7 +181,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     """
     from cinet_core.checkpoint import load_checkpoint
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.run import check_run, train
+    from cinet_core.training.run import check_run, fit
 
     folder = Path(recipe.run.output)
     # With the place of the data, unlike a resumed run: the same command with other data asks for other figures.
@@ -195,7 +195,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     if stored is not None:
         return stored
     resume_from = check_run(recipe, resume=True)
-    train(prepare(recipe), resume_from)
+    fit(prepare(recipe), resume_from)
     checkpoint = load_checkpoint(folder / FINAL_FILE)
     data = recipe.data
     # The split of a data set is scored as its protocols say, not as training read it.
