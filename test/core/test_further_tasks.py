@@ -129,6 +129,15 @@ def test_the_command_writes_every_kind_of_file(capsys: pytest.CaptureFixture[str
     assert f"of {', '.join(PREDICTION_FILES)} (all)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_checkpoint_says_what_it_has_learnt(
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "further.safetensors"
+    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
+    assert main(["info", str(path)]) == 0
+    assert "depth, segmentation, normals, boundaries" in capsys.readouterr().out
+
+
 def test_topics_are_those_of_the_tasks() -> None:
     assert topics_of(ALL_TASKS).keys() - topics_of(DEFAULT_TASKS).keys() == FURTHER_TOPICS
     assert topics_of((*DEFAULT_TASKS, "normals")).keys() - topics_of(DEFAULT_TASKS).keys() == {"normals/image_raw"}
