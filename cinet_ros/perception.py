@@ -100,7 +100,7 @@ class PerceptionNode(ManagedNode):
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
         rectified = arrive_rectified(settings.input_rectified, camera_input.image_topic)
-        outputs = CameraOutputs(self, prefix, self._predictor.label_set)
+        outputs = CameraOutputs(self, prefix, self._predictor.label_set, self._predictor.metadata.config.tasks)
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()), rectified)
 
     def activate(self) -> None:

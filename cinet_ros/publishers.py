@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rclpy.node import Node
@@ -14,7 +14,8 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.frame import Result
-from cinet_core.messages.topics import COMPRESSED, STATS
+from cinet_core.messages.topics import COMPRESSED, STATS, topics_of
+from cinet_core.tasks import DEFAULT_TASKS
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.msg import PerceptionStats
@@ -61,15 +62,16 @@ class CameraOutputs:
         node: that publishes.
         prefix: of the relative topic names, "" or "front/".
         label_set: of the model.
+        tasks: of the model, which decide what there is to publish.
     """
 
-    def __init__(self, node: Node, prefix: str, label_set: LabelSet) -> None:
+    def __init__(self, node: Node, prefix: str, label_set: LabelSet, tasks: Collection[str] = DEFAULT_TASKS) -> None:
         self._node = node
         self._prefix = prefix
         self._all: list[Any] = []
         try:
             self._publishers = {
-                topic: self._publisher(kind, topic, OUTPUT_QOS) for topic, kind in MESSAGE_TYPES.items()
+                topic: self._publisher(MESSAGE_TYPES[topic], topic, OUTPUT_QOS) for topic in topics_of(tasks)
             }
             self._stats = self._publisher(PerceptionStats, STATS, OUTPUT_QOS)
             self._counted = {**self._publishers, STATS: self._stats}

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,7 @@ from sensor_msgs.msg import Image
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, CheckpointError, read_metadata
 from cinet_core.geometry import Intrinsics
+from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import DEFAULT_CONFIG
 from cinet_core.visualize.panel import panel
@@ -78,16 +78,6 @@ class Process:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-@dataclass(frozen=True)
-class Received:
-    """A prediction as it came over the wire."""
-
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
-    intrinsics: Intrinsics
 
 
 def pixels(message: Image, dtype: str, channels: int = 1) -> npt.NDArray[Any]:
@@ -175,12 +165,12 @@ def write_pictures(listener: Listener, folder: Path) -> list[str]:
     assert classes is not None
     label_set = LabelSet(classes.label_set, tuple(item.name for item in classes.classes))
     info = parts["depth_registered/camera_info"]
-    received = Received(
-        pixels(parts["depth_registered/image_rect"], "<f4"),
-        pixels(parts["semantic/image_raw"], "u1"),
-        pixels(parts["semantic/confidence"], "u1"),
-        Intrinsics.from_matrix(info.k, info.width, info.height),
-    )
+    outputs = {
+        "depth": pixels(parts["depth_registered/image_rect"], "<f4"),
+        "labels": pixels(parts["semantic/image_raw"], "u1"),
+        "confidence": pixels(parts["semantic/confidence"], "u1"),
+    }
+    received = Prediction(outputs, Intrinsics.from_matrix(info.k, info.width, info.height), {})
     stats = parts["stats"]
     caption = f"{stats.model} {stats.model_hash[:12]} on {stats.device}, {stats.label_set}"
     if stats.random_weights:

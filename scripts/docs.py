@@ -7,14 +7,12 @@ is. Run it with `make docs`.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
-from cinet_core.geometry import Intrinsics
+from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.panel import panel
@@ -30,16 +28,6 @@ TABLES: dict[Path, dict[str, type]] = {
 }
 PICTURE = ROOT / "docs" / "outputs.png"
 VIEW = 21  # shows the table in front, the door behind and the television
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Exact depth and labels of a frame, as a panel takes a prediction."""
-
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
-    intrinsics: Intrinsics
 
 
 def with_tables(text: str, tables: dict[str, type]) -> str:
@@ -64,7 +52,11 @@ def main() -> int:
         path.write_text(with_tables(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
     room = SyntheticRoom()
     frame = room.render(VIEW)
-    truth = Truth(frame.depth, frame.labels, np.full_like(frame.labels, 255), room.intrinsics)
+    truth = Prediction(
+        {"depth": frame.depth, "labels": frame.labels, "confidence": np.full_like(frame.labels, 255)},
+        room.intrinsics,
+        {},
+    )
     caption = "synthetic room with its exact depth and labels: what the outputs are, not what a network reaches"
     picture = panel(frame.image, truth, NYU40, caption=caption)
     PICTURE.parent.mkdir(exist_ok=True)

@@ -12,7 +12,7 @@ from cinet_core.bags.parts import TopicToWrite
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.frame import FrameMessages, OutputSettings, Result
 from cinet_core.messages.labels import label_info_message, semantic_classes_message
-from cinet_core.messages.topics import FULL, STATS, TOPICS
+from cinet_core.messages.topics import FULL, STATS, TOPICS, topics_of
 
 CLASSES, LABEL_INFO = "semantic/classes", "semantic/label_info"
 ALL_TOPICS: Mapping[str, str] = {
@@ -42,13 +42,18 @@ class Outputs:
         topics: as they are written, by their name in `ALL_TOPICS`.
 
     Raises:
-        BagError: a topic that there is not.
+        BagError: a topic that there is not, or not of this network's tasks.
     """
 
     def __init__(self, predictor: Predictor, prefix: str, wanted: Collection[str] = ()) -> None:
         unknown = [topic for topic in wanted if topic not in ALL_TOPICS]
         if unknown:
             raise BagError(f"there is no output {', '.join(unknown)}: choose of {', '.join(ALL_TOPICS)}")
+        tasks = predictor.metadata.config.tasks
+        foreign = TOPICS.keys() - topics_of(tasks)
+        missing = [topic for topic in wanted if topic in foreign]
+        if missing:
+            raise BagError(f"these weights have no {', '.join(missing)}: their tasks are {', '.join(tasks)}")
         self._store = message_store()
         self._types = self._store.types
         self._predictor = predictor
@@ -62,7 +67,7 @@ class Outputs:
                 qos=(_quality(latched=topic in _LATCHED),),
             )
             for topic, kind in ALL_TOPICS.items()
-            if topic in (wanted or BY_DEFAULT)
+            if topic in (wanted or BY_DEFAULT) and topic not in foreign
         }
 
     def latched(self) -> Iterator[tuple[TopicToWrite, memoryview]]:

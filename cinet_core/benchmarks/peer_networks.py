@@ -23,7 +23,10 @@ from torch import Tensor, nn
 from cinet_core.checkpoint import TrainingCamera
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.resampling import NearestResize
-from cinet_core.model.cinet import CINet
+from cinet_core.model.cinet import CINet, CINetOutput
+from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.tasks.learning import task_learning
+from cinet_core.tasks.learning.label_decision import decide
 
 REFINENET_CLASSES = 40
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -80,17 +83,18 @@ class PeerGraph(DeployableGraph):
     """
 
     def __init__(self, model: PeerNetwork, image_size: tuple[int, int], network_size: tuple[int, int]) -> None:
-        super().__init__(cast(CINet, model), TrainingCamera(), image_size, network_size)
+        tasks = task_learning(DEFAULT_TASKS)
+        super().__init__(cast(CINet, model), TrainingCamera(), image_size, network_size, tasks=tasks)
         device = model.image_mean.device
         with torch.no_grad():
             given = model(torch.zeros(1, 3, *network_size, device=device)).logits.shape[-2:]
         self._enlarge = NearestResize((given[0], given[1]), image_size).to(device)
 
-    def _metric_depth(self, canonical: Tensor, intrinsics: Tensor) -> Tensor:
-        return F.interpolate(canonical.float(), size=self.output_size, mode="bilinear", align_corners=False).squeeze(1)
-
-    def _nearest(self, image: Tensor) -> Tensor:
-        return self._enlarge(image)
+    def deployed(self, output: CINetOutput, intrinsics: Tensor) -> dict[str, Tensor]:
+        """Depth as it is, labels decided at the size that the network gives; all at the output size."""
+        depth = F.interpolate(output.depth.float(), size=self.output_size, mode="bilinear", align_corners=False)
+        labels, confidence = decide(output.logits)
+        return {"depth": depth.squeeze(1), "labels": self._enlarge(labels), "confidence": self._enlarge(confidence)}
 
 
 @dataclass(frozen=True)

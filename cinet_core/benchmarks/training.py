@@ -13,6 +13,7 @@ from cinet_core.benchmarks.timing import time_runs
 from cinet_core.checkpoint import random_checkpoint
 from cinet_core.heap import keep_freed_memory
 from cinet_core.losses import STAGES, MultiTaskLoss
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import make_optimizer
 
@@ -68,7 +69,7 @@ def step_cost(
     device, stage = torch.device(device_name), STAGES[stage_index]
     model = random_checkpoint(name).model.to(device).train()
     config = model.config
-    loss = MultiTaskLoss(config.num_classes, config.decoder_channels[-1]).to(device)
+    loss = MultiTaskLoss(task_learning(config.tasks), config.num_classes, config.decoder_channels[-1]).to(device)
     optimizer = make_optimizer(model, loss, stage, 1e-9)
     generator = torch.Generator().manual_seed(0)
     shape = (effort.batch, *size)

@@ -15,8 +15,9 @@ from cinet_core.model.imagenet import ImageNetWeightsError
 
 DESCRIPTION = (
     "Trains the rows of the paper's Tables 1 and 3 (baseline, +FSM, +LSU, +SUM, both, full, and full without the "
-    "attention loss) by one recipe, with the same seeds, and tabulates them on the test split. Finished runs are not "
-    "run again, interrupted ones go on: give the same command once more. Takes a recipe as cinet train does."
+    "attention loss), and the full network with each further task, by one recipe, with the same seeds, and tabulates "
+    "them on the test split. Finished runs are not run again, interrupted ones go on: give the same command once more. "
+    "Takes a recipe as cinet train does."
 )
 
 

@@ -6,8 +6,8 @@ with a mask and poisons a loss.)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -71,6 +71,8 @@ class TrainingSample:
             (seed, epoch, sample).
         has_depth: see Sample.
         has_labels: see Sample.
+        targets: of tasks beyond depth and segmentation, by the task's name, at the input's size: see
+            `TaskLearning.target`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class TrainingSample:
     random_seed: int
     has_depth: bool = True
     has_labels: bool = True
+    targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +101,7 @@ class Batch:
         random_seeds: (B,) int64.
         has_depth: (B,) bool.
         has_labels: (B,) bool.
+        targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
     """
 
     names: tuple[str, ...]
@@ -108,6 +112,7 @@ class Batch:
     random_seeds: torch.Tensor
     has_depth: torch.Tensor
     has_labels: torch.Tensor
+    targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -115,18 +120,21 @@ class Batch:
 
     def to(self, *arguments: Any, **options: Any) -> Batch:
         """The same batch on another device; arguments as for ``torch.Tensor.to``."""
-        return self._with({name: value.to(*arguments, **options) for name, value in self._tensors().items()})
+        return self._with(lambda tensor: tensor.to(*arguments, **options))
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory."""
-        return self._with({name: value.pin_memory() for name, value in self._tensors().items()})
+        return self._with(torch.Tensor.pin_memory)
 
     def _tensors(self) -> dict[str, torch.Tensor]:
+        """All but the targets."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
 
-    def _with(self, tensors: dict[str, Any]) -> Batch:
-        return replace(self, **tensors)
+    def _with(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
+        """The same batch with every tensor changed."""
+        changed: dict[str, Any] = {name: change(value) for name, value in self._tensors().items()}
+        return replace(self, **changed, targets={name: change(value) for name, value in self.targets.items()})
 
 
 def collate(samples: Sequence[TrainingSample]) -> Batch:
@@ -140,6 +148,7 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         random_seeds=torch.tensor([sample.random_seed for sample in samples], dtype=torch.int64),
         has_depth=torch.tensor([sample.has_depth for sample in samples]),
         has_labels=torch.tensor([sample.has_labels for sample in samples]),
+        targets={name: torch.stack([sample.targets[name] for sample in samples]) for name in samples[0].targets},
     )
 
 

@@ -3,13 +3,16 @@
 Zooming the picture is a change of the focal length and leaves depth alone; the training target is depth as the
 canonical camera would see it, ``metric * f_c / f_net`` (spec/method.md, "The canonical camera"). Where the camera is
 unknown, depth is divided by the zoom and f_net = f_c instead. Never both: that would count the zoom twice.
+
+What other tasks learn from is made of the sample first and varied then (`TaskLearning.target`).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +26,9 @@ from cinet_core.data.camera_pipeline import apply_artifacts
 from cinet_core.data.sample import Sample, TrainingSample
 from cinet_core.geometry import Intrinsics, to_canonical
 from cinet_core.label_sets import UNLABELLED
+
+if TYPE_CHECKING:
+    from cinet_core.tasks.learning.base import TaskLearning
 
 
 class DepthMap(tv_tensors.Mask):
@@ -50,6 +56,7 @@ class TrainingTransform:
         canonical_focal: f_c, pixels.
         augmentation: limits; NO_AUGMENTATION for validation.
         seed: of all random numbers, together with epoch and sample.
+        tasks: whose targets are made too.
 
     Raises:
         ValueError: a size or the focal length is not positive.
@@ -62,12 +69,14 @@ class TrainingTransform:
         canonical_focal: float = 262.5,
         augmentation: Augmentation | None = None,
         seed: int = 0,
+        tasks: Sequence[TaskLearning] = (),
     ) -> None:
         if min(width, height) < 1 or not 0 < canonical_focal < math.inf:
             raise ValueError(f"training size {width}x{height} and f_c {canonical_focal} must be above 0")
         self.width, self.height, self.canonical_focal = width, height, canonical_focal
         self.augmentation = augmentation or Augmentation()
         self.seed = seed
+        self.tasks = tuple(tasks)
 
     def __call__(self, sample: Sample, epoch: int = 0, index: int = 0) -> TrainingSample:
         """The training sample that (seed, epoch, index) stand for."""
@@ -75,35 +84,44 @@ class TrainingTransform:
 
     def apply(self, sample: Sample, variation: Variation) -> TrainingSample:
         """The training sample of a given variation."""
-        left, top, width, height = self.window(sample.size, variation)
-        views = []
-        for view, fill in (
-            (tv_tensors.Image(sample.image), 0),
-            (DepthMap(sample.depth), 0),
-            (LabelMap(sample.labels), UNLABELLED),
-        ):
-            if variation.angle:
-                view = TF.rotate(view, variation.angle, InterpolationMode.BILINEAR, fill=fill)
-            view = TF.crop(view, top, left, height, width)
-            view = TF.resize(view, [self.height, self.width], antialias=True)
-            views.append((TF.horizontal_flip(view) if variation.flip else view).as_subclass(torch.Tensor))
-        image, depth, labels = views
+        image = self.varied(tv_tensors.Image(sample.image), variation)
+        depth = self.varied(DepthMap(sample.depth), variation)
         focal = self.canonical_focal
         if sample.intrinsics is not None:
             focal = self.camera(sample.intrinsics, variation).focal
             depth = to_canonical(depth, focal, self.canonical_focal)
         else:
-            depth = depth / self._zoom(sample.size, (width, height))
+            depth = depth / self._zoom(sample.size, self.window(sample.size, variation)[2:])
+        targets = {task.spec.name: task.target(sample, variation, self) for task in self.tasks}
         return TrainingSample(
             name=sample.name,
             image=apply_artifacts(_jittered(image, variation).contiguous(), variation.artifacts),
             depth=depth.contiguous(),
-            labels=labels.contiguous(),
+            labels=self.varied(LabelMap(sample.labels), variation, fill=UNLABELLED).contiguous(),
             focal=focal,
             random_seed=variation.random_seed,
             has_depth=sample.has_depth,
             has_labels=sample.has_labels,
+            targets={name: target.contiguous() for name, target in targets.items() if target is not None},
         )
+
+    def varied(self, view: tv_tensors.TVTensor, variation: Variation, fill: int = 0) -> torch.Tensor:
+        """Turn, crop, resize and flip an image or a map of a sample, as torchvision's kernels for its type have it.
+
+        Args:
+            view: (..., H, W), of the sample's size.
+            variation: of the sample.
+            fill: what turning brings in from outside of the image.
+
+        Returns:
+            (..., height, width).
+        """
+        if variation.angle:
+            view = TF.rotate(view, variation.angle, InterpolationMode.BILINEAR, fill=fill)
+        left, top, width, height = self.window((view.shape[-1], view.shape[-2]), variation)
+        view = TF.crop(view, top, left, height, width)
+        view = TF.resize(view, [self.height, self.width], antialias=True)
+        return (TF.horizontal_flip(view) if variation.flip else view).as_subclass(torch.Tensor)
 
     def window(self, size: tuple[int, int], variation: Variation) -> tuple[int, int, int, int]:
         """Left, top, width and height, in pixels of an image of this (width, height), of what is cut out.

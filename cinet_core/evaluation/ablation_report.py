@@ -10,19 +10,16 @@ from typing import Any
 
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
+from cinet_core.tasks import DEFAULT_TASKS, DEPTH, SEGMENTATION, TASKS, MetricSpec
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.figures`."""
 
 _METRICS = (
-    ("delta1", "δ1", 1, 1.0),
-    ("rms", "rms, m", -1, 1.0),
-    ("abs_rel", "abs rel", -1, 1.0),
-    ("pixel_accuracy", "pAcc %", 1, 100.0),
-    ("mean_iou", "mIoU %", 1, 100.0),
-    ("attention/average_precision", "attention AP %", 1, 100.0),
+    *(metric for task in TASKS for metric in task.metrics if metric.headline),
+    MetricSpec("attention/average_precision", "attention AP %", better=1, percent=True),
 )
-"""Name, heading, direction of better, and factor for print."""
+_OF_EVERY_NETWORK = {metric.name for metric in (*DEPTH.metrics, *SEGMENTATION.metrics, _METRICS[-1])}
 
 ORDER = (
     ("+FSM", "Baseline"),
@@ -48,12 +45,21 @@ _PUBLISHED_ROWS = {
 STANDARD_ERRORS = 2.0
 
 
+def further_row(task: str) -> str:
+    """The row of the full network that learns a task beyond depth and segmentation, too."""
+    return f"Full + {task}"
+
+
+FURTHER = tuple((further_row(task.name), "Full") for task in TASKS if task.name not in DEFAULT_TASKS)
+"""Of these pairs the paper says nothing: its future work."""
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two rows, seed by seed.
 
     Attributes:
-        better, worse: names of the rows, as the paper ranks them.
+        better, worse: names of the rows, as the paper ranks them, or would hope.
         metric: name of the figure.
         difference: mean over the common seeds of how much better the first is, in the metric's unit; negative where it
             is worse.
@@ -70,10 +76,11 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """ "as published", "reversed", or "undecided" within two standard errors."""
+        """ "as published" or "reversed"; of `FURTHER` "gain" or "loss"; within two standard errors "undecided"."""
         if math.isnan(self.standard_error) or abs(self.difference) <= STANDARD_ERRORS * self.standard_error:
             return "undecided"
-        return "as published" if self.difference > 0 else "reversed"
+        gain, loss = ("gain", "loss") if (self.better, self.worse) in FURTHER else ("as published", "reversed")
+        return gain if self.difference > 0 else loss
 
 
 @dataclass(frozen=True)
@@ -98,19 +105,27 @@ class AblationReport:
         return found
 
     def comparisons(self) -> list[Comparison]:
-        """Every pair of `ORDER` that was run, under every metric that both rows have."""
+        """Every pair of `ORDER` and `FURTHER` that was run, under every metric that both rows have."""
         return [
-            compare(better, worse, name, self.values(better, name), self.values(worse, name), sign)
-            for better, worse in ORDER
-            for name, _, sign, _ in _METRICS
-            if self.values(better, name).keys() & self.values(worse, name).keys()
+            compare(
+                better,
+                worse,
+                metric.name,
+                self.values(better, metric.name),
+                self.values(worse, metric.name),
+                metric.better,
+            )
+            for better, worse in (*ORDER, *FURTHER)
+            for metric in _METRICS
+            if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
 
     def tables(self) -> list[TextTable]:
         """Ours with standard errors, the paper's, and the comparison."""
-        headings = tuple(heading for _, heading, _, _ in _METRICS)
+        metrics = self._metrics()
+        headings = tuple(_heading(metric) for metric in metrics)
         ours = [
-            (row, *(self._cell(self.values(row, name), factor) for name, _, _, factor in _METRICS))
+            (row, *(self._cell(self.values(row, metric.name), _factor(metric)) for metric in metrics))
             for row in self.figures
         ]
         seeds = sorted({seed for own in self.figures.values() for seed in own})
@@ -119,9 +134,17 @@ class AblationReport:
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
-                tuple((row, *_published(row)) for row in self.figures if row in _PUBLISHED_ROWS),
+                tuple((row, *_published(row, metrics)) for row in self.figures if row in _PUBLISHED_ROWS),
             ),
             self._verdicts(),
+        ]
+
+    def _metrics(self) -> list[MetricSpec]:
+        """The columns: of further tasks only where a row has learnt them."""
+        return [
+            metric
+            for metric in _METRICS
+            if metric.name in _OF_EVERY_NETWORK or any(self.values(row, metric.name) for row in self.figures)
         ]
 
     def markdown(self) -> str:
@@ -151,11 +174,12 @@ class AblationReport:
 
     def _verdicts(self) -> TextTable:
         rows = []
-        factors = {name: (heading, factor) for name, heading, _, factor in _METRICS}
+        metrics = {metric.name: metric for metric in _METRICS}
         for pair in self.comparisons():
-            heading, factor = factors[pair.metric]
+            metric = metrics[pair.metric]
+            factor = _factor(metric)
             gain = f"{factor * pair.difference:+.3f} ± {factor * pair.standard_error:.3f}"
-            rows.append((f"{pair.better} over {pair.worse}", heading, gain, pair.verdict))
+            rows.append((f"{pair.better} over {pair.worse}", _heading(metric), gain, pair.verdict))
         title = f"Paired gains (+ is better) ± standard error; decided beyond {STANDARD_ERRORS:g} standard errors"
         return TextTable(title, ("paper's order", "metric", "gain", "here"), tuple(rows))
 
@@ -190,10 +214,20 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return mean, statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
 
-def _published(row: str) -> list[str]:
+def _heading(metric: MetricSpec) -> str:
+    return f"{metric.heading}, {metric.unit}" if metric.unit else metric.heading
+
+
+def _factor(metric: MetricSpec) -> float:
+    return 100.0 if metric.percent else 1.0
+
+
+def _published(row: str, metrics: Sequence[MetricSpec]) -> list[str]:
     table, method = _PUBLISHED_ROWS[row]
     found = next(entry.figures for entry in PUBLISHED if entry.table == table and entry.method == method)
     cells = []
-    for name, _, _, factor in _METRICS:
-        cells.append(MISSING if name not in found else f"{factor * found[name]:.{1 if factor > 1 else 3}f}")
+    for metric in metrics:
+        value = found.get(metric.name)
+        digits = 1 if metric.percent else 3
+        cells.append(MISSING if value is None else f"{_factor(metric) * value:.{digits}f}")
     return cells

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 
 from cinet_core.data.sample import Batch
-from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
-from cinet_core.evaluation.protocols import FULL, predicted_labels
 from cinet_core.model.cinet import CINetOutput
 
-PROTOCOL = replace(FULL, name="batch")
+if TYPE_CHECKING:
+    from cinet_core.tasks.learning.base import TaskLearning
 
 
 class BatchMetrics:
-    """Depth in metric metres and labels of batches, every pixel of the network's input with a truth.
+    """The metrics of all tasks over batches: every pixel of the network's input with a truth, depth in metric metres.
 
     These are figures to choose a checkpoint by. `evaluate` gives those to report.
 
     Args:
+        tasks: what is scored: `task_learning(config.tasks)`.
         num_classes: C.
         canonical_focal: f_c, pixels.
     """
 
-    def __init__(self, num_classes: int, canonical_focal: float) -> None:
+    def __init__(self, tasks: Sequence[TaskLearning], num_classes: int, canonical_focal: float) -> None:
         self.canonical_focal = canonical_focal
-        self._depth = DepthMetrics(PROTOCOL)
-        self._segmentation = SegmentationMetrics(num_classes)
+        self._metrics = [(task, task.metric(num_classes)) for task in tasks]
 
     def update(self, output: CINetOutput, batch: Batch) -> None:
         """Add a batch.
@@ -41,27 +41,24 @@ class BatchMetrics:
             ValueError: the network's depth is not finite and positive where there is a truth.
         """
         scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
-        self._depth.update(output.depth.squeeze(1).float() * scale, batch.depth * scale)
-        height, width = batch.labels.shape[-2:]
-        self._segmentation.update(predicted_labels(output.logits, height, width), batch.labels)
+        for task, metric in self._metrics:
+            task.update_on_batch(metric, output, batch, scale)
 
     def all_reduced(self, device: torch.device | str = "cpu") -> BatchMetrics:
         """A copy that has seen what all processes saw; see `SummedMetric.all_reduced`."""
         reduced = copy.copy(self)
-        reduced._depth = self._depth.all_reduced(device)
-        reduced._segmentation = self._segmentation.all_reduced(device)
+        reduced._metrics = [(task, metric.all_reduced(device)) for task, metric in self._metrics]
         return reduced
 
     def compute(self) -> dict[str, float]:
-        """The figures of `DepthMetrics` and `SegmentationMetrics`; those of a task without any truth are left out."""
+        """The figures of all metrics by name; those of a task without any truth are left out."""
         figures: dict[str, float] = {}
-        if self._depth.images:
-            figures |= self._depth.compute()
-        if self._segmentation.sums.any():
-            figures |= self._segmentation.compute()
+        for _, metric in self._metrics:
+            if not metric.is_empty:
+                figures |= metric.compute()
         return figures
 
     def reset(self) -> None:
         """Forget everything that was seen."""
-        self._depth.reset()
-        self._segmentation.reset()
+        for _, metric in self._metrics:
+            metric.reset()

@@ -7,10 +7,8 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -18,21 +16,21 @@ from cinet_core.checkpoint import TrainingCamera
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.nyu_depth_v2 import META as NYU
-from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.attention import AttentionMetrics
-from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore
-from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
-from cinet_core.evaluation.protocols import (
-    EIGEN,
-    FULL,
-    PAPER,
-    DepthProtocol,
-    LabelOrder,
-    predicted_labels,
-    resized_labels,
+from cinet_core.evaluation.evaluation import BrokenFrame, Counts, Evaluation
+from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol
+from cinet_core.evaluation.scorers import (
+    DEPLOYED,
+    LABEL_ORDERS,
+    DepthScorer,
+    LabelScorer,
+    Predicted,
+    ScoredFrame,
+    Scorer,
+    TaskScorer,
 )
-from cinet_core.evaluation.stability import PosedDataset, PosedFrame, StabilityMetrics
+from cinet_core.evaluation.stability import PosedDataset, StabilityMetrics
 from cinet_core.geometry import Intrinsics, fit_network_size
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
@@ -40,11 +38,10 @@ from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.model.cinet import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
+from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.tasks.learning import task_learning
 
 __all__ = ["DEPLOYED", "LABEL_ORDERS", "BackendFor", "EvaluationGraph", "evaluate_model", "protocols_for"]
-
-DEPLOYED: LabelOrder = "argmax-resize"
-LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", DEPLOYED)
 
 BackendFor = Callable[[DeployableGraph], Backend]
 
@@ -101,7 +98,7 @@ def evaluate_model(
     scores = _Scores(model, camera, dataset, protocols, backend_for)
     numbers = spread(len(dataset), limit)
     with _evaluating(model.to(device)), torch.inference_mode():
-        waiting: list[_Frame] = []
+        waiting: list[ScoredFrame] = []
         for number in numbers:
             try:
                 frame = _read(dataset, raw, number)
@@ -132,18 +129,18 @@ class EvaluationGraph(DeployableGraph):
         size = fit_network_size(width, height, camera.width, camera.height)
         super().__init__(model, camera, image_size, size, output_size=size, depth_range=(0.0, math.inf))
 
-    def predict(self, images: Tensor, cameras: Sequence[Intrinsics | None]) -> tuple[CINetOutput, Tensor]:
-        """The network's output, and its metric depth.
+    def predict(self, images: Tensor, cameras: Sequence[Intrinsics | None]) -> tuple[CINetOutput, dict[str, Tensor]]:
+        """The network's answer, and the outputs of the tasks.
 
         Args:
             images: (B, 3, H, W) uint8 RGB, on the model's device.
             cameras: of the B images; None = the one that has f_net = f_c.
 
         Returns:
-            The output, and (B, h, w) float32 metres, both at `network_size`.
+            The answer, and what `forward` returns, both at `network_size`.
         """
-        output = self.model(self._network_input(images.permute(0, 2, 3, 1)))
-        return output, self._metric_depth(output.depth, self.intrinsics(cameras).to(images.device))
+        output = self.network_output(images.permute(0, 2, 3, 1))
+        return output, self.deployed(output, self.intrinsics(cameras).to(images.device))
 
     def intrinsics(self, cameras: Sequence[Intrinsics | None]) -> Tensor:
         """(B, 4) float32 fx fy cx cy of cameras; None = the one that has f_net = f_c."""
@@ -155,39 +152,6 @@ class EvaluationGraph(DeployableGraph):
         focal = self.canonical_focal
         camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
         return camera.resized(self.image_size[1], self.image_size[0])
-
-
-class _Frame:
-    """A sample, its place in the data set, and its other depth map and the camera's pose where these are known."""
-
-    def __init__(self, number: int, sample: Sample, raw: Sample | None, pose: npt.NDArray[np.float64] | None) -> None:
-        self.number, self.sample, self.pose = number, sample, pose
-        self._raw = raw
-
-    def truth(self, protocol: DepthProtocol) -> Tensor:
-        """(H, W) metres, 0 where unknown; what the protocol reads, as `_check` has seen to."""
-        return self._raw.depth if protocol.truth == "raw" and self._raw is not None else self.sample.depth
-
-    def posed(self, prediction: Tensor) -> PosedFrame | None:
-        """With what was predicted for it; None where it is not known what the camera saw, or from where."""
-        sample = self.sample
-        if self.pose is None or sample.intrinsics is None or not sample.has_depth:
-            return None
-        return PosedFrame(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
-
-
-class _Seen(NamedTuple):
-    """What was predicted for frames of one size, at the network's size.
-
-    Attributes:
-        depth: (B, h, w) float32 metres, on the CPU.
-        output: of the network, where PyTorch ran it here.
-        labels: (B, h, w) uint8 class ids, of a backend, which gives nothing else of them.
-    """
-
-    depth: Tensor
-    output: CINetOutput | None
-    labels: Tensor | None
 
 
 class _Scores:
@@ -203,8 +167,10 @@ class _Scores:
     ) -> None:
         self.model, self.camera, self.dataset = model, camera, dataset
         classes = model.config.num_classes
-        self.depth = [DepthMetrics(protocol, aligned) for protocol in protocols for aligned in (False, True)]
-        self.labels = {order: SegmentationMetrics(classes) for order in LABEL_ORDERS}
+        self.depth = DepthScorer(protocols)
+        self.labels = LabelScorer(dataset.label_set.classes)
+        further = [task for task in task_learning(model.config.tasks) if task.spec.name not in DEFAULT_TASKS]
+        self.further = [TaskScorer(task, classes) for task in further]
         self.stability = StabilityMetrics()
         self.attention = AttentionMetrics(classes) if model.config.scene_understanding else None
         self.counts: defaultdict[str, int] = defaultdict(int)
@@ -213,7 +179,7 @@ class _Scores:
         self.backends: dict[tuple[int, int], Backend] = {}
         self.broken: list[BrokenFrame] = []
 
-    def add(self, frames: Sequence[_Frame]) -> None:
+    def add(self, frames: Sequence[ScoredFrame]) -> None:
         """Predict and score frames of one size."""
         width, height = frames[0].sample.size
         if (height, width) not in self.graphs:
@@ -221,42 +187,39 @@ class _Scores:
             self.graphs[height, width] = graph
             if self.backend_for is not None:
                 self.backends[height, width] = self.backend_for(graph)
-        seen = self._predict(frames, (height, width))
+        outputs, output = self._predict(frames, (height, width))
         for index, frame in enumerate(frames):
             sample = frame.sample
             self.counts["frames"] += 1
             self.counts["with_camera"] += sample.intrinsics is not None
-            if sample.has_depth:
-                self.counts["with_depth"] += 1
-                for metric in self.depth:
-                    metric.update(seen.depth[index, None], frame.truth(metric.protocol)[None])
-            posed = frame.posed(seen.depth[index])
+            self.counts["with_depth"] += sample.has_depth
+            self.counts["with_labels"] += sample.has_labels
+            chosen = slice(index, index + 1)
+            logits = None if output is None else output.logits[chosen]
+            predicted = Predicted({name: values[chosen] for name, values in outputs.items()}, logits)
+            scorers: tuple[Scorer, ...] = (self.depth, self.labels, *self.further)
+            for scorer in scorers:
+                scorer.add(predicted, frame)
+            posed = frame.posed(outputs["depth"][index])
             if posed is not None:
                 self.stability.update(posed)
-            if sample.has_labels:
-                self.counts["with_labels"] += 1
-                self._add_labels(seen, index, sample.labels)
+            if output is not None and sample.has_labels:
+                self._add_attention(output, chosen, sample.labels)
 
-    def _predict(self, frames: Sequence[_Frame], size: tuple[int, int]) -> _Seen:
+    def _predict(
+        self, frames: Sequence[ScoredFrame], size: tuple[int, int]
+    ) -> tuple[dict[str, Tensor], CINetOutput | None]:
+        """The tasks' outputs for frames of one size, on the CPU, and the network's answer where PyTorch ran it."""
         graph, cameras = self.graphs[size], [frame.sample.intrinsics for frame in frames]
         images = torch.stack([frame.sample.image for frame in frames])
         if size in self.backends:
             pixels = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
             predicted = self.backends[size].run(pixels, graph.intrinsics(cameras).numpy())
-            return _Seen(torch.from_numpy(predicted.depth), None, torch.from_numpy(predicted.labels))
-        output, depth = graph.predict(images.to(self.model.image_mean.device), cameras)
-        return _Seen(depth.cpu(), output, None)
+            return {name: torch.from_numpy(values) for name, values in predicted.outputs.items()}, None
+        output, outputs = graph.predict(images.to(self.model.image_mean.device), cameras)
+        return {name: values.cpu() for name, values in outputs.items()}, output
 
-    def _add_labels(self, seen: _Seen, index: int, truth: Tensor) -> None:
-        chosen = slice(index, index + 1)
-        height, width = truth.shape
-        if seen.labels is not None:
-            self.labels[DEPLOYED].update(resized_labels(seen.labels[chosen], height, width)[0], truth)
-        if seen.output is None:
-            return
-        output = seen.output
-        for order, metric in self.labels.items():
-            metric.update(predicted_labels(output.logits[chosen], height, width, order)[0], truth)
+    def _add_attention(self, output: CINetOutput, chosen: slice, truth: Tensor) -> None:
         if self.attention is not None and output.query is not None and output.key is not None:
             height, width = (-(-size // FEATURE_STRIDE) for size in output.logits.shape[-2:])
             small = ideal_attention_labels(truth[None], height, width)
@@ -275,32 +238,19 @@ class _Scores:
             counts=Counts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
             network_sizes=tuple(sorted({graph.network_size[::-1] for graph in self.graphs.values()})),
             backends=tuple(sorted({backend.name for backend in self.backends.values()})) or (TorchBackend.name,),
-            depth=tuple(_depth_score(metric) for metric in self.depth if metric.images),
-            labels=tuple(self._label_score(order) for order in LABEL_ORDERS if self.labels[order].sums.any()),
+            depth=self.depth.scores(),
+            labels=self.labels.scores(),
             stability=self.stability.compute(),
             attention=attention.compute() if attention is not None and attention.positions else None,
             broken=tuple(self.broken),
+            tasks=tuple(score for scorer in self.further for score in scorer.scores()),
         )
 
-    def _label_score(self, order: LabelOrder) -> LabelScore:
-        metric = self.labels[order]
-        recall = metric.sums.diagonal() / metric.sums.sum(dim=1)
-        return LabelScore(order, metric.compute(), self._by_class(metric.class_iou()), self._by_class(recall))
 
-    def _by_class(self, values: Tensor) -> dict[str, float | None]:
-        found = [None if math.isnan(value) else value for value in values.tolist()]
-        return dict(zip(self.dataset.label_set.classes, found, strict=True))
-
-
-def _depth_score(metric: DepthMetrics) -> DepthScore:
-    protocol = metric.protocol
-    return DepthScore(protocol.name, str(protocol), metric.align_median, metric.images, metric.compute())
-
-
-def _read(dataset: SceneDataset, raw: SceneDataset | None, number: int) -> _Frame:
+def _read(dataset: SceneDataset, raw: SceneDataset | None, number: int) -> ScoredFrame:
     sample = dataset[number]
     other = sample if raw is dataset else raw[number] if raw is not None else None
-    return _Frame(number, sample, other, dataset.pose(number) if isinstance(dataset, PosedDataset) else None)
+    return ScoredFrame(number, sample, other, dataset.pose(number) if isinstance(dataset, PosedDataset) else None)
 
 
 def _check(model: CINet, dataset: SceneDataset, raw: SceneDataset | None, protocols: Sequence[DepthProtocol]) -> None:

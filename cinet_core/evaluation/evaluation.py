@@ -74,6 +74,19 @@ class LabelScore:
 
 
 @dataclass(frozen=True)
+class TaskScore:
+    """A further task, at the size of its truth.
+
+    Attributes:
+        task: its name.
+        figures: by the names of its `TaskSpec.metrics`, and perhaps others.
+    """
+
+    task: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class StabilityScore:
     """How steady depth is from frame to frame.
 
@@ -106,6 +119,7 @@ class Evaluation:
         attention: see `AttentionMetrics.compute`; None where the network has no SUM, no frame has labels, or a backend
             ran it that gives predictions only.
         broken: frames that could not be read.
+        tasks: one entry for each further task of the network that a frame has a truth for.
     """
 
     dataset: str
@@ -121,6 +135,7 @@ class Evaluation:
     stability: StabilityScore | None
     attention: Mapping[str, float] | None
     broken: tuple[BrokenFrame, ...]
+    tasks: tuple[TaskScore, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -132,7 +147,7 @@ class Evaluation:
         return _plain(dataclasses.asdict(self)) | {"complete": self.complete}
 
     def figures(self) -> dict[str, float]:
-        """The reported figures by name: depth with its metric scale, labels, stability, attention.
+        """The reported figures by name: depth with its metric scale, labels, further tasks, stability, attention.
 
         Depth figures are called "<protocol>/<metric>", the last two "stability/<metric>" and "attention/<metric>".
         """
@@ -142,6 +157,8 @@ class Evaluation:
                 found |= {f"{score.protocol}/{name}": value for name, value in score.figures.items()}
         if self.labels:
             found |= self.labels[0].figures
+        for task in self.tasks:
+            found |= task.figures
         if self.stability is not None and self.stability.pairs:
             found |= {f"stability/{name}": value for name, value in self.stability.figures.items()}
         if self.attention is not None:

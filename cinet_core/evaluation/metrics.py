@@ -34,6 +34,15 @@ class SummedMetric:
 
     sums: Tensor
 
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was seen that counts."""
+        return not bool(self.sums.any())
+
+    def compute(self) -> dict[str, float]:
+        """The values by name; NaN where `is_empty`."""
+        raise NotImplementedError
+
     def reset(self) -> None:
         """Forget everything that was seen."""
         self.sums.zero_()

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cinet_core import __version__
 from cinet_core.checkpoint import ModelMetadata
-from cinet_core.evaluation.evaluation import Evaluation
+from cinet_core.evaluation.evaluation import Evaluation, TaskScore
 from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_rows
 from cinet_core.evaluation.tables import TextTable, number, percent
 from cinet_core.inference.choices import FLOAT32
+from cinet_core.tasks import DEPTH, SEGMENTATION, TaskSpec, get_task
 
 __all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "Report"]
 
 SCHEMA_VERSION = 1
 RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these figures mean nothing"
 
-_NUMBERS = {
-    "delta1": "δ1",
-    "delta2": "δ2",
-    "delta3": "δ3",
-    "rms": "rms",
-    "rms_log": "rms log",
-    "abs_rel": "abs rel",
-    "sq_rel": "sq rel",
-}
-_PERCENTS = {"pixel_accuracy": "pAcc %", "mean_recall": "mean recall %", "mean_iou": "mIoU %"}
 _STABILITY = {
     "depth_change": "median change that motion does not explain, ln(ratio)",
     "scale_change": "of the frame as a whole",
@@ -105,7 +96,7 @@ class Report:
         rows = published_rows(self.evaluation.benchmark)
         if not rows or LABEL_SETS[rows[0].dataset] == self.evaluation.label_set:
             return rows
-        return tuple(_only(row, _NUMBERS) for row in rows if _has(row, _NUMBERS))
+        return tuple(_only(row, DEPTH) for row in rows if _has(row, DEPTH))
 
     def notes(self) -> list[str]:
         """What the tables do not say: the protocol of every figure, and whether it may be compared."""
@@ -130,6 +121,7 @@ class Report:
         """All tables, those with published figures in them first."""
         tables = [self._depth(), self._scale()] if self.evaluation.depth else []
         tables += [self._labels()] if self.evaluation.labels else []
+        tables += [self._further(score) for score in self.evaluation.tasks]
         tables += self._stability()
         if self.evaluation.attention is not None:
             attention = self.evaluation.attention
@@ -192,17 +184,26 @@ class Report:
     def _depth(self) -> TextTable:
         """One row for each way that we were measured in, then the published ones."""
         rows = [
-            (f"{self._ours()}, {score.protocol}{', aligned' if score.aligned else ''}", *_numbers(score.figures))
+            (f"{self._ours()}, {score.protocol}{', aligned' if score.aligned else ''}", *_cells(DEPTH, score.figures))
             for score in self.evaluation.depth
         ]
-        rows += [(_source(row), *_numbers(row.figures)) for row in self.published() if _has(row, _NUMBERS)]
-        return TextTable("Depth", ("method, protocol", *_NUMBERS.values()), tuple(rows))
+        return self._with_published(DEPTH, rows)
 
     def _labels(self) -> TextTable:
         """The same for labels."""
-        rows = [(f"{self._ours()}, {score.order}", *_percents(score.figures)) for score in self.evaluation.labels]
-        rows += [(_source(row), *_percents(row.figures)) for row in self.published() if _has(row, _PERCENTS)]
-        return TextTable("Labels", ("method, protocol", *_PERCENTS.values()), tuple(rows))
+        scores = self.evaluation.labels
+        rows = [(f"{self._ours()}, {score.order}", *_cells(SEGMENTATION, score.figures)) for score in scores]
+        return self._with_published(SEGMENTATION, rows)
+
+    def _further(self, score: TaskScore) -> TextTable:
+        """The row of a further task."""
+        task = get_task(score.task)
+        return self._with_published(task, [(self._ours(), *_cells(task, score.figures))])
+
+    def _with_published(self, task: TaskSpec, rows: list[tuple[str, ...]]) -> TextTable:
+        """The table of a task: our rows, then the published ones."""
+        rows = rows + [(_source(row), *_cells(task, row.figures)) for row in self.published() if _has(row, task)]
+        return TextTable(task.title, ("method, protocol", *(metric.heading for metric in task.metrics)), tuple(rows))
 
     def _ours(self) -> str:
         return "RANDOM WEIGHTS" if self.metadata.random_weights else "ours"
@@ -253,23 +254,20 @@ class Report:
         return TextTable(title, ("class", *columns), (*rows, ("mean", *map(percent, means))))
 
 
-def _numbers(figures: Mapping[str, float]) -> list[str]:
-    return [number(figures.get(name)) for name in _NUMBERS]
+def _cells(task: TaskSpec, figures: Mapping[str, float]) -> list[str]:
+    return [(percent if metric.percent else number)(figures.get(metric.name)) for metric in task.metrics]
 
 
-def _percents(figures: Mapping[str, float]) -> list[str]:
-    return [percent(figures.get(name)) for name in _PERCENTS]
-
-
-def _has(row: PublishedRow, names: Iterable[str]) -> bool:
-    return any(name in row.figures for name in names)
+def _has(row: PublishedRow, task: TaskSpec) -> bool:
+    return any(metric.name in row.figures for metric in task.metrics)
 
 
 def _source(row: PublishedRow) -> str:
     return f"{row.method}{f' ({row.data})' if row.data else ''}, {row.table}"
 
 
-def _only(row: PublishedRow, names: Mapping[str, str]) -> PublishedRow:
+def _only(row: PublishedRow, task: TaskSpec) -> PublishedRow:
+    names = {metric.name for metric in task.metrics}
     return dataclasses.replace(row, figures={name: value for name, value in row.figures.items() if name in names})
 
 

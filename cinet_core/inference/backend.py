@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,20 +24,21 @@ class DeviceLostError(RuntimeError):
     """The device failed in a way that this process cannot recover from: only a new process can use it again."""
 
 
-class BackendOutput(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class BackendOutput:
     """Predictions of a batch in host memory, at the graph's output size.
 
     Attributes:
-        depth: (B, h, w) float32 metres, NaN = invalid.
-        labels: (B, h, w) uint8 class ids.
-        confidence: (B, h, w) uint8, 0..255.
+        outputs: those of the deployable graph by name, as `OutputSpec` describes them, with a batch axis in front.
         seconds: time of the stages "upload", "network" and "download"; only "network" where no copy is made.
     """
 
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
+    outputs: dict[str, npt.NDArray[Any]]
     seconds: dict[str, float]
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """An output by its name."""
+        return self.outputs[name]
 
 
 class Backend(Protocol):
@@ -77,5 +79,5 @@ def one_by_one(run: Callable[[Images, Floats], BackendOutput], images: Images, i
     if len(outputs) == 1:
         return outputs[0]
     seconds = {stage: sum(output.seconds[stage] for output in outputs) for stage in outputs[0].seconds}
-    depth, labels, confidence = (np.concatenate(parts) for parts in zip(*(one[:3] for one in outputs), strict=True))
-    return BackendOutput(depth, labels, confidence, seconds)
+    joined = {name: np.concatenate([output[name] for output in outputs]) for name in outputs[0].outputs}
+    return BackendOutput(joined, seconds)

@@ -1,4 +1,4 @@
-"""The one deployable graph: camera image and intrinsics in; metric depth, labels, confidence out.
+"""The one deployable graph: camera image and intrinsics in; the outputs of all tasks out.
 
 Every backend runs this module, so every backend gives the same answer, and nobody outside resizes or normalises.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,31 +15,16 @@ from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
 from cinet_core.inference.resampling import AntialiasedResize, NearestResize
-from cinet_core.model.cinet import CINet
+from cinet_core.model.cinet import CINet, CINetOutput
+from cinet_core.tasks import output_names
+from cinet_core.tasks.learning import GraphContext, TaskLearning, task_learning
+from cinet_core.tasks.learning.base import channels_last
 
-# 255 exponentials of it still sum up in float32.
-MAX_LOGIT = 80.0
-FLOAT32_BITS = 24
-# Logits below it are told apart about equally well, larger ones less.
-KNEE = 4.0
-
-
-class GraphOutput(NamedTuple):
-    """Predictions at the output size (h, w).
-
-    Attributes:
-        depth: (B, h, w) float32, metres along the optical axis, NaN outside the depth range.
-        labels: (B, h, w) uint8 class ids.
-        confidence: (B, h, w) uint8, round(255 * probability of the label).
-    """
-
-    depth: Tensor
-    labels: Tensor
-    confidence: Tensor
+__all__ = ["DeployableGraph"]
 
 
 class DeployableGraph(nn.Module):
-    """Resize, normalise, network, metric scale, back to the output size, for one image size.
+    """Resize, normalise, network, what the tasks make of its answer, back to the output size, for one image size.
 
     Args:
         model: the network; it is used, not copied.
@@ -48,6 +33,7 @@ class DeployableGraph(nn.Module):
         network_size: (height, width) that the network runs at.
         output_size: (h, w) of the predictions; None = `image_size`.
         depth_range: (nearest, farthest) valid depth in metres.
+        tasks: what the graph predicts; None = the tasks of the model's configuration.
     """
 
     def __init__(
@@ -58,9 +44,11 @@ class DeployableGraph(nn.Module):
         network_size: tuple[int, int],
         output_size: tuple[int, int] | None = None,
         depth_range: tuple[float, float] = (0.1, 10.0),
+        tasks: Sequence[TaskLearning] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
+        self.tasks = task_learning(model.config.tasks) if tasks is None else tuple(tasks)
         self.canonical_focal = camera.canonical_focal
         self.image_size = image_size
         self.network_size = network_size
@@ -83,29 +71,48 @@ class DeployableGraph(nn.Module):
         return other
 
     def in_one_pass(self) -> DeployableGraph:
-        """The same graph for the runtimes of a CPU, which decide on labels in one pass; see `_decide_in_one_pass`."""
+        """The same graph for the runtimes of a CPU, which decide on labels in one pass; see `decide_in_one_pass`."""
         other = copy.copy(self)
         other._in_one_pass = True
         return other
 
-    def forward(self, image: Tensor, intrinsics: Tensor) -> GraphOutput:
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Keys of what `forward` returns, in their order."""
+        return output_names(task.spec.name for task in self.tasks)
+
+    def forward(self, image: Tensor, intrinsics: Tensor) -> dict[str, Tensor]:
         """Predict.
 
         Args:
             image: (B, H, W, 3) uint8 RGB, H and W as in `image_size`.
             intrinsics: (B, 4) float32: fx, fy, cx, cy in pixels of that image.
+
+        Returns:
+            The outputs of all tasks by name (`OutputSpec`), in the order of `output_names`: (B, h, w) or
+            (B, h, w, channels) at `output_size`. Of depth and segmentation: `depth`, float32 metres along the optical
+            axis, NaN outside the depth range; `labels`, uint8 class ids; `confidence`, uint8, round(255 * probability
+            of the label).
         """
+        return self.deployed(self.network_output(image), intrinsics)
+
+    def network_output(self, image: Tensor) -> CINetOutput:
+        """What the network answers for images (B, H, W, 3) uint8 RGB."""
         pixels = self._network_input(image)
         reduced = self.reduced is not None
         with torch.autocast(image.device.type, self.reduced) if reduced else contextlib.nullcontext():
-            output = self.model(pixels)
-        decide = _decide_in_one_pass if self._in_one_pass else _decide
-        labels, confidence = decide(output.logits)
-        return GraphOutput(
-            self._metric_depth(output.depth, intrinsics),
-            self._nearest(labels),
-            self._nearest(confidence),
-        )
+            return self.model(pixels)
+
+    def deployed(self, output: CINetOutput, intrinsics: Tensor) -> dict[str, Tensor]:
+        """What `forward` returns, of the network's answer."""
+        context = GraphContext(intrinsics, self._depth_scale(intrinsics), self.depth_range, self._in_one_pass)
+        outputs: dict[str, Tensor] = {}
+        for task in self.tasks:
+            answer = task.deploy(output, context)
+            resized = {spec.name: self._resized(answer[spec.name], spec.resize) for spec in task.spec.outputs}
+            finished = task.finish(resized, context)
+            outputs |= {spec.name: channels_last(finished[spec.name]) for spec in task.spec.outputs}
+        return outputs
 
     def _network_input(self, image: Tensor) -> Tensor:
         pixels = image.permute(0, 3, 1, 2).float()
@@ -113,64 +120,19 @@ class DeployableGraph(nn.Module):
             pixels = self._shrink(pixels)
         return (pixels / 255 - self.model.image_mean) / self.model.image_std
 
-    def _metric_depth(self, canonical: Tensor, intrinsics: Tensor) -> Tensor:
-        """(B, 1, H, W) canonical -> (B, h, w) metric: times f_net / f_c, f_net = sqrt(fx sx fy sy) (spec/method.md)."""
+    def _depth_scale(self, intrinsics: Tensor) -> Tensor:
+        """(B, 1, 1) f_net / f_c, f_net = sqrt(fx sx fy sy): canonical depth times this is metric (spec/method.md)."""
         zoom = (self.network_size[0] * self.network_size[1] / (self.image_size[0] * self.image_size[1])) ** 0.5
         focal = (intrinsics[:, 0] * intrinsics[:, 1]).sqrt() * zoom
-        depth = canonical.float() * (focal / self.canonical_focal).reshape(-1, 1, 1, 1)
-        if self.output_size != self.network_size:
-            depth = F.interpolate(depth, size=self.output_size, mode="bilinear", align_corners=False)
-        depth = depth.squeeze(1)
-        nearest, farthest = self.depth_range
-        valid = (depth >= nearest) & (depth <= farthest)
-        return torch.where(valid, depth, torch.full_like(depth, float("nan")))
+        return (focal / self.canonical_focal).reshape(-1, 1, 1)
 
-    def _nearest(self, image: Tensor) -> Tensor:
+    def _resized(self, values: Tensor, resize: str) -> Tensor:
+        """(B, H, W) or (B, C, H, W) at the network's size -> the same at the output size."""
         if self.output_size == self.network_size:
-            return image
-        return self._enlarge(image)
-
-
-def _decide(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, C, H, W) -> class ids and round(255 * their softmax probability), both (B, H, W) uint8."""
-    logits = logits.float()
-    # Runtimes of ONNX files take several times longer for argmax over channels than for the same by element; PyTorch
-    # takes longer for the latter.
-    best, labels = _first_largest(logits) if torch.compiler.is_compiling() else logits.max(dim=1)
-    probability = (logits - best[:, None]).exp().sum(dim=1).reciprocal()
-    return _as_bytes(labels, probability)
-
-
-def _as_bytes(labels: Tensor, probability: Tensor) -> tuple[Tensor, Tensor]:
-    return labels.to(torch.uint8), (probability * 255).round().to(torch.uint8)
-
-
-def _decide_in_one_pass(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """`_decide` with logits rounded, near 0 to a 65,000th for 33 to 64 classes, coarser the larger they are.
-
-    A logit and its class are one number, the class below its last binary digit, so that one maximum finds both. With a
-    second maximum over channels, of those that equal the first, OpenVINO in bfloat16 takes three times as long for all
-    of this, because it changes the layout of the logits. The number takes all 24 bits of a float32: this is not for
-    runtimes that may compute it in half precision, such as TensorRT.
-    """
-    logits = logits.float()
-    last = logits.shape[1] - 1
-    classes = 2 ** max(last.bit_length(), 1)
-    steps = 2**FLOAT32_BITS // classes - 1
-    from_last = torch.arange(last, -1, -1, device=logits.device, dtype=logits.dtype).reshape(1, -1, 1, 1)
-    squashed = logits / (logits.abs() + KNEE)  # into -1 .. 1, whatever their range is
-    largest = ((squashed * steps).round() + from_last / classes).amax(dim=1)
-    whole = largest.floor()
-    labels = last - (largest - whole) * classes
-    best = KNEE * whole / (steps - whole.abs())
-    shares = [value.clamp(-MAX_LOGIT, MAX_LOGIT).exp() for value in (best, logits)]
-    return _as_bytes(labels, shares[0] / shares[1].sum(dim=1))
-
-
-def _first_largest(logits: Tensor) -> tuple[Tensor, Tensor]:
-    """As `logits.max(dim=1)`: of equal ones the first."""
-    last = logits.shape[1] - 1
-    best = logits.amax(dim=1, keepdim=True)
-    from_last = torch.arange(last, -1, -1, device=logits.device, dtype=logits.dtype).reshape(1, -1, 1, 1)
-    labels = last - torch.where(logits == best, from_last, torch.zeros_like(from_last)).amax(dim=1)
-    return best.squeeze(1), labels
+            return values
+        planes = values.flatten(0, -3) if values.dim() == 4 else values
+        if resize == "bilinear":
+            planes = F.interpolate(planes[:, None], size=self.output_size, mode="bilinear", align_corners=False)[:, 0]
+        else:
+            planes = self._enlarge(planes)
+        return planes.unflatten(0, values.shape[:-2]) if values.dim() == 4 else planes

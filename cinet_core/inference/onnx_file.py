@@ -17,7 +17,6 @@ from cinet_core.checkpoint import Checkpoint, ModelMetadata, save_checkpoint
 from cinet_core.inference.graph import DeployableGraph
 
 INPUTS = ("image", "intrinsics")
-OUTPUTS = ("depth", "labels", "confidence")
 OPSET = 18
 # Another one whenever the graph computes something else, or is quantised otherwise: no cached file of before is taken.
 GRAPH_VERSION = 3
@@ -35,8 +34,9 @@ def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, pa
     """Write a graph for one image at a time, weights inside, whole or not at all.
 
     Inputs: `image` (1, H, W, 3) uint8 RGB; `intrinsics` (1, 4) float32, fx fy cx cy in pixels of the image. Outputs:
-    `depth` (1, h, w) float32 metres, NaN = invalid; `labels` and `confidence` (1, h, w) uint8. The metadata of the file
-    hold, as JSON under `cinet_metadata`, those of the checkpoint, its digest and the three sizes.
+    `depth` (1, h, w) float32 metres, NaN = invalid; `labels` and `confidence` (1, h, w) uint8; and those of further
+    tasks that the network has (`cinet_core.tasks`). The metadata of the file hold, as JSON under `cinet_metadata`,
+    those of the checkpoint, its digest and the three sizes.
 
     Args:
         graph: with a model in evaluation mode, on the CPU.
@@ -57,7 +57,7 @@ def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, pa
                 graph,
                 (images, intrinsics),
                 input_names=list(INPUTS),
-                output_names=list(OUTPUTS),
+                output_names=list(graph.output_names),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,

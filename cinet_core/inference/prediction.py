@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from cinet_core.atomic_file import write_whole
-from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.geometry import Intrinsics, unproject, without_edges
-from cinet_core.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.model_metadata import ModelMetadata
+from cinet_core.tasks import TASKS, erase
 
 # Drawing is imported where it is done: a node predicts and draws nothing.
 __all__ = ["PREDICTION_FILES", "RANDOM_WARNING", "Prediction"]
 
-PREDICTION_FILES = ("panel", "depth", "labels", "cloud")
+_IMAGE_FILES = {file.kind: (task, file) for task in TASKS for file in task.files}
+PREDICTION_FILES = ("panel", *_IMAGE_FILES, "cloud")
 """What `Prediction.save` can write."""
 
 RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
@@ -32,16 +35,16 @@ class Prediction:
     """What was seen in one image, at the output size (H, W).
 
     >>> depth, labels = np.full((3, 4), 2.0, np.float32), np.zeros((3, 4), np.uint8)
-    >>> prediction = Prediction(depth, labels, labels, Intrinsics(4.0, 4.0, 1.5, 1.0, 4, 3), {})
+    >>> outputs = {"depth": depth, "labels": labels, "confidence": labels}
+    >>> prediction = Prediction(outputs, Intrinsics(4.0, 4.0, 1.5, 1.0, 4, 3), {})
     >>> prediction
     <Prediction 4x3, depth 2.00 to 2.00 m, median 2.00 m>
     >>> prediction.points()[0, 0].tolist()
     [-0.75, -0.5, 2.0]
 
     Attributes:
-        depth: (H, W) float32, metres along the optical axis, NaN = invalid.
-        labels: (H, W) uint8 class ids; 255 = unlabelled.
-        confidence: (H, W) uint8, 0..255.
+        outputs: what the tasks of the network gave, by name, as `cinet_core.tasks.OutputSpec` describes it: (H, W) or
+            (H, W, channels). "depth", "labels" and "confidence" are there always, and have properties.
         intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
         seconds: time per stage of the batch that the image was part of.
         image: (H', W', 3) uint8 RGB that was predicted on, upright and rectified, not a copy; None where it
@@ -49,13 +52,38 @@ class Prediction:
         metadata: of the network; None where it did not predict.
     """
 
-    depth: npt.NDArray[np.float32]
-    labels: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.uint8]
+    outputs: Mapping[str, npt.NDArray[Any]]
     intrinsics: Intrinsics | None
     seconds: dict[str, float]
     image: npt.NDArray[np.uint8] | None = None
     metadata: ModelMetadata | None = None
+
+    @property
+    def depth(self) -> npt.NDArray[np.float32]:
+        """(H, W) float32, metres along the optical axis, NaN = invalid."""
+        return self.outputs["depth"]
+
+    @property
+    def labels(self) -> npt.NDArray[np.uint8]:
+        """(H, W) uint8 class ids; 255 = unlabelled."""
+        return self.outputs["labels"]
+
+    @property
+    def confidence(self) -> npt.NDArray[np.uint8]:
+        """(H, W) uint8, 0..255: probability of the label."""
+        return self.outputs["confidence"]
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        """An output by its name, such as "depth". Raises KeyError, naming those there are, where the network has none.
+
+        >>> Prediction({"depth": np.ones((3, 4), np.float32)}, None, {})["normals"]
+        Traceback (most recent call last):
+            ...
+        KeyError: "this network has no output 'normals': it has depth"
+        """
+        if name not in self.outputs:
+            raise KeyError(f"this network has no output {name!r}: it has {', '.join(self.outputs)}")
+        return self.outputs[name]
 
     @property
     def label_set(self) -> LabelSet:
@@ -76,19 +104,18 @@ class Prediction:
         return {self.class_names[label]: float(counts[label] / self.labels.size) for label in order if counts[label]}
 
     def within(self, valid: npt.NDArray[np.bool_] | None) -> Prediction:
-        """The prediction where the image shows something: NaN, 255 and 0 elsewhere; the same one for None.
+        """The prediction where the image shows something, and invalid elsewhere; the same one for None.
+
+        Invalid is NaN for depth, 255 for labels and 0 for confidence (`OutputSpec.invalid`).
 
         Args:
             valid: (H, W) bool, False where rectification left the image without a source.
         """
         if valid is None:
             return self
-        return replace(
-            self,
-            depth=np.where(valid, self.depth, np.float32(np.nan)),
-            labels=np.where(valid, self.labels, np.uint8(UNLABELLED)),
-            confidence=np.where(valid, self.confidence, np.uint8(0)),
-        )
+        outputs = {name: values.copy() for name, values in self.outputs.items()}
+        erase(outputs, ~valid)
+        return replace(self, outputs=outputs)
 
     def points(self, edge_filter: float = 0.0) -> npt.NDArray[np.float32]:
         """The position of each pixel in the camera's frame: x right, y down, z forward.
@@ -149,6 +176,7 @@ class Prediction:
         - ``NAME_panel.png``: see `panel`.
         - ``NAME_depth.png``: 16-bit, millimetres, 0 = invalid.
         - ``NAME_labels.png``: 8-bit class ids, 255 = unlabelled.
+        - those of further tasks that the network has (`TaskSpec.files`); of others nothing is written.
         - ``NAME_cloud.ply``: x y z, colour, label, confidence of each point; not written where the camera is unknown
           or no depth is valid.
 
@@ -174,11 +202,10 @@ class Prediction:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = {}
-        images = {
-            "panel": lambda: cv2.cvtColor(self.panel(caption), cv2.COLOR_RGB2BGR),
-            "depth": lambda: depth_millimetres(self.depth),
-            "labels": lambda: self.labels,
-        }
+        images: dict[str, Callable[[], npt.NDArray[Any]]] = {"panel": lambda: self.panel(caption)}
+        for kind, (task, file) in _IMAGE_FILES.items():
+            if all(output.name in self.outputs for output in task.outputs):
+                images[kind] = partial(file.image, self.outputs)
         for kind, image in images.items():
             if kind in kinds:
                 written[kind] = folder / f"{name}_{kind}.png"
@@ -224,7 +251,10 @@ class Prediction:
         return cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _write_png(path: Path, picture: npt.NDArray[np.generic]) -> None:
+def _write_png(path: Path, picture: npt.NDArray[Any]) -> None:
+    """Write a grey or an RGB image."""
+    if picture.ndim == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     encoded, content = cv2.imencode(".png", picture)
     if not encoded:
         raise OSError(f"{path}: OpenCV could not encode an image of {picture.shape} {picture.dtype}")

@@ -216,12 +216,10 @@ class Predictor:
         cameras = [camera or self._canonical_camera(height, width) for camera in intrinsics]
         values = np.array([(c.fx, c.fy, c.cx, c.cy) for c in cameras], dtype=np.float32)
         output = backend.run(stacked(images), values)
-        out_height, out_width = output.depth.shape[1:]
+        out_height, out_width = output["depth"].shape[1:]
         return [
             Prediction(
-                depth=output.depth[index],
-                labels=output.labels[index],
-                confidence=output.confidence[index],
+                outputs={name: values[index] for name, values in output.outputs.items()},
                 intrinsics=None if camera is None else camera.resized(out_width, out_height),
                 seconds=output.seconds,
                 image=images[index],

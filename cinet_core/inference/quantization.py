@@ -6,8 +6,8 @@ lose more than it gains (`docs/benchmarks.md` has the figures):
 
 - convolutions of the encoder in front of its features at 1/8, and its depthwise ones: their channels have ranges too
   unlike each other for one scale;
-- the depth head and the last block in front of it: at full size there is nothing any more that would smooth their
-  rounding, and surfaces would be grainy;
+- the depth head and the last block in front of it, and the heads of further tasks: at full size there is nothing any
+  more that would smooth their rounding, and surfaces would be grainy;
 - everything that is no convolution of the network: resampling, attention, metric depth (its focal length would get the
   range of the cameras that it was calibrated with), probabilities.
 """
@@ -34,6 +34,8 @@ CALIBRATION_SEED = 1
 
 NETWORK, ENCODER = "model.", "model.encoder."
 LAST_OF_DEPTH = ("model.decoders.stages.2.depth.", "model.depth_head.")
+# Of further tasks, whose answers are numbers at full size, too.
+TASK_HEADS = "model.task_heads."
 
 
 def quantize_in_child(source: Path, path: Path) -> None:
@@ -116,7 +118,7 @@ def kept(model: Any, network_size: tuple[int, int]) -> list[str]:
         groups = next((attribute.i for attribute in node.attribute if attribute.name == "group"), 1)
         early = math.prod(shapes[node.output[0]][2:]) > fewest
         in_encoder = weight.startswith(ENCODER) and (groups > 1 or early)
-        if not weight.startswith(NETWORK) or weight.startswith(LAST_OF_DEPTH) or in_encoder:
+        if not weight.startswith(NETWORK) or weight.startswith((*LAST_OF_DEPTH, TASK_HEADS)) or in_encoder:
             names.append(node.name)
     return names
 

@@ -14,10 +14,10 @@ import torch
 
 from cinet_core.inference.backend import CHOSEN, BackendOutput, Floats, Images, one_by_one
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
-from cinet_core.inference.onnx_file import INPUTS, OUTPUTS
+from cinet_core.inference.onnx_file import INPUTS
 from cinet_core.threads import threads
 
-Infer = Callable[[dict[str, npt.NDArray[Any]]], tuple[npt.NDArray[Any], ...]]
+Infer = Callable[[dict[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
 
 
 class OnnxBackend:
@@ -43,7 +43,7 @@ class OnnxBackend:
         self._infer = self._load(path, device, precision)
 
     def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
-        """What computes the outputs of one image, in their order; they belong to the caller."""
+        """What computes the outputs of one image, by name; they belong to the caller."""
         raise NotImplementedError
 
     def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
@@ -52,8 +52,8 @@ class OnnxBackend:
 
     def _run_one(self, images: Images, intrinsics: Floats) -> BackendOutput:
         start = time.perf_counter()
-        depth, labels, confidence = self._infer(dict(zip(INPUTS, (images, intrinsics), strict=True)))
-        return BackendOutput(depth, labels, confidence, {"network": time.perf_counter() - start})
+        outputs = self._infer(dict(zip(INPUTS, (images, intrinsics), strict=True)))
+        return BackendOutput(outputs, {"network": time.perf_counter() - start})
 
     def close(self) -> None:
         """See `Backend.close`."""
@@ -78,11 +78,13 @@ class OpenVinoBackend(OnnxBackend):
             # it would gain nothing either.
             "INFERENCE_PRECISION_HINT": "bf16" if precision == HALF else "f32",
         }
-        request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+        names = [output.any_name for output in compiled.outputs]
+        request = compiled.create_infer_request()
 
-        def infer(inputs: dict[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], ...]:
+        def infer(inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
             request.infer(inputs, share_inputs=True)
-            return tuple(request.get_tensor(name).data.copy() for name in OUTPUTS)
+            return {name: request.get_tensor(name).data.copy() for name in names}
 
         return infer
 
@@ -113,7 +115,8 @@ class OnnxRuntimeBackend(OnnxBackend):
         session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
         if session.get_providers()[0] != providers[0][0]:  # it goes on with the next one after a line in the log
             raise RuntimeError(f"ONNX Runtime could not start its {providers[0][0]}")
-        return lambda inputs: tuple(session.run(list(OUTPUTS), inputs))
+        names = [output.name for output in session.get_outputs()]
+        return lambda inputs: dict(zip(names, session.run(names, inputs), strict=True))
 
     @classmethod
     def provider(cls, device_type: str) -> str:

@@ -9,11 +9,12 @@ import shutil
 import statistics
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from cinet_core.checkpoint import Checkpoint
@@ -30,6 +31,7 @@ from cinet_core.inference.runtimes import (
     openvino_has_bfloat16,
 )
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
+from cinet_core.tasks import TASKS, OutputSpec
 
 TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
 # What `auto` tries. Not torch.compile on a CPU, where it takes a minute for less than the others give (`make bench`).
@@ -40,15 +42,15 @@ class Tolerance(NamedTuple):
     """How a backend may differ from PyTorch in float32; one that differs more is not taken.
 
     Attributes:
-        depth_error: relative difference of depth.
-        percentile: of the pixels, by which depth is judged.
-        equal_labels: least share of equal labels.
+        error: of numbers, as `difference` gives it.
+        percentile: of the pixels, by which numbers are judged.
+        equal: least share of equal ids.
         rooms: pictures that are looked at.
     """
 
-    depth_error: float
+    error: float
     percentile: float
-    equal_labels: float
+    equal: float
     rooms: int
 
 
@@ -247,29 +249,53 @@ def _check_answer(backend: Backend, graph: DeployableGraph, precision: str) -> N
     tolerance = {FLOAT32: EXACT, HALF: in_half, INT8: INTEGERS}[precision]
     images, intrinsics = _rooms(graph, tolerance.rooms)
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
-    depth_error, equal = difference(got, expected, tolerance.percentile)
-    if not (depth_error <= tolerance.depth_error and equal >= tolerance.equal_labels):
-        raise RuntimeError(
-            f"it answers otherwise than PyTorch: depth differs by up to {100 * depth_error:.2g} % "
-            f"in {tolerance.percentile:g} of 100 pixels, "
-            f"{100 * equal:.2f} % of labels are equal"
-        )
+    found = difference(got, expected, tolerance.percentile)
+    good, words = True, []
+    for spec in _compared(found):
+        value = found[spec.name]
+        if spec.agreement == "equal":
+            good &= value >= tolerance.equal
+            words.append(f"{100 * value:.2f} % of {spec.name} are equal")
+        else:
+            good &= value <= tolerance.error
+            pixels = f"{tolerance.percentile:g} of 100 pixels"
+            words.append(f"{spec.name} differs by up to {100 * value:.2g} % in {pixels}")
+    if not good:
+        raise RuntimeError(f"it answers otherwise than PyTorch: {', '.join(words)}")
 
 
-def difference(one: BackendOutput, other: BackendOutput, percentile: float = 100) -> tuple[float, float]:
-    """Relative difference of depth (a percentile over pixels that both hold valid), and share of equal labels.
+def difference(one: BackendOutput, other: BackendOutput, percentile: float = 100) -> dict[str, float]:
+    """How two backends differ in each output that `OutputSpec.agreement` does not ignore, by name.
 
-    Where more than one pixel in a hundred is valid for one only, the difference is 1: rounding decides on which side of
-    the depth range a pixel at its very end is, not more.
+    Of ids it is the share of equal ones. Of numbers it is the relative, or absolute, difference from `other`, 1 being
+    all of it: a percentile over the pixels that both hold valid. Where more than one pixel in a hundred is valid for
+    one only, it is 1: rounding decides on which side of the depth range a pixel at its very end is, not more.
     """
-    equal = float((one.labels == other.labels).mean())
-    valid = np.isfinite(one.depth) & np.isfinite(other.depth)
-    if (np.isfinite(one.depth) ^ np.isfinite(other.depth)).mean() > 0.01:
-        return 1.0, equal
+    return {
+        spec.name: float((one[spec.name] == other[spec.name]).mean())
+        if spec.agreement == "equal"
+        else _error(spec, one[spec.name], other[spec.name], percentile)
+        for spec in _compared(other.outputs)
+    }
+
+
+def _compared(names: Collection[str]) -> list[OutputSpec]:
+    specs = (spec for task in TASKS for spec in task.outputs)
+    return [spec for spec in specs if spec.name in names and spec.agreement != "ignored"]
+
+
+def _error(spec: OutputSpec, one: npt.NDArray[Any], other: npt.NDArray[Any], percentile: float) -> float:
+    full = 255.0 if other.dtype == np.uint8 else 1.0
+    one, other = one / np.float32(full), other / np.float32(full)
+    valid = np.isfinite(one) & np.isfinite(other)
+    if (np.isfinite(one) ^ np.isfinite(other)).mean() > 0.01:
+        return 1.0
     if not valid.any():
-        return 0.0, equal
-    errors = np.abs(one.depth[valid] - other.depth[valid]) / other.depth[valid]
-    return float(np.percentile(errors, percentile)), equal
+        return 0.0
+    errors = np.abs(one[valid] - other[valid])
+    if spec.agreement == "relative":
+        errors /= other[valid]
+    return float(np.percentile(errors, percentile))
 
 
 def _rooms(graph: DeployableGraph, count: int) -> tuple[Images, Floats]:

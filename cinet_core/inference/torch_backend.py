@@ -19,9 +19,10 @@ from cinet_core.inference.backend import (
     one_by_one,
 )
 from cinet_core.inference.choices import FLOAT32, HALF
-from cinet_core.inference.graph import DeployableGraph, GraphOutput
+from cinet_core.inference.graph import DeployableGraph
 
 Returned = TypeVar("Returned")
+Graph = Callable[[Tensor, Tensor], dict[str, Tensor]]
 
 # How allocators and libraries say it: CUDA's and the CPU's in torch, cuBLAS and cuDNN.
 _NO_MEMORY = ("out of memory", "can't allocate memory", "_ALLOC_FAILED")
@@ -81,7 +82,7 @@ class TorchBackend:
 
     def __init__(self, graph: DeployableGraph, precision: str = FLOAT32, reason: str = CHOSEN) -> None:
         self.reason = reason
-        self._graph: Callable[[Tensor, Tensor], GraphOutput] = graph.in_half() if precision == HALF else graph
+        self._graph: Graph = graph.in_half() if precision == HALF else graph
         self._device = graph.model.image_mean.device
         self.device = str(self._device)
 
@@ -111,12 +112,10 @@ class TorchBackend:
         marks[1].record(stream)
         output = self._graph(*on_device)
         marks[2].record(stream)
-        on_host = GraphOutput(
-            *(
-                torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
-                for tensor in output
-            )
-        )
+        on_host = {
+            name: torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True).copy_(tensor, non_blocking=True)
+            for name, tensor in output.items()
+        }
         marks[3].record(stream)
         marks[3].synchronize()
         stages = zip(("upload", "network", "download"), marks, marks[1:], strict=False)
@@ -172,7 +171,7 @@ class _CudaGraph:
     What it returns is overwritten by the next call on the same stream.
     """
 
-    def __init__(self, function: Callable[[Tensor, Tensor], GraphOutput], *example: Tensor) -> None:
+    def __init__(self, function: Graph, *example: Tensor) -> None:
         self._inputs = [tensor.clone() for tensor in example]
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.device(example[0].device):
@@ -186,12 +185,12 @@ class _CudaGraph:
             with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._output = function(*self._inputs)
 
-    def __call__(self, *arguments: Tensor) -> GraphOutput:
+    def __call__(self, *arguments: Tensor) -> dict[str, Tensor]:
         for kept, given in zip(self._inputs, arguments, strict=True):
             kept.copy_(given, non_blocking=True)
         self._graph.replay()
         return self._output
 
 
-def _to_numpy(output: GraphOutput, seconds: dict[str, float]) -> BackendOutput:
-    return BackendOutput(output.depth.numpy(), output.labels.numpy(), output.confidence.numpy(), seconds)
+def _to_numpy(outputs: dict[str, Tensor], seconds: dict[str, float]) -> BackendOutput:
+    return BackendOutput({name: tensor.numpy() for name, tensor in outputs.items()}, seconds)

@@ -13,7 +13,8 @@ from cinet_core.losses.depth import (
 )
 from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
 from cinet_core.losses.segmentation import ClassWeighting, class_weights, segmentation_loss
-from cinet_core.losses.total import STAGES, DepthSpace, LossWeights, MultiTaskLoss, Stage
+from cinet_core.losses.supervision import DepthSpace, Supervision
+from cinet_core.losses.total import STAGES, LossWeights, MultiTaskLoss, Stage
 
 __all__ = [
     "STAGES",
@@ -24,6 +25,7 @@ __all__ = [
     "LossWeights",
     "MultiTaskLoss",
     "Stage",
+    "Supervision",
     "attention_loss",
     "berhu_loss",
     "berhu_threshold",

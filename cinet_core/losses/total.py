@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.attention import attention_loss
 from cinet_core.losses.consistency import FeatureVariance, consistency_loss
-from cinet_core.losses.depth import (
-    PAIR_PIXELS,
-    berhu_loss,
-    berhu_threshold,
-    log_depth,
-    normal_loss,
-    pair_loss,
-    scale_invariant_loss,
-)
-from cinet_core.losses.reduction import LossTerm, global_maximum, global_means
-from cinet_core.losses.segmentation import segmentation_loss
+from cinet_core.losses.depth import PAIR_PIXELS
+from cinet_core.losses.reduction import LossTerm, global_means
+from cinet_core.losses.supervision import NO_TARGETS, DepthSpace, Supervision
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
-DepthSpace = Literal["metres", "log"]
-# Weight of SILog within the depth loss of log depth, where it joins BerHu.
-SILOG_WEIGHT = 0.5
+if TYPE_CHECKING:
+    from cinet_core.tasks.learning.base import TaskLearning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +33,7 @@ class LossWeights:
         segmentation: gamma, of the segmentation loss.
         pair: lambda, of the pair loss within the depth loss.
         normal: mu, of the normal loss within the depth loss.
+        tasks: of the losses of further tasks, by the task's name; 1 where none is given.
     """
 
     depth: float = 1.0
@@ -49,17 +41,19 @@ class LossWeights:
     segmentation: float = 0.3
     pair: float = 1.0
     normal: float = 5.0
+    tasks: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming the weight, unless every one is usable."""
-        for name, value in dataclasses.asdict(self).items():
+        values = dataclasses.asdict(self)
+        for name, value in (values | values.pop("tasks")).items():
             if not math.isfinite(value) or value < 0:
                 raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """What a stage of the recipe trains with; the depth and the segmentation loss are always active.
+    """What a stage of the recipe trains with; the losses of the tasks are always active.
 
     Attributes:
         number: 1 to 3, as the paper counts them.
@@ -84,11 +78,15 @@ STAGES = (
 class MultiTaskLoss(nn.Module):
     """L = L_att + alpha (L_berhu + lambda L_pair + mu L_norm) + beta L_con + gamma L_seg, all of them means.
 
+    The tasks give the terms of depth, of segmentation and of what else is learnt; what joins the tasks, attention and
+    consistency, is here.
+
     Every mean is taken over the valid elements of all processes (`global_means`). Each process must call it at the
     same time and for the same stage; how much supervision its samples carry is free: a term without a valid element
     anywhere is 0 and gives every parameter that it depends on a gradient of 0.
 
     Args:
+        tasks: what is learnt, in the order in which the losses are added: `task_learning(config.tasks)`.
         num_classes: C.
         feature_channels: c2, channels of the features that the consistency loss compares.
         class_weights: (C,) omega of Eq. 12, from `class_weights`; None weighs all classes 1.
@@ -108,6 +106,7 @@ class MultiTaskLoss(nn.Module):
 
     def __init__(
         self,
+        tasks: Sequence[TaskLearning],
         num_classes: int,
         feature_channels: int,
         class_weights: Tensor | None = None,
@@ -122,6 +121,7 @@ class MultiTaskLoss(nn.Module):
             raise ValueError(f"class_weights is {tuple(class_weights.shape)}: it must be ({num_classes},)")
         if pair_pixels < 2:
             raise ValueError(f"pair_pixels is {pair_pixels}: a pair needs at least 2")
+        self.tasks = tuple(tasks)
         self.num_classes = num_classes
         self.weights = weights or LossWeights()
         self.pair_pixels = pair_pixels
@@ -130,7 +130,13 @@ class MultiTaskLoss(nn.Module):
         self.feature_variance = FeatureVariance(feature_channels)
 
     def forward(
-        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
+        self,
+        output: CINetOutput,
+        depth: Tensor,
+        labels: Tensor,
+        seeds: Sequence[int] | Tensor,
+        stage: Stage,
+        targets: Mapping[str, Tensor] = NO_TARGETS,
     ) -> dict[str, Tensor]:
         """The losses of a batch by name, each before its weight, and their weighted `total`.
 
@@ -141,43 +147,37 @@ class MultiTaskLoss(nn.Module):
             labels: (B, H, W) integer class ids; ids outside 0..C-1 (255) are void.
             seeds: (B,) integers that decide the pixels of the pair loss, new ones at every step.
             stage: decides which terms are active.
+            targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
 
         Returns:
-            Scalars, equal on all processes: "berhu", "pair", "normal", "depth" (Eq. 11), "segmentation", where active
-            "silog", "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog";
+            "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention" and
+            "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
-        losses = global_means(self._terms(output, depth, labels, seeds, stage))
-        weights = self.weights
-        losses["depth"] = losses["berhu"] + weights.pair * losses["pair"] + weights.normal * losses["normal"]
-        if "silog" in losses:
-            losses["depth"] = losses["depth"] + SILOG_WEIGHT * losses["silog"]
-        total = weights.depth * losses["depth"] + weights.segmentation * losses["segmentation"]
+        truth = Supervision(
+            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets=targets
+        )
+        terms: dict[str, LossTerm] = {}
+        for task in self.tasks:
+            terms |= task.loss_terms(output, truth)
+        losses = global_means(terms | self._joining_terms(output, labels, stage))
+        parts = []
+        for task in self.tasks:
+            losses[task.spec.name] = task.loss(losses, self.weights)
+            parts.append(task.weight(self.weights) * losses[task.spec.name])
         if "attention" in losses:
-            total = total + losses["attention"]
+            parts.append(losses["attention"])
         if "consistency" in losses:
-            total = total + weights.consistency * losses["consistency"]
-        losses["total"] = total
+            parts.append(self.weights.consistency * losses["consistency"])
+        losses["total"] = sum(parts[1:], parts[0])
         return losses
 
-    def _terms(
-        self, output: CINetOutput, depth: Tensor, labels: Tensor, seeds: Sequence[int] | Tensor, stage: Stage
-    ) -> dict[str, LossTerm]:
-        """The active terms of this process, not averaged; the same names in the same order on all of them."""
-        prediction = output.depth.squeeze(1)
-        in_log = self.depth_space == "log"
-        compared = (log_depth(prediction), log_depth(depth)) if in_log else (prediction, depth)
-        threshold = global_maximum(berhu_threshold(*compared))
-        terms = {
-            "berhu": berhu_loss(*compared, threshold),
-            "pair": pair_loss(*compared, seeds, self.pair_pixels),
-            "normal": normal_loss(prediction, depth),
-            "segmentation": segmentation_loss(output.logits, labels, self.class_weights),
-        }
-        if in_log:
-            terms["silog"] = scale_invariant_loss(prediction, depth)
+    def _joining_terms(self, output: CINetOutput, labels: Tensor, stage: Stage) -> dict[str, LossTerm]:
+        """The active terms that join the tasks; the same names in the same order on all processes."""
+        terms: dict[str, LossTerm] = {}
         if stage.attention and output.query is not None and output.key is not None:
             height, width = (-(-size // FEATURE_STRIDE) for size in labels.shape[-2:])
             small = ideal_attention_labels(labels, height, width)

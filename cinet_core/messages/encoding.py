@@ -22,6 +22,7 @@ IS_BIGENDIAN = sys.byteorder == "big"
 
 _KINDS: dict[str, tuple[type[np.generic], int]] = {
     "32FC1": (np.float32, 1),
+    "32FC3": (np.float32, 3),
     "16UC1": (np.uint16, 1),
     "16SC1": (np.int16, 1),
     "mono8": (np.uint8, 1),
@@ -40,7 +41,7 @@ class ImageBuffer:
 
     Attributes:
         message: what to send. It changes with the next fill.
-        array: (H, W) or, for rgb8, (H, W, 3) view of ``message.data``, of the encoding's type.
+        array: (H, W) or, of three channels, (H, W, 3) view of ``message.data``, of the encoding's type.
     """
 
     def __init__(self, types: MessageTypes, encoding: str, height: int, width: int) -> None:

@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics, depth_edges
-from cinet_core.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import LabelSet
 from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import LabelPainter, unpack_rgb
 from cinet_core.messages.compression import compress_depth, compress_jpeg, compress_png
 from cinet_core.messages.downsampled_cloud import DownsampledCloud
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.fields import MessageTypes
-from cinet_core.messages.topics import COMPRESSED, DEPTH, DOWNSAMPLED_POINTS, JPEG, POINTS
+from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, IMAGES, POINTS
+from cinet_core.tasks import TASKS, ImageTopic, erase
+from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG
 
 if TYPE_CHECKING:
     from cinet_core.inference.predictor import Prediction
@@ -75,20 +77,36 @@ class Result:
     Attributes:
         header: of the input image, copied to every output.
         image: (H, W, 3) uint8 RGB.
-        depth: (H, W) float32 metres along z, NaN where invalid.
-        labels: (H, W) uint8 class ids, 255 unlabelled.
-        confidence: (H, W) uint8, 0 .. 255.
+        outputs: of the tasks by name, (H, W) or (H, W, channels), as `cinet_core.tasks.OutputSpec` describes them;
+            those of depth and segmentation are there always, and have properties.
         intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
         painter: of the label set.
     """
 
     header: Any
     image: Array
-    depth: Array
-    labels: Array
-    confidence: Array
+    outputs: dict[str, Array]
     intrinsics: Intrinsics | None
     painter: LabelPainter
+
+    @property
+    def depth(self) -> Array:
+        """(H, W) float32 metres along z, NaN where invalid."""
+        return self.outputs["depth"]
+
+    @property
+    def labels(self) -> Array:
+        """(H, W) uint8 class ids, 255 unlabelled."""
+        return self.outputs["labels"]
+
+    @property
+    def confidence(self) -> Array:
+        """(H, W) uint8, 0 .. 255."""
+        return self.outputs["confidence"]
+
+    def __getitem__(self, name: str) -> Array:
+        """An output by its name."""
+        return self.outputs[name]
 
     @classmethod
     def of(
@@ -110,22 +128,19 @@ class Result:
             painter: of the label set.
             settings: current ones.
         """
-        height, width = prediction.depth.shape
-        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        outputs = dict(prediction.outputs)
+        height, width = outputs["depth"].shape
         if image.shape[:2] != (height, width):
             image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
             valid = None if valid is None else cv2.resize(
                 valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
             ).astype(bool)  # fmt: skip
-        if settings.depth_scale != 1.0:
-            depth *= np.float32(settings.depth_scale)
-        if settings.depth_min > 0 or settings.depth_max > 0:
-            depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
-        if settings.label_min_confidence > 0:
-            labels[confidence < settings.label_min_confidence * 255.0] = UNLABELLED
+        for task in TASKS:
+            if task.adjust is not None and task.outputs[0].name in outputs:
+                task.adjust(outputs, settings)
         if valid is not None:
-            depth[~valid], labels[~valid], confidence[~valid] = np.nan, UNLABELLED, 0
-        return cls(header, image, depth, labels, confidence, prediction.intrinsics, painter)
+            erase(outputs, ~valid)
+        return cls(header, image, outputs, prediction.intrinsics, painter)
 
     @cached_property
     def packed_color(self) -> Array:
@@ -152,7 +167,6 @@ class FrameMessages:
         self._images: dict[tuple[str, str, int, int], ImageBuffer] = {}
         self._clouds: dict[tuple[int, int, int], CloudBuffer] = {}
         self._downsampled: dict[tuple[int, int, int], DownsampledCloud] = {}
-        self._mask_table: tuple[tuple[str, ...], Array] | None = None
         self._messages: dict[str, Callable[[Result, OutputSettings], Any]] = {
             "depth_registered/camera_info": self._camera_info,
             "semantic/camera_info": self._camera_info,
@@ -160,85 +174,43 @@ class FrameMessages:
             POINTS: self._cloud,
             DOWNSAMPLED_POINTS: self._downsampled_cloud,
         }
-        self._fillers: dict[str, Callable[[Result, OutputSettings], ImageBuffer]] = {
-            "depth_registered/image_rect": self._depth,
-            "semantic/image_raw": self._labels,
-            "semantic/confidence": self._confidence,
-            "semantic/mask": self._mask,
-            "semantic_color/image_raw": self._color,
-            "semantic_overlay/image_raw": self._overlay,
-            "rgb/image_rect": self._rgb,
-        }
 
     def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:
-        """The message for one of `topics.TOPICS`; None where the camera is unknown and the topic needs it.
+        """The message for one of `topics_of` the tasks; None where the camera is unknown and the topic needs it.
 
         Its memory is reused for the next frame: serialise it before.
         """
         if topic in COMPRESSED:
             return self._compressed(topic, result, settings)
-        if topic in self._fillers:
-            return self._fillers[topic](result, settings).message
+        if topic in IMAGES:
+            return self._image(IMAGES[topic], result, settings).message
         return self._messages[topic](result, settings)
 
     def _compressed(self, topic: str, result: Result, settings: OutputSettings) -> Any:
         plain, codec = COMPRESSED[topic]
         # Filled once more where the image itself is wanted, too: that takes a tenth of what compressing does.
-        image = self._fillers[plain](result, settings)
+        image = self._image(IMAGES[plain], result, settings)
         if codec == JPEG:
             return compress_jpeg(self._types, image.message, image.array, settings.compressed_jpeg_quality)
-        compress = compress_depth if codec == DEPTH else compress_png
+        compress = compress_depth if codec == COMPRESSED_DEPTH else compress_png
         return compress(self._types, image.message, image.array, settings.compressed_png_level)
 
-    def _image(self, topic: str, encoding: str, result: Result) -> ImageBuffer:
+    def _image(self, topic: ImageTopic, result: Result, settings: OutputSettings) -> ImageBuffer:
+        """The buffer of an image topic, filled."""
         height, width = result.depth.shape
-        key = (topic, encoding, height, width)
+        encoding = topic.encoding if isinstance(topic.encoding, str) else topic.encoding(settings)
+        key = (topic.name, encoding, height, width)
         if key not in self._images:
             # one buffer a topic: drop what another size or encoding left
-            self._images = {known: buffer for known, buffer in self._images.items() if known[0] != topic}
+            self._images = {known: buffer for known, buffer in self._images.items() if known[0] != topic.name}
             self._images[key] = ImageBuffer(self._types, encoding, height, width)
+        topic.fill(self._images[key], result, settings, self._label_set)
         return self._images[key]
-
-    def _filled(self, topic: str, encoding: str, pixels: Array, result: Result) -> ImageBuffer:
-        buffer = self._image(topic, encoding, result)
-        buffer.fill(pixels, result.header)
-        return buffer
 
     def _camera_info(self, result: Result, settings: OutputSettings) -> Any | None:
         if result.intrinsics is None:
             return None
         return camera_info_message(self._types, result.intrinsics, result.header)
-
-    def _depth(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        buffer = self._image("depth", settings.depth_encoding, result)
-        buffer.fill_depth(result.depth, result.header)
-        return buffer
-
-    def _labels(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        return self._filled("labels", settings.label_encoding, result.labels, result)
-
-    def _confidence(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        return self._filled("confidence", "mono8", result.confidence, result)
-
-    def _mask(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        if self._mask_table is None or self._mask_table[0] != settings.mask_classes:
-            table = np.zeros(256, dtype=np.uint8)
-            table[self._label_set.ids(name for name in settings.mask_classes if name)] = 1
-            self._mask_table = settings.mask_classes, table
-        return self._filled("mask", "mono8", cv2.LUT(result.labels, self._mask_table[1]), result)
-
-    def _color(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        return self._filled("color", "rgb8", result.color, result)
-
-    def _overlay(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        opacity = settings.overlay_opacity
-        buffer = self._image("overlay", "rgb8", result)
-        cv2.addWeighted(result.image, 1.0 - opacity, result.color, opacity, 0.0, dst=buffer.array)
-        buffer.message.header = result.header
-        return buffer
-
-    def _rgb(self, result: Result, settings: OutputSettings) -> ImageBuffer:
-        return self._filled("rgb", "rgb8", result.image, result)
 
     def _cloud(self, result: Result, settings: OutputSettings) -> Any | None:
         if result.intrinsics is None:

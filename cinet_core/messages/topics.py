@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+
+from cinet_core.tasks import TASKS
+from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG, ImageTopic
 
 _CAMERA_INFO, _IMAGE = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Image"
 _CLOUD, _COMPRESSED = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/CompressedImage"
 
 POINTS, DOWNSAMPLED_POINTS = "points", "points_downsampled"
 
-JPEG, PNG, DEPTH = "jpeg", "png", "compressedDepth"
-"""Codecs, as compressed_image_transport and compressed_depth_image_transport call them."""
-
-# Classes are read back from the palette's colours and from ids: these may not lose a bit.
-_CODECS: Mapping[str, str] = {
-    "depth_registered/image_rect": DEPTH,
-    "semantic/image_raw": PNG,
-    "semantic/confidence": PNG,
-    "semantic/mask": PNG,
-    "semantic_color/image_raw": PNG,
-    "semantic_overlay/image_raw": JPEG,
-    "rgb/image_rect": JPEG,
+IMAGES: Mapping[str, ImageTopic] = {
+    topic.name: topic
+    for topic in (
+        *(topic for task in TASKS for topic in task.topics),
+        ImageTopic(
+            "rgb/image_rect",
+            encoding="rgb8",
+            fill=lambda buffer, result, settings, label_set: buffer.fill(result.image, result.header),
+            codec=JPEG,
+        ),
+    )
 }
+"""Image topics of every frame: those of the tasks, and the image itself."""
 
 COMPRESSED: Mapping[str, tuple[str, str]] = {
-    f"{topic}/{'compressedDepth' if codec == DEPTH else 'compressed'}": (topic, codec)
-    for topic, codec in _CODECS.items()
+    f"{name}/{'compressedDepth' if topic.codec == COMPRESSED_DEPTH else 'compressed'}": (name, topic.codec)
+    for name, topic in IMAGES.items()
+    if topic.codec is not None
 }
 """Compressed forms, named as image_transport's subscribers look for them: the image's topic, and the codec."""
 
@@ -33,12 +37,12 @@ TOPICS: Mapping[str, str] = {
     "depth_registered/camera_info": _CAMERA_INFO,
     "semantic/camera_info": _CAMERA_INFO,
     "rgb/camera_info": _CAMERA_INFO,
-    **dict.fromkeys(_CODECS, _IMAGE),
+    **dict.fromkeys(IMAGES, _IMAGE),
     POINTS: _CLOUD,
     DOWNSAMPLED_POINTS: _CLOUD,
     **dict.fromkeys(COMPRESSED, _COMPRESSED),
 }
-"""Outputs of every frame and their types, in the order of publishing.
+"""Outputs of every frame and their types, in the order of publishing; `topics_of` has those of a network.
 
 The small ones come first, so that a synchroniser never waits for a camera_info; the compressed ones, which take the
 longest to make, last.
@@ -49,3 +53,9 @@ STATS = "stats"
 
 FULL: tuple[str, ...] = tuple(topic for topic in TOPICS if topic not in COMPRESSED and topic != DOWNSAMPLED_POINTS)
 """Those of `TOPICS` that hold everything; the others say the same again in fewer bytes."""
+
+
+def topics_of(tasks: Collection[str]) -> dict[str, str]:
+    """Those of `TOPICS` that a network with these tasks has, such as `ModelConfig.tasks`."""
+    foreign = {topic.name for task in TASKS if task.name not in tasks for topic in task.topics}
+    return {name: kind for name, kind in TOPICS.items() if COMPRESSED.get(name, (name,))[0] not in foreign}

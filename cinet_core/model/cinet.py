@@ -1,7 +1,9 @@
-"""CI-Net (paper, Fig. 1): encoder, scene understanding, two decoders that share features, two heads."""
+"""CI-Net (paper, Fig. 1): encoder, scene understanding, two decoders that share features, and their heads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -10,9 +12,10 @@ from torch import Tensor, nn
 from cinet_core.geometry import MIN_NETWORK_SIDE
 from cinet_core.model.config import ModelConfig
 from cinet_core.model.convolution import conv_block
-from cinet_core.model.decoder import DepthHead, SegmentationHead, TaskDecoders
+from cinet_core.model.decoder import DepthHead, SegmentationHead, TaskDecoders, TaskHead
 from cinet_core.model.encoder import Encoder
 from cinet_core.model.scene_understanding import SceneUnderstanding
+from cinet_core.tasks import task_specs
 
 MIN_IMAGE_SIZE = MIN_NETWORK_SIDE
 
@@ -26,6 +29,7 @@ class CINetOutput(NamedTuple):
         depth_features, semantic_features: (B, c2, H, W), what the heads read; the consistency loss compares them.
         query, key: (B, N, Cq); `query @ key.mT` are the attention logits. None without the SUM.
         attention: (B, N, N) in 0..1, only where `keep_attention` asked for it.
+        extra: of each further task by its name, (B, channels, H, W): what its head answers, not activated.
     """
 
     depth: Tensor
@@ -35,10 +39,11 @@ class CINetOutput(NamedTuple):
     query: Tensor | None
     key: Tensor | None
     attention: Tensor | None
+    extra: Mapping[str, Tensor] = MappingProxyType({})
 
 
 class CINet(nn.Module):
-    """The joint network for depth and semantic segmentation.
+    """The joint network for depth, semantic segmentation, and what other tasks its configuration names.
 
     Buffers `image_mean`, `image_std` (1, 3, 1, 1) are the statistics that its input must be normalised with:
     (rgb / 255 - image_mean) / image_std. They are saved with the weights.
@@ -72,6 +77,14 @@ class CINet(nn.Module):
         self.decoders = TaskDecoders(config.feature_channels, config.decoder_channels, config.sharing, config.separable)
         self.depth_head = DepthHead(config.decoder_channels[-1], config.initial_depth)
         self.segmentation_head = SegmentationHead(config.decoder_channels[-1], config.num_classes)
+        # Last, so that a seed gives the network of the paper the same weights whatever else it learns.
+        self.task_heads = nn.ModuleDict(
+            {
+                task.name: TaskHead(task.head, config.decoder_channels[-1])
+                for task in task_specs(config.tasks)
+                if task.head is not None
+            }
+        )
         if config.channels_last:
             self.to(memory_format=torch.channels_last)
 
@@ -107,6 +120,7 @@ class CINet(nn.Module):
             query=query,
             key=key,
             attention=attention,
+            extra={name: head(tasks) for name, head in self.task_heads.items()},
         )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from cinet_core.tasks import DEFAULT_TASKS, task_specs
+
 Sharing = Literal["fsm", "lsu", "none"]
 AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]
@@ -41,6 +43,7 @@ class ModelConfig:
         attention_divisor: d in Y = (A V) / d + X: "row" the row sum of A clamped to at least 1, "area" N, "none" 1.
         attention_logit_init: value at which the attention logits start; the default is a prior of 25 % "same class".
         initial_depth: canonical depth in metres at which the depth head starts: the median of the training set.
+        tasks: names of `cinet_core.tasks.TASKS` that the network has: "depth", "segmentation", and any further ones.
     """
 
     name: str
@@ -58,6 +61,7 @@ class ModelConfig:
     attention_divisor: AttentionDivisor = "row"
     attention_logit_init: float = -1.1
     initial_depth: float = 2.5
+    tasks: tuple[str, ...] = DEFAULT_TASKS
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming field, value and limit, unless every field is usable."""
@@ -85,10 +89,13 @@ class ModelConfig:
             )
         if not _is_finite(self.initial_depth) or not 0 < self.initial_depth <= 100:
             raise ValueError(f"initial_depth is {self.initial_depth!r}: it must lie in (0, 100] metres")
+        _check_tasks(self.tasks)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON types."""
-        return {**dataclasses.asdict(self), "decoder_channels": list(self.decoder_channels)}
+        """All fields as JSON types; `tasks` only where they are not the default, as before there were others."""
+        values = {**dataclasses.asdict(self), "decoder_channels": list(self.decoder_channels)}
+        tasks = values.pop("tasks")
+        return values if tasks == DEFAULT_TASKS else {**values, "tasks": list(tasks)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -101,13 +108,23 @@ class ModelConfig:
         missing = sorted(required - set(values))
         if missing:
             raise ValueError(f"model settings {missing} are missing")
-        channels = values.get("decoder_channels")
-        return cls(**{**values, **({"decoder_channels": tuple(channels)} if isinstance(channels, list) else {})})
+        own: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
+        return cls(**own)
 
 
 def _check_count(field: str, value: object, limit: int = 65536) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
         raise ValueError(f"{field} is {value!r}: it must be an integer from 1 to {limit}")
+
+
+def _check_tasks(names: object) -> None:
+    """Raise ValueError unless the names are tasks, each once, with those that every network has."""
+    if not isinstance(names, tuple) or len(set(names)) != len(names):
+        raise ValueError(f"tasks is {names!r}: it must be a tuple of names, each once")
+    task_specs(names)
+    missing = [name for name in DEFAULT_TASKS if name not in names]
+    if missing:
+        raise ValueError(f"tasks is {names!r}: every network has {' and '.join(DEFAULT_TASKS)}")
 
 
 def _check_choice(field: str, value: object, choices: tuple[Any, ...]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from cinet_core.model.config import Sharing
 from cinet_core.model.convolution import conv_block
 from cinet_core.model.feature_sharing import make_sharing
+from cinet_core.tasks.spec import HeadSpec
 
 # Softplus underflows to 0 for very negative inputs; depth must stay strictly positive (losses take its logarithm).
 DEPTH_FLOOR = 1e-4
@@ -90,4 +91,21 @@ class SegmentationHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, channels, H, W) -> (B, C, H, W)."""
+        return self.conv(features)
+
+
+class TaskHead(nn.Module):
+    """The head of a further task: a 1x1 convolution of the features of one decoder or of both, not activated."""
+
+    def __init__(self, spec: HeadSpec, channels: int) -> None:
+        super().__init__()
+        self.features = spec.features
+        self.conv = nn.Conv2d(2 * channels if spec.features == "both" else channels, spec.channels, 1)
+        nn.init.constant_(self.conv.bias, 0.0)  # type: ignore[arg-type]
+        if spec.bias:
+            self.conv.bias = nn.Parameter(torch.tensor(spec.bias))
+
+    def forward(self, tasks: TaskFeatures) -> Tensor:
+        """(B, channels, H, W) of both tasks -> (B, spec.channels, H, W)."""
+        features = torch.cat(tasks, dim=1) if self.features == "both" else getattr(tasks, self.features)
         return self.conv(features)

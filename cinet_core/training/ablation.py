@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import replacing
+from cinet_core.evaluation.ablation_report import further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
+from cinet_core.tasks import DEFAULT_TASKS, TASKS
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
 from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
@@ -32,6 +35,7 @@ class Variant:
         scene_understanding, sharing: see ModelConfig.
         consistency: the consistency loss is active in stage 3.
         supervise_attention: see LossSettings.
+        tasks: what is learnt beyond depth and segmentation.
     """
 
     name: str
@@ -39,19 +43,21 @@ class Variant:
     sharing: str
     consistency: bool = False
     supervise_attention: bool = True
+    tasks: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
         """The name, fit for a folder."""
-        return self.name.lower().replace("+", "_").replace(" ", "_").strip("_")
+        return re.sub("[+ ]+", "_", self.name.lower()).strip("_")
 
     def applied(self, recipe: Recipe, seed: int, output: Path) -> Recipe:
         """The recipe of one run of this row: same data, steps and learning rates, same seed as the other rows'."""
         overrides = {"scene_understanding": self.scene_understanding, "sharing": self.sharing}
+        tasks = (*DEFAULT_TASKS, *self.tasks) if self.tasks else recipe.model.tasks
         return replace(
             recipe,
             name=f"{recipe.name}: {self.name}, seed {seed}",
-            model=replace(recipe.model, overrides={**recipe.model.overrides, **overrides}),
+            model=replace(recipe.model, overrides={**recipe.model.overrides, **overrides}, tasks=tasks),
             losses=replace(recipe.losses, consistency=self.consistency, supervise_attention=self.supervise_attention),
             # One process a run: Lightning would start the others by repeating this whole command.
             run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}"), devices=1, nodes=1),
@@ -67,8 +73,14 @@ VARIANTS = (
     Variant("+SUM+FSM", True, "fsm"),
     Variant("Full", True, "fsm", consistency=True),
     Variant("Full without attention loss", True, "fsm", consistency=True, supervise_attention=False),
+    *(
+        Variant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
+        for task in TASKS
+        if task.name not in DEFAULT_TASKS
+    ),
 )
-"""Table 1, the LSU row of Table 3, and the network whose attention is left to find itself (Fig. 6)."""
+"""Table 1, the LSU row of Table 3, the network whose attention is left to find itself (Fig. 6), and the full network
+with each further task: does learning it help depth and labels?"""
 
 
 def variants_named(names: Sequence[str] | None) -> tuple[Variant, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,6 +14,8 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
+from cinet_core.tasks import DEFAULT_TASKS, RenderSettings
+from cinet_core.tasks.learning.base import GraphContext, TaskLearning, channels_last
 from cinet_core.visualize.attention import (
     Mark,
     MarkedFrame,
@@ -22,6 +27,7 @@ from cinet_core.visualize.attention import (
     pixel_at,
 )
 from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison
+from cinet_core.visualize.grid import Cell, Column, grid, image_tile
 from cinet_core.visualize.text import Picture
 
 TILE = 160
@@ -31,7 +37,12 @@ NAME = "network"
 
 @torch.no_grad()
 def training_pictures(
-    output: CINetOutput, batch: Batch, canonical_focal: float, label_set: LabelSet, images: int = 4
+    output: CINetOutput,
+    batch: Batch,
+    canonical_focal: float,
+    label_set: LabelSet,
+    images: int = 4,
+    tasks: Sequence[TaskLearning] = (),
 ) -> dict[str, Picture]:
     """What the network makes of the first images of a batch, beside the truth.
 
@@ -41,11 +52,12 @@ def training_pictures(
         canonical_focal: f_c in pixels: depth is drawn in metric metres.
         label_set: what the classes mean; C of them.
         images: how many of the batch are drawn, at most.
+        tasks: of the network; those beyond depth and segmentation get a picture each.
 
     Returns:
-        (H, W, 3) uint8 RGB pictures: "predictions", and "attention" (the rows of marked pixels, see
-        `visualize.attention`) where the network has a scene understanding module and an image has labels. The
-        attention is the predicted one, in stage 1 too, where the ideal one is applied.
+        (H, W, 3) uint8 RGB pictures: "predictions", the further tasks by their names, and "attention" (the rows of
+        marked pixels, see `visualize.attention`) where the network has a scene understanding module and an image has
+        labels. The attention is the predicted one, in stage 1 too, where the ideal one is applied.
 
     Raises:
         ValueError: output and batch are not of the same images, or no image is asked for.
@@ -68,10 +80,38 @@ def training_pictures(
         for i in range(count)
     ]
     pictures = {"predictions": comparison(frames, label_set, TILE)}
+    for task in tasks:
+        if task.spec.name not in DEFAULT_TASKS:
+            pictures[task.spec.name] = _further(task, output, batch, canonical_focal, label_set, count)
     marked = _marked(output, batch, label_set, count)
     if any(frame.marks for frame in marked):
         pictures["attention"] = attention_figure(marked, TILE)
     return pictures
+
+
+def _further(
+    task: TaskLearning, output: CINetOutput, batch: Batch, canonical_focal: float, label_set: LabelSet, count: int
+) -> Picture:
+    """The input, and what the task draws of its truth and of its prediction, a row an image."""
+    scale = (batch.focal / canonical_focal).reshape(-1, 1, 1)
+    context = GraphContext(batch.focal.new_zeros(len(batch), 4), scale, (0.0, math.inf), in_one_pass=False)
+    answers = {
+        "truth": task.true_outputs(batch),
+        NAME: task.finish(task.deploy(output, context), context),
+    }
+    columns = [Column("input", TILE)]
+    rows: list[list[Cell]] = []
+    for index in range(count):
+        image = image_tile(batch.images[index].permute(1, 2, 0).cpu().numpy(), TILE)
+        settings = RenderSettings(image, label_set, len(image))
+        row = [Cell(image, batch.names[index])]
+        for name, answer in answers.items():
+            one = {key: channels_last(values[index : index + 1])[0].cpu().numpy() for key, values in answer.items()}
+            for tile in task.spec.render(one, settings) if one else []:
+                row.append(Cell(tile.pictures[0], tile.title))
+                columns += [Column(name, TILE)] if index == 0 else []
+        rows.append(row)
+    return grid(columns, rows)
 
 
 def _marked(output: CINetOutput, batch: Batch, label_set: LabelSet, count: int) -> list[MarkedFrame]:

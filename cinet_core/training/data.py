@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import cv2
 import lightning
@@ -19,6 +19,7 @@ from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.statistics import DatasetStatistics, measure
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
 from cinet_core.label_sets import LabelSet, get_label_set
+from cinet_core.tasks.learning import TaskLearning
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
 
 
@@ -33,9 +34,14 @@ class TrainingData(lightning.LightningDataModule):
         batch_size: samples a process takes at once.
         seed: of order and variation.
 
+    Attributes:
+        tasks: whose targets the loaders serve beside depth and labels; set it before they are asked for.
+
     Raises:
         ValueError: the batch size is below 1.
     """
+
+    tasks: Sequence[TaskLearning] = ()
 
     def __init__(self, settings: DataSettings, batch_size: int, seed: int = 0) -> None:
         super().__init__()
@@ -80,7 +86,7 @@ class TrainingData(lightning.LightningDataModule):
     def transform(self) -> TrainingTransform:
         """What makes training samples of samples."""
         s = self.settings
-        return TrainingTransform(s.width, s.height, s.focal, s.augmentation, self.seed)
+        return TrainingTransform(s.width, s.height, s.focal, s.augmentation, self.seed, self.tasks)
 
     def steps_per_epoch(self, world_size: int = 1) -> int:
         """Batches that each of so many processes takes in an epoch.
@@ -148,7 +154,7 @@ class TrainingData(lightning.LightningDataModule):
                 "set's validation_fraction, so that each has one"
             )
         s = self.settings
-        still = TrainingTransform(s.width, s.height, s.focal, NO_AUGMENTATION, self.seed)
+        still = TrainingTransform(s.width, s.height, s.focal, NO_AUGMENTATION, self.seed, self.tasks)
         keys = [(0, index) for index in chosen[rank::world_size]]
         return self._loader(
             TransformedDataset(self._samples("validation"), still), batch_size=self.batch_size, sampler=keys

@@ -17,6 +17,7 @@ from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.batch_norm import freeze_statistics, synchronise
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
@@ -71,7 +72,7 @@ class CINetModule(lightning.LightningModule):
         self.validated: dict[str, Any] = {}
         self._stage_index = 0
         self._frozen: Sequence[Tensor] = []
-        self._task_metrics = BatchMetrics(model.config.num_classes, canonical_focal)
+        self._task_metrics = BatchMetrics(task_learning(model.config.tasks), model.config.num_classes, canonical_focal)
         self._attention_metrics = AttentionMetrics(model.config.num_classes)
 
     @property
@@ -145,7 +146,7 @@ class CINetModule(lightning.LightningModule):
         with half, fast_half_precision(device):
             output = self.predict(self.model, batch, stage.ideal_attention)
         with torch.autocast(device, enabled=False):
-            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage)
+            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The total loss; every term is logged by name.

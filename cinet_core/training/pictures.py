@@ -37,7 +37,9 @@ class ValidationPictures(Callback):
         if batch_idx or not self._images or not trainer.is_global_zero or trainer.logger is None:
             return
         assert isinstance(pl_module, CINetModule)
-        pictures = training_pictures(outputs, batch, self._canonical_focal, self._label_set, self._images)
+        pictures = training_pictures(
+            outputs, batch, self._canonical_focal, self._label_set, self._images, pl_module.loss.tasks
+        )
         kind = "oracle" if pl_module.is_oracle else "validation"
         for name, picture in pictures.items():
             trainer.logger.experiment.add_image(f"{kind}/{name}", picture, trainer.global_step, dataformats="HWC")  # type: ignore[attr-defined]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -77,7 +78,7 @@ def print_plan(preparation: Preparation, console: Console, measure: bool) -> Non
         table.add_column("hours", justify="right")
         costs = [step_cost(preparation, stage) for stage in preparation.plan]
     for index, stage in enumerate(preparation.plan):
-        row = _row(stage, steps, bool(config.scene_understanding))
+        row = _row(stage, steps, bool(config.scene_understanding), config.tasks)
         if measure:
             cost = costs[index]
             hours = cost.seconds * optimizer.accumulate * steps * stage.settings.epochs / 3600
@@ -114,8 +115,8 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     return StepCost(statistics.median(seconds[1:]), _peak(device))
 
 
-def _row(stage: PlannedStage, steps: int, attentive: bool) -> list[str]:
-    losses = ["depth", "segmentation"]
+def _row(stage: PlannedStage, steps: int, attentive: bool, tasks: Sequence[str]) -> list[str]:
+    losses = list(tasks)
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
     source = "ideal" if stage.losses.ideal_attention else "predicted" if attentive else "none"
     rate = f"{stage.settings.learning_rate:g} {stage.settings.schedule}"

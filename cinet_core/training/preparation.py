@@ -18,6 +18,7 @@ from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
@@ -96,7 +97,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     data.setup("fit")
     statistics = _statistics(recipe, data, progress)
     model, initialisation = _network(recipe, data, statistics)
+    data.tasks = task_learning(model.config.tasks)
     loss = MultiTaskLoss(
+        data.tasks,
         model.config.num_classes,
         model.config.decoder_channels[-1],
         class_weights(
@@ -122,6 +125,8 @@ def _network(
     depth = settings.initial_depth or statistics.median_depth
     if depth is not None:
         own["initial_depth"] = depth
+    if settings.tasks is not None:
+        own["tasks"] = settings.tasks
     if settings.checkpoint is None:
         config = get_config(settings.config, **{**own, **settings.overrides})
         return build_model(config, settings.pretrained_encoder, recipe.run.seed), None

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from cinet_core.losses import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
 from cinet_core.model import ModelConfig
 from cinet_core.model.config import DEFAULT_CONFIG
+from cinet_core.tasks import task_specs
 from cinet_core.training.optimization import Algorithm, Schedule
 from cinet_core.training.settings_data import DataSettings
 
@@ -33,6 +34,8 @@ class ModelSettings:
             is taken, `config` and `pretrained_encoder` are then ignored. What does not fit, such as heads of another
             class count, is re-initialised, and said.
         initial_depth: canonical depth in metres at which a new depth head starts; None: the median of the training set.
+        tasks: what is learnt, for example [depth, segmentation, normals, boundaries]; None: what the configuration, or
+            the checkpoint to start from, has.
     """
 
     config: str = DEFAULT_CONFIG
@@ -40,11 +43,13 @@ class ModelSettings:
     pretrained_encoder: bool = True
     checkpoint: str | None = None
     initial_depth: float | None = None
+    tasks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError on a depth that is none."""
+        """Raise ValueError on a depth that is none, or an unknown task."""
         if self.initial_depth is not None and not 0 < self.initial_depth < math.inf:
             raise ValueError(f"initial_depth is {self.initial_depth}: it must be above 0 metres, or null")
+        task_specs(self.tasks or ())
 
 
 @dataclass(frozen=True)
@@ -286,8 +291,12 @@ class Recipe:
         return tuple(planned)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
-        return _plain(asdict(self))
+        """All of it as JSON types; settings of further tasks only where there are any, as before there were such."""
+        values = _plain(asdict(self))
+        for place in (values["model"], values["losses"]["weights"]):
+            if not place["tasks"]:
+                del place["tasks"]
+        return values
 
     def learning(self) -> dict[str, Any]:
         """What decides the result, as JSON types: all but names, places, and how fast it is computed.

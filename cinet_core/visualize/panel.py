@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.label_sets import LabelSet
+from cinet_core.tasks import TASKS, RenderSettings, Tile
+from cinet_core.tasks.segmentation import LEGEND_WIDTH
 from cinet_core.visualize.cloud import View, render_cloud
-from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
-from cinet_core.visualize.labels import colorize_labels, legend, overlay
+from cinet_core.visualize.depth import depth_range
+from cinet_core.visualize.labels import colorize_labels
 from cinet_core.visualize.scale import SCALE_WIDTH
 from cinet_core.visualize.text import BACKGROUND, FAINT, INK, Color, Pen, Picture, blank, shortened, wrapped
 
@@ -23,7 +26,7 @@ MIN_TILE = 48
 MIN_CELL_HEIGHT = 240
 TITLE = 26
 GAP = 12
-LEGEND_WIDTH = 176
+COLUMNS = 3
 CAPTION_SIZE = 16
 WARNING: Color = (176, 24, 32)
 
@@ -32,18 +35,8 @@ class PredictionLike(Protocol):
     """What a panel shows; cinet_core.inference's Prediction is one."""
 
     @property
-    def depth(self) -> npt.NDArray[np.floating]:
-        """(h, w) metres, NaN where unknown."""
-        ...
-
-    @property
-    def labels(self) -> npt.NDArray[np.uint8]:
-        """(h, w) class ids, 255 for none."""
-        ...
-
-    @property
-    def confidence(self) -> npt.NDArray[np.uint8]:
-        """(h, w), 0 to 255."""
+    def outputs(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Of the tasks by name, (h, w) each: depth, labels, confidence, and those of further tasks."""
         ...
 
     @property
@@ -61,7 +54,7 @@ def panel(
     far: float | None = None,
     warning: bool = False,
 ) -> Picture:
-    """Six pictures of one prediction, each with its title.
+    """The pictures of one prediction with their titles: six of depth and labels, and those of further tasks.
 
     Args:
         image: (H, W, 3) uint8 RGB that the network saw.
@@ -78,48 +71,33 @@ def panel(
     Raises:
         ValueError: depth and labels differ in size, or near is not below far.
     """
-    if prediction.depth.shape != prediction.labels.shape:
-        raise ValueError(f"depth is {prediction.depth.shape} but labels are {prediction.labels.shape}")
+    outputs = prediction.outputs
+    if outputs["depth"].shape != outputs["labels"].shape:
+        raise ValueError(f"depth is {outputs['depth'].shape} but labels are {outputs['labels'].shape}")
     size = _fit(image.shape[1], image.shape[0])
     height = max(size[1], MIN_CELL_HEIGHT)
     widths = (size[0], size[0] + GAP + SCALE_WIDTH, size[0] + GAP + LEGEND_WIDTH)
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    labels = cv2.resize(prediction.labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    own_near, own_far = depth_range(prediction.depth)
-    near, far = (own_near if near is None else near), (own_far if far is None else far)
-    depth = colorize_depth(prediction.depth, near, far)
-    depth_title = "depth along z" if (prediction.depth > 0).any() else "depth: nothing valid"
-    depth = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    colors = cv2.resize(image, prediction.depth.shape[::-1], interpolation=cv2.INTER_AREA)
-    label_colors = colorize_labels(prediction.labels, label_set)
-    confidence = f"{prediction.confidence.mean() / 255.0:.0%}".replace("%", " %")
-
-    first_row = [
-        _cell("input", [small], widths[0], height),
-        _cell(depth_title, [depth, depth_scale_bar(near, far, size[1])], widths[1], height),
-        _cell(
-            f"labels, mean confidence {confidence}",
-            [colorize_labels(labels, label_set), legend(labels, label_set, LEGEND_WIDTH, height)],
-            widths[2],
-            height,
-        ),
-    ]
-    second_row = [
-        _cell("labels over input", [overlay(small, labels, label_set)], widths[0], height),
-        _cell(
-            "cloud from above, in label colours",
-            [_cloud(prediction, label_colors, "above", widths[1], height)],
-            widths[1],
-            height,
-        ),
-        _cell(
-            "cloud from the side, in camera colours",
-            [_cloud(prediction, colors, "side", widths[2], height)],
-            widths[2],
-            height,
-        ),
-    ]
-    body = _joined([_joined(first_row, axis=1), _joined(second_row, axis=1)], axis=0)
+    own_near, own_far = depth_range(outputs["depth"])
+    limits = (own_near if near is None else near), (own_far if far is None else far)
+    settings = RenderSettings(small, label_set, height, limits)
+    tiles = [Tile("input", (small,))]
+    for task in TASKS:
+        if all(output.name in outputs for output in task.outputs):
+            tiles += task.render(outputs, settings)
+    colors = cv2.resize(image, outputs["depth"].shape[::-1], interpolation=cv2.INTER_AREA)
+    clouds: tuple[tuple[str, Picture, View], ...] = (
+        ("cloud from above, in label colours", colorize_labels(outputs["labels"], label_set), "above"),
+        ("cloud from the side, in camera colours", colors, "side"),
+    )
+    for title, points_colors, view in clouds:
+        width = widths[len(tiles) % COLUMNS]
+        tiles.append(Tile(title, (_cloud(prediction, points_colors, view, width, height),)))
+    cells = [_cell(tile.title, tile.pictures, widths[place % COLUMNS], height) for place, tile in enumerate(tiles)]
+    while len(cells) % COLUMNS:
+        cells.append(blank(TITLE + height, widths[len(cells) % COLUMNS]))
+    rows = [_joined(cells[start : start + COLUMNS], axis=1) for start in range(0, len(cells), COLUMNS)]
+    body = _joined(rows, axis=0)
     body = cv2.copyMakeBorder(body, GAP, GAP, GAP, GAP, cv2.BORDER_CONSTANT, value=BACKGROUND)
     return np.vstack([caption_bar(caption, body.shape[1], warning), body]) if caption else body
 
@@ -130,7 +108,7 @@ def _fit(width: int, height: int) -> tuple[int, int]:
     return max(MIN_TILE, round(width * factor)), max(MIN_TILE, round(height * factor))
 
 
-def _cell(title: str, pictures: list[Picture], width: int, height: int) -> Picture:
+def _cell(title: str, pictures: Sequence[Picture], width: int, height: int) -> Picture:
     """A title over pictures side by side, on a ground of (TITLE + height, width)."""
     cell = blank(TITLE + height, width)
     left = 0
@@ -151,7 +129,7 @@ def _cloud(prediction: PredictionLike, colors: npt.NDArray[np.uint8], view: View
             for number, line in enumerate(lines):
                 pen.text((width / 2, height / 2 + 20 * number), line, 15, FAINT, "mm")
         return picture
-    return render_cloud(unproject(prediction.depth, prediction.intrinsics), colors, view, width, height)
+    return render_cloud(unproject(prediction.outputs["depth"], prediction.intrinsics), colors, view, width, height)
 
 
 def _joined(pictures: list[Picture], axis: Literal[0, 1]) -> Picture:

@@ -29,9 +29,11 @@ def example_result(height: int = HEIGHT, width: int = WIDTH) -> Result:
     return Result(
         header=Header(frame_id=FRAME_ID),
         image=random.integers(0, 256, (height, width, 3), dtype=np.uint8),
-        depth=depth,
-        labels=np.kron(classes, np.ones((BLOCK, BLOCK), dtype=np.uint8)),
-        confidence=random.integers(0, 256, (height, width), dtype=np.uint8),
+        outputs={
+            "depth": depth,
+            "labels": np.kron(classes, np.ones((BLOCK, BLOCK), dtype=np.uint8)),
+            "confidence": random.integers(0, 256, (height, width), dtype=np.uint8),
+        },
         intrinsics=Intrinsics(FOCAL, FOCAL, (width - 1) / 2, (height - 1) / 2, width, height),
         painter=LabelPainter(LABEL_SET.palette),
     )

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinet_core.messages.topics import FULL, STATS
+from cinet_core.messages.topics import FULL, STATS, topics_of
+from cinet_core.tasks import DEFAULT_TASKS
 
-# As before there were compressed forms, which `traffic` measures.
-ALL = FULL
+# Of the weights that ship, and as before there were compressed forms, which `traffic` measures.
+ALL = tuple(topic for topic in FULL if topic in topics_of(DEFAULT_TASKS))
 PAIR = ("depth_registered/image_rect", "semantic/image_raw")
 ALL_NAME, PAIR_NAME = "all topics", "depth + labels"
 # Topics below this name come from the publisher of ready messages.

@@ -31,9 +31,11 @@ from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.frame import Result
-from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, FULL, POINTS, TOPICS
+from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, POINTS, topics_of
 from cinet_core.rooms.demo.room import SyntheticRoom
+from cinet_core.tasks import DEFAULT_TASKS
 from cinet_ros.benchmarks.camera import FRAME_ID, HEIGHT, WIDTH
+from cinet_ros.benchmarks.phases import ALL
 from cinet_ros.benchmarks.processes import module_command, running
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.parameters import Settings
@@ -48,7 +50,8 @@ PREFIX = "traffic/"
 PAUSE_SECONDS = 0.01
 MATCH_SECONDS = 30.0
 
-SMALL = (DOWNSAMPLED_POINTS, *COMPRESSED, "depth_registered/camera_info")
+TOPICS = tuple(topics_of(DEFAULT_TASKS))
+SMALL = (DOWNSAMPLED_POINTS, *(topic for topic in COMPRESSED if topic in TOPICS), "depth_registered/camera_info")
 """What holds a frame for a recording or a radio link: every image, the cloud, and one calibration."""
 
 
@@ -142,7 +145,7 @@ def topic_rows(node: Node, result: Result, label_set: LabelSet, run: Run) -> Ite
     size = (result.depth.shape[0], result.depth.shape[1])
     for topic, cost in costs.items():
         yield cost.row(topic, size, costs.get(whole.get(topic, "")))
-    everything, small = (Cost.total([costs[topic] for topic in topics]) for topics in (FULL, SMALL))
+    everything, small = (Cost.total([costs[topic] for topic in topics]) for topics in (ALL, SMALL))
     yield everything.row("together: all that hold everything", size)
     yield small.row("together: compressed, downsampled, a camera_info", size, everything)
 

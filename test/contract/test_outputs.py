@@ -92,6 +92,13 @@ def test_every_output_copies_stamp_and_frame_and_has_the_size_of_the_input(answe
         assert (got[topic].width, got[topic].height) == (WIDTH, HEIGHT), topic
 
 
+def test_weights_without_a_task_have_none_of_its_topics(answer: Callable[..., Any], wire: Any) -> None:
+    answer("semantic/image_raw")
+    published = {name for name, _ in wire.node.get_publisher_names_and_types_by_node("perception", "/")}
+    assert "/semantic/image_raw" in published
+    assert not [name for name in published if "normals" in name or "boundaries" in name]
+
+
 @pytest.mark.parametrize(("topic", "encoding"), IMAGE_TOPICS.items())
 def test_encodings(answer: Callable[..., Any], topic: str, encoding: str) -> None:
     message = answer(topic)[topic]

@@ -13,6 +13,10 @@ from typing import Any
 
 import pytest
 from fork_server import ForkServer
+from tiny_network import tiny_checkpoint
+
+from cinet_core.checkpoint import save_checkpoint
+from cinet_core.tasks import TASKS
 
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "security"
 NODES = ("perception", "player", "mapping", "viewer")
@@ -114,7 +118,10 @@ def test_policies_allow_exactly_what_the_nodes_use(
     size = {"synthetic_width": 64, "synthetic_height": 48}
     clock = {"publish_clock": True, "stamp": "source"}
     start("player_node", {"synthetic_frames": 1, **size, **clock}, until="playing")
-    network = {"weights": "random", "network_width": 64, "network_height": 48}
+    weights = tmp_path / "all_tasks.safetensors"
+    with_all_tasks = tiny_checkpoint(tasks=tuple(task.name for task in TASKS))
+    save_checkpoint(weights, with_all_tasks.model, with_all_tasks.metadata)
+    network = {"weights": str(weights), "network_width": 64, "network_height": 48}
     start("perception_node", {**network, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
     nodes = [node for node in NODES if node != "viewer" or importlib.util.find_spec("rerun")]  # none for NumPy 1

@@ -29,8 +29,12 @@ from cinet_core.cli.bag import add_bag, run_bag
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU40
 from cinet_core.messages.planes import read_compressed_depth, read_depth
+from cinet_core.messages.topics import TOPICS, topics_of
+from cinet_core.tasks import DEFAULT_TASKS
 
-PER_FRAME = len(BY_DEFAULT) - 2  # without the latched ones
+FOREIGN = TOPICS.keys() - topics_of(DEFAULT_TASKS)
+OWN = [topic for topic in BY_DEFAULT if topic not in FOREIGN]  # what these weights have
+PER_FRAME = len(OWN) - 2  # without the latched ones
 
 
 _load_once = functools.cache(load_checkpoint)
@@ -83,9 +87,9 @@ def test_everything_is_copied_and_every_output_added(
     assert [time for _, _, time, _ in found] == sorted(time for _, _, time, _ in found)
     added = split(found, True)
     assert Counter(topic for topic, _, _, _ in added) == Counter(
-        {f"/{name}": 1 if name in ("semantic/classes", "semantic/label_info") else 3 for name in BY_DEFAULT}
+        {f"/{name}": 1 if name in ("semantic/classes", "semantic/label_info") else 3 for name in OWN}
     )
-    assert {(topic, kind) for topic, kind, _, _ in added} == {(f"/{name}", ALL_TOPICS[name]) for name in BY_DEFAULT}
+    assert {(topic, kind) for topic, kind, _, _ in added} == {(f"/{name}", ALL_TOPICS[name]) for name in OWN}
     assert [entry.suffix for entry in sorted(out.iterdir())] == [".yaml", ".db3" if storage == "sqlite3" else ".mcap"]
     for name in ("depth_registered/image_rect", "points", "stats", "semantic/camera_info"):
         stamps = [item.header.stamp.sec * 10**9 + item.header.stamp.nanosec for item in messages(found, f"/{name}")]
@@ -312,7 +316,7 @@ def test_the_messages_are_those_of_ros(tmp_path: Path, bag: Path, cinet_bag: Cal
             message = serialization.deserialize_message(data, kinds[kind])
             assert len(serialization.serialize_message(message)) == len(data)  # what lies between fields is anything
             read.setdefault(topic, []).append(message)
-    assert len(read) == len(BY_DEFAULT) - 1
+    assert len(read) == len(OWN) - 1
     height, width = made_bags.HEIGHT, made_bags.WIDTH
     cloud = read["/points"][1]
     fields = [(field.name, field.offset, field.datatype, field.count) for field in cloud.fields]

@@ -99,7 +99,7 @@ def perfect_but_for_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     def predict(self: Predictor, image: np.ndarray, intrinsics: object = None) -> Prediction:
         depth = np.full(image.shape[:2], 1.0 + image[0, 0, 0] / 100.0, np.float32)
         labels = np.zeros(image.shape[:2], np.uint8)
-        return Prediction(depth, labels, labels, None, {})
+        return Prediction({"depth": depth, "labels": labels, "confidence": labels}, None, {})
 
     monkeypatch.setattr(Predictor, "predict", predict)
 

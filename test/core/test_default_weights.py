@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, 
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.selection import lacking, select
 from cinet_core.label_sets import NYU40
 from cinet_core.weights_file import read_header
@@ -84,3 +86,17 @@ def test_they_can_run_in_half_precision_on_a_cpu(checkpoint: Checkpoint, tmp_pat
     backend = select("openvino", checkpoint, DeployableGraph(checkpoint.model, camera, size, size), "half", tmp_path)
     assert backend.name == "openvino"
     backend.close()
+
+
+def test_they_answer_as_they_did(checkpoint: Checkpoint) -> None:
+    """Numbers of an earlier version: whatever is rebuilt, the same weights see the same room."""
+    repository = Path(__file__).parents[2]
+    stored = json.loads((repository / "test" / "data" / "shipped_answer.json").read_text(encoding="utf-8"))
+    with Predictor(checkpoint, "cpu") as predictor:
+        prediction = predictor(repository / "docs" / "example_room.jpg", fov=57)
+    places = np.ix_(np.arange(20, 240, 40), np.arange(20, 320, 40))
+    errors = np.abs(prediction.depth[places] / np.array(stored["depth"]) - 1)
+    assert np.median(errors) < 1e-3
+    assert errors.max() < 0.02
+    assert (prediction.labels[places] == stored["labels"]).sum() >= 46  # of 48
+    assert np.abs(prediction.confidence[places] - np.array(stored["confidence"])).max() <= 8

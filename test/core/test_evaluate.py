@@ -30,6 +30,8 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU13, NYU40
 from cinet_core.rooms.demo.room import SyntheticRoom
+from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.tasks.learning import task_learning
 
 CAMERA = TrainingCamera(width=96, height=72, canonical_focal=80.0)
 SIZES = ((64, 48), (64, 48), (101, 55), (64, 48), (40, 70))
@@ -321,7 +323,7 @@ def test_batches_of_training_are_scored_in_metric_metres(checkpoint: Checkpoint,
     dataset = FolderDataset(rooms, "all")
     transform = TrainingTransform(96, 72, CAMERA.canonical_focal, NO_AUGMENTATION)
     samples = [transform(dataset[index]) for index in range(5)]
-    metrics = BatchMetrics(40, CAMERA.canonical_focal)
+    metrics = BatchMetrics(task_learning(DEFAULT_TASKS), 40, CAMERA.canonical_focal)
     depths, truths, labels = [], [], []
     for part in (samples[:2], samples[2:4], samples[4:]):
         batch = collate(part)

@@ -249,6 +249,7 @@ def batch(sample: Sample) -> Batch:
         labels=torch.stack([sample.labels, torch.full_like(sample.labels, 255), sample.labels]),
         focal=torch.tensor([52.5, 105.0, 52.5]),
         random_seeds=torch.arange(3),
+        intrinsics=torch.tensor([[52.5, 52.5, 39.5, 29.5]]).repeat(3, 1),
         has_depth=torch.tensor([True, True, False]),
         has_labels=torch.tensor([True, False, True]),
     )

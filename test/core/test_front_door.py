@@ -256,7 +256,7 @@ def test_panel_in_a_notebook_warns_of_random_weights(rgb: np.ndarray) -> None:
     np.testing.assert_array_equal(shown, prediction.panel())
     assert RANDOM_WARNING.split(":")[0] in repr(prediction)
     assert tuple(shown[1, 1]) == (176, 24, 32)
-    assert Prediction(prediction.depth, prediction.labels, prediction.confidence, None, {})._repr_png_() is None
+    assert Prediction(prediction.outputs, None, {})._repr_png_() is None
 
 
 def test_save_writes_what_other_programs_read(predictor: Predictor, rgb: np.ndarray, tmp_path: Path) -> None:

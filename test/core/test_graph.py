@@ -10,9 +10,10 @@ from tiny_network import TINY
 from torch import Tensor, nn
 
 from cinet_core.checkpoint import TrainingCamera
-from cinet_core.inference.graph import DeployableGraph, _decide, _decide_in_one_pass, _first_largest
+from cinet_core.inference.graph import DeployableGraph
 from cinet_core.model import CINet, build_model, get_config
 from cinet_core.model.cinet import CINetOutput
+from cinet_core.tasks.learning.label_decision import decide, decide_in_one_pass, first_largest
 
 CAMERA = TrainingCamera()
 IMAGE, NETWORK = (48, 64), (24, 32)
@@ -46,13 +47,13 @@ def test_equals_the_steps_of_the_method(model: CINet, image: Tensor) -> None:
     f_net = math.sqrt(100.0 * 0.5 * 121.0 * 0.5)
     depth = F.interpolate(output.depth, size=IMAGE, mode="bilinear", align_corners=False)[:, 0] * f_net / 262.5
     depth[(depth < 0.1) | (depth > 10)] = math.nan
-    torch.testing.assert_close(result.depth, depth, equal_nan=True)
+    torch.testing.assert_close(result["depth"], depth, equal_nan=True)
 
     probabilities = output.logits.softmax(dim=1)
     labels = probabilities.argmax(dim=1).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
     confidence = (255 * probabilities.amax(dim=1)).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-    assert torch.equal(result.labels.long(), labels)
-    assert (result.confidence - confidence).abs().max() <= 0.51
+    assert torch.equal(result["labels"].long(), labels)
+    assert (result["confidence"] - confidence).abs().max() <= 0.51
     assert len(labels.unique()) > 1  # or the comparison shows little
 
 
@@ -60,7 +61,7 @@ def test_equals_the_steps_of_the_method(model: CINet, image: Tensor) -> None:
 def test_types_and_sizes(model: CINet, image: Tensor) -> None:
     for output_size in (None, IMAGE, (30, 41), (96, 128), (24, 32), (1, 1)):
         result = DeployableGraph(model, CAMERA, IMAGE, NETWORK, output_size)(image, intrinsics_of(300.0))
-        for tensor, dtype in zip(result, (torch.float32, torch.uint8, torch.uint8), strict=True):
+        for tensor, dtype in zip(result.values(), (torch.float32, torch.uint8, torch.uint8), strict=True):
             assert tensor.shape == (2, *(output_size or IMAGE))
             assert tensor.dtype == dtype
 
@@ -69,17 +70,17 @@ def test_types_and_sizes(model: CINet, image: Tensor) -> None:
 def test_odd_sizes_throughout(model: CINet) -> None:
     image = torch.zeros(1, 37, 51, 3, dtype=torch.uint8)
     result = DeployableGraph(model, CAMERA, (37, 51), (25, 33))(image, intrinsics_of(60.0)[:1])
-    assert result.depth.shape == result.labels.shape == (1, 37, 51)
+    assert result["depth"].shape == result["labels"].shape == (1, 37, 51)
 
 
 @torch.inference_mode()
 def test_metric_depth_doubles_with_the_focal_length_and_labels_stay(model: CINet, image: Tensor) -> None:
     graph = DeployableGraph(model, CAMERA, IMAGE, NETWORK, depth_range=(1e-6, 1e6))
     single, double = graph(image, intrinsics_of(200.0)), graph(image, intrinsics_of(400.0))
-    torch.testing.assert_close(double.depth, 2 * single.depth)
-    assert torch.equal(single.labels, double.labels)
+    torch.testing.assert_close(double["depth"], 2 * single["depth"])
+    assert torch.equal(single["labels"], double["labels"])
     mixed = graph(image, torch.cat([intrinsics_of(200.0)[:1], intrinsics_of(400.0)[:1]]))
-    torch.testing.assert_close(mixed.depth[1], 2 * single.depth[1])
+    torch.testing.assert_close(mixed["depth"][1], 2 * single["depth"][1])
 
 
 @torch.inference_mode()
@@ -89,7 +90,7 @@ def test_one_camera_at_two_resolutions_has_one_depth(model: CINet) -> None:
     large = torch.full((1, *IMAGE, 3), 90, dtype=torch.uint8)
     low = DeployableGraph(model, CAMERA, NETWORK, NETWORK, NETWORK)(small, intrinsics_of(131.0)[:1])
     high = DeployableGraph(model, CAMERA, IMAGE, NETWORK, NETWORK)(large, intrinsics_of(262.0)[:1])
-    torch.testing.assert_close(low.depth, high.depth)
+    torch.testing.assert_close(low["depth"], high["depth"])
 
 
 class FixedNetwork(nn.Module):
@@ -99,6 +100,7 @@ class FixedNetwork(nn.Module):
         super().__init__()
         self.register_buffer("image_mean", torch.zeros(1, 3, 1, 1))
         self.register_buffer("image_std", torch.ones(1, 3, 1, 1))
+        self.config = get_config("lite", num_classes=logits.shape[1])
         self.depth, self.logits = depth, logits
         self.seen: Tensor | None = None
 
@@ -107,7 +109,9 @@ class FixedNetwork(nn.Module):
         return CINetOutput(self.depth, self.logits, self.depth, self.logits, None, None, None)
 
 
-def run_fixed(depth: list[float], logits: list[list[float]], depth_range: tuple[float, float] = (0.1, 10.0)) -> object:
+def run_fixed(
+    depth: list[float], logits: list[list[float]], depth_range: tuple[float, float] = (0.1, 10.0)
+) -> dict[str, Tensor]:
     """A network of one row, one value a column, run where f_net = f_c."""
     columns = len(depth)
     network = FixedNetwork(torch.tensor(depth).reshape(1, 1, 1, columns), torch.tensor(logits).T[None, :, None])
@@ -117,18 +121,18 @@ def run_fixed(depth: list[float], logits: list[list[float]], depth_range: tuple[
 
 def test_depth_outside_the_range_is_nan() -> None:
     result = run_fixed([0.4, 0.5, 3.0, 8.0, 8.1, math.inf, math.nan], [[1.0]] * 7, (0.5, 8.0))
-    np.testing.assert_array_equal(result.depth[0, 0], [math.nan, 0.5, 3.0, 8.0, math.nan, math.nan, math.nan])
+    np.testing.assert_array_equal(result["depth"][0, 0], [math.nan, 0.5, 3.0, 8.0, math.nan, math.nan, math.nan])
 
 
 def test_confidence_is_the_probability_of_the_label() -> None:
     result = run_fixed([1.0] * 4, [[0.0, 0.0], [math.log(3), 0.0], [-50.0, 50.0], [1e4, -1e4]])
-    assert result.labels[0, 0].tolist()[1:] == [0, 1, 0]
-    assert result.confidence[0, 0].tolist() == [128, 191, 255, 255]
+    assert result["labels"][0, 0].tolist()[1:] == [0, 1, 0]
+    assert result["confidence"][0, 0].tolist() == [128, 191, 255, 255]
 
 
 def test_labels_are_decided_alike_where_the_graph_is_exported() -> None:
     logits = torch.randint(-3, 4, (2, 5, 30, 40), generator=torch.Generator().manual_seed(0)).float()  # many are equal
-    best, labels = _first_largest(logits)
+    best, labels = first_largest(logits)
     expected_best, expected = logits.max(dim=1)
     assert torch.equal(best, expected_best)
     assert torch.equal(labels, logits.argmax(dim=1).float())
@@ -140,8 +144,8 @@ def test_labels_are_decided_alike_where_the_graph_is_exported() -> None:
 def test_in_one_pass_labels_are_decided_alike(classes: int, spread: float) -> None:
     generator = torch.Generator().manual_seed(classes)
     logits = (spread * torch.randn(2, classes, 30, 40, generator=generator)).clamp(-70, 70)
-    labels, confidence = _decide_in_one_pass(logits)
-    expected, expected_confidence = _decide(logits)
+    labels, confidence = decide_in_one_pass(logits)
+    expected, expected_confidence = decide(logits)
     lost = logits.amax(dim=1) - logits.gather(1, labels[:, None].long())[:, 0]
     steps = 2 ** (24 - max((classes - 1).bit_length(), 1))
     assert (lost <= (4 + logits.abs().amax(dim=1)) ** 2 / 4 / steps * 2).all()
@@ -151,13 +155,13 @@ def test_in_one_pass_labels_are_decided_alike(classes: int, spread: float) -> No
 
 def test_in_one_pass_of_equal_ones_it_is_the_first() -> None:
     logits = torch.randint(-3, 4, (2, 5, 30, 40), generator=torch.Generator().manual_seed(0)).float()
-    labels, _ = _decide_in_one_pass(logits)
+    labels, _ = decide_in_one_pass(logits)
     assert torch.equal(labels.long(), logits.argmax(dim=1))
 
 
 def test_in_one_pass_logits_of_any_size_have_a_label() -> None:
     logits = torch.tensor([[1e4, -1e4, 0.0, 70.0], [3e38, -3e38, 1.0, 90.0], [-50.0, 200.0, 0.0, -1e30]])
-    labels, confidence = _decide_in_one_pass(logits.T[None, :, :, None])
+    labels, confidence = decide_in_one_pass(logits.T[None, :, :, None])
     assert labels.flatten().tolist() == [0, 0, 1]
     assert confidence.flatten().tolist()[2] == 255
     assert confidence.min() > 0
@@ -166,8 +170,8 @@ def test_in_one_pass_logits_of_any_size_have_a_label() -> None:
 def test_in_one_pass_the_answer_of_a_graph_is_the_same(model: CINet, image: Tensor) -> None:
     graph = DeployableGraph(model, CAMERA, IMAGE, NETWORK)
     with torch.no_grad():
-        depth, labels, confidence = graph(image, intrinsics_of(300.0))
-        same_depth, near_labels, near_confidence = graph.in_one_pass()(image, intrinsics_of(300.0))
+        depth, labels, confidence = graph(image, intrinsics_of(300.0)).values()
+        same_depth, near_labels, near_confidence = graph.in_one_pass()(image, intrinsics_of(300.0)).values()
     assert torch.equal(depth.nan_to_num(), same_depth.nan_to_num())
     assert (labels == near_labels).float().mean() > 0.995
     assert (confidence.int() - near_confidence.int()).abs().max() <= 1
@@ -195,5 +199,7 @@ def test_exports_as_one_program(model: CINet, image: Tensor) -> None:
     inputs = (image, intrinsics_of(300.0))
     with torch.no_grad():
         program = torch.export.export(graph, inputs)
-        for exported, eager in zip(program.module()(*inputs), graph(*inputs), strict=True):
-            torch.testing.assert_close(exported, eager, equal_nan=True)
+        exported, eager = program.module()(*inputs), graph(*inputs)
+    assert list(exported) == list(eager) == list(graph.output_names)
+    for name in eager:
+        torch.testing.assert_close(exported[name], eager[name], equal_nan=True)

@@ -26,6 +26,10 @@ CODE = {
         "import pkgutil, importlib, cinet_core.messages as m;"
         "[importlib.import_module(f'cinet_core.messages.{one.name}') for one in pkgutil.iter_modules(m.__path__)]"
     ),
+    "tasks": (
+        "from cinet_core.tasks import DEFAULT_TASKS, TASKS, get_task, output_names;"
+        "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"
+    ),
     "command line": "from cinet_core.cli import main",
 }
 

@@ -23,9 +23,12 @@ from cinet_core.losses import (
 )
 from cinet_core.model import CINetOutput, build_model, get_config
 from cinet_core.rooms.demo.room import SyntheticRoom
+from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.tasks.learning import task_learning
 
 REPOSITORY = Path(__file__).parents[2]
 CLASSES = 5
+TASKS = task_learning(DEFAULT_TASKS)
 CHANNELS = 6
 SEEDS = [1, 2, 3, 4]
 VOID = 255
@@ -40,7 +43,9 @@ class SmallNetwork(nn.Module):
         self.depth_features, self.semantic_features = (nn.Conv2d(3, CHANNELS, 3, padding=1) for _ in range(2))
         self.query, self.key = (nn.Conv2d(3, 4, 8, stride=8) for _ in range(2))
         self.depth_head, self.segmentation_head = nn.Conv2d(CHANNELS, 1, 1), nn.Conv2d(CHANNELS, CLASSES, 1)
-        self.criterion = MultiTaskLoss(CLASSES, CHANNELS, class_weights(torch.tensor([5, 4, 3, 2, 0])), pair_pixels=50)
+        self.criterion = MultiTaskLoss(
+            TASKS, CLASSES, CHANNELS, class_weights(torch.tensor([5, 4, 3, 2, 0])), pair_pixels=50
+        )
 
     def predict(self, image: torch.Tensor) -> CINetOutput:
         depth, semantic = self.depth_features(image), self.semantic_features(image)
@@ -178,9 +183,9 @@ def test_weights_out_of_range_are_refused(value: float) -> None:
 
 def test_settings_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match=r"\(4,\): it must be \(5,\)"):
-        MultiTaskLoss(CLASSES, CHANNELS, torch.ones(4))
+        MultiTaskLoss(TASKS, CLASSES, CHANNELS, torch.ones(4))
     with pytest.raises(ValueError, match="pair_pixels is 1"):
-        MultiTaskLoss(CLASSES, CHANNELS, pair_pixels=1)
+        MultiTaskLoss(TASKS, CLASSES, CHANNELS, pair_pixels=1)
 
 
 def test_no_gradient_is_dead_or_explodes_at_the_start() -> None:
@@ -193,7 +198,7 @@ def test_no_gradient_is_dead_or_explodes_at_the_start() -> None:
     model = build_model(get_config("lite"), seed=0)
     image = torch.from_numpy(frame.image).permute(2, 0, 1)[None] / 255
     output = model((image - model.image_mean) / model.image_std)
-    criterion = MultiTaskLoss(40, 32)
+    criterion = MultiTaskLoss(TASKS, 40, 32)
     depth, labels = torch.from_numpy(frame.depth)[None], torch.from_numpy(frame.labels)[None]
     losses = criterion(output, depth, labels, [0], STAGES[2])
 

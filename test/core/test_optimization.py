@@ -9,6 +9,7 @@ from torch import nn
 
 from cinet_core.losses import STAGES, MultiTaskLoss
 from cinet_core.model import CINet, build_model, get_config
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.batch_norm import freeze_statistics
 from cinet_core.training.optimization import (
     ExponentialAverage,
@@ -24,7 +25,7 @@ CLASSES = 4
 def make_model(**overrides: object) -> tuple[CINet, MultiTaskLoss]:
     settings = {"encoder": "test_efficientnet", "feature_channels": 16, "decoder_channels": [8, 8, 8], **overrides}
     model = build_model(get_config("lite", num_classes=CLASSES, **settings), seed=0)
-    return model, MultiTaskLoss(CLASSES, 8)
+    return model, MultiTaskLoss(task_learning(model.config.tasks), CLASSES, 8)
 
 
 def backward(model: CINet, loss: MultiTaskLoss, stage: int) -> None:

@@ -36,6 +36,10 @@ class Shown:
     confidence: np.ndarray
     intrinsics: Intrinsics | None
 
+    @property
+    def outputs(self) -> dict[str, np.ndarray]:
+        return {"depth": self.depth, "labels": self.labels, "confidence": self.confidence}
+
 
 @pytest.fixture(scope="module")
 def room() -> SyntheticRoom:
