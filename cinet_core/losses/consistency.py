@@ -49,6 +49,7 @@ class FeatureVariance(nn.Module):
         ValueError: an argument is out of range.
     """
 
+    batches: Tensor
     centre: Tensor
     counts: Tensor
 
@@ -58,10 +59,11 @@ class FeatureVariance(nn.Module):
             raise ValueError(f"channels is {channels}: it must be at least 1")
         if start not in get_args(VarianceStart):
             raise ValueError(f"start is {start!r}: choose one of {', '.join(get_args(VarianceStart))}")
-        self._unmeasured = MEASURED_BATCHES if start == "median" else 0
         self.log_sigma = nn.Parameter(torch.full((2,), 0.5 * math.log(channels)))
+        self.register_buffer("batches", torch.tensor(0 if start == "median" else MEASURED_BATCHES))
         self.register_buffer("centre", self.log_sigma.detach().clone())
         self.register_buffer("counts", torch.zeros(2, _OCTAVES * _STEPS, dtype=torch.int64))
+        self._measured = False
 
     @torch.no_grad()
     def observe(self, distances: Tensor) -> None:
@@ -73,9 +75,11 @@ class FeatureVariance(nn.Module):
         Args:
             distances: (2, P) of the depth and of the semantic features, P >= 0.
         """
-        if not self._unmeasured or not self.training:
+        # Once it is known on the host, no step waits for the device any more.
+        self._measured = self._measured or int(self.batches) >= MEASURED_BATCHES
+        if self._measured or not self.training:
             return
-        self._unmeasured -= 1
+        self.batches += 1
         steps = ((distances.clamp(min=1e-30).log2() - _FIRST_OCTAVE) * _STEPS).long().clamp(0, _OCTAVES * _STEPS - 1)
         counts = torch.stack([torch.bincount(row, minlength=_OCTAVES * _STEPS) for row in steps])
         self.counts += global_sum(counts)
@@ -94,14 +98,6 @@ class FeatureVariance(nn.Module):
             lowest, highest = self.centre - 0.5 * math.log(SHRINKAGE), self.centre + 0.5 * math.log(GROWTH)
             self.log_sigma.copy_(self.log_sigma.clamp(lowest, highest))
         return (2 * self.log_sigma).exp()
-
-    def get_extra_state(self) -> int:
-        """Batches that are still to be measured, for checkpoints of a run."""
-        return self._unmeasured
-
-    def set_extra_state(self, state: int) -> None:
-        """Inverse of `get_extra_state`."""
-        self._unmeasured = int(state)
 
 
 def consistency_loss(

@@ -156,8 +156,8 @@ def attend(
 
 def _apply_attention(attention: Tensor, value: Tensor, divisor: AttentionDivisor) -> Tensor:
     """(A V) / d for rows A (B, R, N) and V (B, N, Cf)."""
-    # Sums over N = 4800 positions leave the range of float16 (65,504) before they are divided, from |V| = 14 on. V can be
-    # divided by a power of two beforehand without an error; a greater one would make subnormals of small values.
+    # Sums over N = 4800 positions leave the range of float16 (65,504) before they are divided, from |V| = 14 on. By a
+    # power of two V can be divided beforehand without an error; a greater one would make subnormals of small values.
     scale = HALF_SCALE if value.dtype == torch.float16 and divisor != "none" else 1.0
     context = attention @ (value if scale == 1.0 else value / scale)
     if divisor == "row":

@@ -118,7 +118,8 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
 def _row(stage: PlannedStage, steps: int, attentive: bool, tasks: Sequence[str]) -> list[str]:
     losses = list(tasks)
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
-    source = "ideal" if stage.losses.ideal_attention else "predicted" if attentive else "none"
+    taught = "ideal, falling" if stage.losses.annealed else "ideal"
+    source = taught if stage.losses.ideal_attention else "predicted" if attentive else "none"
     rate = f"{stage.settings.learning_rate:g} {stage.settings.schedule}"
     epochs = stage.settings.epochs
     return [str(stage.losses.number), str(epochs), str(epochs * steps), rate, source, ", ".join(losses)]
