@@ -5,7 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 
 # The ROS 2 distribution, jazzy or kilted, each in folders of its own (.venv and .ros, .venv-kilted and .ros-kilted);
-# NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap.py names the folders by the same rule.
+# NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap names the folders by the same rule.
 ROS ?= jazzy
 NUMPY ?=
 export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY),-$(NUMPY))
@@ -14,13 +14,13 @@ export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY
 # environment `setup` has said.
 IN_ENV := CINET_QUIET=1 && source scripts/env.sh &&
 
-.PHONY: help setup demo test smoke test-all faults soak lint format bench bench-gpu weights docs constraints clean
+.PHONY: help setup demo test smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment with torch and ROS 2 (ROS=jazzy or kilted), and the colcon build
-	@source scripts/neutral.sh && $(PYTHON) scripts/bootstrap.py --ros "$(ROS)" --numpy "$(NUMPY)"
+	@source scripts/neutral.sh && $(PYTHON) -m scripts.bootstrap --ros "$(ROS)" --numpy "$(NUMPY)"
 
 demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
@@ -28,8 +28,8 @@ demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=
 # One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
 # In the order of collection: xdist's own puts files with few tests last, and those that take longest are among them.
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder -n auto
-# Types are those of the pinned NumPy's stubs: with another one there is no lint.
-test: setup $(if $(NUMPY),,lint)  ## lint, types and the test suite (PYTEST_ARGS=... runs what these say instead)
+# Types are those of the pinned NumPy's stubs: with another one there is no lint, and no site, as the viewer is not there.
+test: setup $(if $(NUMPY),,lint $(if $(PYTEST_ARGS),,docs-site))  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
 ifdef PYTEST_ARGS
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
 else
@@ -63,10 +63,10 @@ format: setup  ## rewrite the files as ruff wants them
 	@$(IN_ENV) ruff format . && ruff check --fix .
 
 bench: setup  ## measure speed and memory on this machine, nothing else running (BENCH_ARGS: docs/benchmarks.md)
-	@$(IN_ENV) python -m cinet_ros.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --output runs/benchmarks/cpu.json $(BENCH_ARGS)
 
 bench-gpu: setup  ## the same on a CUDA device
-	@$(IN_ENV) python -m cinet_ros.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
+	@$(IN_ENV) python -m scripts.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms
@@ -94,8 +94,15 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
 	@$(IN_ENV) python -m scripts.docs
 
+# Every warning is an error, as a link that leads nowhere is; the tutorial is run from top to bottom.
+SITE := docs/_build/html
+docs-site: setup  ## build the documentation into docs/_build/html, the tutorial run, warnings as errors
+	@$(IN_ENV) OMP_NUM_THREADS=1 sphinx-build --quiet --fail-on-warning --keep-going --jobs 2 --fresh-env \
+	  -c docs --doctree-dir docs/_build/doctrees . $(SITE)
+	@echo "[docs-site] open $(SITE)/index.html"
+
 constraints: setup  ## resolve scripts/constraints*.txt anew, for every Python from 3.10 on
 	@$(IN_ENV) python -m scripts.constraints
 
 clean:  ## remove everything that setup and demo made
-	rm -rf .venv* .ros* demo_output .pytest_cache .mypy_cache .ruff_cache .hypothesis cinet.egg-info
+	rm -rf .venv* .ros* demo_output docs/_build docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis cinet.egg-info

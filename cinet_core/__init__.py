@@ -20,10 +20,15 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import Extraction, extract_bag
+    from cinet_core.bags.prediction import PredictedBag, predict_bag
+    from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
+    from cinet_core.evaluation.ablation_report import AblationReport
     from cinet_core.evaluation.report import Report
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
+    from cinet_core.figures.drawing import DrawnFigures, draw_figures
+    from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
     from cinet_core.geometry import Intrinsics
     from cinet_core.inference.export import ExportedGraph, export
     from cinet_core.inference.load import load
@@ -35,47 +40,77 @@ if TYPE_CHECKING:
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth, compare_odometry
     from cinet_core.progress import Progress
+    from cinet_core.training.ablate import ablate
+    from cinet_core.training.errors import TrainingError
+    from cinet_core.training.plan import TrainingPlan
+    from cinet_core.training.recipe_file import read_recipe
+    from cinet_core.training.run import TrainingResult
+    from cinet_core.training.settings import Recipe
+    from cinet_core.training.train import plan_training, train
+    from cinet_core.viewer.source_recording import RecordedSource, record_source
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
-            "LABEL_SETS": "cinet_core.label_sets",
-            "UNLABELLED": "cinet_core.label_sets",
+            "AblationReport": "cinet_core.evaluation.ablation_report",
             "BagError": "cinet_core.bags.errors",
             "CheckpointError": "cinet_core.model_metadata",
+            "DataCheck": "cinet_core.data.check_data",
+            "DrawnFigures": "cinet_core.figures.drawing",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
             "Intrinsics": "cinet_core.geometry",
+            "LABEL_SETS": "cinet_core.label_sets",
             "LabelSet": "cinet_core.label_sets",
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
             "OdometryComparison": "cinet_core.odometry.comparison",
+            "PredictedBag": "cinet_core.bags.prediction",
+            "PredictedFrames": "cinet_core.frames.predict_frames",
             "Prediction": "cinet_core.inference.prediction",
             "Predictor": "cinet_core.inference.predictor",
             "Progress": "cinet_core.progress",
+            "Recipe": "cinet_core.training.settings",
+            "RecordedSource": "cinet_core.viewer.source_recording",
             "Report": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
             "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
+            "TrainingError": "cinet_core.training.errors",
+            "TrainingPlan": "cinet_core.training.plan",
+            "TrainingResult": "cinet_core.training.run",
+            "UNLABELLED": "cinet_core.label_sets",
+            "ablate": "cinet_core.training.ablate",
+            "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.comparison",
+            "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
             "export": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
             "load": "cinet_core.inference.load",
+            "plan_training": "cinet_core.training.train",
+            "predict_bag": "cinet_core.bags.prediction",
+            "predict_frames": "cinet_core.frames.predict_frames",
             "read_metadata": "cinet_core.model_metadata",
+            "read_recipe": "cinet_core.training.recipe_file",
+            "record_source": "cinet_core.viewer.source_recording",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",
+            "train": "cinet_core.training.train",
         },
     )
 
 __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
+    "AblationReport",
     "BagError",
     "CheckpointError",
+    "DataCheck",
+    "DrawnFigures",
     "ExportedGraph",
     "Extraction",
     "FusedMap",
@@ -85,21 +120,37 @@ __all__ = [
     "MapSettings",
     "ModelMetadata",
     "OdometryComparison",
+    "PredictedBag",
+    "PredictedFrames",
     "Prediction",
     "Predictor",
     "Progress",
+    "Recipe",
+    "RecordedSource",
     "Report",
     "ScaleSuggestion",
     "SourceError",
     "TrackedDepth",
+    "TrainingError",
+    "TrainingPlan",
+    "TrainingResult",
     "__version__",
+    "ablate",
+    "check_data",
     "compare_odometry",
+    "draw_figures",
     "evaluate",
     "export",
     "extract_bag",
     "fuse_map",
     "get_label_set",
     "load",
+    "plan_training",
+    "predict_bag",
+    "predict_frames",
     "read_metadata",
+    "read_recipe",
+    "record_source",
     "suggest_scale",
+    "train",
 ]

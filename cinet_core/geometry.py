@@ -121,22 +121,38 @@ class Intrinsics:
 
 
 def network_focal(intrinsics: Intrinsics, net_width: int, net_height: int) -> float:
-    """Focal length in pixels of the network's input: ``f_net = sqrt(fx sx fy sy)``."""
+    """Focal length in pixels of the network's input: ``f_net = sqrt(fx sx fy sy)``.
+
+    >>> round(network_focal(Intrinsics.from_fov(640, 480, 90), 320, 240))
+    160
+    """
     return intrinsics.resized(net_width, net_height).focal
 
 
 def to_canonical(depth: _Depth, f_net: float, f_c: float) -> _Depth:
-    """Metric depth to the canonical camera's: ``depth * f_c / f_net``. Any shape; array, tensor or number."""
+    """Metric depth to the canonical camera's: ``depth * f_c / f_net``. Any shape; array, tensor or number.
+
+    >>> to_canonical(2.0, f_net=160.0, f_c=240.0)  # as a longer lens would have seen it
+    3.0
+    """
     return depth * (f_c / f_net)
 
 
 def to_metric(canonical: _Depth, f_net: float, f_c: float) -> _Depth:
-    """Canonical depth, as the network predicts it, to metres: ``canonical * f_net / f_c``."""
+    """Canonical depth, as the network predicts it, to metres: ``canonical * f_net / f_c``.
+
+    >>> to_metric(3.0, f_net=160.0, f_c=240.0)
+    2.0
+    """
     return canonical * (f_net / f_c)
 
 
 def unproject(depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float32]:
     """Points of a depth image.
+
+    >>> camera = Intrinsics(2.0, 2.0, 1.0, 0.0, width=3, height=1)
+    >>> unproject(np.array([[4.0, 4.0, np.nan]]), camera).tolist()
+    [[[-2.0, 0.0, 4.0], [0.0, 0.0, 4.0], [nan, nan, nan]]]
 
     Args:
         depth: (H, W) metres along z; NaN, infinite or not positive where unknown.
@@ -166,7 +182,12 @@ def unproject(depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.ND
 
 
 def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float64]:
-    """Pixels (..., 2), as (u, v), of camera points (..., 3); NaN for those that are not in front."""
+    """Pixels (..., 2), as (u, v), of camera points (..., 3); NaN for those that are not in front.
+
+    >>> camera = Intrinsics(2.0, 2.0, 1.0, 0.0, width=3, height=1)
+    >>> project(np.array([-2.0, 0.0, 4.0]), camera).tolist()
+    [0.0, 0.0]
+    """
     points = np.asarray(points, dtype=np.float64)
     if points.shape[-1:] != (3,):
         raise ValueError(f"points have shape {points.shape}: (..., 3) is needed")
@@ -182,6 +203,9 @@ def depth_edges(depth: npt.NDArray[np.floating], relative_jump: float) -> npt.ND
     A pixel is marked where its depth and that of one of its four neighbours differ by more than
     ``relative_jump`` times the nearer of the two. Pixels of unknown depth are never marked and mark no other:
     they have no point.
+
+    >>> depth_edges(np.array([[1.0, 1.01, 3.0, 3.0]]), relative_jump=0.05).tolist()
+    [[False, True, True, False]]
 
     Args:
         depth: (H, W) metres; NaN, infinite or not positive where unknown.
@@ -224,6 +248,9 @@ def fit_network_size(
     image_width: int, image_height: int, train_width: int, train_height: int, multiple: int = 8
 ) -> tuple[int, int]:
     """Network input size for an image: its aspect, and about as many pixels as the network was trained with.
+
+    >>> fit_network_size(1280, 720, train_width=320, train_height=240)
+    (208, 368)
 
     Returns:
         (height, width), multiples of ``multiple``, at least 16; the trained size for its own aspect.

@@ -37,7 +37,11 @@ WHITE = (255, 255, 255)
 
 
 def voc_palette(entries: int = 256) -> npt.NDArray[np.uint8]:
-    """(entries, 3) RGB colours of PASCAL VOC's devkit: an index's bits, spread over the three channels."""
+    """(entries, 3) RGB colours of PASCAL VOC's devkit: an index's bits, spread over the three channels.
+
+    >>> voc_palette(3).tolist()
+    [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+    """
     index = np.arange(entries)
     palette = np.zeros((entries, 3), dtype=np.uint8)
     for bit in range(8):
@@ -242,3 +246,4 @@ SUN37 = _label_set(
 )
 NYU13 = _label_set("nyu13", tables.NYU13_CLASSES, structure=tables.STRUCTURE_GROUPS)
 LABEL_SETS: Mapping[str, LabelSet] = {label_set.name: label_set for label_set in (NYU40, NYU13, SUN37)}
+"""Every label set that is built in, by name: nyu40, nyu13, sun37."""

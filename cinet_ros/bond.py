@@ -25,7 +25,7 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
-from cinet_ros.parameter_fields import parameter
+from cinet_core.parameters import parameter
 
 # Relative: the manager, and all nodes that it manages, are in one namespace.
 TOPIC = "bond"

@@ -36,7 +36,6 @@ class Camera:
     input: CameraInput
     outputs: CameraOutputs
     conditions: Conditions
-    rectified: bool
     counters: FrameCounters = field(default_factory=FrameCounters)
     latencies: Latencies = field(default_factory=Latencies)
     waiting_since: float | None = None  # without a camera_info, steady clock

@@ -8,6 +8,8 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from cinet_core.messages.stamps import StampWatch
+
 RATE_WINDOW = 5.0
 
 
@@ -50,7 +52,7 @@ class FrameCounters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rate_in, self._rate_out = Rate(), Rate()
-        self._last_stamp: int | None = None
+        self._watch = StampWatch()
         self._received = 0
         self._used = 0
         self._drops: Counter[str] = Counter()
@@ -67,11 +69,9 @@ class FrameCounters:
             self._received += 1
             self.last_received = now
             self._rate_in.tick(now)
-            if stamp == 0:
-                self._stamps["zero"] += 1
-            elif self._last_stamp is not None and stamp <= self._last_stamp:
-                self._stamps["duplicate" if stamp == self._last_stamp else "backward"] += 1
-            self._last_stamp = stamp
+            odd = self._watch.odd(stamp)
+            if odd:
+                self._stamps[odd] += 1
         return now
 
     def use(self) -> None:

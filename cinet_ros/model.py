@@ -27,20 +27,6 @@ def label_set_of(settings: Settings) -> LabelSet | None:
         return None
 
 
-def check_mask_classes(settings: Settings, label_set: LabelSet | None) -> None:
-    """Check ``mask_classes`` as far as the label set is known.
-
-    Raises:
-        ValueError: a class is unknown; the text names those that are not.
-    """
-    if label_set is None:
-        return
-    try:
-        label_set.ids(name for name in settings.mask_classes if name)
-    except ValueError as error:
-        raise ValueError(f"mask_classes: {error}") from error
-
-
 def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
     """Load the weights, and put them on the device; what is to be said about either goes to ``conditions``.
 
@@ -50,7 +36,7 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
         OutOfDeviceMemoryError, DeviceLostError: the device does not take the weights, and ``oom_fallback`` is none.
     """
     checkpoint = _load_checkpoint(settings, conditions)
-    check_mask_classes(settings, checkpoint.metadata.label_set)  # the file may be another than at the start
+    settings.check_classes(checkpoint.metadata.label_set)  # the file may be another than at the start
     try:
         return _predictor(checkpoint, settings, settings.device)
     except OutOfDeviceMemoryError as error:
@@ -62,15 +48,14 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
 
 
 def _predictor(checkpoint: Checkpoint, settings: Settings, device: str) -> Predictor:
-    network, output = (
-        (height, width) if width else None
-        for width, height in (
-            (settings.network_width, settings.network_height),
-            (settings.output_width, settings.output_height),
-        )
-    )
     return Predictor(
-        checkpoint, device, network, output, backend=settings.backend, precision=settings.precision, background=True
+        checkpoint,
+        device,
+        settings.network_size,
+        settings.output_size,
+        backend=settings.backend,
+        precision=settings.precision,
+        background=True,
     )
 
 

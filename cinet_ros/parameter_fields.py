@@ -1,51 +1,24 @@
-"""ROS parameters as fields of a frozen dataclass: one place for type, default, range, meaning and descriptor.
+"""Settings classes of `cinet_core.parameters` as ROS parameters: declarations, descriptors and changes at run time.
 
-A settings class makes its fields with `parameter`, checks itself with `check` in ``__post_init__``, and is filled from
-a node by `declare`; `typed` does for a change at run time what that does at the start. The README's appendix is made
-from the same fields by `markdown_table`.
+A node's settings are filled by `declare`; `typed` does for a change at run time what that does at the start, and
+`changed` makes the settings after it.
 """
 
 from __future__ import annotations
 
-import array
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from cinet_core.parameters import check_value, coerced, parameter
+
+__all__ = ["changed", "declare", "threads_parameter", "typed"]
+
 Settings = TypeVar("Settings")
-
-_KINDS = {
-    str: "text (quote it: \"'12'\")",
-    float: "a number",
-    int: "a whole number",
-    bool: "true or false",
-    tuple: "a list",
-}
-
-
-def parameter(
-    default: Any,
-    description: str,
-    *,
-    limits: tuple[float, float] | None = None,
-    choices: Sequence[str] = (),
-    run_time: bool = False,
-) -> Any:
-    """Field that carries what its ROS descriptor says.
-
-    Args:
-        default: its type is the parameter's: bool, int, float, str, or a tuple of one of these.
-        description: shown by ``ros2 param describe`` and in the README.
-        limits: smallest and largest number that is accepted.
-        choices: the only texts that are accepted.
-        run_time: whether it can be changed while the node runs.
-    """
-    metadata = {"description": description, "limits": limits, "choices": tuple(choices), "run_time": run_time}
-    return dataclasses.field(default=default, metadata=metadata)
 
 
 def threads_parameter(default: str) -> Any:
@@ -60,16 +33,6 @@ def threads_parameter(default: str) -> Any:
         f"variable OMP_NUM_THREADS says, or without it {default}",
         limits=(0, 256),
     )
-
-
-def check(settings: Any) -> None:
-    """Check type, range and choice of every field.
-
-    Raises:
-        ValueError: the text names the parameter, its value and what is accepted.
-    """
-    for field in dataclasses.fields(settings):
-        check_value(field, getattr(settings, field.name))
 
 
 def declare(node: Node, kind: type[Settings]) -> Settings:
@@ -112,61 +75,21 @@ def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
     return [_typed(fields[change.name], change) if change.name in fields else change for change in changes]
 
 
+def changed(settings: Settings, changes: Iterable[Parameter]) -> Settings:
+    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
+
+    Raises:
+        ValueError: as the settings class.
+    """
+    ours = {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]  # it is a dataclass
+    values = {item.name: coerced(ours[item.name], item.value) for item in changes if item.name in ours}
+    return dataclasses.replace(settings, **values)  # type: ignore[type-var]  # likewise
+
+
 def _typed(field: dataclasses.Field[Any], change: Parameter) -> Parameter:
     value = coerced(field, change.value)
     check_value(field, value)
     return _ros_parameter(field, value)
-
-
-def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
-    """A value as rclpy has it, in the field's type: lists become tuples, whole numbers floats where those are meant."""
-    if isinstance(field.default, float) and type(value) is int:
-        return float(value)
-    if isinstance(value, bool) and str(value).lower() in field.metadata["choices"]:
-        return str(value).lower()  # YAML reads the unquoted choices `true` and `false` as no text
-    if not isinstance(value, (list, array.array)):
-        return value
-    if isinstance(field.default, tuple) and isinstance(field.default[0], float):
-        return tuple(float(item) if type(item) is int else item for item in value)
-    return tuple(value)
-
-
-def markdown_table(kind: type) -> str:
-    """One row a parameter: name, type, default, range, when it changes, meaning."""
-    rows = ["| parameter | type | default | accepted | changes | meaning |", "|---|---|---|---|---|---|"]
-    for field in dataclasses.fields(kind):
-        limits, choices = field.metadata["limits"], field.metadata["choices"]
-        accepted = " ".join(f"`{choice}`" for choice in choices) or (
-            f"{limits[0]:g} .. {limits[1]:g}" if limits else ""
-        )
-        changes = "run time" if field.metadata["run_time"] else "read-only"
-        cells = (f"`{field.name}`", _type_name(field.default), f"`{_literal(field.default)}`", accepted, changes)
-        rows.append(f"| {' | '.join(cells)} | {field.metadata['description']} |")
-    return "\n".join(rows)
-
-
-def check_value(field: dataclasses.Field[Any], value: Any) -> None:
-    """Check type, range and choice of one value.
-
-    Raises:
-        ValueError: the text names the parameter, its value and what is accepted.
-    """
-    default: Any = field.default
-    kind = type(default)
-    sound = type(value) is kind
-    if sound and kind is tuple:
-        accepted = (int, float) if isinstance(default[0], float) else (type(default[0]),)
-        sound = all(type(item) in accepted for item in value)
-    limits, choices = field.metadata["limits"], field.metadata["choices"]
-    if not sound:
-        within = f" in {limits[0]:g} .. {limits[1]:g}" if limits else ""
-        within += f", one of {', '.join(choices)}," if choices else ""
-        raise ValueError(f"{field.name} = {value!r} must be {_KINDS[kind]}{within}, such as {_literal(default)}")
-    if choices and value not in choices:
-        raise ValueError(f"{field.name} = {value!r} is not one of {', '.join(choices)}")
-    # written so that NaN fails too
-    if limits and not limits[0] <= value <= limits[1]:
-        raise ValueError(f"{field.name} = {value!r} is outside {limits[0]:g} .. {limits[1]:g}")
 
 
 def _descriptor(field: dataclasses.Field[Any]) -> ParameterDescriptor:
@@ -193,18 +116,3 @@ def _ros_parameter(field: dataclasses.Field[Any], value: Any) -> Parameter:
 
 def _to_ros(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
-
-
-def _type_name(default: Any) -> str:
-    if isinstance(default, tuple):
-        return f"{_type_name(default[0])}[]"
-    return {str: "string", float: "double"}.get(type(default), type(default).__name__)
-
-
-def _literal(value: Any) -> str:
-    """A value as YAML has it."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(_literal(item) for item in value)}]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"'{value}'" if isinstance(value, str) and not value else str(value)

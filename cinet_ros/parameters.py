@@ -1,26 +1,24 @@
 """Every parameter of the perception node: type, default, range, meaning, and whether it changes at run time.
 
-One frozen dataclass is the single source: it declares the ROS parameters with their descriptors, checks values, and
-makes the table in the README's appendix. A worker reads one snapshot per frame, so a change takes effect on the next.
+`Settings` adds what is the node's own to the parameters that it shares with `cinet bag run`. The ROS parameters with
+their descriptors are declared from it, values are checked by it, and the table in the README's appendix is made of it,
+in the order of config/perception.yaml. A worker reads one snapshot per frame, so a change takes effect on the next.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rclpy.exceptions import InvalidTopicNameException
-from rclpy.parameter import Parameter
 from rclpy.validate_full_topic_name import validate_full_topic_name
 
 from cinet_core.inference.choices import BACKENDS, PRECISIONS
-from cinet_core.messages.errors import MAX_PIXELS
-from cinet_core.messages.limits import JPEG_QUALITY_LIMITS, PNG_LEVEL_LIMITS, VOXEL_SIZE_LIMITS
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import STATS, TOPICS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
+from cinet_core.parameters import parameter
 from cinet_ros.bond import bond_parameter
-from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
+from cinet_ros.parameter_fields import threads_parameter
 
 SWITCHED = (*TOPICS, STATS)
 """Outputs that `disabled_outputs` can name."""
@@ -30,8 +28,13 @@ MIN_WATCHDOG_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
+class Settings(OutputSettings):
+    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees.
+
+    Raises:
+        ValueError: a value is of the wrong type, out of its range, or at odds with another; the text names the
+            parameter, its value and what is accepted.
+    """
 
     # model
     weights: str = parameter(
@@ -60,12 +63,6 @@ class Settings:
         choices=("none", "cpu"),
         run_time=True,
     )
-    network_width: int = parameter(
-        0, "width of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
-    )
-    network_height: int = parameter(
-        0, "height of the network's input, pixels; 0: as trained, at the image's aspect", limits=(0, 4096)
-    )
     threads: int = threads_parameter("one for each core")
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
     bond_heartbeat_period: float = bond_parameter()
@@ -76,7 +73,6 @@ class Settings:
         limits=(0.0, 3600.0),
         run_time=True,
     )
-
     enabled: bool = parameter(
         True,
         "false: nothing is predicted and no image subscribed to, while model and outputs stay; `~/enable` sets it, too",
@@ -101,21 +97,10 @@ class Settings:
         "reliability of the image and camera_info subscriptions; auto: what the publisher offers",
         choices=("auto", "reliable", "best_effort"),
     )
-    input_rectified: str = parameter(
-        "auto",
-        "whether images arrive rectified; auto: the last parts of the resolved image topic say `rect`",
-        choices=("auto", "true", "false"),
-    )
     camera_info_timeout: float = parameter(
         2.0,
         "how long images wait for a first camera_info before they are used without one",
         limits=(0.0, 60.0),
-        run_time=True,
-    )
-    assumed_fov: float = parameter(
-        0.0,
-        "horizontal field of view assumed when there is no valid camera_info; 0: none",
-        limits=(0.0, 170.0),
         run_time=True,
     )
     max_rate: float = parameter(
@@ -144,97 +129,17 @@ class Settings:
         "`ros2 bag record -a`); none by default",
         run_time=True,
     )
-    output_width: int = parameter(0, "width of all outputs, pixels; 0: the input's", limits=(0, 8192))
-    output_height: int = parameter(0, "height of all outputs, pixels; 0: the input's", limits=(0, 8192))
-    depth_encoding: str = parameter(
-        "32FC1", "32FC1: metres, NaN invalid; 16UC1: millimetres, 0 invalid", choices=("32FC1", "16UC1"), run_time=True
-    )
-    depth_scale: float = parameter(
-        1.0,
-        "multiplies predicted depth, before depth_min and depth_max; `cinet scale` measures it against a sensor",
-        limits=(0.1, 10.0),
-        run_time=True,
-    )
-    depth_min: float = parameter(
-        0.0, "nearer depth is invalid; 0: the model's own limit", limits=(0.0, 1000.0), run_time=True
-    )
-    depth_max: float = parameter(
-        0.0, "farther depth is invalid; 0: the model's own limit", limits=(0.0, 1000.0), run_time=True
-    )
-    label_encoding: str = parameter(
-        "mono8",
-        "encoding of semantic/image_raw; 255 is unlabelled in each",
-        choices=("mono8", "16SC1", "16UC1"),
-        run_time=True,
-    )
-    label_min_confidence: float = parameter(
-        0.0, "pixels below this confidence are unlabelled (255)", limits=(0.0, 1.0), run_time=True
-    )
-    mask_classes: tuple[str, ...] = parameter(
-        ("",), "classes that semantic/mask marks with 1, such as person; none by default", run_time=True
-    )
-    overlay_opacity: float = parameter(
-        0.5, "share of the class colour in semantic_overlay", limits=(0.0, 1.0), run_time=True
-    )
-    cloud_color: str = parameter(
-        "semantic",
-        "colour of the points: of their class, or the camera's",
-        choices=("semantic", "camera"),
-        run_time=True,
-    )
     cloud_max_rate: float = parameter(
         0.0, "clouds a second of each camera at most; 0: one with every frame", limits=(0.0, 1000.0), run_time=True
     )
-    cloud_decimation: int = parameter(1, "keep every n-th row and column of the cloud", limits=(1, 16), run_time=True)
-    cloud_min_range: float = parameter(0.0, "points nearer to the camera are NaN", limits=(0.0, 1000.0), run_time=True)
-    cloud_max_range: float = parameter(
-        0.0, "points farther from the camera are NaN; 0: no limit", limits=(0.0, 1000.0), run_time=True
-    )
-    cloud_edge_filter: float = parameter(
-        0.0,
-        "drop points where depth jumps by more than this share (flying pixels); 0: keep all",
-        limits=(0.0, 1.0),
-        run_time=True,
-    )
-
-    cloud_voxel_size: float = parameter(
-        0.05,
-        "points_downsampled has one point of each cube with edges of so many metres",
-        limits=VOXEL_SIZE_LIMITS,
-        run_time=True,
-    )
-    compressed_jpeg_quality: int = parameter(
-        90, "of the compressed images that are JPEG", limits=JPEG_QUALITY_LIMITS, run_time=True
-    )
-    compressed_png_level: int = parameter(
-        1,
-        "of the compressed images that are PNG, depth included; higher levels take much longer and save little",
-        limits=PNG_LEVEL_LIMITS,
-        run_time=True,
-    )
 
     def __post_init__(self) -> None:
-        """Check everything that one value alone can get wrong.
-
-        Raises:
-            ValueError: naming the parameter, its value and what is allowed.
-        """
-        check(self)
-        for low, high in (("depth_min", "depth_max"), ("cloud_min_range", "cloud_max_range")):
-            if 0 < getattr(self, high) <= getattr(self, low):
-                raise ValueError(f"{high} = {getattr(self, high):g} must be above {low} = {getattr(self, low):g}, or 0")
+        """Check every value, then those that depend on each other."""
+        super().__post_init__()
         if 0 < self.watchdog_timeout < MIN_WATCHDOG_TIMEOUT:
             raise ValueError(
                 f"watchdog_timeout = {self.watchdog_timeout:g} s must be {MIN_WATCHDOG_TIMEOUT:g} s at least: a frame "
                 "that is only slow would be taken for one that hangs; 0 waits forever"
-            )
-        for pair in ("network", "output"):
-            if (getattr(self, f"{pair}_width") == 0) != (getattr(self, f"{pair}_height") == 0):
-                raise ValueError(f"{pair}_width and {pair}_height must both be 0 or both be given")
-        if self.output_width * self.output_height > MAX_PIXELS:
-            raise ValueError(
-                f"output_width x output_height = {self.output_width}x{self.output_height} must not exceed "
-                f"{MAX_PIXELS} pixels"
             )
         unknown = sorted(set(self.disabled_outputs) - {"", *SWITCHED})
         if unknown:
@@ -257,14 +162,3 @@ def _check_camera_name(name: str) -> None:
         raise ValueError(
             f"cameras: {name!r} cannot begin a relative topic name; use letters, digits and underscores, a letter first"
         ) from error
-
-
-def changed(settings: Settings, changes: Iterable[Parameter]) -> Settings:
-    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
-
-    Raises:
-        ValueError: as `Settings`.
-    """
-    ours = {field.name: field for field in dataclasses.fields(Settings)}
-    values = {item.name: coerced(ours[item.name], item.value) for item in changes if item.name in ours}
-    return dataclasses.replace(settings, **values)

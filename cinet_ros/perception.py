@@ -15,7 +15,6 @@ from cinet_core.inference.background import preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
-from cinet_core.messages.topic_names import arrive_rectified
 from cinet_core.threads import use_threads
 from cinet_ros import managed_node
 from cinet_ros.camera import HOW_TO_ENABLE, Camera, Job
@@ -23,9 +22,10 @@ from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.diagnostics import Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
-from cinet_ros.model import NO_WEIGHTS, check_mask_classes, label_set_of, load_predictor
+from cinet_ros.model import NO_WEIGHTS, label_set_of, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
-from cinet_ros.parameters import Settings, changed
+from cinet_ros.parameter_fields import changed
+from cinet_ros.parameters import Settings
 from cinet_ros.pipeline import DISABLED, Pipeline
 from cinet_ros.publishers import CameraOutputs
 from cinet_ros.supervisor import WorkerSupervisor
@@ -54,7 +54,7 @@ class PerceptionNode(ManagedNode):
         use_threads(self.settings.threads)
         if not self.settings.weights:
             raise ValueError(NO_WEIGHTS)
-        check_mask_classes(self.settings, label_set_of(self.settings))
+        self.settings.check_classes(label_set_of(self.settings))
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
@@ -99,9 +99,8 @@ class PerceptionNode(ManagedNode):
             self._on_image(name, message)
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
-        rectified = arrive_rectified(settings.input_rectified, camera_input.image_topic)
         outputs = CameraOutputs(self, prefix, self._predictor.label_set, self._predictor.metadata.config.tasks)
-        return Camera(name, camera_input, outputs, Conditions(self.get_logger()), rectified)
+        return Camera(name, camera_input, outputs, Conditions(self.get_logger()))
 
     def activate(self) -> None:
         """Start the worker and take images as soon as somebody wants what becomes of them."""
@@ -199,7 +198,7 @@ class PerceptionNode(ManagedNode):
             settings = changed(self.settings, changes)
             if settings.mask_classes != self.settings.mask_classes:
                 loaded = self._predictor
-                check_mask_classes(settings, label_set_of(settings) if loaded is None else loaded.label_set)
+                settings.check_classes(label_set_of(settings) if loaded is None else loaded.label_set)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         switched = settings.enabled != self.settings.enabled

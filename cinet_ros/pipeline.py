@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -16,8 +15,9 @@ from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.errors import ConversionError
-from cinet_core.messages.frame import Result
+from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
+from cinet_ros.accounts import Accounts
 from cinet_ros.camera import Camera, Job
 from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import FrameMessages
@@ -42,53 +42,6 @@ UNWANTED, DISABLED = "unwanted", "disabled"
 CLOUDS = frozenset({POINTS, DOWNSAMPLED_POINTS})
 
 Array = npt.NDArray[Any]
-
-
-class Accounts:
-    """The frames that a worker has in work: each is counted once, whether it ends or is given up meanwhile.
-
-    Args:
-        cameras: by name.
-    """
-
-    def __init__(self, cameras: Mapping[str, Camera]) -> None:
-        self._cameras = cameras
-        self._in_work: set[str] = set()
-        self._given_up: str | None = None
-        self._lock = threading.Lock()
-
-    def begin(self, names: Iterable[str]) -> None:
-        """Take a frame of each of these cameras to work."""
-        with self._lock:
-            self._in_work = set(names)
-            self._drop_given_up()
-
-    def use(self, camera: Camera) -> bool:
-        """Count the camera's frame as used; False where it was counted before."""
-        return self._end(camera, camera.counters.use)
-
-    def drop(self, camera: Camera, reason: str) -> bool:
-        """Count the camera's frame as dropped; False where it was counted before."""
-        return self._end(camera, lambda: camera.counters.drop(reason))
-
-    def give_up(self, reason: str) -> None:
-        """Count what is in work, and all that comes, as dropped."""
-        with self._lock:
-            self._given_up = reason
-            self._drop_given_up()
-
-    def _drop_given_up(self) -> None:
-        if self._given_up is not None:
-            while self._in_work:
-                self._cameras[self._in_work.pop()].counters.drop(self._given_up)
-
-    def _end(self, camera: Camera, count: Callable[[], None]) -> bool:
-        with self._lock:
-            if camera.name not in self._in_work:
-                return False
-            self._in_work.remove(camera.name)
-            count()
-            return True
 
 
 class Pipeline:
@@ -122,7 +75,7 @@ class Pipeline:
         self.progressed = 0.0
         self._predictor = predictor
         self._cameras = cameras
-        self._prepare = Preparation(decode, predictor.focal_warning, clock)
+        self._prepare = Preparation(cameras, decode, predictor.focal_warning, clock)
         self._settings = settings
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
@@ -154,7 +107,7 @@ class Pipeline:
             except Exception as error:  # of one camera: the others go on
                 self._lose(camera, error)
             else:
-                groups.setdefault(frame.image.shape, []).append(frame)
+                groups.setdefault(frame.prepared.image.shape, []).append(frame)
         for frames in groups.values():
             self._run(frames, settings)
 
@@ -188,7 +141,7 @@ class Pipeline:
             if self._gate.is_shut:
                 return
             try:
-                wanted = self._publish(frame, prediction, settings)
+                wanted, seconds = self._publish(frame, prediction, settings)
             except Exception as error:
                 self._lose(frame.camera, error)
                 continue
@@ -196,13 +149,14 @@ class Pipeline:
                 return
             self.published = True
             try:
-                self._publish_stats(frame, wanted)
+                self._publish_stats(frame, wanted, seconds)
             except Exception as error:  # the frame itself is out, and counted
                 text = f"no stats, {type(error).__name__}: {error}. {ERROR_REMEDY}"
                 frame.camera.conditions.report("stats", ERROR, text)
 
     def _predict(self, frames: list[Frame], settings: Settings) -> list[Prediction]:
-        images, intrinsics = [frame.image for frame in frames], [frame.intrinsics for frame in frames]
+        images = [frame.prepared.image for frame in frames]
+        intrinsics = [frame.prepared.intrinsics for frame in frames]
         try:
             return self._predictor.predict_batch(images, intrinsics)
         except OutOfDeviceMemoryError as error:
@@ -214,28 +168,29 @@ class Pipeline:
         self.fallback = cause
         return self._predictor.predict_batch(images, intrinsics)
 
-    def _publish(self, frame: Frame, prediction: Prediction, settings: Settings) -> frozenset[str]:
-        """Publish the outputs that are wanted and return their names."""
+    def _publish(
+        self, frame: Frame, prediction: Prediction, settings: Settings
+    ) -> tuple[frozenset[str], dict[str, float]]:
+        """Publish the outputs that are wanted; return their names, and the seconds of each stage of the frame."""
         started = time.perf_counter()
-        header = frame.job.message.header
-        result = Result.of(prediction, frame.image, frame.valid, header, self._painter, settings)
-        frame.seconds |= dict(prediction.seconds)
-        frame.seconds["build"] = time.perf_counter() - started
+        result = Result.of(prediction, frame.prepared, self._painter, settings)
+        seconds = {**frame.prepared.seconds, **prediction.seconds, "build": time.perf_counter() - started}
         outputs = frame.camera.outputs
         wanted = outputs.wanted(settings)
         if wanted & CLOUDS and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
             wanted -= CLOUDS
         stages = outputs.publish(result, wanted, settings, self._messages[frame.camera.name], self._gate)
-        for stage, seconds in stages.items():
-            frame.seconds[stage] = frame.seconds.get(stage, 0.0) + seconds
-        return wanted
+        for stage, more in stages.items():
+            seconds[stage] = seconds.get(stage, 0.0) + more
+        return wanted, seconds
 
-    def _publish_stats(self, frame: Frame, wanted: frozenset[str]) -> None:
+    def _publish_stats(self, frame: Frame, wanted: frozenset[str], seconds: Mapping[str, float]) -> None:
         latency = self._latency(frame.camera, frame.job.message.header)
         receive_latency = time.monotonic() - frame.job.received
         frame.camera.latencies.add(latency, receive_latency)
         if STATS in wanted:
-            frame.camera.outputs.publish_stats(self._stats(frame, latency, receive_latency), self._gate)
+            stats = self._stats(frame, seconds, latency, receive_latency)
+            frame.camera.outputs.publish_stats(stats, self._gate)
 
     def _latency(self, camera: Camera, header: Header) -> float:
         """Seconds from the image's stamp to now by the node's clock; NaN where the two clocks cannot be the same."""
@@ -252,14 +207,16 @@ class Pipeline:
         )
         return math.nan
 
-    def _stats(self, frame: Frame, latency: float, receive_latency: float) -> PerceptionStats:
+    def _stats(
+        self, frame: Frame, seconds: Mapping[str, float], latency: float, receive_latency: float
+    ) -> PerceptionStats:
         counts, predictor = frame.camera.counters.now(), self._predictor
         rate_in, rate_out = frame.camera.counters.rates()
         return PerceptionStats(
             header=frame.job.message.header,
             latency=latency,
             receive_latency=receive_latency,
-            stages=[StageTime(stage=stage, seconds=seconds) for stage, seconds in frame.seconds.items()],
+            stages=[StageTime(stage=stage, seconds=value) for stage, value in seconds.items()],
             frames_received=counts.received,
             frames_used=counts.used,
             frames_dropped=counts.dropped,

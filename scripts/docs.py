@@ -1,4 +1,4 @@
-"""Renew what documents show and code decides: the parameter tables, and the picture of the outputs.
+"""Renew what documents show and code decides: the parameter tables, the diagrams, the picture of the outputs.
 
 The picture is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
 is. Run it with `make docs`.
@@ -10,46 +10,58 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
 
 from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import NYU40
+from cinet_core.parameters import markdown_table
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.visualize.panel import panel
 from cinet_ros.mapping.parameters import MappingSettings
-from cinet_ros.parameter_fields import markdown_table
 from cinet_ros.parameters import Settings
 from cinet_ros.player.parameters import PlayerSettings
+from scripts import architecture
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLES: dict[Path, dict[str, type]] = {
-    ROOT / "README.md": {"perception parameters": Settings, "player parameters": PlayerSettings},
-    ROOT / "docs" / "mapping_node.md": {"mapping parameters": MappingSettings},
-}
 PICTURE = ROOT / "docs" / "outputs.png"
 VIEW = 21  # shows the table in front, the door behind and the television
 
 
-def with_tables(text: str, tables: dict[str, type]) -> str:
+def tables() -> dict[Path, dict[str, str]]:
+    """The tables of each document by name; that of the perception node has the order of its parameter file."""
+    file = ROOT / "config" / "perception.yaml"
+    order = list(yaml.safe_load(file.read_text(encoding="utf-8"))["/**"]["ros__parameters"])
+    return {
+        ROOT / "README.md": {
+            "perception parameters": markdown_table(Settings, order),
+            "player parameters": markdown_table(PlayerSettings),
+        },
+        ROOT / "docs" / "mapping_node.md": {"mapping parameters": markdown_table(MappingSettings)},
+    }
+
+
+def with_tables(text: str, tables: dict[str, str]) -> str:
     """A document with every table between its markers renewed.
 
     Raises:
         ValueError: a marker is missing.
     """
-    for name, kind in tables.items():
+    for name, table in tables.items():
         begin, end = f"<!-- begin {name}: `make docs` -->", f"<!-- end {name} -->"
         before, found_begin, rest = text.partition(begin)
         _, found_end, after = rest.partition(end)
         if not (found_begin and found_end):
             raise ValueError(f"there is no `{begin}` ... `{end}`")
-        text = f"{before}{begin}\n{markdown_table(kind)}\n{end}{after}"
+        text = f"{before}{begin}\n{table}\n{end}{after}"
     return text
 
 
 def main() -> int:
-    """Rewrite the tables and docs/outputs.png."""
-    for path, tables in TABLES.items():
-        path.write_text(with_tables(path.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    """Rewrite the tables, the diagrams and docs/outputs.png."""
+    architecture.write()
+    for path, renewed in tables().items():
+        path.write_text(with_tables(path.read_text(encoding="utf-8"), renewed), encoding="utf-8")
     room = SyntheticRoom()
     frame = room.render(VIEW)
     truth = Prediction(

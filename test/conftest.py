@@ -6,9 +6,11 @@ import dataclasses
 import os
 import random
 import socket
+import sys
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,6 +23,11 @@ pytest_plugins = ("fault_table", "pytester")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+# The tools of the checkout. Its folder is not on the path: its launch/ and test/ would be found for packages.
+_scripts = ModuleType("scripts")
+_scripts.__path__ = [str(REPOSITORY / "scripts")]
+sys.modules["scripts"] = _scripts
 
 # Domains above 101 collide with Linux's ephemeral ports.
 DOMAINS = range(1, 102)

@@ -10,8 +10,10 @@ from cinet_core.bags.definitions import OWN_PACKAGE, message_store, message_type
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.parts import TopicToWrite
 from cinet_core.inference.predictor import Predictor
-from cinet_core.messages.frame import FrameMessages, OutputSettings, Result
+from cinet_core.messages.frame import FrameMessages
 from cinet_core.messages.labels import label_info_message, semantic_classes_message
+from cinet_core.messages.result import Result
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import FULL, STATS, TOPICS, topics_of
 
 CLASSES, LABEL_INFO = "semantic/classes", "semantic/label_info"

@@ -13,14 +13,7 @@ import numpy.typing as npt
 
 from cinet_core.bags.clocks import TopicTimes, common_clock
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.frames import (
-    ImagePreparation,
-    PreparedImage,
-    first_message,
-    first_messages,
-    read_message,
-    stamp_or,
-)
+from cinet_core.bags.frames import RecordedImages, first_message, first_messages, read_message, stamp_or
 from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.registration import sizes_agree
@@ -28,7 +21,9 @@ from cinet_core.bags.topics import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, CameraT
 from cinet_core.label_sets import UNLABELLED
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.planes import read_compressed_depth, read_compressed_labels, read_depth, read_labels
-from cinet_core.messages.topic_names import arrive_rectified, is_rectified
+from cinet_core.messages.preparation import PreparedImage
+from cinet_core.messages.settings import OutputSettings
+from cinet_core.messages.topic_names import is_rectified
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -109,7 +104,7 @@ class RgbdBag:
         self._info = self.topics.camera_info(self.image.topic, camera_info_topic)
         self.refused: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
-        self._prepare = ImagePreparation(self.image.msgtype, arrive_rectified(rectified, self.image.topic))
+        self._prepare = RecordedImages(self.image, self._info, OutputSettings(input_rectified=rectified))
         self._infos: list[tuple[int, bytes]] = []
         self._pair(every, round(tolerance * 1e9), need_depth)
 

@@ -11,20 +11,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cinet_core.bags.camera_warnings import CameraWarnings
 from cinet_core.bags.definitions import definition_of
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.frames import ImagePreparation, PreparedImage, first_messages
+from cinet_core.bags.frames import RecordedImages, first_messages
 from cinet_core.bags.outputs import Outputs
 from cinet_core.bags.parts import PartedWriter, TopicToWrite
 from cinet_core.bags.reader import BagReader
-from cinet_core.bags.settings import RunSettings
 from cinet_core.bags.steps import Step, read_steps
 from cinet_core.bags.topics import CameraTopics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.colors import LabelPainter
-from cinet_core.messages.fields import stamp_of
-from cinet_core.messages.frame import Result
-from cinet_core.messages.topic_names import arrive_rectified
+from cinet_core.messages.result import Result
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.read_ahead import ReadAhead
 
 if TYPE_CHECKING:
@@ -80,7 +79,6 @@ class BagRun:
         image_topic, camera_info_topic: of the input.
         complete: whether an earlier attempt finished the bag.
         examples: of each reason for refusing a frame, the first error's text.
-        warnings: about the camera.
         notes: what the user should know of the choice of the topic.
 
     Raises:
@@ -93,7 +91,7 @@ class BagRun:
         reader: BagReader,
         output: Path,
         predictor: Predictor,
-        settings: RunSettings,
+        settings: OutputSettings,
         *,
         prefix: str = "/",
         wanted: tuple[str, ...] = (),
@@ -104,7 +102,7 @@ class BagRun:
         backend: str = "torch",
         part_seconds: float = PART_SECONDS,
     ) -> None:
-        predictor.label_set.ids(name for name in settings.mask_classes if name)
+        settings.check_classes(predictor.label_set)
         self._reader, self._predictor, self._settings = reader, predictor, settings
         self._outputs = Outputs(predictor, prefix, wanted)
         self._batch, self._part_seconds = batch, part_seconds
@@ -114,8 +112,7 @@ class BagRun:
         self.camera_info_topic = topics.camera_info(image.topic, camera_info_topic)
         self._refuse_doubles()
         self.notes = topics.notes
-        rectified = arrive_rectified(settings.input_rectified, self.image_topic)
-        self._prepare = ImagePreparation(image.msgtype, rectified, settings.assumed_fov)
+        self._prepare = RecordedImages(image, self.camera_info_topic, settings)
         self._painter = LabelPainter(predictor.label_set.palette)
         identity = _identity(
             reader.path,
@@ -127,12 +124,16 @@ class BagRun:
         self.complete = self._writer.complete
         self.account = Account.of(self._writer.state)
         self.examples: dict[str, str] = {}
-        self.warnings: list[str] = []
-        self._last_stamp = -1
+        self._warnings = CameraWarnings(self.image_topic, predictor.focal_warning)
 
     def __len__(self) -> int:
         """Messages of the input."""
         return len(self._reader)
+
+    @property
+    def warnings(self) -> list[str]:
+        """About the camera, so far."""
+        return self._warnings.texts
 
     def run(self, progress: Callable[[Account], None]) -> None:
         """Read, predict and write to the end of the input.
@@ -175,7 +176,7 @@ class BagRun:
             due = self._writer.pending > PART_BYTES or time.monotonic() - begun > self._part_seconds
             due = due and not step.more
             if step.image is not None:
-                self._warn(step.image)
+                self._warnings.add(step.image)
                 if waiting and step.size != waiting[0].size:
                     self._predict(waiting)
                 waiting.append(step)
@@ -198,14 +199,13 @@ class BagRun:
         )
         for step, image, prediction in zip(steps, images, predictions, strict=True):
             started = time.perf_counter()
-            header = image.message.header
-            result = Result.of(prediction, image.image, image.valid, header, self._painter, self._settings)
+            result = Result.of(prediction, image, self._painter, self._settings)
             for topic, data in self._outputs.of_frame(result, self._settings):
                 self._writer.write(topic, step.time_ns, data)
             self.account.used += 1
             seconds = {"decode": step.seconds, **prediction.seconds, "build": time.perf_counter() - started}
             dropped = sum(self.account.refused.values())
-            for topic, data in self._outputs.stats(header, seconds, self.account.used, dropped):
+            for topic, data in self._outputs.stats(result.header, seconds, self.account.used, dropped):
                 self._writer.write(topic, step.time_ns, data)
         steps.clear()
 
@@ -213,28 +213,6 @@ class BagRun:
         if step.refused is not None:
             self.account.refused[step.refused.reason] += 1
             self.examples.setdefault(step.refused.reason, str(step.refused))
-
-    def _warn(self, image: PreparedImage) -> None:
-        if image.intrinsics is None:
-            text: str | None = (
-                f"{self._prepare.uncalibrated}: the training camera's focal length is assumed, distances are off by "
-                "the ratio, and neither points nor camera_info are written; set assumed_fov in a parameter file"
-            )
-        else:
-            text = self._predictor.focal_warning(image.intrinsics)
-        self._warn_once(text)
-        stamp = stamp_of(image.message)
-        if stamp in (0, self._last_stamp):
-            state = "are 0" if stamp == 0 else "do not change from image to image"
-            self._warn_once(
-                f"the header stamps of {self.image_topic} {state}, and so are those of the outputs: play the bag "
-                "by its time of recording, and set the clock or the stamps of the camera's driver"
-            )
-        self._last_stamp = stamp
-
-    def _warn_once(self, text: str | None) -> None:
-        if text and text not in self.warnings:
-            self.warnings.append(text)
 
     def _refuse_doubles(self) -> None:
         there = {item.topic for item in self._reader.connections}

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cinet_core.bags.frames import ImagePreparation, PreparedImage, stamp_or
+from cinet_core.bags.frames import RecordedImages, stamp_or
 from cinet_core.bags.pairing import CameraInfoPairing
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.topics import CAMERA_INFO
 from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.preparation import PreparedImage
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -52,7 +53,7 @@ class Step:
 
 
 def read_steps(
-    reader: BagReader, image: Connection, info_topic: str | None, prepare: ImagePreparation, skip: int
+    reader: BagReader, image: Connection, info_topic: str | None, prepare: RecordedImages, skip: int
 ) -> Iterator[Step]:
     """Read a bag from its start.
 
@@ -89,7 +90,7 @@ def read_steps(
     yield step
 
 
-def _finished(step: Step, item: _Image, info: bytes | None, prepare: ImagePreparation) -> Step:
+def _finished(step: Step, item: _Image, info: bytes | None, prepare: RecordedImages) -> Step:
     """The step with its image."""
     started = time.perf_counter()
     step.time_ns = item[0]

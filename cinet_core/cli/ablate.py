@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import argparse
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from cinet_core.atomic_file import write_whole
-from cinet_core.checkpoint import CheckpointError
-from cinet_core.data.frame_files import SourceError
-from cinet_core.model.imagenet import ImageNetWeightsError
+from cinet_core.cli.recipe_arguments import RecipeParser, missing
 
 DESCRIPTION = (
     "Trains the rows of the paper's Tables 1 and 3 (baseline, +FSM, +LSU, +SUM, both, full, and full without the "
@@ -21,27 +16,9 @@ DESCRIPTION = (
 )
 
 
-def run_ablate(arguments: Sequence[str]) -> int:
-    """Run ``cinet ablate``; returns the exit status: 0 done, 1 a training failed, 2 it could not start."""
-    from cinet_core.cli.train import explain_missing, read_recipe
-
-    try:
-        from cinet_core.cli.train_run import explained
-        from cinet_core.training.checkpoints import ResumeError
-    except ModuleNotFoundError as error:
-        return explain_missing("ablate", error)
-    try:
-        recipe, options = read_recipe(arguments, "cinet ablate", DESCRIPTION, _add_options)
-        return _run(recipe, options)
-    except (CheckpointError, SourceError, ValueError, OSError, ImageNetWeightsError, ResumeError) as error:
-        print(f"cinet ablate: {error}", file=sys.stderr)
-        return 2
-    except RuntimeError as error:
-        reason = explained(error)
-        if reason is None:
-            raise
-        print(f"cinet ablate: {reason}", file=sys.stderr)
-        return 1
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    return RecipeParser(prog, DESCRIPTION, _add_options)
 
 
 def _add_options(parser: Any) -> None:
@@ -55,32 +32,47 @@ def _add_options(parser: Any) -> None:
     parser.add_argument("--limit", type=int, help="score on at most so many frames of the test split")
 
 
-def _run(recipe: Any, options: dict[str, Any]) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Train and tabulate; returns the exit status: 0 done, 1 a training failed, 2 it could not start."""
+    try:
+        from cinet_core.training.ablate import ablate
+        from cinet_core.training.checkpoints import ResumeError
+    except ModuleNotFoundError as error:
+        print(missing("cinet ablate", error), end="", file=sys.stderr)
+        return 2
     from rich.console import Console
 
-    from cinet_core.evaluation.ablation_report import AblationReport
-    from cinet_core.training.ablation import run_ablation, variants_named
-    from cinet_core.training.settings import StageSettings
+    from cinet_core.checkpoint import CheckpointError
+    from cinet_core.data.frame_files import SourceError
+    from cinet_core.model.imagenet import ImageNetWeightsError
+    from cinet_core.progress import Progress
+    from cinet_core.training.errors import TrainingError
 
     console = Console()
-    output = Path(recipe.run.output)
-    epochs = options["common_epochs"]
-    figures = run_ablation(
-        recipe,
-        variants_named(options["rows"]),
-        options["seeds"],
-        output,
-        options["jobs"],
-        options["limit"],
-        StageSettings(epochs, options["common_rate"], "poly") if epochs else None,
-        lambda name: console.print(f"done: {name}", soft_wrap=True, highlight=False),
-    )
-    data = recipe.data
-    report = AblationReport(f"{recipe.name}, {data.width}x{data.height}, test split", figures)
-    output.mkdir(parents=True, exist_ok=True)
-    write_whole(output / "ablation.json", (json.dumps(report.to_dict(), indent=1) + "\n").encode())
-    write_whole(output / "ablation.md", report.markdown().encode())
+
+    class Finished(Progress):
+        def note(self, text: str) -> None:
+            console.print(text, soft_wrap=True, highlight=False)
+
+    try:
+        report = ablate(
+            options.recipe,
+            rows=options.rows,
+            seeds=options.seeds,
+            jobs=options.jobs,
+            limit=options.limit,
+            common_epochs=options.common_epochs,
+            common_rate=options.common_rate,
+            progress=Finished(),
+        )
+        numbers, tables = report.save(options.recipe.run.output)
+    except (CheckpointError, SourceError, ValueError, OSError, ImageNetWeightsError, ResumeError) as error:
+        print(f"cinet ablate: {error}", file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"cinet ablate: {error}", file=sys.stderr)
+        return 1
     for table in report.tables():
         console.print(table.rich())
-    console.print(f"written: {output / 'ablation.json'} and {output / 'ablation.md'}", soft_wrap=True)
+    console.print(f"written: {numbers} and {tables}", soft_wrap=True)
     return 0

@@ -1,17 +1,24 @@
-"""Arguments of ``cinet eval``; what it takes to run is imported when it runs."""
+"""``cinet eval``: a checkpoint and a data set in, figures beside the published ones out."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cinet_core.cli.arguments import add_option, json_file, positive
 from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
+if TYPE_CHECKING:
+    from cinet_core.evaluation.report import Report
 
-def add_eval(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command that scores a checkpoint."""
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Scores a checkpoint on a split of a data set: depth under every protocol that the data set has, labels, the "
         "attention map; beside the published figures where there are any. Writes FILE.json and FILE.md. Exit status: "
@@ -53,10 +60,62 @@ def add_eval(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
     )
+    return parser
 
 
-def run_eval(options: argparse.Namespace) -> int:
-    """Run ``cinet eval``; returns the exit status."""
-    from cinet_core.cli.eval_run import run_evaluation
+def run(options: argparse.Namespace) -> int:
+    """Score a checkpoint; returns the exit status (see the command's help)."""
+    import torch
 
-    return run_evaluation(options)
+    from cinet_core.atomic_file import write_whole
+    from cinet_core.checkpoint import CheckpointError
+    from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.evaluation.scoring import evaluate
+
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        with ConsoleProgress() as progress:
+            report = evaluate(
+                options.data,
+                options.checkpoint,
+                split=options.split,
+                kind=options.kind,
+                options=dict(options.option),
+                config=options.config,
+                device=options.device,
+                backend=options.backend,
+                precision=options.precision,
+                batch=options.batch,
+                limit=options.limit,
+                progress=progress,
+            )
+        table = options.output.with_suffix(".md")
+        write_whole(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
+        write_whole(table, report.markdown().encode())
+    except (CheckpointError, ValueError, OSError) as error:
+        print(f"cinet eval: {error}", file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError as error:
+        remedy = f"lower --batch (now {options.batch})" if options.batch > 1 else "use another --device"
+        print(f"cinet eval: {error}\nThe GPU's memory is full: {remedy}", file=sys.stderr)
+        return 2
+    _print(report)
+    print(f"\nwritten: {options.output} and {table}")
+    for frame in report.evaluation.broken:
+        print(f"BROKEN {frame.name}: {frame.reason}", file=sys.stderr)
+    return 1 if report.evaluation.broken else 0
+
+
+def _print(report: Report) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(report.heading(), style="bold", markup=False, highlight=False)
+    for warning in report.warnings():
+        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
+    for fact in report.facts():
+        console.print(f"  {fact}", markup=False, highlight=False, soft_wrap=True)
+    for table in report.tables():
+        console.print(table.rich())
+    for note in report.notes():
+        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)

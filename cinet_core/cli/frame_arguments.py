@@ -11,7 +11,7 @@ from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
 
 def add_frame_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them; `problem` says what is wrong with their values, `frame_choice` what they stand for."""
+    """Add them; `problem` says what is wrong with their values."""
     parser.add_argument("source", help='an image, a folder of images, a video, or "synthetic"')
     parser.add_argument(
         "--weights",

@@ -6,11 +6,19 @@ import argparse
 import json
 import sys
 
-from cinet_core.checkpoint import CheckpointError, read_metadata
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    parser = argparse.ArgumentParser(prog=prog)
+    parser.add_argument("checkpoint", metavar="FILE|default", help="a .safetensors checkpoint; or default, what ships")
+    parser.add_argument("--json", action="store_true", help="everything, as JSON")
+    return parser
 
 
-def run_info(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Print a checkpoint's metadata; returns the exit status."""
+    from cinet_core.model_metadata import CheckpointError, read_metadata
+
     try:
         metadata = read_metadata(options.checkpoint)
     except CheckpointError as error:

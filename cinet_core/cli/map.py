@@ -1,15 +1,21 @@
-"""Arguments of ``cinet map``; what it takes to run is imported when it runs."""
+"""``cinet map``: frames with poses in; a map, images of it and a report out."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import sys
 from pathlib import Path
 
 from cinet_core.cli.arguments import add_option, positive
 
+NO_WEIGHTS = "none"
+"""In place of a file: nothing is predicted."""
 
-def add_map(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of the command that makes a map of frames with poses."""
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Fuses a recorded sequence with poses into a semantic map. Writes OUT/map.npz (which the mapper and "
         "SemanticMap.load read), OUT/map.ply, pictures from above and from within, and OUT/map.json with what was "
@@ -63,10 +69,47 @@ def add_map(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fuse the sensor's depth by Open3D alone as well, and report the distance between the surfaces",
     )
+    return parser
 
 
-def run_map(options: argparse.Namespace) -> int:
-    """Run ``cinet map``; returns the exit status."""
-    from cinet_core.cli.map_run import make_map
+def run(options: argparse.Namespace) -> int:
+    """Fuse, write and compare; returns the exit status (see the command's help)."""
+    from cinet_core.checkpoint import CheckpointError
+    from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.mapping.fuse import fuse_map
+    from cinet_core.mapping.fused_map import MapSettings
+    from cinet_core.open3d_loading import Open3DError
 
-    return make_map(options)
+    try:
+        with ConsoleProgress() as progress:
+            if options.weights == NO_WEIGHTS and options.depth == "predicted":
+                raise ValueError(f"--weights {NO_WEIGHTS} predicts no depth: give a checkpoint, or --depth sensor")
+            settings = MapSettings(
+                depth=options.depth,
+                voxel_size=options.voxel,
+                max_depth=options.max_depth,
+                max_blocks=options.max_blocks,
+                retired=options.retired,
+                min_weight=options.min_weight,
+                edge_filter=options.edge_filter,
+                every=options.every,
+                limit=options.limit,
+                loops=options.loop,
+                compare=options.compare,
+            )
+            fused = fuse_map(
+                options.source,
+                options.output,
+                settings,
+                weights=None if options.weights == NO_WEIGHTS else options.weights,
+                options=dict(options.option),
+                device=options.device,
+                map_device=options.map_device,
+                progress=progress,
+            )
+    except (CheckpointError, Open3DError, ValueError, OSError) as error:
+        print(f"cinet map: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(fused.report.to_dict(), indent=2))
+    print(f"written: {', '.join(map(str, fused.written))}")
+    return 1 if fused.report.broken else 0

@@ -1,80 +1,27 @@
-"""``cinet train``: reads a recipe, and runs it, or says what it would do."""
+"""``cinet train``: a recipe in, trained weights out; or what it would do."""
 
 from __future__ import annotations
 
-import re
+import argparse
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from cinet_core.checkpoint import CheckpointError
-from cinet_core.data.frame_files import SourceError
+from cinet_core.cli.recipe_arguments import RecipeParser, missing
 
 if TYPE_CHECKING:
-    from cinet_core.training.settings import Recipe
+    from rich.console import Console
+
+    from cinet_core.training.plan import TrainingPlan
 
 DESCRIPTION = (
     "Trains a network by the recipe of a YAML file, of which every value can be replaced: "
     "cinet train --config config/train/nyu_resnet101.yaml data.root=nyu_depth_v2_labeled.mat run.devices=2"
 )
-_OVERRIDE = re.compile(r"[a-z_]+(\.[a-z_0-9]+)*\+?=.*", re.DOTALL)
 
 
-def run_train(arguments: Sequence[str]) -> int:
-    """Run ``cinet train``; returns the exit status: 0 done, 1 the training failed, 2 it could not start."""
-    try:
-        from cinet_core.cli.train_run import run_recipe
-    except ModuleNotFoundError as error:
-        return explain_missing("train", error)
-    try:
-        recipe, options = read_recipe(arguments)
-        return run_recipe(recipe, resume=options["resume"], dry_run=options["dry_run"])
-    except (CheckpointError, SourceError, ValueError, OSError) as error:
-        print(f"cinet train: {error}", file=sys.stderr)
-        return 2
-
-
-def explain_missing(command: str, error: ModuleNotFoundError) -> int:
-    """Name the extra that a training package belongs to; returns the exit status.
-
-    Raises:
-        ModuleNotFoundError: what is missing is none of them.
-    """
-    if (error.name or "").partition(".")[0] not in ("lightning", "jsonargparse", "tensorboard"):
-        raise error
-    print(f"cinet {command}: {error.name} is not installed: pip install 'cinet[train]'", file=sys.stderr)
-    return 2
-
-
-def read_recipe(
-    arguments: Sequence[str],
-    program: str = "cinet train",
-    description: str = DESCRIPTION,
-    add_options: Callable[[Any], None] | None = None,
-) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe, and the options that are no part of it.
-
-    Args:
-        arguments: of the command line.
-        program, description: for the help.
-        add_options: adds the command's own options to the parser; None adds ``--resume`` and ``--dry-run``.
-
-    Raises:
-        SystemExit: an argument or the YAML file is wrong, status 2; or help was asked for, 0.
-    """
-    from jsonargparse import ArgumentParser
-
-    from cinet_core.training.settings import Recipe
-
-    parser = ArgumentParser(prog=program, description=description)
-    parser.add_argument("--config", action="config", help="a YAML file; several are laid over each other")
-    (add_options or _add_options)(parser)
-    parser.add_class_arguments(Recipe)
-    values = vars(parser.instantiate(parser.parse_args(as_options(arguments))))
-    own = {field.name for field in fields(Recipe)}
-    options = {name: value for name, value in values.items() if name not in own and name != "config"}
-    return Recipe(**{name: value for name, value in values.items() if name in own}), options
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of its arguments."""
+    return RecipeParser(prog, DESCRIPTION, _add_options)
 
 
 def _add_options(parser: Any) -> None:
@@ -82,6 +29,73 @@ def _add_options(parser: Any) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print the plan and the memory it needs, train nothing")
 
 
-def as_options(arguments: Sequence[str]) -> list[str]:
-    """``data.root=PATH`` as ``--data.root=PATH``, which is what the parser knows; all else as it is."""
-    return [f"--{argument}" if _OVERRIDE.fullmatch(argument) else argument for argument in arguments]
+def run(options: argparse.Namespace) -> int:
+    """Train, or print the plan; returns the exit status: 0 done, 1 the training failed, 2 it could not start."""
+    try:
+        from cinet_core.training.train import plan_training, train
+    except ModuleNotFoundError as error:
+        print(missing("cinet train", error), end="", file=sys.stderr)
+        return 2
+    from lightning.pytorch.utilities import rank_zero_only
+    from rich.console import Console
+
+    from cinet_core.checkpoint import CheckpointError
+    from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.data.frame_files import SourceError
+    from cinet_core.model.imagenet import ImageNetWeightsError
+    from cinet_core.training.checkpoints import ResumeError
+    from cinet_core.training.errors import TrainingError
+
+    recipe = options.recipe
+    console = Console(quiet=getattr(rank_zero_only, "rank", 0) != 0)
+    try:
+        with ConsoleProgress(console, transient=True) as progress:
+            if options.dry_run:
+                plan = plan_training(recipe, progress=progress)
+                progress.end()
+                _print(plan, console)
+                return 0
+
+            def planned(plan: TrainingPlan) -> None:
+                progress.end()
+                _print(plan, console)
+
+            result = train(recipe, resume=options.resume, planned=planned, progress=progress)
+    except (CheckpointError, SourceError, ValueError, OSError, ResumeError, ImageNetWeightsError) as error:
+        print(f"cinet train: {error}", file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"cinet train: {error}", file=sys.stderr)
+        return 1
+    if result.best is None:
+        console.print("No best checkpoint: no stage was validated without the labels' help.")
+    else:
+        console.print(f"Best by {recipe.run.score} on the validation split: {result.best}", soft_wrap=True)
+    console.print(f"Last weights: {result.last}. Score either on the test split: cinet eval CHECKPOINT --data ROOT")
+    return 0
+
+
+def _print(plan: TrainingPlan, console: Console) -> None:
+    from rich.table import Table
+
+    console.rule(f"[bold]{plan.name}")
+    for name, fact in plan.facts.items():
+        text = fact.replace("\n", "\n" + " " * 9)
+        console.print(f"{name:<9}{text}", soft_wrap=True, highlight=False)
+    for warning in plan.warnings:
+        console.print(f"WARNING  {warning}", style="bold red", markup=False, soft_wrap=True, highlight=False)
+    if plan.initialisation is not None:
+        console.print(plan.initialisation, soft_wrap=True, highlight=False)
+    table = Table("stage", "epochs", "steps", "learning rate", "attention map", "losses")
+    if plan.device is not None:
+        for heading in ("s a step", "peak memory", "hours"):
+            table.add_column(heading, justify="right")
+    for stage in plan.stages:
+        rate = f"{stage.learning_rate:g} {stage.schedule}"
+        row = [str(stage.number), str(stage.epochs), str(stage.steps), rate, stage.attention, ", ".join(stage.losses)]
+        if stage.cost is not None and stage.hours is not None:
+            row += [f"{stage.cost.seconds:.3f}", f"{stage.cost.bytes / 2**20:.0f} MB", f"{stage.hours:.2f}"]
+        table.add_row(*row)
+    console.print(table)
+    if plan.device is not None:
+        console.print(f"measured on {plan.device} in one process; loading, validation and checkpoints not included")

@@ -1,13 +1,13 @@
 """ARKitScenes (Baruch et al., NeurIPS 2021): rooms scanned with an iPad's lidar, as ``raw`` or ``3dod``.
 
-=============================================  ============================================================
-``VIDEO/lowres_wide/VIDEO_T.png``              colour, 256x192, with its time in seconds
-``VIDEO/lowres_depth/VIDEO_T.png``             16-bit PNG in mm, of the same size; 0 = unknown
-``VIDEO/confidence/VIDEO_T.png``               of the lidar: 0 low, 1 medium, 2 high; may be missing
+===============================================  ============================================================
+``VIDEO/lowres_wide/VIDEO_T.png``                colour, 256x192, with its time in seconds
+``VIDEO/lowres_depth/VIDEO_T.png``               16-bit PNG in mm, of the same size; 0 = unknown
+``VIDEO/confidence/VIDEO_T.png``                 of the lidar: 0 low, 1 medium, 2 high; may be missing
 ``VIDEO/lowres_wide_intrinsics/VIDEO_T.pincam``  width height fx fy cx cy; its time may differ by a millisecond
-``VIDEO/lowres_wide.traj``                     time, rotation vector and translation, world to camera; may be missing
-``metadata.csv``                               sky_direction of each video; may be missing
-=============================================  ============================================================
+``VIDEO/lowres_wide.traj``                       time, rotation vector and translation, world to camera; may be missing
+``metadata.csv``                                 sky_direction of each video; may be missing
+===============================================  ============================================================
 
 Videos lie in folders ``Training`` and ``Validation``, the published split. Images are served upright: which way is up
 the poses tell, whose world has z upwards, and only where there are none ``sky_direction``, which is often wrong.

@@ -54,8 +54,8 @@ class ArtifactProbabilities:
 class CameraArtifacts:
     """Limits of the artefacts; 0 is off, and the default. Pixels are those of the network's input.
 
-    A strength is its limit times u |u|, with u uniform from -1 to 1 (0 to 1 where it has no sign): half of the frames
-    with an artefact stay within a quarter of its limit, a tenth are beyond four fifths.
+    A strength is its limit times ``u |u|``, with u uniform from -1 to 1 (0 to 1 where it has no sign): half of the
+    frames with an artefact stay within a quarter of its limit, a tenth are beyond four fifths.
 
     Attributes:
         white_balance: stops (factors of 2) that red gains while blue loses as much, or the other way round, in linear

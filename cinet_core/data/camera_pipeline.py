@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.data.camera_artifacts import DrawnArtifacts
-from cinet_core.rooms.pathtraced.photograph import LUMA, srgb
+from cinet_core.srgb import LUMA, decoded, encoded
 
 Pixels = npt.NDArray[np.uint8]
 Light = npt.NDArray[np.float32]
@@ -151,11 +151,5 @@ def _compressed(pixels: Pixels, quality: int) -> Pixels:
     return cv2.cvtColor(cv2.imdecode(encoded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 
-def _decoded(display: npt.NDArray[np.float64]) -> Light:
-    """The inverse of the sRGB transfer function."""
-    low, high = display / 12.92, ((display + 0.055) / 1.055) ** 2.4
-    return np.where(display <= 0.04045, low, high).astype(np.float32)
-
-
-_LINEAR = _decoded(np.arange(256) / 255.0)
-_DISPLAY = srgb(np.linspace(0.0, 1.0, _LEVELS + 1, dtype=np.float32))
+_LINEAR = decoded(np.arange(256) / 255.0)
+_DISPLAY = encoded(np.linspace(0.0, 1.0, _LEVELS + 1, dtype=np.float32))

@@ -10,7 +10,11 @@ MAX_MILLIMETRES = 65534
 
 
 def depth_millimetres(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.uint16]:
-    """(H, W) metres as uint16 millimetres; 0 where the depth is invalid or beyond 65.534 m."""
+    """(H, W) metres as uint16 millimetres; 0 where the depth is invalid or beyond 65.534 m.
+
+    >>> depth_millimetres(np.array([[1.2345, np.nan]])).tolist()
+    [[1234, 0]]
+    """
     millimetres = np.rint(depth.astype(np.float64) * 1000.0)
     valid = (millimetres >= 1) & (millimetres <= MAX_MILLIMETRES)  # comparisons with NaN are False
     return np.where(valid, millimetres, 0).astype(np.uint16)

@@ -16,9 +16,8 @@ from cinet_core.data.bag_paths import METADATA
 from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError, list_frames, refuse_bag, scaled_to
 from cinet_core.data.image_files import read_depth, read_image
 from cinet_core.geometry import Intrinsics
-from cinet_core.rooms.demo.room import SyntheticRoom
 
-__all__ = ["SYNTHETIC", "Frame", "FrameSource", "SourceError", "open_source"]
+__all__ = ["SYNTHETIC", "Frame", "FrameSource", "SourceError", "SyntheticSource", "open_source"]
 
 SYNTHETIC = "synthetic"
 """The name that open_source takes for the built-in scene; a folder of that name is "./synthetic"."""
@@ -221,25 +220,42 @@ class VideoSource:
 
 
 class SyntheticSource:
-    """The synthetic room, once around; with exact depth unless told otherwise."""
+    """The synthetic room, once around.
+
+    Args:
+        intrinsics: choose the image size and the lens; None: the room's own camera.
+        seed: of the room.
+        depth: with exact depth.
+        frames: views in one round.
+        rate: frames a second; None: without a clock.
+    """
 
     name = SYNTHETIC
-    rate: float | None = SYNTHETIC_RATE
 
-    def __init__(self, intrinsics: Intrinsics | None = None, seed: int = 0, depth: bool = True) -> None:
-        """Furnish the room; ``intrinsics`` choose the image size and the lens."""
+    def __init__(
+        self,
+        intrinsics: Intrinsics | None = None,
+        seed: int = 0,
+        depth: bool = True,
+        frames: int = SYNTHETIC_FRAMES,
+        rate: float | None = SYNTHETIC_RATE,
+    ) -> None:
+        from cinet_core.rooms.demo.room import SyntheticRoom  # not for who reads files
+
+        self.rate = rate
         self.failures: list[SourceError] = []
-        self._depth = depth
+        self._depth, self._frames = depth, frames
         self._room = SyntheticRoom(seed, intrinsics=intrinsics)
 
     def __len__(self) -> int:
         """Views in one round."""
-        return SYNTHETIC_FRAMES
+        return self._frames
 
     def __iter__(self) -> Iterator[Frame]:
         """The views of one round; the one after the last is the first again."""
-        for index in range(SYNTHETIC_FRAMES):
-            view = self._room.render(index, SYNTHETIC_FRAMES)
+        for index in range(self._frames):
+            view = self._room.render(index, self._frames)
             k = self._room.intrinsics
             depth = (view.depth, k) if self._depth else (None, None)
-            yield Frame(f"{SYNTHETIC}_{index:06d}", view.image, index / SYNTHETIC_RATE, k, *depth)
+            stamp = index / self.rate if self.rate else None
+            yield Frame(f"{SYNTHETIC}_{index:06d}", view.image, stamp, k, *depth)

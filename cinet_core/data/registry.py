@@ -22,9 +22,8 @@ from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
 from cinet_core.label_sets import get_label_set
-from cinet_core.rooms.raycast.scenes import SyntheticScenes
 
-DATASETS: Mapping[str, Callable[..., SceneDataset]] = {
+READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
     "sun_rgbd": SunRgbd,
     "folder": FolderDataset,
@@ -33,9 +32,12 @@ DATASETS: Mapping[str, Callable[..., SceneDataset]] = {
     "scannet": ScanNet,
     "hypersim": Hypersim,
     "arkit_scenes": ArkitScenes,
-    "synthetic_rooms": SyntheticScenes,
 }
 """To add a data set, subclass SceneDataset and name it here."""
+
+SYNTHETIC_ROOMS = "synthetic_rooms"
+DATASETS = (*READERS, SYNTHETIC_ROOMS)
+"""What `open_dataset` knows by name."""
 
 # Files and folders that only the layout of one kind has, at its root.
 _MARKS: Mapping[str, tuple[str, ...]] = {
@@ -70,15 +72,16 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
         ValueError: the kind, the split, an option or its value does not exist.
     """
     kind = resolved_kind(root, kind)
-    known = [name for name in inspect.signature(DATASETS[kind]).parameters if name not in ("root", "split")]
+    dataset = _dataset_class(kind)
+    known = [name for name in inspect.signature(dataset).parameters if name not in ("root", "split")]
     for name in options:
         if name not in known:
             raise ValueError(f"{kind!r} has no option {name!r}: it has {', '.join(known)}")
     for name in _LABEL_SET_OPTIONS:
         if isinstance(options.get(name), str):
             options[name] = get_label_set(options[name])
-    _check_types(kind, options)
-    return DATASETS[kind](Path(root).expanduser(), split, **options)
+    _check_types(kind, dataset, options)
+    return dataset(Path(root).expanduser(), split, **options)
 
 
 def resolved_kind(root: Path | str, kind: str = "auto") -> str:
@@ -89,7 +92,7 @@ def resolved_kind(root: Path | str, kind: str = "auto") -> str:
         ValueError: the kind does not exist.
     """
     if kind == "auto":
-        return "synthetic_rooms" if str(root) == SYNTHETIC else kind_at(Path(root).expanduser())
+        return SYNTHETIC_ROOMS if str(root) == SYNTHETIC else kind_at(Path(root).expanduser())
     if kind not in DATASETS:
         raise ValueError(f"there is no data set {kind!r}: choose one of auto, {', '.join(DATASETS)}")
     return kind
@@ -112,9 +115,18 @@ def kind_at(path: Path) -> str:
     return next(marked, "folder")
 
 
-def _check_types(kind: str, options: Mapping[str, Any]) -> None:
+def _dataset_class(kind: str) -> Callable[..., SceneDataset]:
+    if kind != SYNTHETIC_ROOMS:
+        return READERS[kind]
+    # The generator stands on this room, so it is imported for who asks for its rooms, and for nobody else.
+    from cinet_core.rooms.raycast.scenes import SyntheticScenes
+
+    return SyntheticScenes
+
+
+def _check_types(kind: str, dataset: Callable[..., SceneDataset], options: Mapping[str, Any]) -> None:
     """Raise ValueError where a value, of a command line or a file, is of another type than the option."""
-    written, evaluated = (inspect.signature(DATASETS[kind], eval_str=eval_str).parameters for eval_str in (False, True))
+    written, evaluated = (inspect.signature(dataset, eval_str=eval_str).parameters for eval_str in (False, True))
     for name, value in options.items():
         if not _fits(value, evaluated[name].annotation):
             raise ValueError(f"option {name} of {kind!r} is {value!r}: it must be of type {written[name].annotation}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from cinet_core.atomic_file import write_whole
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.tasks import DEFAULT_TASKS, DEPTH, SEGMENTATION, TASKS, MetricSpec
@@ -150,6 +153,18 @@ class AblationReport:
     def markdown(self) -> str:
         """All tables."""
         return "\n".join(table.markdown() for table in self.tables())
+
+    def save(self, folder: str | Path) -> tuple[Path, Path]:
+        """Write ``ablation.json`` and ``ablation.md`` into a folder; returns where they lie.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        numbers, tables = Path(folder) / "ablation.json", Path(folder) / "ablation.md"
+        numbers.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(numbers, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+        write_whole(tables, self.markdown().encode())
+        return numbers, tables
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as JSON types."""

@@ -117,7 +117,7 @@ def evaluate_model(
 
 
 class EvaluationGraph(DeployableGraph):
-    """The deployable graph up to the network's own size, where nothing has been decided or masked yet.
+    """The deployable graph at the network's own size, with depth of any range, and with the network's own answer.
 
     Args:
         model, camera: see DeployableGraph.

@@ -68,6 +68,12 @@ class SummedMetric:
 class DepthMetrics(SummedMetric):
     """Depth metrics of a set under a protocol. Depth in metres, metric (not canonical).
 
+    >>> from cinet_core.evaluation.protocols import FULL
+    >>> metrics = DepthMetrics(FULL)
+    >>> metrics.update(torch.full((1, 4, 4), 2.2), torch.full((1, 4, 4), 2.0))
+    >>> {name: round(value, 3) for name, value in metrics.compute().items() if name in ("delta1", "rms", "abs_rel")}
+    {'delta1': 1.0, 'rms': 0.2, 'abs_rel': 0.1}
+
     Args:
         protocol: which pixels count and how they are pooled.
         align_median: give every image the true median first; `scale_ratio` still tells what it was before.
@@ -134,6 +140,11 @@ class DepthMetrics(SummedMetric):
 
 class SegmentationMetrics(SummedMetric):
     """Pixel accuracy and mean IoU of a set, from one confusion matrix over all of it.
+
+    >>> metrics = SegmentationMetrics(num_classes=3)
+    >>> metrics.update(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 0, 255]))  # 255 is ignored
+    >>> {name: round(value, 3) for name, value in metrics.compute().items()}
+    {'pixel_accuracy': 0.667, 'mean_recall': 0.75, 'mean_iou': 0.5}
 
     Args:
         num_classes: C.

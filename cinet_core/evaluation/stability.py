@@ -1,7 +1,7 @@
 """How steady predicted depth is: what changes between consecutive frames although nothing but the camera moved.
 
 For a point that two consecutive frames t and t + 1 both see, at pixel p with true depth z in the first, the true poses
-tell its pixel p' and its depth z' in the second. The unexplained change of the prediction d is
+tell its pixel p' and its depth z' in the second. The unexplained change of the prediction d is::
 
     e = ln( (d_{t+1}(p') / d_t(p)) / (z' / z) ),
 
@@ -9,9 +9,9 @@ tell its pixel p' and its depth z' in the second. The unexplained change of the 
 relative depth (0.01 is 1 %). Where the camera hardly moves, a network that answers with one constant is steady too, so
 read it beside the errors. Three figures, each the median over the pairs of a pair's own:
 
-- ``depth_change``: the median over the points of |e|;
-- ``scale_change``: |median of e|, what the frame as a whole grew or shrank by;
-- ``shape_change``: the median of |e - median of e|, what is left without that.
+- ``depth_change``: the median over the points of ``|e|``;
+- ``scale_change``: ``|median of e|``, what the frame as a whole grew or shrank by;
+- ``shape_change``: the median of ``|e - median of e|``, what is left without that.
 """
 
 from __future__ import annotations

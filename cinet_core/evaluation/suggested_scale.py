@@ -15,7 +15,6 @@ import torch
 
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import TOLERANCE, RgbdBag
-from cinet_core.bags.settings import DEPTH_SCALE_LIMITS
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.check import first_look, spread
@@ -27,6 +26,7 @@ from cinet_core.evaluation.depth_scale import ScaleReport, ScaleStudy
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
+from cinet_core.messages.settings import DEPTH_SCALE_LIMITS
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["ScaleSuggestion", "suggest_scale"]

@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.data.sample import Sample
 from cinet_core.inference.predictor import Prediction, Predictor
-from cinet_core.visualize.features import Shared, SharedBlock
-from cinet_core.visualize.text import Picture
 
 BLOCK_STRIDES = (8, 4, 2)
 """Of the features that each decoder block shares, against the network's input."""
@@ -41,6 +39,35 @@ class Projections:
     query: npt.NDArray[np.float32]
     key: npt.NDArray[np.float32]
     size: tuple[int, int]
+
+
+Features = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The features of one branch around one sharing module, (C, h, w) each."""
+
+    before: Features
+    after: Features
+
+    @property
+    def added(self) -> Features:
+        """What sharing adds: FSM's or LSU's term of Eq. 14."""
+        return self.after - self.before
+
+
+@dataclass(frozen=True)
+class SharedBlock:
+    """Both branches around the sharing module of one decoder block.
+
+    Attributes:
+        stride: of the features against the image: 8, 4 or 2.
+    """
+
+    stride: int
+    depth: Shared
+    semantic: Shared
 
 
 class Observer:
@@ -109,7 +136,7 @@ class Observer:
             )
 
 
-def image_of(sample: Sample) -> Picture:
+def image_of(sample: Sample) -> npt.NDArray[np.uint8]:
     """The sample's image as (H, W, 3) uint8 RGB."""
     return np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
 

@@ -132,7 +132,8 @@ class DeployableGraph(nn.Module):
             return values
         planes = values.flatten(0, -3) if values.dim() == 4 else values
         if resize == "bilinear":
-            planes = F.interpolate(planes[:, None], size=self.output_size, mode="bilinear", align_corners=False)[:, 0]
+            planes = planes.unsqueeze(1)
+            planes = F.interpolate(planes, size=self.output_size, mode="bilinear", align_corners=False).squeeze(1)
         else:
             planes = self._enlarge(planes)
         return planes.unflatten(0, values.shape[:-2]) if values.dim() == 4 else planes

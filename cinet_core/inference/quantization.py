@@ -24,13 +24,9 @@ from typing import Any
 import numpy.typing as npt
 
 from cinet_core.atomic_file import write_whole
+from cinet_core.inference.example_rooms import CALIBRATION, example_rooms
 from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
-
-# Ranges are the extremes of these; with 8 rooms far walls are cut off (9 % at the 99th percentile, where 32 have 3).
-CALIBRATION_ROOMS = 32
-# Others than those that backends are compared on.
-CALIBRATION_SEED = 1
 
 NETWORK, ENCODER = "model.", "model.encoder."
 LAST_OF_DEPTH = ("model.decoders.stages.2.depth.", "model.depth_head.")
@@ -87,7 +83,7 @@ def quantize(source: Path, path: Path) -> None:
         quantize_static(
             model,
             written,
-            Rooms(_feeds(image_size, network_size)),
+            Rooms(_feeds(image_size)),
             quant_format=QuantFormat.QDQ,
             calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=["Conv"],
@@ -123,10 +119,7 @@ def kept(model: Any, network_size: tuple[int, int]) -> list[str]:
     return names
 
 
-def _feeds(image_size: tuple[int, int], network_size: tuple[int, int]) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    # Here, because who only asks for it to be done elsewhere needs no renderer.
-    from cinet_core.inference.example_rooms import example_rooms
-
-    images, intrinsics = example_rooms(image_size, network_size, CALIBRATION_ROOMS, CALIBRATION_SEED)
+def _feeds(image_size: tuple[int, int]) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    images, intrinsics = example_rooms(image_size, CALIBRATION)
     for image, camera in zip(images, intrinsics, strict=True):
         yield dict(zip(INPUTS, (image[None], camera[None]), strict=True))

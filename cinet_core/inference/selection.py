@@ -18,9 +18,10 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.checkpoint import Checkpoint
-from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput, Floats, Images
+from cinet_core.inference.backend import CHOSEN, Backend, BackendOutput
 from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8, PRECISIONS
 from cinet_core.inference.engine_cache import EngineCache
+from cinet_core.inference.example_rooms import COMPARISON, example_rooms
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import PACKAGES
 from cinet_core.inference.runtimes import (
@@ -232,7 +233,7 @@ def _fastest(cache: EngineCache, graph: DeployableGraph, precision: str) -> Back
 
 def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str, float]:
     """Median milliseconds of an image by name, taken in turns, so that other load meets all of them."""
-    images, intrinsics = _rooms(graph, 1)
+    images, intrinsics = example_rooms(graph.image_size, COMPARISON[:1])
     times: dict[str, list[float]] = {name: [] for name in backends}
     for turn in range(WARM_UP_RUNS + TIMED_RUNS):
         for name, backend in backends.items():
@@ -247,7 +248,7 @@ def _check_answer(backend: Backend, graph: DeployableGraph, precision: str) -> N
     """Raise RuntimeError where a backend does not answer as PyTorch does in float32."""
     in_half = BFLOAT16 if graph.model.image_mean.device.type == "cpu" else FLOAT16
     tolerance = {FLOAT32: EXACT, HALF: in_half, INT8: INTEGERS}[precision]
-    images, intrinsics = _rooms(graph, tolerance.rooms)
+    images, intrinsics = example_rooms(graph.image_size, COMPARISON[: tolerance.rooms])
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
     found = difference(got, expected, tolerance.percentile)
     good, words = True, []
@@ -296,13 +297,6 @@ def _error(spec: OutputSpec, one: npt.NDArray[Any], other: npt.NDArray[Any], per
     if spec.agreement == "relative":
         errors /= other[valid]
     return float(np.percentile(errors, percentile))
-
-
-def _rooms(graph: DeployableGraph, count: int) -> tuple[Images, Floats]:
-    # Here, because a start that finds its backend in the cache renders nothing.
-    from cinet_core.inference.example_rooms import example_rooms
-
-    return example_rooms(graph.image_size, graph.network_size, count)
 
 
 def _best(times: dict[str, float]) -> str:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
+from cinet_core.losses.recipe import Balance
 from cinet_core.losses.reduction import global_sum
 
-__all__ = ["REBALANCE_EVERY", "Balance", "TaskBalance"]
-
-Balance = Literal["fixed", "uncertainty", "gradients"]
+__all__ = ["REBALANCE_EVERY", "TaskBalance"]
 
 REBALANCE_EVERY = 10
 """Steps between two measurements of "gradients": each costs a backward pass through the decoders for every task."""

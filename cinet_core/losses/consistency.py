@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.masks import full_precision, valid_labels
+from cinet_core.losses.recipe import VarianceStart
 from cinet_core.losses.reduction import LossTerm, global_sum
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
@@ -22,8 +23,6 @@ SHRINKAGE, GROWTH = 16.0, 2.0
 MEASURED_BATCHES = 8
 # The histogram of squared distances, from 2^-30 to 2^18 in steps of 1/32 octave: the median is right to 1 %.
 _FIRST_OCTAVE, _OCTAVES, _STEPS = -30, 48, 32
-
-VarianceStart = Literal["median", "channels"]
 
 
 class FeatureVariance(nn.Module):
@@ -103,7 +102,7 @@ class FeatureVariance(nn.Module):
 def consistency_loss(
     depth_features: Tensor, semantic_features: Tensor, labels: Tensor, variances: Tensor, num_classes: int
 ) -> LossTerm:
-    """Eq. 7: the sum of |D(depth) - D(semantic)| over neighbouring positions whose labels differ (psi = 1).
+    """Eq. 7: the sum of ``|D(depth) - D(semantic)|`` over neighbouring positions whose labels differ (psi = 1).
 
     D(f_i, l) = exp(-1/2 ||f_i - f_i(l)||^2 / sigma^2), in (0, 1], for offsets l of 1 and 2 along x and y.
 

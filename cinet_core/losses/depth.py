@@ -36,7 +36,13 @@ def berhu_threshold(prediction: Tensor, target: Tensor) -> Tensor:
 
 
 def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTerm:
-    """Eq. 8: |e| up to c and (e^2 + c^2) / 2c beyond, summed over the valid pixels.
+    """Eq. 8: ``|e|`` up to c and ``(e^2 + c^2) / 2c`` beyond, summed over the valid pixels.
+
+    >>> truth = torch.tensor([[[1.0, 2.0, 0.0]]])  # the last pixel is unknown
+    >>> prediction = torch.tensor([[[1.5, 4.0, 9.0]]])
+    >>> loss = berhu_loss(prediction, truth, threshold=berhu_threshold(prediction, truth))
+    >>> round(loss.sum.item(), 4), loss.count.item()
+    (5.7125, 2)
 
     Args:
         prediction: (B, H, W) predicted depth, metres.
@@ -56,7 +62,11 @@ def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTer
 
 
 def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor, pixels: int = PAIR_PIXELS) -> LossTerm:
-    """Eq. 9: |(d_p - d_q) - (d~_p - d~_q)| summed over the pairs p < q of random valid pixels of each image.
+    """Eq. 9: ``|(d_p - d_q) - (d~_p - d~_q)|`` summed over the pairs p < q of random valid pixels of each image.
+
+    >>> truth = torch.ones(1, 2, 2)
+    >>> pair_loss(truth + 1, truth, seeds=[0]).sum.item()  # a constant error costs nothing
+    0.0
 
     Args:
         prediction, target: as for `berhu_loss`.
@@ -119,6 +129,11 @@ def log_depth(depth: Tensor) -> Tensor:
 def scale_invariant_loss(prediction: Tensor, target: Tensor) -> LossTerm:
     """SILog (Eigen 2014): sqrt(mean(e^2) - 0.85 mean(e)^2) of e = ln prediction - ln target, of each image.
 
+    >>> truth = torch.full((1, 2, 2), 3.0)
+    >>> loss = scale_invariant_loss(2 * truth, truth)  # all of it a wrong scale, of which 0.15 counts
+    >>> round(loss.sum.item() / loss.count.item(), 4) == round((0.15**0.5) * 0.693147, 4)
+    True
+
     Args:
         prediction, target: as for `berhu_loss`; the prediction is above 0.
 
@@ -142,6 +157,10 @@ def normal_loss(prediction: Tensor, target: Tensor) -> LossTerm:
 
     dx and dy are unnormalised Sobel gradients, 8 times metres per pixel: with plain differences the normals of any
     indoor depth map differ so little that the loss vanishes.
+
+    >>> plane = torch.arange(1.0, 6.0).expand(1, 5, 5)
+    >>> round(normal_loss(plane, plane).sum.item(), 6)
+    0.0
 
     Args:
         prediction, target: as for `berhu_loss`.

@@ -32,6 +32,10 @@ def global_means(terms: Mapping[str, LossTerm]) -> dict[str, Tensor]:
     of this process's own sum times the number of processes, because DistributedDataParallel averages the gradients:
     what it arrives at is the gradient of the mean over the whole batch.
 
+    >>> depth = LossTerm(sum=torch.tensor(6.0), count=torch.tensor(3))
+    >>> {name: mean.item() for name, mean in global_means({"depth": depth}).items()}
+    {'depth': 2.0}
+
     Args:
         terms: by name. Under DDP every process must pass the same names in the same order.
     """

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from cinet_core.losses.masks import full_precision, valid_labels
+from cinet_core.losses.recipe import ClassWeighting
 from cinet_core.losses.reduction import LossTerm
-
-ClassWeighting = Literal["linear", "inverse_log"]
 
 # Of ENet (Paszke 2016, 5.2), whose weights reach 50; the limit keeps a class of a few pixels from leading.
 INVERSE_LOG_OFFSET = 1.02
@@ -21,6 +18,9 @@ _VOID = -100
 
 def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear", power: float = 1.0) -> Tensor:
     """omega_c of Eq. 12, from p_c = N_c / N_total.
+
+    >>> class_weights(torch.tensor([60, 30, 10])).tolist()
+    [0.4000000059604645, 0.699999988079071, 0.8999999761581421]
 
     Args:
         pixel_counts: (C,) N_c, non-void training pixels of each class; N_total is their sum.
@@ -55,6 +55,11 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
     """Eq. 12: -omega_c log p(c) of the true class c, summed over the valid pixels.
 
     The count is that of the pixels, not the sum of their weights by which PyTorch's weighted mean divides.
+
+    >>> logits = torch.zeros(1, 2, 1, 2)  # two classes, equally likely
+    >>> loss = segmentation_loss(logits, torch.tensor([[[0, 255]]]), torch.ones(2))
+    >>> round(loss.sum.item(), 4), loss.count.item()
+    (0.6931, 1)
 
     Args:
         logits: (B, C, H, W).

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from torch import Tensor
 
-DepthSpace = Literal["metres", "log"]
+from cinet_core.losses.recipe import DepthSpace
 
 NO_TARGETS: Mapping[str, Tensor] = MappingProxyType({})
 """Of depth and segmentation: depth and labels are all that they need."""

@@ -1,9 +1,7 @@
-"""The total loss (paper, Eq. 11 and 13) and the stages of the recipe (4.2) that decide which terms are active."""
+"""The total loss (paper, Eq. 11 and 13)."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,72 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.attention import attention_loss
-from cinet_core.losses.balance import Balance, TaskBalance
-from cinet_core.losses.consistency import FeatureVariance, VarianceStart, border_distances, dissimilarity
+from cinet_core.losses.balance import TaskBalance
+from cinet_core.losses.consistency import FeatureVariance, border_distances, dissimilarity
 from cinet_core.losses.depth import PAIR_PIXELS
+from cinet_core.losses.recipe import Balance, DepthSpace, LossWeights, Stage, VarianceStart
 from cinet_core.losses.reduction import LossTerm, global_means
-from cinet_core.losses.supervision import NO_TARGETS, DepthSpace, Supervision
+from cinet_core.losses.supervision import NO_TARGETS, Supervision
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
 if TYPE_CHECKING:
     from cinet_core.tasks.learning.base import TaskLearning
-
-
-@dataclasses.dataclass(frozen=True)
-class LossWeights:
-    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
-
-    Attributes:
-        depth: alpha, of the depth loss.
-        consistency: beta, of the consistency loss.
-        segmentation: gamma, of the segmentation loss.
-        pair: lambda, of the pair loss within the depth loss.
-        normal: mu, of the normal loss within the depth loss.
-        tasks: of the losses of further tasks, by the task's name; 1 where none is given.
-    """
-
-    depth: float = 1.0
-    consistency: float = 5.0
-    segmentation: float = 0.3
-    pair: float = 1.0
-    normal: float = 5.0
-    tasks: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Raise ValueError, naming the weight, unless every one is usable."""
-        values = dataclasses.asdict(self)
-        for name, value in (values | values.pop("tasks")).items():
-            if not math.isfinite(value) or value < 0:
-                raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """What a stage of the recipe trains with; the losses of the tasks are always active.
-
-    Attributes:
-        number: 1 to 3, as the paper counts them.
-        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen, unless it
-            does so for fewer and fewer images.
-        annealed: where `ideal_attention`, for a share of the images that falls from all of them to none.
-        attention: the attention loss is active.
-        consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
-    """
-
-    number: int
-    ideal_attention: bool = False
-    annealed: bool = False
-    attention: bool = False
-    consistency: bool = False
-
-
-STAGES = (
-    Stage(1, ideal_attention=True),
-    Stage(2, attention=True),
-    Stage(3, attention=True, consistency=True),
-)
 
 
 class MultiTaskLoss(nn.Module):

@@ -15,7 +15,6 @@ from cinet_core.data.registry import open_dataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
-from cinet_core.rooms.demo.room import SyntheticRoom
 
 SYNTHETIC_FRAMES = 48
 
@@ -111,6 +110,8 @@ class _SyntheticFrames:
     label_set = NYU40
 
     def __init__(self, options: Mapping[str, Any]) -> None:
+        from cinet_core.rooms.demo.room import SyntheticRoom  # not for who reads a sequence
+
         unknown = set(options) - {"seed", "width", "height"}
         if unknown:
             raise ValueError(f"the synthetic room has no option {min(unknown)!r}: it has seed, width, height")

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.errors import check_size
 from cinet_core.messages.fields import MessageTypes
+from cinet_core.messages.settings import DEPTH_ENCODINGS
 
 IS_BIGENDIAN = sys.byteorder == "big"
 
@@ -28,12 +29,6 @@ _KINDS: dict[str, tuple[type[np.generic], int]] = {
     "mono8": (np.uint8, 1),
     "rgb8": (np.uint8, 3),
 }
-
-DEPTH_ENCODINGS = ("32FC1", "16UC1")
-"""Metres with NaN for invalid; millimetres with 0 for invalid (REP 118)."""
-
-LABEL_ENCODINGS = ("mono8", "16SC1", "16UC1")
-"""Class ids; 255 is unlabelled in each."""
 
 
 class ImageBuffer:
@@ -95,7 +90,7 @@ class ImageBuffer:
             header: as for :meth:`fill`.
 
         Raises:
-            ValueError: the encoding is not one of :data:`DEPTH_ENCODINGS`.
+            ValueError: the encoding is not one of `settings.DEPTH_ENCODINGS`.
         """
         encoding = self.message.encoding
         if encoding not in DEPTH_ENCODINGS:

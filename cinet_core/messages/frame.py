@@ -4,153 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-import cv2
-import numpy as np
 import numpy.typing as npt
 
-from cinet_core.geometry import Intrinsics, depth_edges
+from cinet_core.geometry import depth_edges
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.cloud import CloudBuffer
-from cinet_core.messages.colors import LabelPainter, unpack_rgb
 from cinet_core.messages.compression import compress_depth, compress_jpeg, compress_png
 from cinet_core.messages.downsampled_cloud import DownsampledCloud
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.fields import MessageTypes
+from cinet_core.messages.result import Result
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, IMAGES, POINTS
-from cinet_core.tasks import TASKS, ImageTopic, erase
+from cinet_core.tasks import ImageTopic
 from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG
 
-if TYPE_CHECKING:
-    from cinet_core.inference.predictor import Prediction
-
 Array = npt.NDArray[Any]
-
-
-class OutputSettings(Protocol):
-    """Parameters of the perception node that decide what its outputs hold; the README's table explains each.
-
-    Properties, because settings are frozen.
-    """
-
-    @property
-    def depth_encoding(self) -> str: ...  # noqa: D102
-    @property
-    def depth_scale(self) -> float: ...  # noqa: D102
-    @property
-    def depth_min(self) -> float: ...  # noqa: D102
-    @property
-    def depth_max(self) -> float: ...  # noqa: D102
-    @property
-    def label_encoding(self) -> str: ...  # noqa: D102
-    @property
-    def label_min_confidence(self) -> float: ...  # noqa: D102
-    @property
-    def mask_classes(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def overlay_opacity(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_color(self) -> str: ...  # noqa: D102
-    @property
-    def cloud_decimation(self) -> int: ...  # noqa: D102
-    @property
-    def cloud_min_range(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_max_range(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_edge_filter(self) -> float: ...  # noqa: D102
-    @property
-    def cloud_voxel_size(self) -> float: ...  # noqa: D102
-    @property
-    def compressed_jpeg_quality(self) -> int: ...  # noqa: D102
-    @property
-    def compressed_png_level(self) -> int: ...  # noqa: D102
-
-
-@dataclass
-class Result:
-    """Everything about one processed frame, all images at the published size (H, W).
-
-    Attributes:
-        header: of the input image, copied to every output.
-        image: (H, W, 3) uint8 RGB.
-        outputs: of the tasks by name, (H, W) or (H, W, channels), as `cinet_core.tasks.OutputSpec` describes them;
-            those of depth and segmentation are there always, and have properties.
-        intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
-        painter: of the label set.
-    """
-
-    header: Any
-    image: Array
-    outputs: dict[str, Array]
-    intrinsics: Intrinsics | None
-    painter: LabelPainter
-
-    @property
-    def depth(self) -> Array:
-        """(H, W) float32 metres along z, NaN where invalid."""
-        return self.outputs["depth"]
-
-    @property
-    def labels(self) -> Array:
-        """(H, W) uint8 class ids, 255 unlabelled."""
-        return self.outputs["labels"]
-
-    @property
-    def confidence(self) -> Array:
-        """(H, W) uint8, 0 .. 255."""
-        return self.outputs["confidence"]
-
-    def __getitem__(self, name: str) -> Array:
-        """An output by its name."""
-        return self.outputs[name]
-
-    @classmethod
-    def of(
-        cls,
-        prediction: Prediction,
-        image: Array,
-        valid: Array | None,
-        header: Any,
-        painter: LabelPainter,
-        settings: OutputSettings,
-    ) -> Result:
-        """What is published of a prediction, whose arrays are changed in place.
-
-        Args:
-            prediction: of the image.
-            image: (h, w, 3) uint8 RGB, of the camera's size.
-            valid: (h, w) bool, False where rectification left no source; None where all of it is valid.
-            header: of the input image.
-            painter: of the label set.
-            settings: current ones.
-        """
-        outputs = dict(prediction.outputs)
-        height, width = outputs["depth"].shape
-        if image.shape[:2] != (height, width):
-            image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-            valid = None if valid is None else cv2.resize(
-                valid.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST
-            ).astype(bool)  # fmt: skip
-        for task in TASKS:
-            if task.adjust is not None and task.outputs[0].name in outputs:
-                task.adjust(outputs, settings)
-        if valid is not None:
-            erase(outputs, ~valid)
-        return cls(header, image, outputs, prediction.intrinsics, painter)
-
-    @cached_property
-    def packed_color(self) -> Array:
-        """(H, W) uint32: the exact palette colour of every pixel, as a cloud packs it."""
-        return self.painter.packed(self.labels)
-
-    @cached_property
-    def color(self) -> Array:
-        """(H, W, 3) uint8 RGB: the exact palette colour of every pixel."""
-        return unpack_rgb(self.packed_color, np.empty((*self.labels.shape, 3), dtype=np.uint8))
 
 
 class FrameMessages:

@@ -49,7 +49,7 @@ class CINet(nn.Module):
     (rgb / 255 - image_mean) / image_std. They are saved with the weights.
 
     Raises:
-        ValueError: the encoder does not exist or cannot run at the configured stride.
+        ValueError: the encoder does not exist or cannot run at the configured stride, or a task does not exist.
     """
 
     image_mean: Tensor

@@ -37,7 +37,7 @@ class DecoderStage(nn.Module):
         self.semantic = conv_block(in_channels, out_channels, separable=separable)
 
     def forward(self, features: TaskFeatures, size: tuple[int, int]) -> TaskFeatures:
-        """(B, in_channels, h, w) twice -> (B, out_channels, *size) twice."""
+        """Features (B, in_channels, h, w) of each task -> (B, out_channels, size[0], size[1]) of each."""
         depth, semantic = (
             F.interpolate(shared, size=size, mode="bilinear", align_corners=False)
             for shared in self.share(features.depth, features.semantic)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,9 @@ from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
 from cinet_core.odometry import ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
 from cinet_core.progress import SILENT, Progress
-from cinet_core.visualize.text import Picture
-from cinet_core.visualize.trajectory import seen_from_above, trajectory_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["TRACKED_DEPTHS", "OdometryComparison", "TrackedDepth", "compare_odometry"]
 
@@ -151,18 +152,24 @@ class OdometryComparison:
             "depth": {name: tracked.to_dict() for name, tracked in self.depth.items()},
         }
 
-    def top_view(self) -> Picture:
-        """The true and the estimated paths from above, (h, w, 3) uint8 RGB."""
+    def top_view(self) -> Figure:
+        """The true and the estimated paths from above, drawn by matplotlib.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed (extra `charts`).
+        """
+        from cinet_core.figures.trajectories import seen_from_above, trajectory_figure
+
         known = self.truth[np.isfinite(self.truth).all(axis=(1, 2))]
-        panels = []
+        views = []
         for title, with_scale in (("SE(3): in its own metres", False), ("Sim(3): scale forgiven", True)):
             lines = {}
             for name, tracked in self.depth.items():
                 scaled = with_scale and tracked.path_length > 0.0
                 moved = align(tracked.poses, self.truth, scaled)
                 lines[f"{name} depth"] = moved.apply(tracked.poses[:, :3, 3])
-            panels.append((title, lines))
-        return trajectory_figure(panels, known[:, :3, 3], seen_from_above(known))
+            views.append((title, lines))
+        return trajectory_figure(views, known[:, :3, 3], seen_from_above(known))
 
 
 def compare_odometry(

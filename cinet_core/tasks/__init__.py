@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
 from cinet_core.tasks.normals import NORMALS
@@ -56,9 +57,6 @@ TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
 
 _OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}
-
-DEFAULT_TASKS = ("depth", "segmentation")
-"""What the paper's network has, and every network here: their heads have names of their own in `CINet`."""
 
 
 def get_task(name: str) -> TaskSpec:

@@ -45,7 +45,7 @@ def draw_boundaries(image: Array, boundaries: Array) -> Array:
             f"boundaries are {boundaries.shape} and the image is {image.shape[:2]}: resize one to the other"
         )
     opacity = (boundaries / np.float32(255.0))[..., None]
-    return np.rint(image * (1.0 - opacity) + np.float32(COLOR) * opacity).astype(np.uint8)
+    return np.rint(image * (1.0 - opacity) + np.array(COLOR, dtype=np.float32) * opacity).astype(np.uint8)
 
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:

@@ -37,8 +37,8 @@ def colorize_normals(normals: Array) -> Array:
     Returns:
         (H, W, 3) uint8 RGB.
     """
-    valid = np.isfinite(normals).all(axis=-1)
-    seen = np.where(valid[..., None], normals, 0.0) * np.float32([1.0, -1.0, -1.0])
+    valid = np.isfinite(normals.sum(axis=-1))
+    seen = np.where(valid[..., None], normals, 0.0) * np.array([1.0, -1.0, -1.0], dtype=np.float32)
     colors = np.rint((seen + 1.0) * 127.5).astype(np.uint8)
     colors[~valid] = INVALID_COLOR
     return colors

@@ -17,11 +17,11 @@ from cinet_core.evaluation.ablation_report import further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
-from cinet_core.losses.balance import Balance
+from cinet_core.losses.recipe import Balance, Teacher
 from cinet_core.tasks import DEFAULT_TASKS, TASKS
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
-from cinet_core.training.settings import Recipe, StageSettings, StagesSettings, Teacher
+from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
 
 EVALUATION_FILE = "evaluation.json"
 COMMON_FOLDER = "common-start"
@@ -196,7 +196,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     """
     from cinet_core.checkpoint import load_checkpoint
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.run import check_run, train
+    from cinet_core.training.run import check_run, fit
 
     folder = Path(recipe.run.output)
     # With the place of the data, unlike a resumed run: the same command with other data asks for other figures.
@@ -210,7 +210,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     if stored is not None:
         return stored
     resume_from = check_run(recipe, resume=True)
-    train(prepare(recipe), resume_from)
+    fit(prepare(recipe), resume_from)
     checkpoint = load_checkpoint(folder / FINAL_FILE)
     data = recipe.data
     # The split of a data set is scored as its protocols say, not as training read it.

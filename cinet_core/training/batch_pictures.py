@@ -1,4 +1,4 @@
-"""Pictures of a batch for the log of a training run."""
+"""Figures of a batch for the log of a training run."""
 
 from __future__ import annotations
 
@@ -8,27 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from matplotlib.figure import Figure
 
 from cinet_core.data.sample import Batch
+from cinet_core.figures.attention import MarkedFrame, attention_figure, marked_frame
+from cinet_core.figures.comparison import ComparedFrame, Guess, comparison
+from cinet_core.figures.image_grid import image_grid, image_height, show_labels
+from cinet_core.figures.observer import Projections
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
-from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.tasks import DEFAULT_TASKS, RenderSettings
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning, channels_last
-from cinet_core.visualize.attention import (
-    Mark,
-    MarkedFrame,
-    attention_figure,
-    attention_row,
-    class_centres,
-    class_name,
-    ideal_row,
-    pixel_at,
-)
-from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison
-from cinet_core.visualize.grid import Cell, Column, grid, image_tile
-from cinet_core.visualize.text import Picture
 
 TILE = 160
 MARKS = 2
@@ -43,7 +34,7 @@ def training_pictures(
     label_set: LabelSet,
     images: int = 4,
     tasks: Sequence[TaskLearning] = (),
-) -> dict[str, Picture]:
+) -> dict[str, Figure]:
     """What the network makes of the first images of a batch, beside the truth.
 
     Args:
@@ -55,9 +46,9 @@ def training_pictures(
         tasks: of the network; those beyond depth and segmentation get a picture each.
 
     Returns:
-        (H, W, 3) uint8 RGB pictures: "predictions", the further tasks by their names, and "attention" (the rows of
-        marked pixels, see `visualize.attention`) where the network has a scene understanding module and an image has
-        labels. The attention is the predicted one, in stage 1 too, where the ideal one is applied.
+        "predictions", the further tasks by their names, and "attention" (the rows of marked pixels, see
+        `figures.attention`) where the network has a scene understanding module and an image has labels. The attention
+        is the predicted one, in stage 1 too, where the ideal one is applied.
 
     Raises:
         ValueError: output and batch are not of the same images, or no image is asked for.
@@ -91,27 +82,29 @@ def training_pictures(
 
 def _further(
     task: TaskLearning, output: CINetOutput, batch: Batch, canonical_focal: float, label_set: LabelSet, count: int
-) -> Picture:
+) -> Figure:
     """The input, and what the task draws of its truth and of its prediction, a row an image."""
     scale = (batch.focal / canonical_focal).reshape(-1, 1, 1)
     context = GraphContext(batch.focal.new_zeros(len(batch), 4), scale, (0.0, math.inf), in_one_pass=False)
     answers = {
-        "truth": task.true_outputs(batch),
+        "truth": task.true_outputs(batch, scale),
         NAME: task.finish(task.deploy(output, context), context),
     }
-    columns = [Column("input", TILE)]
-    rows: list[list[Cell]] = []
+    rows: list[list[tuple[str, npt.NDArray[np.uint8], str]]] = []
     for index in range(count):
-        image = image_tile(batch.images[index].permute(1, 2, 0).cpu().numpy(), TILE)
+        image = batch.images[index].permute(1, 2, 0).cpu().numpy()
         settings = RenderSettings(image, label_set, len(image))
-        row = [Cell(image, batch.names[index])]
+        row = [("input", image, batch.names[index])]
         for name, answer in answers.items():
             one = {key: channels_last(values[index : index + 1])[0].cpu().numpy() for key, values in answer.items()}
-            for tile in task.spec.render(one, settings) if one else []:
-                row.append(Cell(tile.pictures[0], tile.title))
-                columns += [Column(name, TILE)] if index == 0 else []
+            row += [(name, tile.pictures[0], tile.title) for tile in (task.spec.render(one, settings) if one else [])]
         rows.append(row)
-    return grid(columns, rows)
+    heights = [image_height(row[0][1].shape, TILE) for row in rows]
+    figure, axes = image_grid([title for title, _, _ in max(rows, key=len)], heights, TILE)
+    for places, row in zip(axes, rows, strict=True):
+        for place, (_, image, note) in zip(places, row, strict=False):
+            show_labels(place, image, note)
+    return figure
 
 
 def _marked(output: CINetOutput, batch: Batch, label_set: LabelSet, count: int) -> list[MarkedFrame]:
@@ -119,22 +112,14 @@ def _marked(output: CINetOutput, batch: Batch, label_set: LabelSet, count: int) 
         return []
     height, width = batch.images.shape[-2:]
     size = (-(-height // FEATURE_STRIDE), -(-width // FEATURE_STRIDE))
-    query, key = _array(output.query[:count]), _array(output.key[:count])
-    labels = ideal_attention_labels(batch.labels[:count], *size).cpu().numpy()
-    classes = len(label_set.classes)
     return [
-        MarkedFrame(
+        marked_frame(
             batch.names[i],
             batch.images[i].permute(1, 2, 0).cpu().numpy(),
-            [
-                Mark(
-                    pixel_at(position, (height, width), size),
-                    ideal_row(labels[i], classes, position),
-                    {NAME: attention_row(query[i], key[i], position, size)},
-                    class_name(labels[i], label_set, position),
-                )
-                for position in class_centres(labels[i], classes, MARKS)
-            ],
+            batch.labels[i].cpu(),
+            {NAME: Projections(_array(output.query[i]), _array(output.key[i]), size)},
+            label_set,
+            count=MARKS,
         )
         for i in range(count)
     ]

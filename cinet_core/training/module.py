@@ -20,22 +20,18 @@ from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.tasks.learning import task_learning
-from cinet_core.training.batch_norm import freeze_statistics, synchronise
+from cinet_core.training.batch_norm import freeze_statistics, normalised_together, synchronise
+from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
 STAGE_KEY = "cinet_stage"
 
-
 DIVERGED_REMEDY = (
     "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
     "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"
 )
-
-
-class TrainingDivergedError(RuntimeError):
-    """The loss is no longer finite: going on would only spoil the weights."""
 
 
 class CINetModule(lightning.LightningModule):
@@ -89,11 +85,13 @@ class CINetModule(lightning.LightningModule):
         return stage.ideal_attention and not stage.annealed
 
     def setup(self, stage: str) -> None:
-        """Make N processes equal one with N times the batch, as far as normalisation is concerned."""
-        if self.settings.batch_size * self.trainer.world_size < self.settings.frozen_statistics_below:
+        """Make N GPUs equal one with N times the batch, as far as normalisation is concerned."""
+        processes, device = self.trainer.world_size, self.trainer.strategy.root_device
+        if processes > 1:
+            synchronise(self.model, device)
+        together = normalised_together(self.settings.batch_size, processes, device)
+        if together < self.settings.frozen_statistics_below:
             freeze_statistics(self.model.encoder)
-        if self.trainer.world_size > 1:
-            synchronise(self.model, self.trainer.strategy.root_device)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Fresh optimiser and schedule of the present stage."""
@@ -233,6 +231,10 @@ class CINetModule(lightning.LightningModule):
             TrainingDivergedError: a weight is not finite.
         """
         self.check_weights()
+        if self.trainer.world_size > 1:
+            # Scored is what is saved, the first process's: without GPUs each has running statistics of its own.
+            for buffer in self.average.buffers():
+                torch.distributed.broadcast(buffer, src=0)
         self._task_metrics.reset()
         self._attention_metrics.reset()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.model.cinet import CINet
-
-Algorithm = Literal["sgd", "adamw"]
-Schedule = Literal["constant", "poly", "cosine"]
+from cinet_core.training.settings import Algorithm, Schedule
 
 MOMENTUM = 0.9
 SECOND_MOMENT = 0.999

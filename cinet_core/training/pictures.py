@@ -41,5 +41,5 @@ class ValidationPictures(Callback):
             outputs, batch, self._canonical_focal, self._label_set, self._images, pl_module.loss.tasks
         )
         kind = "oracle" if pl_module.is_oracle else "validation"
-        for name, picture in pictures.items():
-            trainer.logger.experiment.add_image(f"{kind}/{name}", picture, trainer.global_step, dataformats="HWC")  # type: ignore[attr-defined]
+        for name, figure in pictures.items():
+            trainer.logger.experiment.add_figure(f"{kind}/{name}", figure, trainer.global_step)  # type: ignore[attr-defined]

@@ -1,20 +1,18 @@
-"""What a run will do, and what it needs: printed before each run, measured by a dry run."""
+"""What a run will do, and what it needs: told before each run, measured by a dry run."""
 
 from __future__ import annotations
 
 import contextlib
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
 from cinet_core.data.sample import Batch
 from cinet_core.process_memory import forget_peak, peak_memory
-from cinet_core.training.batch_norm import freeze_statistics
+from cinet_core.training.batch_norm import freeze_statistics, normalised_together
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.preparation import Preparation
 from cinet_core.training.run import processes
@@ -36,59 +34,119 @@ class StepCost:
     bytes: int
 
 
-def print_plan(preparation: Preparation, console: Console, measure: bool) -> None:
-    """Print data, network and stages; with `measure`, also time and memory of a step of each stage.
+@dataclass(frozen=True)
+class StageOutline:
+    """A stage of a run.
+
+    Attributes:
+        number: 1 to 3.
+        epochs: passes through the training set.
+        steps: of the optimiser.
+        learning_rate: at its start.
+        schedule: of the rate, see `StageSettings`.
+        attention: where the attention map comes from: "ideal", "predicted" or "none".
+        losses: names of the active terms.
+        cost: of a step, where it was measured.
+        hours: that all steps take then.
+    """
+
+    number: int
+    epochs: int
+    steps: int
+    learning_rate: float
+    schedule: str
+    attention: str
+    losses: tuple[str, ...]
+    cost: StepCost | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """What a run will do, and what it needs.
+
+    Attributes:
+        name: of the run.
+        facts: data, network, steps and output, each a sentence or two.
+        warnings: what is likely to be wrong with the data.
+        initialisation: what was taken from the checkpoint that it starts from; None where it starts from none.
+        stages: in their order.
+        device: where a step was measured; None where none was.
+    """
+
+    name: str
+    facts: Mapping[str, str]
+    warnings: tuple[str, ...]
+    initialisation: str | None
+    stages: tuple[StageOutline, ...]
+    device: str | None
+
+
+def plan_of(preparation: Preparation, measure: bool = False) -> TrainingPlan:
+    """The plan of a prepared run.
+
+    Args:
+        preparation: of the run.
+        measure: take time and memory of a step of each stage; the network's weights are changed by it.
 
     Raises:
         torch.OutOfMemoryError: with `measure`, a step does not fit this GPU.
     """
+    started = preparation.initialisation
+    return TrainingPlan(
+        name=preparation.recipe.name,
+        facts=_facts(preparation),
+        warnings=preparation.warnings,
+        initialisation=None if started is None else str(started),
+        stages=tuple(_outline(preparation, stage, measure) for stage in preparation.plan),
+        device=str(_device(preparation)) if measure else None,
+    )
+
+
+def _facts(preparation: Preparation) -> dict[str, str]:
     recipe, data, module = preparation.recipe, preparation.data, preparation.module
     seen = preparation.statistics
     config = module.model.config
     classes = sum(count > 0 for count in seen.class_pixels)
     millions = sum(parameter.numel() for parameter in module.model.parameters()) / 1e6
     settings, optimizer, count = recipe.data, recipe.optimizer, processes(recipe.run)
-    console.rule(f"[bold]{recipe.name}")
-    console.print(
-        f"data     {data.describe()}\n"
-        f"         {settings.width}x{settings.height}, canonical focal length {settings.focal:g}, seen "
+    return {
+        "data": f"{data.describe()}\n"
+        f"{settings.width}x{settings.height}, canonical focal length {settings.focal:g}, seen "
         f"{seen.focal_range[0]:.0f} to {seen.focal_range[1]:.0f} pixels; {classes} of {len(seen.class_pixels)} classes "
-        f"of {data.label_set.name!r} occur; median depth {_metres(seen.median_depth)} (from {seen.samples} samples)\n"
-        f"network  {config.name} ({config.encoder}), {millions:.1f} M parameters, scene understanding "
-        f"{'on' if config.scene_understanding else 'off'}, sharing {config.sharing}\n"
-        f"steps    {optimizer.batch_size} images a process, {count} process{'es' * (count > 1)}, "
+        f"of {data.label_set.name!r} occur; median depth {_metres(seen.median_depth)} (from {seen.samples} samples)",
+        "network": f"{config.name} ({config.encoder}), {millions:.1f} M parameters, scene understanding "
+        f"{'on' if config.scene_understanding else 'off'}, sharing {config.sharing}",
+        "steps": f"{optimizer.batch_size} images a process, {count} process{'es' * (count > 1)}, "
         f"{optimizer.accumulate} batch{'es' * (optimizer.accumulate > 1)} a step, "
         f"{optimizer.algorithm} {optimizer.momentum}, "
         f"weight decay {optimizer.weight_decay:g}, encoder x{optimizer.encoder_factor:g} "
         f"({optimizer.frozen_levels} of {len(module.model.encoder.levels)} levels frozen), "
-        f"{recipe.run.precision}, seed {recipe.run.seed}\noutput   {recipe.run.output}",
-        soft_wrap=True,
-        highlight=False,
+        f"{recipe.run.precision}, seed {recipe.run.seed}",
+        "output": recipe.run.output,
+    }
+
+
+def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> StageOutline:
+    optimizer = preparation.recipe.optimizer
+    steps = preparation.data.steps_per_epoch(processes(preparation.recipe.run)) // optimizer.accumulate
+    attentive = bool(preparation.module.model.config.scene_understanding)
+    losses = list(preparation.module.model.config.tasks)
+    losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
+    taught = "ideal, falling" if stage.losses.annealed else "ideal"
+    settings = stage.settings
+    cost = step_cost(preparation, stage) if measure else None
+    return StageOutline(
+        number=stage.losses.number,
+        epochs=settings.epochs,
+        steps=settings.epochs * steps,
+        learning_rate=settings.learning_rate,
+        schedule=settings.schedule,
+        attention=taught if stage.losses.ideal_attention else "predicted" if attentive else "none",
+        losses=tuple(losses),
+        cost=cost,
+        hours=None if cost is None else cost.seconds * optimizer.accumulate * steps * settings.epochs / 3600,
     )
-    for warning in preparation.warnings:
-        console.print(f"WARNING  {warning}", style="bold red", markup=False, soft_wrap=True, highlight=False)
-    if preparation.initialisation is not None:
-        console.print(str(preparation.initialisation), soft_wrap=True, highlight=False)
-    steps = data.steps_per_epoch(count) // optimizer.accumulate
-    table = Table("stage", "epochs", "steps", "learning rate", "attention map", "losses")
-    costs: list[StepCost] = []
-    if measure:
-        table.add_column("s a step", justify="right")
-        table.add_column("peak memory", justify="right")
-        table.add_column("hours", justify="right")
-        costs = [step_cost(preparation, stage) for stage in preparation.plan]
-    for index, stage in enumerate(preparation.plan):
-        row = _row(stage, steps, bool(config.scene_understanding), config.tasks)
-        if measure:
-            cost = costs[index]
-            hours = cost.seconds * optimizer.accumulate * steps * stage.settings.epochs / 3600
-            row += [f"{cost.seconds:.3f}", f"{cost.bytes / 2**20:.0f} MB", f"{hours:.2f}"]
-        table.add_row(*row)
-    console.print(table)
-    if measure:
-        console.print(
-            f"measured on {_device(preparation)} in one process; loading, validation and checkpoints not included"
-        )
 
 
 def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
@@ -98,7 +156,8 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
     """
     recipe, module, device = preparation.recipe, preparation.module, _device(preparation)
     module.to(device).train()
-    if recipe.optimizer.batch_size * processes(recipe.run) < recipe.optimizer.frozen_statistics_below:
+    together = normalised_together(recipe.optimizer.batch_size, processes(recipe.run), device)
+    if together < recipe.optimizer.frozen_statistics_below:
         freeze_statistics(module.model.encoder)
     batch: Batch = next(iter(preparation.data.train_dataloader())).to(device)
     optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9, algorithm=recipe.optimizer.algorithm)
@@ -113,16 +172,6 @@ def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)
     return StepCost(statistics.median(seconds[1:]), _peak(device))
-
-
-def _row(stage: PlannedStage, steps: int, attentive: bool, tasks: Sequence[str]) -> list[str]:
-    losses = list(tasks)
-    losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
-    taught = "ideal, falling" if stage.losses.annealed else "ideal"
-    source = taught if stage.losses.ideal_attention else "predicted" if attentive else "none"
-    rate = f"{stage.settings.learning_rate:g} {stage.settings.schedule}"
-    epochs = stage.settings.epochs
-    return [str(stage.losses.number), str(epochs), str(epochs * steps), rate, source, ", ".join(losses)]
 
 
 def _autocast(precision: str) -> torch.dtype | None:

@@ -36,8 +36,8 @@ RECIPE_FILE = "recipe.yaml"
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """What a run left behind.
+class TrainingResult:
+    """What a training left behind.
 
     Attributes:
         best: checkpoint that scored best on the validation split; None where no stage could be validated without the
@@ -100,7 +100,7 @@ def _check_devices(run: RunSettings) -> None:
         raise ValueError(f"run.devices is {run.devices}: this machine has {there} GPUs")
 
 
-def train(preparation: Preparation, resume_from: ResumeFrom | None = None) -> RunResult:
+def fit(preparation: Preparation, resume_from: ResumeFrom | None = None) -> TrainingResult:
     """Train through all stages.
 
     Args:
@@ -137,7 +137,7 @@ def train(preparation: Preparation, resume_from: ResumeFrom | None = None) -> Ru
             raise KeyboardInterrupt from None
         raise
     best = folder / BEST_FILE
-    return RunResult(best if best.exists() else None, folder / FINAL_FILE, dict(module.validated))
+    return TrainingResult(best if best.exists() else None, folder / FINAL_FILE, dict(module.validated))
 
 
 def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
@@ -213,5 +213,5 @@ def _whole_steps(preparation: Preparation) -> int:
 
 
 def _strategy(run: RunSettings) -> Any:
-    # Buffers are equal everywhere: BatchNorm's statistics are taken over all processes.
+    # BatchNorm's buffers are equal on all GPUs; without GPUs they are made so where it counts (CINetModule).
     return DDPStrategy(broadcast_buffers=False) if processes(run) > 1 else "auto"

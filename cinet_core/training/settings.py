@@ -11,17 +11,23 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from cinet_core.losses import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
-from cinet_core.losses.balance import Balance
-from cinet_core.losses.consistency import VarianceStart
-from cinet_core.model import ModelConfig
-from cinet_core.model.config import DEFAULT_CONFIG
+from cinet_core.losses.recipe import (
+    STAGES,
+    Balance,
+    ClassWeighting,
+    DepthSpace,
+    LossWeights,
+    Stage,
+    Teacher,
+    VarianceStart,
+)
+from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
 from cinet_core.tasks import task_specs
-from cinet_core.training.optimization import Algorithm, Schedule
 from cinet_core.training.settings_data import DataSettings
 
+Algorithm = Literal["sgd", "adamw"]
+Schedule = Literal["constant", "poly", "cosine"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
-Teacher = Literal["ideal", "annealed", "none"]
 Score = Literal["joint", "delta1", "abs_rel", "mean_iou"]
 
 
@@ -155,7 +161,7 @@ class OptimizerSettings:
         gradient_clip: limit of the gradient's norm; 0 sets none.
         average_decay: of the exponential average of the weights, which is what is evaluated and exported.
         frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
-            normalised together (all processes counted).
+            normalised together (of all processes on GPUs, of one process on the CPU).
     """
 
     algorithm: Algorithm = "sgd"

@@ -3,8 +3,8 @@
 Needs the extra ``viewer`` (rerun-sdk, Apache-2.0 or MIT); nothing here imports it before it is used.
 """
 
-from cinet_core.viewer.library import UnfinishedError, ViewerError
+from cinet_core.viewer.library import LostViewerError, UnfinishedError, ViewerError
 from cinet_core.viewer.recording import Moment, Recording
 from cinet_core.viewer.server import ViewerServer
 
-__all__ = ["Moment", "Recording", "UnfinishedError", "ViewerError", "ViewerServer"]
+__all__ = ["LostViewerError", "Moment", "Recording", "UnfinishedError", "ViewerError", "ViewerServer"]

@@ -14,6 +14,10 @@ class ViewerError(RuntimeError):
     """The viewer cannot be used: the message names what is wrong and the remedy."""
 
 
+class LostViewerError(ViewerError):
+    """The live viewer that was recorded into is gone; a file beside it has everything."""
+
+
 class UnfinishedError(ViewerError):
     """A recording that cannot be finished: the library waits forever where a file cannot be written any more.
 

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from cinet_core.data.frame_sources import SYNTHETIC, SYNTHETIC_FRAMES
 from cinet_core.data.rgbd_sequence import CAMERA_FILE, RgbdSequence
-from cinet_core.rooms.demo.room import camera_pose
 from cinet_core.viewer.recording import WorldUp
 
 Pose = npt.NDArray[np.float64]
@@ -50,5 +49,7 @@ def source_poses(source: str) -> SourcePoses | None:
 
 def _synthetic_pose(name: str) -> Pose:
     """By the number at the end of the name, as SyntheticSource has it."""
+    from cinet_core.rooms.demo.room import camera_pose  # not for who reads a sequence
+
     number = int(name.rpartition("_")[2])
     return camera_pose(2.0 * math.pi * number / SYNTHETIC_FRAMES)

@@ -18,7 +18,7 @@ from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.viewer import entities
 from cinet_core.viewer.cloud import Cloud, thinned_cloud
 from cinet_core.viewer.layout import layout
-from cinet_core.viewer.library import UnfinishedError, ViewerError, load_rerun
+from cinet_core.viewer.library import LostViewerError, UnfinishedError, ViewerError, load_rerun
 from cinet_core.visualize.depth import depth_range
 from cinet_core.visualize.labels import ROW, legend
 
@@ -216,14 +216,14 @@ class Recording:
         """Wait until everything recorded so far is written or sent.
 
         Raises:
-            ViewerError: the live viewer is gone; the file has everything.
+            LostViewerError: the live viewer is gone; the file has everything.
             UnfinishedError: the file cannot be written any more.
         """
         try:
             self._stream.flush(timeout_sec=FLUSH_TIMEOUT)
         except RuntimeError as error:  # the library has no errors of its own
             if "gRPC" in str(error):
-                raise ViewerError(f"the live viewer is gone: {error}") from error
+                raise LostViewerError(f"the live viewer is gone: {error}") from error
             raise UnfinishedError(
                 f"the recording cannot be written ({error}): is the disk full? The file holds what came before"
             ) from error

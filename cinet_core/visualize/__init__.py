@@ -1,34 +1,20 @@
-"""Pictures and files for people: depth, labels and clouds, panels of all of them, and the figures of a paper."""
+"""Images and files of predictions, drawn by OpenCV and Pillow, as a robot draws them: depth, labels, clouds, panels.
 
-from cinet_core.visualize.attention import Mark, MarkedFrame, attention_figure
+Charts and the figures of a paper are in `cinet_core.figures`, which needs matplotlib.
+"""
+
 from cinet_core.visualize.cloud import render_cloud
-from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison, depth_error
 from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
-from cinet_core.visualize.features import Shared, SharedBlock, features_figure
-from cinet_core.visualize.grid import Cell, Column, grid
 from cinet_core.visualize.labels import colorize_labels, legend, overlay, wide_legend
 from cinet_core.visualize.panel import panel
 from cinet_core.visualize.picture_file import write_picture
 from cinet_core.visualize.ply import write_ply
 
 __all__ = [
-    "Cell",
-    "Column",
-    "ComparedFrame",
-    "Guess",
-    "Mark",
-    "MarkedFrame",
-    "Shared",
-    "SharedBlock",
-    "attention_figure",
     "colorize_depth",
     "colorize_labels",
-    "comparison",
-    "depth_error",
     "depth_range",
     "depth_scale_bar",
-    "features_figure",
-    "grid",
     "legend",
     "overlay",
     "panel",

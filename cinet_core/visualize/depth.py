@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.visualize.scale import BAR_WIDTH as BAR_WIDTH
 from cinet_core.visualize.scale import INVALID_COLOR, color_map, scale_bar
-from cinet_core.visualize.scale import MARGIN as MARGIN
-from cinet_core.visualize.scale import SCALE_WIDTH as SCALE_WIDTH
-from cinet_core.visualize.scale import round_ticks as round_ticks
 from cinet_core.visualize.text import Picture
 
 ENOUGH = 20_000
@@ -46,7 +42,7 @@ def colorize_depth(depth: npt.NDArray[np.floating], near: float | None = None, f
     near, far = _limits(depth, near, far)
     valid = _valid(depth)
     nearness = (far - np.where(valid, depth, far)) / (far - near)
-    picture = color_map(nearness, "viridis")
+    picture = color_map(nearness)
     picture[~valid] = INVALID_COLOR
     return picture
 
@@ -59,7 +55,7 @@ def depth_scale_bar(near: float, far: float, height: int) -> Picture:
     """
     if not near < far:
         raise ValueError(f"near {near} m is not below far {far} m")
-    return scale_bar(far, near, height, "viridis", "m")
+    return scale_bar(far, near, height, "m")
 
 
 def _limits(depth: npt.NDArray[np.floating], near: float | None, far: float | None) -> tuple[float, float]:

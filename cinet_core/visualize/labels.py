@@ -13,7 +13,12 @@ SWATCH = 13
 
 
 def colorize_labels(labels: npt.NDArray[np.integer], label_set: LabelSet) -> Picture:
-    """(H, W) class ids as (H, W, 3) uint8 RGB: the palette's colours, unblended; no class is black."""
+    """(H, W) class ids as (H, W, 3) uint8 RGB: the palette's colours, unblended; no class is black.
+
+    >>> from cinet_core.label_sets import NYU40
+    >>> colorize_labels(np.array([[0, 255]]), NYU40).tolist()  # wall, and no label
+    [[[128, 0, 0], [0, 0, 0]]]
+    """
     return label_set.palette[_as_bytes(labels)]
 
 

@@ -1,9 +1,8 @@
-"""Numbers as colours, and the scale that says which colour is which number."""
+"""Numbers as the colours of viridis, and the scale that says which colour is which number."""
 
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -17,55 +16,20 @@ SCALE_WIDTH = 64
 MARGIN = 10
 """Pixels above and below the bar, so that the labels at its ends are not cut off."""
 
-ColorMap = Literal["viridis", "inferno"]
-COLOR_MAPS: dict[ColorMap, int] = {"viridis": cv2.COLORMAP_VIRIDIS, "inferno": cv2.COLORMAP_INFERNO}
-"""Viridis is depth's; inferno, black at its lower end, is for what may be nothing: errors, attention, features."""
 
-
-def color_map(share: npt.NDArray[np.floating], name: ColorMap) -> Picture:
+def color_map(share: npt.NDArray[np.floating]) -> Picture:
     """(H, W, 3) uint8 RGB colours of (H, W) values from 0 (dark) to 1 (bright); what lies outside is clamped."""
     index = (np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    return cv2.cvtColor(cv2.applyColorMap(index, COLOR_MAPS[name]), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
 
 
-def colorize_amount(amount: npt.NDArray[np.floating], most: float = 1.0) -> Picture:
-    """Amounts that start at nothing, such as errors and attention, as colours.
-
-    Args:
-        amount: (H, W); NaN and infinite are drawn dark grey.
-        most: the amount drawn brightest, as is all above it; 0 is black.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: most is not above 0.
-    """
-    if not most > 0:
-        raise ValueError(f"most is {most}: the brightest colour must stand for more than 0")
-    known = np.isfinite(amount)
-    picture = color_map(np.where(known, amount, 0.0) / most, "inferno")
-    picture[~known] = INVALID_COLOR
-    return picture
-
-
-def amount_scale_bar(most: float, height: int, unit: str = "") -> Picture:
-    """The scale of `colorize_amount`: (height, 64, 3), 0 below, with ticks at round values of this unit.
-
-    Raises:
-        ValueError: most is not above 0, or the height leaves no room for the bar.
-    """
-    return scale_bar(0.0, most, height, "inferno", unit)
-
-
-def scale_bar(dark: float, bright: float, height: int, colors: ColorMap, unit: str = "") -> Picture:
+def scale_bar(dark: float, bright: float, height: int, unit: str = "") -> Picture:
     """A bar of colours with ticks at round values: (height, 64, 3), the brightest below where it is the lesser value.
 
     Args:
         dark: value of the darkest colour.
         bright: value of the brightest.
         height: of the picture, in pixels.
-        colors: of the bar.
         unit: behind each number.
 
     Raises:
@@ -79,7 +43,7 @@ def scale_bar(dark: float, bright: float, height: int, colors: ColorMap, unit: s
     picture = blank(height, SCALE_WIDTH)
     length = height - 2 * MARGIN
     share = np.linspace(high - dark, low - dark, length) / (bright - dark)
-    picture[MARGIN : MARGIN + length, :BAR_WIDTH] = color_map(share[:, None].repeat(BAR_WIDTH, axis=1), colors)
+    picture[MARGIN : MARGIN + length, :BAR_WIDTH] = color_map(share[:, None].repeat(BAR_WIDTH, axis=1))
     with Pen(picture) as pen:
         for value in _ticks(low, high, length):
             y = MARGIN + (length - 1) * (high - value) / (high - low)

@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from launch_ros.parameter_descriptions import ParameterValue
 
+from cinet_core.parameters import check_value
 from cinet_ros.launching.arguments import Table, Values
-from cinet_ros.parameter_fields import check_value
 
 
 def parameter_arguments(kind: type, names: Iterable[str], file: str) -> Table:

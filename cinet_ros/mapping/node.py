@@ -21,11 +21,12 @@ from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, RESET, SAVE,
 from cinet_ros.mapping.inputs import MapInputs, label_set_of
 from cinet_ros.mapping.map_outputs import MapOutputs
 from cinet_ros.mapping.map_store import MapStore
-from cinet_ros.mapping.parameters import DEFAULT_THREADS, MappingSettings, changed
+from cinet_ros.mapping.parameters import DEFAULT_THREADS, MappingSettings
 from cinet_ros.mapping.pose_sources import PoseSource, open_pose_source
 from cinet_ros.mapping.requests import DeferredService, Request, RequestQueue
 from cinet_ros.mapping.status import frames_status, map_status, poses_status
 from cinet_ros.node_status import report_namesakes
+from cinet_ros.parameter_fields import changed
 from cinet_ros.rate_limit import RateLimit
 from cinet_ros.ros_home import in_ros_home
 from cinet_ros.supervisor import WorkerSupervisor

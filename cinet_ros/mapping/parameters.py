@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rclpy.parameter import Parameter
-
 from cinet_core.label_sets import LABEL_SETS
+from cinet_core.parameters import check, parameter
 from cinet_ros.bond import bond_parameter
-from cinet_ros.parameter_fields import check, coerced, parameter, threads_parameter
+from cinet_ros.parameter_fields import threads_parameter
 
 # Voxels are few and small: more threads cost more, waiting for each other, than they gain beside a perception node.
 DEFAULT_THREADS = 1
@@ -188,14 +185,3 @@ def _check_pose(values: tuple[float, ...]) -> None:
             f"camera_in_base = {list(values)} must be seven numbers, x y z qx qy qz qw, with a quaternion of norm 1; "
             "looking forward along the base's x axis it is [x, y, z, -0.5, 0.5, -0.5, 0.5]"
         )
-
-
-def changed(settings: MappingSettings, changes: Iterable[Parameter]) -> MappingSettings:
-    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
-
-    Raises:
-        ValueError: as `MappingSettings`.
-    """
-    ours = {field.name: field for field in dataclasses.fields(MappingSettings)}
-    values = {item.name: coerced(ours[item.name], item.value) for item in changes if item.name in ours}
-    return dataclasses.replace(settings, **values)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from cinet_ros.parameter_fields import check, parameter, threads_parameter
+from cinet_core.parameters import check, parameter
+from cinet_ros.parameter_fields import threads_parameter
 from cinet_ros.player.image_encoder import RAW_ENCODINGS
 
 AS_SOURCE = "source"

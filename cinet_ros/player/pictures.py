@@ -11,7 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from cinet_core.data.bag_paths import is_bag
-from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, open_source
+from cinet_core.data.frame_sources import SYNTHETIC, Frame, FrameSource, SyntheticSource, open_source
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.encoding import camera_info_message
@@ -21,7 +21,6 @@ from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.player.bag_source import BagFrame, BagSource
 from cinet_ros.player.image_encoder import CompressedEncoder, ImageEncoder
 from cinet_ros.player.parameters import AS_SOURCE, COMPRESSED, PlayerSettings
-from cinet_ros.player.synthetic_source import SyntheticSource
 
 # Rate of a source that has none of its own (Hz).
 DEFAULT_RATE = 15.0
@@ -164,7 +163,9 @@ def open_pictures(settings: PlayerSettings) -> Pictures:
         width, height = settings.synthetic_width, settings.synthetic_height
         camera = chosen_intrinsics(settings, width, height) or assumed_intrinsics(settings, width, height)
         camera = camera or Intrinsics.from_fov(width, height, SYNTHETIC_FOV)
-        return FramePictures(SyntheticSource(camera, settings.synthetic_frames), settings)
+        # Without depth, which would triple what is kept in memory, and without a clock: the parameter `rate` is one.
+        views = SyntheticSource(camera, depth=False, frames=settings.synthetic_frames, rate=None)
+        return FramePictures(views, settings)
     if is_bag(settings.source):
         bag = BagSource(settings.source, settings.image_topic, settings.camera_info_topic)
         return BagPictures(bag, settings)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from cinet_core.parameters import check, parameter
 from cinet_core.viewer.recording import CLOUD_POINTS
 from cinet_core.viewer.server import DATA_PORT, LOCALHOST, PORT
-from cinet_ros.parameter_fields import check, parameter, threads_parameter
+from cinet_ros.parameter_fields import threads_parameter
 
 # camera_in_base where it is not given: no rotation is all zeros.
 NOT_GIVEN = (0.0,) * 7

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import struct
 from pathlib import Path
 
@@ -15,16 +14,14 @@ pytest.importorskip("rosbags")
 import made_bags
 from made_bags import HEIGHT, PERIOD, START, WIDTH
 
-from cinet_core.cli.bag import add_bag, run_bag
+from cinet_core.cli import main
 from cinet_core.data.check import check_dataset
 from cinet_core.data.registry import open_dataset
 from cinet_core.label_sets import NYU40
 
 
 def extract(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_bag(parser)
-    return run_bag(parser.parse_args(["extract", *map(str, arguments)]))
+    return main(["bag", "extract", *map(str, arguments)])
 
 
 def depth_of(number: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import functools
 import os
 import signal
@@ -25,7 +24,7 @@ from cinet_core.bags import run as run_module
 from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
 from cinet_core.bags.outputs import ALL_TOPICS, BY_DEFAULT
 from cinet_core.checkpoint import load_checkpoint
-from cinet_core.cli.bag import add_bag, run_bag
+from cinet_core.cli import main
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU40
 from cinet_core.messages.planes import read_compressed_depth, read_depth
@@ -51,10 +50,8 @@ def cinet_bag(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., i
     monkeypatch.setattr("cinet_core.checkpoint.load_checkpoint", _load_once)
 
     def run(command: str, *arguments: object) -> int:
-        parser = argparse.ArgumentParser()
-        add_bag(parser)
         device = ["--device", "cpu", "--weights", weights] if command == "run" else []
-        return run_bag(parser.parse_args([command, *map(str, arguments), *map(str, device)]))
+        return main(["bag", command, *map(str, arguments), *map(str, device)])
 
     return run
 
@@ -190,9 +187,8 @@ def test_a_killed_process_goes_on(tmp_path: Path, weights: Path, cinet_bag: Call
     source = made_bags.write(tmp_path / "in", made_bags.camera(60), "sqlite3")
     out = tmp_path / "out"
     program = (
-        "import sys; from cinet_core.bags import run; run.PART_BYTES = 1; import argparse;"
-        "from cinet_core.cli.bag import add_bag, run_bag; p = argparse.ArgumentParser(); add_bag(p);"
-        "sys.exit(run_bag(p.parse_args(sys.argv[1:])))"
+        "import sys; from cinet_core.bags import run; run.PART_BYTES = 1;"
+        "from cinet_core.cli import main; sys.exit(main(['bag', *sys.argv[1:]]))"
     )
     outputs = ("semantic/image_raw", "stats")
     arguments = ["run", str(source), str(out), "--device", "cpu", "--weights", str(weights), "--outputs", *outputs]
@@ -252,6 +248,18 @@ def test_without_calibration_there_is_neither_cloud_nor_camera_info(
     topics = {topic for topic, *_ in found}
     assert "/front/depth_registered/image_rect" in topics
     assert not topics & {"/front/points", "/front/semantic/camera_info"}
+
+
+def test_a_calibration_that_is_lost_for_a_while_is_named(
+    tmp_path: Path, cinet_bag: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning is of the image that it is about, not of a later one, which was read ahead."""
+    source = made_bags.camera(8)
+    infos = [message for topic, _, message in source if topic == "/cam/camera_info"]
+    infos[2].k[0] = 0.0
+    assert cinet_bag("run", made_bags.write(tmp_path / "in", source), tmp_path / "out", "--batch", 4) == 0
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "focal length is assumed" in line]
+    assert line.startswith("WARNING: camera_info is 64x48 with K = [0, 0, 31.5")
 
 
 def test_distorted_images_are_rectified(tmp_path: Path, cinet_bag: Callable[..., int]) -> None:

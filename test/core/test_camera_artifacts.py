@@ -374,10 +374,10 @@ def test_images_of_the_wrong_kind_are_refused(image: torch.Tensor) -> None:
 
 def test_limits_come_from_recipes() -> None:
     pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
-    from cinet_core.cli.train import read_recipe
+    from cinet_core.cli.train import parser
 
     def augmentation(*arguments: str) -> dict[str, Any]:
-        recipe = read_recipe(["name=test", "data.root=synthetic", *arguments])[0]
+        recipe = parser("cinet train").parse_args(["name=test", "data.root=synthetic", *arguments]).recipe
         return dataclasses.asdict(recipe.data.augmentation)
 
     assert augmentation() == dataclasses.asdict(Augmentation())

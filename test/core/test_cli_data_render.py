@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
-from cinet_core.cli.data_render import add_data_render, run_data_render
+from cinet_core.cli import main
 
 
 def run(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    add_data_render(parser)
-    return run_data_render(parser.parse_args(arguments))
+    return main(["data", "render", *arguments])
 
 
 def test_what_is_missing_is_one_line_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,6 +21,19 @@ def test_what_is_missing_is_one_line_with_the_remedy(tmp_path: Path, capsys: pyt
     assert "bpy" in line
     assert "cinet data render --setup" in line
     assert not (tmp_path / "frames").exists()
+
+
+def test_an_installation_without_the_generator_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("cinet_core.rooms.pathtraced")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("cinet_core.rooms.pathtraced", raising=False)
+    monkeypatch.setattr("cinet_core.rooms.__path__", [])
+    assert run("frames") == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "leaves out the generator" in line
+    assert "from a checkout" in line
 
 
 def test_nothing_to_do_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from cinet_core.cli import eval_run
-from cinet_core.cli.eval import add_eval, run_eval
+from cinet_core.cli import main
 from cinet_core.inference.selection import lacking
 from cinet_core.rooms.demo.room import SyntheticRoom
 
@@ -35,9 +33,7 @@ def rooms(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_eval(parser)
-    return run_eval(parser.parse_args(["--device", "cpu", *map(str, arguments)]))
+    return main(["eval", "--device", "cpu", *map(str, arguments)])
 
 
 def test_writes_and_prints(weights: Path, rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +158,7 @@ def test_a_full_gpu_is_explained(
     def full(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")  # no CPU raises it
 
-    monkeypatch.setattr(eval_run, "evaluate", full)
+    monkeypatch.setattr("cinet_core.evaluation.scoring.evaluate", full)
     assert run(weights, "--data", rooms, "--batch", batch, "--output", rooms / "figures.json") == 2
     message = capsys.readouterr().err
     assert "Tried to allocate 2 GiB" in message

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+
+pytest.importorskip("matplotlib", reason="figures are an extra: pip install 'cinet[charts]'")
+
 from PIL import Image
 from tiny_network import trained_checkpoint
 
 from cinet_core.checkpoint import save_checkpoint
-from cinet_core.cli.figures import add_figures, run_figures
-from cinet_core.cli.figures_run import chosen_frames
+from cinet_core.cli import main
 from cinet_core.data.registry import open_dataset
-from cinet_core.figures import Observer, draw_attention
+from cinet_core.figures import Observer, draw_attention, write_figure
+from cinet_core.figures.drawing import chosen_frames
 from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.room import SyntheticRoom
 
@@ -51,9 +54,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_figures(parser)
-    return run_figures(parser.parse_args([str(argument) for argument in arguments]))
+    return main(["figures", *map(str, arguments)])
 
 
 def test_the_command_writes_every_kind_of_figure(folder: Path, weights: Path, tmp_path: Path) -> None:
@@ -69,7 +70,8 @@ def test_the_command_writes_every_kind_of_figure(folder: Path, weights: Path, tm
     observers = [Observer("fsm", trained_checkpoint())]
     samples = [dataset[2], dataset[0]]
     caption = f"{dataset.meta.name}, split all"
-    np.testing.assert_array_equal(drawn, draw_attention(observers, samples, NYU40, caption, [(10, 20)], tile=TILE))
+    write_figure(tmp_path / "own.png", draw_attention(observers, samples, NYU40, caption, [(10, 20)], tile=TILE))
+    np.testing.assert_array_equal(drawn, np.asarray(Image.open(tmp_path / "own.png")))
 
 
 def test_a_broken_frame_is_named_and_the_others_drawn(
@@ -128,9 +130,20 @@ def test_frames_are_looked_up_before_they_are_counted(folder: Path, tmp_path: Pa
     assert names("2") == ["2"]
     assert names("8", "00005") == ["8", "00005"]
     assert len(names("3")) == 3
-    assert len(names()) == 4
+    assert len(chosen_frames(dataset, None)) == 4
+    assert len(chosen_frames(dataset, 3)) == 3
     with pytest.raises(ValueError, match="no frame '00004': did you mean 0000"):
         names("00004")
+
+
+def test_without_matplotlib_the_extra_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith(("cinet_core.figures", "cinet_core.cli.figures_run"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
+    assert run("panels", "random", "--data", "synthetic") == 2
+    assert "pip install 'cinet[charts]'" in capsys.readouterr().err
 
 
 def test_pixels_that_are_none_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

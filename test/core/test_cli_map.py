@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cinet_core.cli.map import add_map, run_map
+from cinet_core.cli import main
 from cinet_core.mapping.semantic_map import SemanticMap
 
 SMALL = ["--option", "width=160", "--option", "height=120", "--voxel", "0.05", "--min-weight", "0"]
 
 
 def call(*arguments: str) -> int:
-    parser = argparse.ArgumentParser()
-    add_map(parser)
-    return run_map(parser.parse_args(arguments))
+    return main(["map", *arguments])
 
 
 def test_files_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

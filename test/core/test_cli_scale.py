@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 from pathlib import Path
@@ -17,16 +16,15 @@ pytest.importorskip("rosbags")
 import made_bags
 from made_bags import HEIGHT, PERIOD, START, WIDTH
 
-from cinet_core.bags.settings import DEPTH_SCALE_LIMITS, RunSettings, read_parameters
-from cinet_core.cli.scale import add_scale, run_scale
+from cinet_core.cli import main
 from cinet_core.evaluation.depth_scale import RatioHistogram, ScaleStudy
 from cinet_core.inference.predictor import Prediction, Predictor
+from cinet_core.messages.settings import OutputSettings
+from cinet_core.parameters import read_file
 
 
 def scale(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_scale(parser)
-    return run_scale(parser.parse_args(["--device", "cpu", *map(str, arguments)]))
+    return main(["scale", "--device", "cpu", *map(str, arguments)])
 
 
 def study(scales: list[float], timed: bool = True, period: float = 1.0) -> ScaleStudy:
@@ -128,7 +126,7 @@ def test_a_bag_gives_a_parameter_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "/cam/image_raw against /cam/depth" in printed
     parameters = yaml.safe_load(output.read_text())["/**"]["ros__parameters"]
     assert parameters == {"depth_scale": 1.2}
-    assert read_parameters(output) == (RunSettings(depth_scale=1.2), [])
+    assert read_file(output, OutputSettings) == (OutputSettings(depth_scale=1.2), [])
     values = json.loads(figures.read_text())
     assert [frame["time"] for frame in values["frames"]] == pytest.approx([0.1 * n for n in range(6)])
     assert values["figures"]["as predicted"]["abs_rel"] == pytest.approx(1 - 1 / 1.2, abs=1e-3)
@@ -159,15 +157,6 @@ def test_no_parameter_is_suggested_that_the_node_would_refuse(
     assert scale(tmp_path / "nothing", "--output", output) == 2
     assert scale(tmp_path / "walk", "--output", output, "--min-depth", 3, "--max-depth", 2) == 2
     assert "--max-depth 2 must be above --min-depth 3" in capsys.readouterr().err
-
-
-def test_the_limits_are_the_nodes() -> None:
-    parameters = pytest.importorskip("cinet_ros.parameters")
-    (field,) = (item for item in parameters.dataclasses.fields(parameters.Settings) if item.name == "depth_scale")
-    assert field.metadata["limits"] == DEPTH_SCALE_LIMITS
-    node = parameters.Settings()
-    for name, value in vars(RunSettings()).items():  # and all defaults
-        assert getattr(node, name) == value, name
 
 
 def test_the_kitchen_has_a_scale_that_the_node_takes(

@@ -5,7 +5,6 @@ The rows of the table `bags/` in ../shared/cases/README.md, made here anew; and 
 
 from __future__ import annotations
 
-import argparse
 import json
 import runpy
 import sys
@@ -25,15 +24,13 @@ from field_bags import HEIGHT, WIDTH, Row, colour, depth_mm
 
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import RgbdBag
-from cinet_core.cli.bag import add_bag, run_bag
+from cinet_core.cli import main
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "make_cases.py"
 
 
 def cinet_bag(*arguments: object) -> int:
-    parser = argparse.ArgumentParser()
-    add_bag(parser)
-    return run_bag(parser.parse_args(list(map(str, arguments))))
+    return main(["bag", *map(str, arguments)])
 
 
 def frames_of(folder: Path) -> list[str]:

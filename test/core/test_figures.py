@@ -1,38 +1,36 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
+
+pytest.importorskip("matplotlib", reason="figures are an extra: pip install 'cinet[charts]'")
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
 from tiny_network import trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Batch, Sample
-from cinet_core.figures import MissingPartError, Observer, draw_attention, draw_features, draw_panels
+from cinet_core.figures import MissingPartError, Observer, draw_attention, draw_features, draw_panels, write_figure
+from cinet_core.figures.comparison import ONE_NETWORK, ComparedFrame, Guess, comparison, depth_error
+from cinet_core.figures.features import features_figure, reduced
+from cinet_core.figures.image_grid import DPI, image_grid, show_image, show_values
+from cinet_core.figures.observer import Shared, SharedBlock
 from cinet_core.label_sets import NYU40
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.training.batch_pictures import training_pictures
-from cinet_core.visualize.comparison import ComparedFrame, Guess, comparison, depth_error
-from cinet_core.visualize.features import Shared, SharedBlock, features_figure, reduced
-from cinet_core.visualize.grid import COLUMN_GAP, Cell, Column, grid
-from cinet_core.visualize.labels import wide_legend
-from cinet_core.visualize.panel import GAP, WARNING
-from cinet_core.visualize.scale import (
-    INVALID_COLOR,
-    SCALE_WIDTH,
-    _ticks,
-    amount_scale_bar,
-    colorize_amount,
-    round_ticks,
-)
+from cinet_core.visualize import colorize_labels
 
-TILE = 64
+TILE = 120
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -77,29 +75,34 @@ def compared(sample: Sample, **guesses: Guess) -> ComparedFrame:
     return ComparedFrame(sample.name, image, sample.depth.numpy(), sample.labels.numpy(), guesses)
 
 
-def tiles(picture: np.ndarray, widths: Sequence[int], below: int, height: int) -> list[np.ndarray]:
-    """The pictures of the last row of a grid, above what takes this many pixels below it."""
-    bottom = picture.shape[0] - below - GAP
-    lefts = np.cumsum([GAP, *(width + COLUMN_GAP for width in widths[:-1])])
-    return [picture[bottom - height : bottom, left : left + width] for left, width in zip(lefts, widths, strict=True)]
+def rendered(figure: Figure) -> np.ndarray:
+    """(H, W, 3) uint8 of a figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
-def panel_tiles(picture: np.ndarray, frame_labels: Sequence[np.ndarray], height: int) -> list[np.ndarray]:
-    widths = [TILE, TILE, TILE, SCALE_WIDTH, TILE, SCALE_WIDTH, TILE, TILE]
-    total = sum(widths) + COLUMN_GAP * (len(widths) - 1)
-    legend = wide_legend(np.concatenate([labels.ravel() for labels in frame_labels]), NYU40, total)
-    return tiles(picture, widths, legend.shape[0] + GAP, height)
+def values(axes: Axes) -> np.ndarray:
+    """The numbers, or colours, that axes show."""
+    (image,) = axes.images
+    return np.ma.filled(image.get_array().astype(float), np.nan)
+
+
+def notes(figure: Figure) -> list[str]:
+    return [axes.get_title(loc="left") for axes in figure.axes]
 
 
 def test_a_perfect_prediction_looks_like_the_truth_and_has_no_error(sample: Sample) -> None:
     depth, labels = sample.depth.numpy(), sample.labels.numpy()
-    picture = comparison([compared(sample, network=Guess(depth, labels))], NYU40, TILE)
-    _, true_depth, depth_shown, _, error, _, true_labels, labels_shown = panel_tiles(picture, [labels] * 2, 48)
-    np.testing.assert_array_equal(true_depth, depth_shown)
-    np.testing.assert_array_equal(true_labels, labels_shown)
-    known = cv2.resize((depth > 0).astype(np.uint8), (TILE, 48), interpolation=cv2.INTER_NEAREST_EXACT) > 0
-    assert (error[known] == colorize_amount(np.zeros((1, 1)))[0, 0]).all(), "no error is the darkest colour"
-    assert (error[~known] == INVALID_COLOR).all()
+    figure = comparison([compared(sample, network=Guess(depth, labels))], NYU40, TILE)
+    image, true_depth, depth_shown, error, true_labels, labels_shown = figure.axes
+    np.testing.assert_array_equal(values(image), sample.image.permute(1, 2, 0))
+    np.testing.assert_array_equal(values(true_depth), np.where(depth > 0, depth, np.nan))
+    np.testing.assert_array_equal(values(true_depth), values(depth_shown))
+    np.testing.assert_array_equal(values(true_labels), colorize_labels(labels, NYU40))
+    np.testing.assert_array_equal(values(true_labels), values(labels_shown))
+    np.testing.assert_array_equal(values(error), np.where(depth > 0, 0.0, np.nan))
+    assert notes(figure) == ["view_32", "", "", "mean error 0.00 m", "", "100 % right"]
 
 
 def test_all_depth_of_a_row_is_on_the_scale_of_the_truth(sample: Sample) -> None:
@@ -107,25 +110,43 @@ def test_all_depth_of_a_row_is_on_the_scale_of_the_truth(sample: Sample) -> None
     frame = compared(sample, network=Guess(np.full_like(depth, 90.0), labels))
     near, far = frame.depth_range()
     assert near < far < 20.0
-    picture = comparison([frame], NYU40, TILE)
-    _, true_depth, depth_shown, *_ = panel_tiles(picture, [labels] * 2, 48)
-    assert (depth_shown == [68, 1, 84]).all(), "beyond the truth's range: viridis' darkest"
-    right = comparison([compared(sample, network=Guess(depth, labels))], NYU40, TILE)
-    np.testing.assert_array_equal(panel_tiles(right, [labels] * 2, 48)[1], true_depth)
+    figure = comparison([frame], NYU40, TILE)
+    _, true_depth, depth_shown, *_ = figure.axes
+    assert true_depth.images[0].get_clim() == depth_shown.images[0].get_clim() == (near, far)
+    assert true_depth.images[0].get_cmap()(0.0)[:3] > true_depth.images[0].get_cmap()(1.0)[:3], "near is bright"
+    bars = [bar for axes in figure.axes for bar in axes.child_axes]
+    assert [bar.get_ylabel() for bar in bars] == ["depth [m]", "error [m]"]
+    assert bars[0].get_ylim() == (near, far)
 
 
 def test_several_networks_get_a_column_each_and_one_scale_of_errors(sample: Sample) -> None:
     depth, labels = sample.depth.numpy(), sample.labels.numpy()
     good, bad = Guess(depth + 0.1, labels), Guess(depth + 1.0, labels)
-    picture = comparison([compared(sample, good=good, bad=bad)], NYU40, TILE)
-    assert picture.shape[1] == 2 * GAP + 4 * TILE + SCALE_WIDTH + 4 * COLUMN_GAP
-    left = [GAP + n * (TILE + COLUMN_GAP) for n in (2, 3)]
-    height = 48 + 18 + GAP  # a row: its pictures, their notes, the gap
-    top = GAP + 26 + height + 18  # the second row: errors
-    brightness = [picture[top + 24, x + 32].astype(int).sum() for x in left]
-    assert brightness[0] < brightness[1], "drawn on one scale"
+    figure = comparison([compared(sample, good=good, bad=bad)], NYU40, TILE)
+    axes = np.reshape(figure.axes, (3, 4))
+    assert [[bool(one.images) for one in row] for row in axes] == [
+        [True] * 4,
+        [False] * 2 + [True] * 2,
+        [False] + [True] * 3,
+    ]
+    errors = [one.images[0] for one in axes[1, 2:]]
+    assert errors[0].get_clim() == errors[1].get_clim() == (0.0, pytest.approx(1.0))
+    assert [np.nanmean(error.get_array()) for error in errors] == pytest.approx([0.1, 1.0], abs=1e-5)
+    assert [text.get_text() for text in figure.texts] == ["input", "truth", "good", "bad"]
     with pytest.raises(ValueError, match=r"view_32 has guesses of \['bad'\], the first of \['good'\]"):
         comparison([compared(sample, good=good), compared(sample, bad=bad)], NYU40)
+    with pytest.raises(ValueError, match="at least one frame"):
+        comparison([], NYU40)
+
+
+def test_the_legend_names_the_classes_of_all_labels_the_most_frequent_first(sample: Sample) -> None:
+    labels = np.full_like(sample.labels.numpy(), 3)
+    labels[:2], labels[-1] = 0, 255
+    frame = dataclasses.replace(compared(sample, network=Guess(sample.depth.numpy(), labels)), labels=labels)
+    (legend,) = comparison([frame], NYU40, TILE).legends
+    assert [text.get_text() for text in legend.get_texts()] == [NYU40.classes[3], NYU40.classes[0], "unlabelled"]
+    colors = [np.array(patch.get_facecolor()[:3]) * 255 for patch in legend.get_patches()]
+    np.testing.assert_allclose(colors, [*NYU40.colors[[3, 0]], [0, 0, 0]], atol=0.5)
 
 
 def test_the_depth_error_is_known_where_both_are() -> None:
@@ -137,9 +158,12 @@ def test_the_depth_error_is_known_where_both_are() -> None:
 def test_frames_without_depth_or_labels_are_drawn(sample: Sample) -> None:
     guess = {"network": Guess(sample.depth.numpy(), sample.labels.numpy())}
     bare = dataclasses.replace(compared(sample, **guess), depth=None, labels=None)
-    assert comparison([bare], NYU40, TILE).shape == comparison([compared(sample, **guess)], NYU40, TILE).shape
-    two = {"a": guess["network"], "b": guess["network"]}
-    assert comparison([dataclasses.replace(bare, guesses=two)], NYU40, TILE).shape[1] < 500
+    figure = comparison([bare], NYU40, TILE)
+    drawn = [bool(axes.images) for axes in figure.axes]
+    assert drawn == [True, False, True, False, False, True]
+    assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["no true depth", "no true labels"]
+    two = comparison([dataclasses.replace(bare, guesses={"a": guess["network"], "b": guess["network"]})], NYU40, TILE)
+    assert len(two.axes) == 2 * 4, "no row of errors"
     with pytest.raises(ValueError, match="depth of network is"):
         comparison([compared(sample, network=Guess(np.ones((3, 3)), sample.labels.numpy()))], NYU40)
 
@@ -147,8 +171,9 @@ def test_frames_without_depth_or_labels_are_drawn(sample: Sample) -> None:
 def test_panels_show_what_the_predictor_says(sample: Sample, fsm: Checkpoint) -> None:
     observer = Observer("network", fsm)
     prediction = observer.predict(sample)
-    frame = compared(sample, network=Guess(prediction.depth, prediction.labels))
-    np.testing.assert_array_equal(draw_panels([observer], [sample], NYU40, tile=TILE), comparison([frame], NYU40, TILE))
+    _, _, depth, _, _, labels = draw_panels([observer], [sample], NYU40, tile=TILE).axes
+    np.testing.assert_array_equal(values(depth), prediction.depth)
+    np.testing.assert_array_equal(values(labels), colorize_labels(prediction.labels, NYU40))
 
 
 def test_the_features_shown_are_what_the_sharing_module_adds(sample: Sample, fsm: Checkpoint, lsu: Checkpoint) -> None:
@@ -183,10 +208,11 @@ def test_the_features_figure_draws_before_added_and_after() -> None:
     before, step = np.zeros((1, 2, 2)), np.zeros((1, 2, 2))
     before[0, 0, 0], step[0, 1, 1] = 1.0, 1.0
     shared = Shared(before, before + step)
-    picture = features_figure(np.zeros((48, 64, 3), np.uint8), {"fsm": [SharedBlock(8, shared, shared)]}, tile=TILE)
-    _, *shown, _ = tiles(picture, [TILE] * 4 + [SCALE_WIDTH], 0, 48)
-    bright = [[tile[24 * row + 12, 32 * column + 16].sum() > 300 for row, column in np.ndindex(2, 2)] for tile in shown]
-    assert bright == [[True, False, False, False], [False, False, False, True], [True, False, False, True]]
+    figure = features_figure(np.zeros((48, 64, 3), np.uint8), {"fsm": [SharedBlock(8, shared, shared)]}, tile=160)
+    for row in np.reshape(figure.axes, (2, 4)):
+        maps = [values(axes).ravel().tolist() for axes in row[1:]]
+        assert maps == [[1, 0, 0, 0], [0, 0, 0, 1], [1, 0, 0, 1]]
+    assert notes(figure)[0] == "block 1 at 1/8: depth"
     with pytest.raises(ValueError, match="all with the same blocks"):
         features_figure(np.zeros((8, 8, 3), np.uint8), {"a": [SharedBlock(8, shared, shared)], "b": []})
 
@@ -209,15 +235,15 @@ def test_marked_pixels_are_rows_of_the_figure(sample: Sample, fsm: Checkpoint) -
     observers = [Observer("with", fsm), Observer("without", trained_checkpoint(seed=4))]
     one = draw_attention(observers, [sample], NYU40, pixels=[(10, 60)], tile=TILE)
     two = draw_attention(observers, [sample], NYU40, pixels=[(10, 60), (90, 3)], tile=TILE)
-    assert two.shape[0] - one.shape[0] == 48 + 18 + GAP
     chosen = draw_attention(observers, [sample], NYU40, marks=2, tile=TILE)
-    assert chosen.shape == two.shape
+    assert [len(figure.axes) for figure in (one, two, chosen)] == [4, 8, 8]
+    assert [axes.lines[0].get_xydata().tolist() for axes in two.axes[3:5]] == [[[10, 60]], [[90, 3]]]
     with pytest.raises(ValueError, match="96,3 is outside the image"):
         draw_attention(observers, [sample], NYU40, pixels=[(96, 3)])
     unlabelled = dataclasses.replace(sample, labels=torch.full_like(sample.labels, 255), has_labels=False)
     with pytest.raises(ValueError, match="view_32 has no labels to choose pixels by"):
         draw_attention(observers, [unlabelled], NYU40)
-    assert draw_attention(observers, [unlabelled], NYU40, pixels=[(10, 60)], tile=TILE).shape == one.shape
+    assert draw_attention(observers, [unlabelled], NYU40, pixels=[(10, 60)], tile=TILE).axes[1].texts
 
 
 def test_networks_without_the_part_are_named(sample: Sample, fsm: Checkpoint, baseline: Checkpoint) -> None:
@@ -232,12 +258,14 @@ def test_random_weights_are_captioned_in_red(sample: Sample, fsm: Checkpoint) ->
     unlearnt = dataclasses.replace(fsm, metadata=dataclasses.replace(fsm.metadata, random_weights=True))
     for checkpoint, red in ((fsm, False), (unlearnt, True)):
         observers = [Observer("network", checkpoint)]
-        for picture in (
+        for figure in (
             draw_panels(observers, [sample], NYU40, "caption", TILE),
             draw_attention(observers, [sample], NYU40, "caption", tile=TILE),
             draw_features(observers, sample, "caption", tile=TILE),
         ):
-            assert (tuple(picture[2, 2]) == WARNING) == red
+            assert "caption" in figure.texts[0].get_text()
+            assert (figure.texts[0].get_bbox_patch() is not None) == red
+            assert (rendered(figure) == [178, 34, 34]).all(axis=-1).any() == red
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +277,6 @@ def batch(sample: Sample) -> Batch:
         labels=torch.stack([sample.labels, torch.full_like(sample.labels, 255), sample.labels]),
         focal=torch.tensor([52.5, 105.0, 52.5]),
         random_seeds=torch.arange(3),
-        intrinsics=torch.tensor([[52.5, 52.5, 39.5, 29.5]]).repeat(3, 1),
         has_depth=torch.tensor([True, True, False]),
         has_labels=torch.tensor([True, False, True]),
     )
@@ -265,45 +292,50 @@ def perfect(batch: Batch, checkpoint: Checkpoint) -> CINetOutput:
 def test_training_pictures_are_the_figures_in_metric_metres(batch: Batch, fsm: Checkpoint) -> None:
     pictures = training_pictures(perfect(batch, fsm), batch, 105.0, NYU40, images=1)
     assert sorted(pictures) == ["attention", "predictions"]
-    depth, labels = batch.depth[0].numpy() * 0.5, batch.labels[0].numpy()  # f_net is half of f_c
-    frame = ComparedFrame(
-        "a", batch.images[0].permute(1, 2, 0).numpy(), depth, labels, {"network": Guess(depth, labels)}
-    )
-    np.testing.assert_array_equal(pictures["predictions"], comparison([frame], NYU40, 160))
+    depth = batch.depth[0].numpy() * 0.5  # f_net is half of f_c
+    _, true_depth, predicted, *_ = pictures["predictions"].axes
+    for axes in (true_depth, predicted):
+        np.testing.assert_array_equal(values(axes), np.where(depth > 0, depth, np.nan))
 
 
 def test_training_pictures_of_partly_labelled_batches(batch: Batch, fsm: Checkpoint) -> None:
     output = perfect(batch, fsm)
     three, two = (training_pictures(output, batch, 105.0, NYU40, images) for images in (3, 2))
-    assert three["predictions"].shape[0] > two["predictions"].shape[0]
-    assert three["attention"].shape[0] > two["attention"].shape[0], "the third image has labels again"
+    assert [len(pictures["predictions"].axes) // len(ONE_NETWORK) for pictures in (three, two)] == [3, 2]
+    assert len(three["attention"].axes) > len(two["attention"].axes), "the third image has labels again"
     without = training_pictures(output._replace(query=None, key=None), batch, 105.0, NYU40, 2)
     assert sorted(without) == ["predictions"]
-    bf16 = CINetOutput(*(value if value is None else value.bfloat16() for value in output))
+    bf16 = CINetOutput(*(value.bfloat16() if isinstance(value, torch.Tensor) else value for value in output))
     assert sorted(training_pictures(bf16, batch, 105.0, NYU40, 9)) == ["attention", "predictions"]
     with pytest.raises(ValueError, match="0 images of a batch of 3"):
         training_pictures(output, batch, 105.0, NYU40, 0)
 
 
-def test_grids_refuse_what_does_not_fit() -> None:
-    column = Column("title", 20)
-    for rows, message in (([], "at least one row"), ([[Cell(), Cell()]], "2 cells, the grid 1 columns")):
-        with pytest.raises(ValueError, match=message):
-            grid([column], rows)
-    with pytest.raises(ValueError, match="30 pixels wide, its column 'title' 20"):
-        grid([column], [[Cell(np.zeros((4, 30, 3), np.uint8))]])
-    with pytest.raises(ValueError, match="30 pixels wide, the grid 20"):
-        grid([column], [[Cell()]], [np.zeros((4, 30, 3), np.uint8)])
+def test_images_are_as_wide_as_asked_for_and_every_pixel_is_one_of_the_map() -> None:
+    figure, axes = image_grid(["a long title of a column", "b"], [48, 30], 60, bars=[0], caption="x " * 40, foot=9)
+    for row, height in zip(axes, (48, 30), strict=True):
+        for one in row:
+            box = one.get_window_extent()
+            assert (box.width, box.height) == (pytest.approx(60), pytest.approx(height))
+    show_values(axes[0, 1], np.array([[0.0, np.nan], [1.0, 0.0]]), "viridis", (0.0, 1.0), "a note that is too long")
+    show_image(axes[1, 1], np.zeros((4, 8, 3), np.uint8))
+    box, picture = axes[0, 1].get_window_extent(), rendered(figure)
+    assert picture.shape[:2] == (round(figure.get_figheight() * DPI), round(figure.get_figwidth() * DPI))
+    part = picture[len(picture) - int(box.y1) + 3 : len(picture) - int(box.y0) - 3, int(box.x0) + 3 : int(box.x1) - 3]
+    assert len(np.unique(part.reshape(-1, 3), axis=0)) == 3, "two colours, and grey where nothing is known"
+    assert axes[0, 1].get_title(loc="left") == "a note th…"
+    assert not axes[0, 0].get_visible()
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.13), (1.31, 2.9), (0.0, 0.98), (2.0, 2.1)])
-def test_scales_of_any_height_have_two_numbers(low: float, high: float) -> None:
-    for height in (20, 100, 400):
-        assert len(_ticks(low, high, height)) >= 2
-    assert round_ticks(low, high, 11) == _ticks(low, high, 400)
-    with pytest.raises(ValueError, match="most is 0"):
-        colorize_amount(np.zeros((1, 1)), 0.0)
-    assert amount_scale_bar(high, 100).shape == (100, SCALE_WIDTH, 3)
+def test_figures_are_written_in_the_format_of_their_name(tmp_path: Path) -> None:
+    figure, _ = image_grid(["a"], [40], 60)
+    for name, begin in (("a.png", b"\x89PNG"), ("a.svg", b"<?xml"), ("a.pdf", b"%PDF")):
+        write_figure(tmp_path / name, figure)
+        assert (tmp_path / name).read_bytes().startswith(begin)
+    assert Image.open(tmp_path / "a.png").size == tuple(np.rint(figure.get_size_inches() * DPI).astype(int))
+    with pytest.raises(ValueError, match=r"'.txt' is no format of figures"):
+        write_figure(tmp_path / "a.txt", figure)
+    assert not (tmp_path / "a.txt").exists()
 
 
 def test_rendered_rooms(shared_data: Path, fsm: Checkpoint, lsu: Checkpoint) -> None:
@@ -313,6 +345,5 @@ def test_rendered_rooms(shared_data: Path, fsm: Checkpoint, lsu: Checkpoint) -> 
     panels = draw_panels(observers, samples, NYU40, tile=160)
     attention = draw_attention(observers, samples, NYU40, tile=160)
     features = draw_features(observers, samples[0], tile=160)
-    for picture in (panels, attention, features):
-        assert picture.dtype == np.uint8
-        assert len(np.unique(picture @ np.array([1 << 16, 1 << 8, 1]))) > 500
+    for figure in (panels, attention, features):
+        assert len(np.unique(rendered(figure) @ np.array([1 << 16, 1 << 8, 1]))) > 500

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from field_cases import field_cases
 
-from cinet_core.bags.frames import ImagePreparation
+from cinet_core.bags.frames import RecordedImages
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.topics import CAMERA_INFO
+from cinet_core.messages.settings import OutputSettings
 
 K = np.array([[140.0, 0.0, 79.5], [0.0, 140.0, 59.5], [0.0, 0.0, 1.0]])
 D = np.array([-0.009, 0.046, -0.043, 0.008])
@@ -25,9 +26,12 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_frames_of_the_shared_bag_are_rectified(bag: Path) -> None:
     with BagReader(str(bag)) as reader:
         messages = {item.msgtype: data for item, _, data in reader.messages(reader.connections)}
-    (image_type,) = set(messages) - {CAMERA_INFO}
-    recorded = ImagePreparation(image_type, rectified=True)(messages[image_type], messages[CAMERA_INFO])
-    prepared = ImagePreparation(image_type, rectified=False)(messages[image_type], messages[CAMERA_INFO])
+        topics = sorted(reader.connections, key=lambda item: item.msgtype == CAMERA_INFO)
+    image, info = (messages[item.msgtype] for item in topics)
+    (recorded, prepared) = (
+        RecordedImages(topics[0], topics[1].topic, OutputSettings(input_rectified=rectified))(image, info)
+        for rectified in ("true", "false")
+    )
     u, v = cv2.fisheye.initUndistortRectifyMap(K, D, np.eye(3), K, (160, 120), cv2.CV_32FC1)
     expected = cv2.remap(recorded.image, u, v, cv2.INTER_LINEAR)[4:-4, 4:-4].astype(int)
     assert np.abs(prepared.image[4:-4, 4:-4] - expected).mean() < 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import shutil
 import sqlite3
@@ -22,7 +21,7 @@ from mcap_files import Channel
 from cinet_core.bags.definitions import message_store
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.reader import BagReader
-from cinet_core.cli.bag import add_bag, run_bag
+from cinet_core.cli import main
 from cinet_core.data.bag_paths import is_bag
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.frame_sources import open_source
@@ -115,15 +114,13 @@ def test_a_foreign_channel_costs_the_commands_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], weights: Path
 ) -> None:
     source, out = mcap(tmp_path / "bag.mcap", JSON, ROS1), tmp_path / "out"
-    parser = argparse.ArgumentParser()
-    add_bag(parser)
-    extract = ["extract", str(source), str(tmp_path / "data"), "--without-depth"]
-    assert run_bag(parser.parse_args(extract)) == 0
+    extract = ["bag", "extract", str(source), str(tmp_path / "data"), "--without-depth"]
+    assert main(extract) == 0
     printed = capsys.readouterr()
     assert "passed over: /status (JSON Status)" in printed.out
     assert "DAMAGED" not in printed.err
     device = ["--device", "cpu", "--weights", str(weights), "--outputs", "semantic/image_raw"]
-    assert run_bag(parser.parse_args(["run", str(source), str(out), *device])) == 0
+    assert main(["bag", "run", str(source), str(out), *device]) == 0
     assert "DAMAGED" not in capsys.readouterr().err
     copied = [item for item in made_bags.contents(out) if not item[0].startswith("/semantic")]
     assert copied == made_bags.contents(source)  # what is of ROS 2

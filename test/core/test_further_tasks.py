@@ -13,11 +13,14 @@ import torch
 from tiny_network import tiny_checkpoint, trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from cinet_core.cli import main
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.prediction import PREDICTION_FILES
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.selection import lacking, select
+from cinet_core.losses import LossWeights
 from cinet_core.messages.topics import topics_of
 from cinet_core.tasks import DEFAULT_TASKS, TASKS, output_names
 
@@ -121,6 +124,12 @@ def test_a_prediction_shows_and_saves_them(checkpoint: Checkpoint, tmp_path: Pat
     assert np.array_equal(masked["normals"][:, :64], prediction["normals"][:, :64])
 
 
+def test_the_command_writes_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["predict", "--help"])
+    assert f"of {', '.join(PREDICTION_FILES)} (all)" in " ".join(capsys.readouterr().out.split())
+
+
 def test_topics_are_those_of_the_tasks() -> None:
     assert topics_of(ALL_TASKS).keys() - topics_of(DEFAULT_TASKS).keys() == FURTHER_TOPICS
     assert topics_of((*DEFAULT_TASKS, "normals")).keys() - topics_of(DEFAULT_TASKS).keys() == {"normals/image_raw"}
@@ -198,7 +207,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     assert batch.to("meta").targets["normals"].device.type == "meta"
     losses = preparation.module.batch_loss(batch, preparation.plan[0].losses)
     without = losses["depth"] + 0.3 * losses["segmentation"] + losses["attention"] + 5 * losses["consistency"]
-    assert losses["total"].item() == pytest.approx((without + losses["normals"] + losses["boundaries"]).item())
+    assert losses["total"].item() == pytest.approx((without + 3 * losses["normals"] + 3 * losses["boundaries"]).item())
     before = {name: value.clone() for name, value in preparation.module.model.task_heads.state_dict().items()}
     result = train(preparation)
     after = preparation.module.model.task_heads.state_dict()
@@ -222,6 +231,12 @@ def test_settings_name_what_is_no_task() -> None:
 
     with pytest.raises(ValueError, match=r"no task 'normal': .*; did you mean 'normals'"):
         ModelSettings(tasks=("depth", "segmentation", "normal"))
+    with pytest.raises(ValueError, match="no task 'boundary'"):
+        LossWeights(tasks={"boundary": 1.0})
+    with pytest.raises(ValueError, match="its loss weight is called depth itself"):
+        LossWeights(tasks={"depth": 1.0})
+    with pytest.raises(ValueError, match="loss weight normals is -1"):
+        LossWeights(tasks={"normals": -1.0})
     with pytest.raises(ValueError, match="every network has depth and segmentation"):
         tiny_checkpoint(tasks=("normals",))
 

@@ -26,6 +26,10 @@ CODE = {
         "import pkgutil, importlib, cinet_core.messages as m;"
         "[importlib.import_module(f'cinet_core.messages.{one.name}') for one in pkgutil.iter_modules(m.__path__)]"
     ),
+    "recipes": (
+        "from cinet_core import Recipe; from cinet_core.losses import STAGES, LossWeights;"
+        "assert Recipe.__dataclass_fields__ and LossWeights() and len(STAGES) == 3"
+    ),
     "tasks": (
         "from cinet_core.tasks import DEFAULT_TASKS, TASKS, get_task, output_names;"
         "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"

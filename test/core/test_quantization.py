@@ -16,13 +16,14 @@ from cinet_core.cli import main
 from cinet_core.inference import quantization
 from cinet_core.inference.choices import INT8
 from cinet_core.inference.engine_cache import EngineCache
-from cinet_core.inference.example_rooms import example_rooms
+from cinet_core.inference.example_rooms import CALIBRATION, COMPARISON, example_rooms
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.runtimes import RUNTIMES
 from cinet_core.inference.selection import INTEGERS, check_backend, difference, lacking, select
 from cinet_core.inference.torch_backend import TorchBackend
+from cinet_core.rooms.raycast import SyntheticRooms
 
 CPU = torch.device("cpu")
 SIZE = (120, 160)
@@ -53,12 +54,43 @@ def quantized(checkpoint: Checkpoint, graph: DeployableGraph, cache: Path) -> Pa
     return EngineCache(cache, checkpoint, graph, INT8).onnx()
 
 
+def other_rooms(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rooms that were seen neither in the calibration nor in the comparison."""
+    rooms = SyntheticRooms(count, 7, SIZE[1], SIZE[0])
+    views = [rooms.view(index) for index in range(count)]
+    cameras = [view.camera.intrinsics for view in views]
+    images = rooms.render_views(views).images.permute(0, 2, 3, 1).numpy()
+    return images, np.array([(k.fx, k.fy, k.cx, k.cy) for k in cameras], dtype=np.float32)
+
+
+def test_stored_rooms_are_those_of_the_generator() -> None:
+    """But for what WebP loses; those of the calibration are others than those that backends are compared on."""
+    assert not set(COMPARISON) & set(CALIBRATION)
+    for seed, stored in ((0, COMPARISON), (1, CALIBRATION)):
+        rooms = SyntheticRooms(len(stored), seed, 320, 240)
+        view = rooms.view(2)
+        (image,), ((fx, fy, cx, cy),) = example_rooms((240, 320), stored[2:3])
+        rendered = rooms.render_views([view]).images[0].permute(1, 2, 0).numpy()
+        assert np.abs(image.astype(float) - rendered).mean() < 6
+        camera = view.camera.intrinsics
+        assert (fx, fy, cx, cy) == pytest.approx((camera.fx, camera.fy, camera.cx, camera.cy), abs=1e-3)
+    with pytest.raises(IndexError):
+        example_rooms((24, 32), range(CALIBRATION.stop, CALIBRATION.stop + 1))
+
+
+def test_stored_rooms_take_their_cameras_with_them() -> None:
+    images, intrinsics = example_rooms((120, 160), COMPARISON)
+    assert images.shape == (4, 120, 160, 3)
+    assert images.dtype == np.uint8
+    np.testing.assert_allclose(example_rooms((480, 640), COMPARISON)[1], 4 * intrinsics, rtol=1e-6)
+
+
 @needs_int8
 @pytest.mark.parametrize("name", RUNTIMES_HERE)
 def test_the_answer_is_near_that_of_pytorch(
     name: str, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, quantized: Path
 ) -> None:
-    images, intrinsics = example_rooms(SIZE, SIZE, 3, seed=7)
+    images, intrinsics = other_rooms(3)
     backend = select(name, checkpoint, graph, INT8, cache)
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
     backend.close()
@@ -72,7 +104,7 @@ def test_the_answer_is_near_that_of_pytorch(
 @needs_int8
 def test_depth_follows_the_focal_length_as_before(graph: DeployableGraph, quantized: Path) -> None:
     """Its scale is outside of what is quantised, or it would be kept in the range of the calibration's cameras."""
-    images, intrinsics = example_rooms(SIZE, SIZE, 1)
+    images, intrinsics = example_rooms(SIZE, COMPARISON[:1])
     backend = RUNTIMES["openvino"](quantized, CPU, INT8)
     once, thrice = (backend.run(images, intrinsics * np.float32([[k, k, 1, 1]]))["depth"] for k in (1, 3))
     both = np.isfinite(once) & np.isfinite(thrice)
@@ -142,7 +174,7 @@ def test_export_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["export", str(weights), str(output), *sizes, "--precision", "int8"]) == 0
     assert "image 100x60, network 51x37, output 50x40" in capsys.readouterr().out
     for name in RUNTIMES_HERE:
-        output_of = RUNTIMES[name](output, CPU, INT8).run(*example_rooms((60, 100), (37, 51), 1))
+        output_of = RUNTIMES[name](output, CPU, INT8).run(*example_rooms((60, 100), COMPARISON[:1]))
         assert output_of["depth"].shape == (1, 40, 50)
 
 

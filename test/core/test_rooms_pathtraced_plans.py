@@ -22,7 +22,7 @@ from cinet_core.rooms.pathtraced.roles import ROLES
 from cinet_core.rooms.pathtraced.shell import wall_block
 from cinet_core.rooms.pathtraced.supports import board_heights
 from cinet_core.rooms.raycast.shell import Shell
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL
 
 ROOMS = range(16)
 

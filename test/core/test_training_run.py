@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,24 @@ import torch
 
 pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
 
+import cinet_core
 from cinet_core.checkpoint import load_checkpoint, random_checkpoint, read_metadata, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
-from cinet_core.evaluation.ablation_report import AblationReport
 from cinet_core.losses import MultiTaskLoss
+from cinet_core.tasks import TASKS
 from cinet_core.training.ablation import (
     BASELINE,
     EVALUATION_FILE,
     VARIANTS,
     _stored,
-    run_ablation,
     train_and_score,
     variants_named,
 )
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import Preparation, prepare
-from cinet_core.training.run import RunResult, check_run, train
+from cinet_core.training.run import TrainingResult, check_run, fit
 from cinet_core.training.settings import (
     LossSettings,
     ModelSettings,
@@ -66,22 +67,22 @@ def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **chang
         "data": DataSettings("synthetic", options=ROOMS, label_set="nyu13", width=64, height=48, workers=0, cache=True),
         "model": ModelSettings(overrides=SMALL, pretrained_encoder=False),
         "optimizer": OptimizerSettings(batch_size=4),
-        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=2),
+        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=0),
     }
     stages = StagesSettings(*(StageSettings(count, 1e-2) for count in epochs))
     return Recipe("small", **{"stages": stages, **values, **changes})
 
 
-def run(recipe: Recipe) -> tuple[Preparation, RunResult]:
+def run(recipe: Recipe) -> tuple[Preparation, TrainingResult]:
     preparation = prepare(recipe)
-    return preparation, train(preparation)
+    return preparation, fit(preparation)
 
 
 def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
     preparation = prepare(small_recipe(tmp_path, (1, 0, 0)))
     module = preparation.module
     before = {name: value.clone() for name, value in module.state_dict().items()}
-    result = train(preparation)
+    result = fit(preparation)
     after = module.state_dict()
     changed = {name for name, value in after.items() if not torch.equal(value, before[name])}
     frozen = {name for name in after if "scene_understanding.query" in name or "scene_understanding.key" in name}
@@ -101,7 +102,8 @@ def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
 def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    preparation, result = run(small_recipe(tmp_path, licence="CC0-1.0"))
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
+    preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
     assert checkpoint.metadata.label_set.name == "nyu13"
@@ -200,7 +202,7 @@ def test_the_end_of_each_stage_is_validated(tmp_path: Path) -> None:
     assert result.best is not None
     # Gone on with after its end, it has nothing to do, and remembers what it knew.
     again = prepare(preparation.recipe)
-    resumed = train(again, check_run(preparation.recipe, resume=True))
+    resumed = fit(again, check_run(preparation.recipe, resume=True))
     assert resumed.figures == result.figures
     assert read_metadata(resumed.last).figures["training"]["validation"] == result.figures
 
@@ -214,13 +216,28 @@ def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
     stored["cinet_position"]["samples"] = [9]
     torch.save(stored, path)
     with pytest.raises(ResumeError, match=r"had \[9\] samples"):
-        train(prepare(recipe), check_run(recipe, resume=True))
+        fit(prepare(recipe), check_run(recipe, resume=True))
 
 
-def test_half_precision_trains(tmp_path: Path) -> None:
+def test_from_python_in_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", pictures=0)
-    _, result = run(small_recipe(tmp_path, run=settings))
+    recipe = small_recipe(tmp_path, run=settings)
+    plans: list[cinet_core.TrainingPlan] = []
+    result = cinet_core.train(recipe, planned=plans.append)
     assert result.figures["rms"] < 5
+    assert result.last == tmp_path / FINAL_FILE
+    (plan,) = plans
+    assert [(stage.number, stage.epochs, stage.steps) for stage in plan.stages] == [(1, 1, 2), (2, 1, 2), (3, 1, 2)]
+    assert plan.device is None
+    assert plan.stages[2].losses == ("depth", "segmentation", "attention", "consistency")
+    # A dry run measures, and leaves the folder as it is.
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    measured = cinet_core.plan_training(recipe)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+    assert (measured.facts, measured.device) == (plan.facts, "cpu")
+    assert all(stage.cost is not None and stage.cost.seconds > 0 for stage in measured.stages)
+    with pytest.raises(ResumeError, match="holds a run already"):
+        cinet_core.train(recipe)
 
 
 def test_a_diverged_run_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,14 +313,26 @@ def test_a_broken_frame_is_named_by_training_workers_too(tmp_path: Path, capsys:
     assert "Traceback" not in message
 
 
+class Done(cinet_core.Progress):
+    """Remembers what is noted."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
 def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     recipe = small_recipe(tmp_path, (1, 1, 0))
     rows = variants_named(["baseline", "Full"])
-    done: list[str] = []
-    figures = run_ablation(recipe, rows, [3], tmp_path / "ablation", jobs=2, finished=done.append)
+    recipe = replace(recipe, run=replace(recipe.run, output=str(tmp_path / "ablation")))
+    progress = Done()
+    report = cinet_core.ablate(recipe, rows=["baseline", "Full"], seeds=[3], jobs=2, progress=progress)
+    figures, done = report.figures, progress.notes
     assert {row: list(own) for row, own in figures.items()} == {"Baseline": [3], "Full": [3]}
-    assert sorted(done) == ["small: Baseline, seed 3", "small: Full, seed 3"]
+    assert sorted(done) == ["done: small: Baseline, seed 3", "done: small: Full, seed 3"]
     assert "attention/average_precision" in figures["Full"][3]
     assert "attention/average_precision" not in figures["Baseline"][3]
     baseline = load_checkpoint(tmp_path / "ablation" / "baseline-seed3" / FINAL_FILE).model.config
@@ -319,8 +348,9 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
     assert _stored(stored, {**identity, "start": "another checkpoint"}) is None
     stored.write_text(stored.read_text()[:100])  # cut off by a kill
     assert _stored(stored, identity) is None
-    tables = AblationReport("small", figures).markdown()
-    assert "0.563" in tables  # the paper's baseline
+    numbers, tables = report.save(tmp_path / "report")
+    assert json.loads(numbers.read_text())["figures"]["Full"]["3"] == figures["Full"][3]
+    assert "0.563" in tables.read_text()  # the paper's baseline
 
 
 def test_an_ablation_names_data_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,14 +386,15 @@ def test_rows_differ_in_what_they_are_called_after_only(tmp_path: Path) -> None:
 
 def test_every_loss_moves_every_part_it_should(tmp_path: Path) -> None:
     """The gradient at the start of each stage: none dead, none exploding, in any part of the network."""
-    preparation = prepare(small_recipe(tmp_path))
+    every_task = ModelSettings(overrides=SMALL, pretrained_encoder=False, tasks=tuple(task.name for task in TASKS))
+    preparation = prepare(small_recipe(tmp_path, model=every_task))
     module, batch = preparation.module, next(iter(preparation.data.train_dataloader()))
     assert isinstance(module.loss, MultiTaskLoss)
     for stage in preparation.plan:
         module.zero_grad()
         module.batch_loss(batch, stage.losses)["total"].backward()
         for name, part in module.model.named_children():
-            if name == "task_heads":  # of further tasks, which this network has not
+            if not list(part.parameters()):  # heads of further tasks, where there are none
                 continue
             norm = torch.cat([p.grad.ravel() for p in part.parameters() if p.grad is not None]).norm().item()
             assert 1e-4 < norm < 1e3, (stage.losses.number, name, norm)

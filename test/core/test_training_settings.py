@@ -9,7 +9,10 @@ import pytest
 
 pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
 
-from cinet_core.cli.train import as_options, read_recipe
+import cinet_core
+from cinet_core.cli import main
+from cinet_core.cli.recipe_arguments import as_options
+from cinet_core.cli.train import parser
 from cinet_core.data.augmentation import Augmentation
 from cinet_core.losses import LossWeights
 from cinet_core.model import get_config
@@ -28,7 +31,7 @@ CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "train"
 
 
 def recipe(*arguments: str) -> Recipe:
-    return read_recipe(arguments)[0]
+    return parser("cinet train").parse_args(arguments).recipe
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGURATIONS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -90,6 +93,25 @@ def test_any_value_can_be_replaced_on_the_command_line() -> None:
     assert read.run.devices == 2
 
 
+def test_recipes_are_read_from_python_as_from_the_command_line(tmp_path: Path) -> None:
+    file = CONFIGURATIONS / "fine_tune.yaml"
+    values = {"data.root": "my rooms", "data.options": {"validation_fraction": 0.3}, "run.devices": 2, "licence": "1.0"}
+    read = cinet_core.read_recipe(file, values=values)
+    assert read == recipe(
+        "--config", str(file), "data.root=my rooms", "data.options={validation_fraction: 0.3}", "run.devices=2",
+        "licence=1.0",
+    )  # fmt: skip
+    over = tmp_path / "over.yaml"
+    over.write_text("run:\n  seed: 5\n")
+    assert cinet_core.read_recipe(file, over, values={"data.root": "x"}).run.seed == 5
+    with pytest.raises(ValueError, match="batchsize"):
+        cinet_core.read_recipe(file, values={"optimizer.batchsize": 4})
+    with pytest.raises(ValueError, match="seed is -1"):
+        cinet_core.read_recipe(file, values={"data.root": "x", "run.seed": -1})
+    with pytest.raises(ValueError, match=r"absent\.yaml"):
+        cinet_core.read_recipe(tmp_path / "absent.yaml")
+
+
 def test_options_and_values_are_told_apart() -> None:
     assert as_options(["--resume", "run.seed=3", "--config", "a/b=c.yaml"]) == [
         "--resume",
@@ -112,6 +134,14 @@ def test_a_wrong_value_names_its_setting(argument: str, words: str, capsys: pyte
         recipe("--config", str(CONFIGURATIONS / "fine_tune.yaml"), "data.root=x", argument)
     assert stopped.value.code == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "ablate"])
+def test_a_value_that_cannot_be_used_ends_with_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([command, "--config", str(CONFIGURATIONS / "synthetic_rooms.yaml"), "run.seed=-1"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == f"cinet {command}: seed is -1: it must be at least 0\n"
 
 
 @pytest.mark.parametrize(
@@ -173,3 +203,15 @@ def test_score() -> None:
     assert score({}, "abs_rel") is None
     with pytest.raises(ValueError, match="no score 'loss'"):
         score(figures, "loss")
+
+
+def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> None:
+    """A run of before there were any can go on: what it learns compares equal."""
+    plain = Recipe("run", DataSettings("synthetic"))
+    assert "tasks" not in plain.learning()["losses"]["weights"]
+    losses = LossSettings(LossWeights(tasks={"normals": 2.0}))
+    assert Recipe("run", DataSettings("synthetic"), losses=losses).learning()["losses"]["weights"]["tasks"] == {
+        "normals": 2.0
+    }
+    with pytest.raises(ValueError, match="loss weight normals is -1"):
+        LossWeights(tasks={"normals": -1.0})

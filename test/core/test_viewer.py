@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import socket
 import subprocess
@@ -20,7 +19,7 @@ pytest.importorskip("rerun", reason="the extra viewer (rerun-sdk) is not install
 
 from recorded import Recorded  # test/support
 
-from cinet_core.cli.view import add_view, run_view
+from cinet_core.cli import main
 from cinet_core.geometry import Intrinsics, project
 from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.viewer import Moment, Recording, ViewerError, ViewerServer
@@ -297,10 +296,8 @@ def test_a_server_that_dies_is_said_and_the_file_is_whole(tmp_path: Path) -> Non
 
 def test_cinet_view_records_a_source_with_its_poses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "walk.rrd"
-    parser = argparse.ArgumentParser()
-    add_view(parser)
     given = ["synthetic", "--device", "cpu", "--limit", "2", "--every", "5", "--save", str(path)]
-    assert run_view(parser.parse_args(given)) == 0
+    assert main(["view", *given]) == 0
     told = capsys.readouterr().out
     assert "2 frames recorded" in told
     assert f"rerun {path}" in told
@@ -316,8 +313,6 @@ def test_cinet_view_records_a_source_with_its_poses(tmp_path: Path, capsys: pyte
 
 
 def test_cinet_view_says_what_it_cannot_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    add_view(parser)
     for wrong in (["absent.mp4"], ["synthetic", "--config", "lite"], ["synthetic", "--weights", "absent"]):
-        assert run_view(parser.parse_args([*wrong, "--save", str(tmp_path / "x.rrd")])) == 2
+        assert main(["view", *wrong, "--save", str(tmp_path / "x.rrd")]) == 2
         assert capsys.readouterr().err.startswith("cinet view: ")

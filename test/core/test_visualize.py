@@ -23,9 +23,9 @@ from cinet_core.visualize import (
     write_ply,
 )
 from cinet_core.visualize.cloud import CAMERA
-from cinet_core.visualize.depth import BAR_WIDTH, INVALID_COLOR, MARGIN, round_ticks
 from cinet_core.visualize.labels import ROW
 from cinet_core.visualize.panel import WARNING
+from cinet_core.visualize.scale import BAR_WIDTH, INVALID_COLOR, MARGIN, _ticks, round_ticks
 from cinet_core.visualize.text import BACKGROUND, shortened, text_width, wrapped
 
 
@@ -107,6 +107,13 @@ def test_the_scale_bar_has_the_depth_pictures_colours() -> None:
 )
 def test_ticks_are_round(low: float, high: float, most: int, expected: list[float]) -> None:
     assert round_ticks(low, high, most) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.13), (1.31, 2.9), (0.0, 0.98), (2.0, 2.1)])
+def test_scales_of_any_height_have_two_numbers(low: float, high: float) -> None:
+    for height in (20, 100, 400):
+        assert len(_ticks(low, high, height)) >= 2
+    assert round_ticks(low, high, 11) == _ticks(low, high, 400)
 
 
 def test_labels_have_exact_palette_colours() -> None:

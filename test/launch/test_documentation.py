@@ -76,7 +76,7 @@ def test_who_is_not_root_is_told_every_library() -> None:
     (line,) = re.findall(
         r"^sudo apt install git make .*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    module = ast.parse((ROOT / "scripts" / "bootstrap.py").read_text(encoding="utf-8"))
+    module = ast.parse((ROOT / "scripts" / "bootstrap" / "machine.py").read_text(encoding="utf-8"))
     (libraries,) = (
         ast.literal_eval(node.value)
         for node in module.body

@@ -15,10 +15,9 @@ package = pytest.importorskip("catkin_pkg.package", reason="catkin_pkg comes wit
 ROOT = Path(__file__).resolve().parents[2]
 # Python module -> package of ROS that brings it, where the names differ.
 PACKAGES = {"tf2_ros": "tf2_ros_py"}
-# By pip, into the environment of scripts/install.sh; of benchmarks and tests; or only by another name in rosdep.
+# By pip, into the environment of scripts/install.sh, or only by another name in rosdep.
 NOT_OF_ROS = {
     "torch",
-    "psutil",
     "cv2",
     "numpy",
     "yaml",

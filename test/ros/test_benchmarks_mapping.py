@@ -21,10 +21,10 @@ from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_srvs.srv import Trigger
 
 from cinet_core.rooms.demo.room import camera_pose
-from cinet_ros.benchmarks.mapping import _command
-from cinet_ros.benchmarks.mapping_figures import Record, Saved, fused, gaps_between_maps, mapping_rows
-from cinet_ros.benchmarks.robot import FRAMES_ROW, Robot, watch
 from cinet_ros.publishers import LATCHED_QOS
+from scripts.benchmarks.nodes.mapping import _command
+from scripts.benchmarks.nodes.mapping_figures import Record, Saved, fused, gaps_between_maps, mapping_rows
+from scripts.benchmarks.nodes.robot import FRAMES_ROW, Robot, watch
 
 
 @pytest.fixture

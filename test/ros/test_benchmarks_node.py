@@ -11,16 +11,14 @@ import rclpy
 import torch
 from rclpy.executors import SingleThreadedExecutor
 
-from cinet_core.benchmarks.rows import Row
-from cinet_core.benchmarks.run import QUICK, Run
 from cinet_core.open3d_loading import load_open3d
-from cinet_ros.benchmarks import cloud
-from cinet_ros.benchmarks.camera import play
-from cinet_ros.benchmarks.floor import Floor
-from cinet_ros.benchmarks.frame import example_result
-from cinet_ros.benchmarks.listener import FIGURES, STAGES, Listener, run_phase
-from cinet_ros.benchmarks.node_figures import Recording, frame_rate_rows, memory_rows, phase_rows, whole_frames
-from cinet_ros.benchmarks.phases import (
+from scripts.benchmarks.nodes import cloud
+from scripts.benchmarks.nodes.camera import play
+from scripts.benchmarks.nodes.floor import Floor
+from scripts.benchmarks.nodes.frame import example_result
+from scripts.benchmarks.nodes.listener import FIGURES, STAGES, Listener, run_phase
+from scripts.benchmarks.nodes.node_figures import Recording, frame_rate_rows, memory_rows, phase_rows, whole_frames
+from scripts.benchmarks.nodes.phases import (
     ALL,
     ALL_NAME,
     PAIR,
@@ -32,7 +30,9 @@ from cinet_ros.benchmarks.phases import (
     read_phases,
     write_phases,
 )
-from cinet_ros.benchmarks.processes import Samples
+from scripts.benchmarks.nodes.processes import Samples
+from scripts.benchmarks.rows import Row
+from scripts.benchmarks.run import QUICK, Run
 
 NETWORK, AROUND, WAITING, INPUT, FLOOR_SECONDS = 0.040, 0.020, 0.002, 0.003, 0.012
 
@@ -156,7 +156,7 @@ def test_listener_and_floor_on_the_wire(executor: SingleThreadedExecutor, tmp_pa
 
 
 def test_a_topic_that_does_not_come_is_named(executor: SingleThreadedExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cinet_ros.benchmarks.listener.PATIENCE", 0.1)
+    monkeypatch.setattr("scripts.benchmarks.nodes.listener.PATIENCE", 0.1)
     listener = Listener()
     with pytest.raises(TimeoutError, match="semantic/mask"):
         run_phase(listener, lambda: None, Phase("mask", ("semantic/mask",), 1.0))

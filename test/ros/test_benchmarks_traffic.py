@@ -12,13 +12,13 @@ import rclpy
 import torch
 from rclpy.node import Node
 
-from cinet_core.benchmarks.run import QUICK, Run
 from cinet_core.messages.topics import COMPRESSED
-from cinet_ros.benchmarks.frame import LABEL_SET, example_result
-from cinet_ros.benchmarks.phases import ALL
-from cinet_ros.benchmarks.processes import running, usage
-from cinet_ros.benchmarks.traffic import PREFIX, SMALL, TOPICS, Cost, topic_rows
 from cinet_ros.frame_messages import MESSAGE_TYPES
+from scripts.benchmarks.nodes.frame import LABEL_SET, example_result
+from scripts.benchmarks.nodes.phases import ALL
+from scripts.benchmarks.nodes.processes import running, usage
+from scripts.benchmarks.nodes.traffic import PREFIX, SMALL, TOPICS, Cost, topic_rows
+from scripts.benchmarks.run import QUICK, Run
 
 HEIGHT, WIDTH = 80, 120
 

@@ -20,9 +20,10 @@ from cinet_core.messages.camera import CameraModel, CameraModelCache
 from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.colors import pack_rgb, unpack_rgb
 from cinet_core.messages.compressed import decode_compressed
-from cinet_core.messages.encoding import DEPTH_ENCODINGS, LABEL_ENCODINGS, ImageBuffer, camera_info_message
+from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.errors import MAX_PIXELS, REASONS, ConversionError, quoted
 from cinet_core.messages.images import decode_image
+from cinet_core.messages.settings import DEPTH_ENCODINGS, LABEL_ENCODINGS
 from cinet_ros.conversions.ros_types import ROS_TYPES
 
 LONGEST_TEXT = 1000

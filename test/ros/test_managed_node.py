@@ -17,10 +17,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from cinet_core.parameters import check, parameter
 from cinet_ros import bond
 from cinet_ros.managed_node import ManagedNode
 from cinet_ros.node_process import make_executor
-from cinet_ros.parameter_fields import check, parameter
 
 WAIT = 20.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from cinet_core.parameters import markdown_table
 from cinet_ros.mapping.parameters import MappingSettings
-from cinet_ros.parameter_fields import markdown_table
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

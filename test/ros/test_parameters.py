@@ -12,9 +12,10 @@ import yaml
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from cinet_core.parameters import markdown_table
 from cinet_ros.mapping.parameters import MappingSettings
-from cinet_ros.parameter_fields import declare, markdown_table, typed
-from cinet_ros.parameters import Settings, changed
+from cinet_ros.parameter_fields import changed, declare, typed
+from cinet_ros.parameters import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -149,19 +150,23 @@ def test_the_shipped_file_can_be_loaded_by_name(make_node: Callable[..., Node]) 
     assert declare(make_node("any", cli_args=["--ros-args", "--params-file", str(path)]), Settings) == Settings()
 
 
+def shipped() -> dict[str, Any]:
+    """Values of the file that ships, in its order."""
+    content = yaml.safe_load((REPOSITORY / "config" / "perception.yaml").read_text(encoding="utf-8"))
+    (node,) = content
+    return content[node]["ros__parameters"]
+
+
 def test_the_shipped_file_holds_every_parameter_at_its_default() -> None:
-    shipped = yaml.safe_load((REPOSITORY / "config" / "perception.yaml").read_text(encoding="utf-8"))
-    (node,) = shipped
-    values = shipped[node]["ros__parameters"]
     defaults = {
         field.name: list(field.default) if isinstance(field.default, tuple) else field.default
         for field in dataclasses.fields(Settings)
         # given by the launch file, or kept out of a file that a user shares between machines
         if field.name not in {"weights"}
     }
-    assert values == defaults
+    assert shipped() == defaults
 
 
 def test_the_readme_lists_every_parameter() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert markdown_table(Settings) in readme, "run `make docs` to bring the appendix up to date"
+    assert markdown_table(Settings, list(shipped())) in readme, "run `make docs` to bring the appendix up to date"

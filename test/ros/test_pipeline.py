@@ -49,7 +49,7 @@ class Rig:
         camera_input = CameraInput(node, f"{name}/", False, "auto", lambda message: None)
         outputs = CameraOutputs(node, f"{name}/", self.predictor.label_set)
         outputs.subscribed = lambda: self.subscribed  # type: ignore[method-assign]  # there is no wire here
-        return Camera(name, camera_input, outputs, Conditions(node.get_logger()), rectified=False)
+        return Camera(name, camera_input, outputs, Conditions(node.get_logger()))
 
     def process(self, *names: str, width: int = 32, height: int = 24, seconds: int = 0) -> None:
         """One batch with a grey image of each of the cameras."""
@@ -88,7 +88,7 @@ def test_a_frame_of_which_nothing_is_wanted_is_neither_decoded_nor_predicted(
     def worked(*arguments: Any) -> Any:
         raise AssertionError("worked on")
 
-    monkeypatch.setattr(rig.pipeline._prepare, "_decode", worked)
+    monkeypatch.setattr(rig.pipeline._prepare._images["front"], "_decode", worked)
     monkeypatch.setattr(rig.predictor, "predict_batch", worked)
     rig.subscribed = frozenset(subscribed)
     rig.settings = dataclasses.replace(SETTINGS, **changes)
@@ -305,7 +305,7 @@ def test_a_frame_that_is_given_up_wherever_it_hangs_is_counted_once_and_not_publ
         return held
 
     target, name = {
-        "decode": (rig.pipeline._prepare, "_decode"),
+        "decode": (rig.pipeline._prepare._images["front"], "_decode"),
         "network": (rig.predictor, "predict_batch"),
         "build": (rig.pipeline._messages["front"], "build"),
     }[stage]

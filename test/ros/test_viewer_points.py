@@ -12,7 +12,7 @@ import yaml
 from sensor_msgs.msg import PointCloud2, PointField
 
 from cinet_core.messages.errors import ConversionError
-from cinet_ros.parameter_fields import coerced
+from cinet_core.parameters import coerced
 from cinet_ros.viewer.parameters import ViewerSettings
 from cinet_ros.viewer.points import read_points
 

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.layout import PAINTS, ROOM_SIZE, WOODS, Box, Color, Texture, furnished_room
+from cinet_core.rooms.vocabulary import LABEL
 
 NEAR = 0.05
 """Metres: what is nearer to the camera plane is not drawn."""
@@ -186,7 +186,7 @@ class _Materials:
         self.color = np.array([face.color for face in faces], dtype=np.float32).T.copy()
         first_texel = {texture: place * TEXTURE_SIZE**2 for place, texture in enumerate(_TEXTURES)}
         self.texture = np.array([first_texel[face.texture] for face in faces], dtype=np.int32)
-        shining = {NYU40.ids(["window"])[0]: 0.95, NYU40.ids(["lamp"])[0]: 0.9}
+        shining = {LABEL.window: 0.95, LABEL.lamp: 0.9}
         self.glow = np.array([shining.get(face.label, 0.0) for face in faces], dtype=np.float32)
 
 
@@ -212,10 +212,9 @@ def _shell(rng: np.random.Generator) -> list[Face]:
     """Walls, floor and ceiling, seen from inside."""
     paint, wood = PAINTS[int(rng.integers(len(PAINTS)))], WOODS[int(rng.integers(len(WOODS)))]
     faces = _faces_of(Box("wall", (0.0, 0.0, 0.0), ROOM_SIZE, paint))
-    floor, ceiling = NYU40.ids(["floor", "ceiling"])
     surfaces: dict[tuple[int, int], tuple[int, Color, Texture]] = {
-        (2, -1): (floor, wood, "planks"),
-        (2, 1): (ceiling, (236, 236, 232), "plain"),
+        (2, -1): (LABEL.floor, wood, "planks"),
+        (2, 1): (LABEL.ceiling, (236, 236, 232), "plain"),
     }
     shell = []
     for face in faces:
@@ -226,7 +225,7 @@ def _shell(rng: np.random.Generator) -> list[Face]:
 
 def _faces_of(item: Box) -> list[Face]:
     """The six faces of a box, seen from outside."""
-    label = NYU40.ids([item.label])[0]
+    label = getattr(LABEL, item.label.replace(" ", "_"))
     faces = []
     for axis in range(3):
         first, second = (other for other in range(3) if other != axis)

@@ -7,7 +7,7 @@ from cinet_core.rooms.pathtraced.detail import detailed, fronts
 from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.raycast import fittings
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL
 
 
 def washbasin(looks: Looks) -> Group:

@@ -15,7 +15,7 @@ from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Color, Finish
 from cinet_core.rooms.raycast.primitives import rotation_x, rotation_y
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import DARK_BROWN, LABEL
 
 BUILT = 0.55
 """Share of the tables whose chairs are built in code."""
@@ -23,7 +23,7 @@ BUILT = 0.55
 LEATHERS: tuple[Color, ...] = (
     (0.16, 0.09, 0.06),
     (0.07, 0.06, 0.06),
-    (0.3, 0.17, 0.1),
+    DARK_BROWN,
     (0.6, 0.5, 0.4),
     (0.3, 0.05, 0.05),
 )

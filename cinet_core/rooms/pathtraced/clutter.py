@@ -12,7 +12,7 @@ from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
 from cinet_core.rooms.raycast.primitives import rotation_x, rotation_z
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL
 
 Maker = Callable[[Looks], Group]
 

@@ -10,7 +10,7 @@ from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
 from cinet_core.rooms.raycast.primitives import Kind, Parts, Pattern, Primitive, rotation_x, rotation_y
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import BLACK, LABEL, OFF_WHITE
 
 SHAPES = {Kind.BOX: "box", Kind.ELLIPSOID: "ellipsoid", Kind.CYLINDER: "cylinder"}
 
@@ -154,7 +154,7 @@ def _art(group: Group, solid: Primitive, looks: Looks) -> None:
         group.box(-half, (half[0], -half[1] + 0.003, half[2]), solid.label, looks.print("leaflet"), size=0.0005)
         return
     edge = style.uniform(0.012, 0.04)
-    frame = style.pick((looks.wood, looks.metal, looks.paint((0.03, 0.03, 0.03), 0.4), looks.paint((0.9, 0.9, 0.88))))
+    frame = style.pick((looks.wood, looks.metal, looks.paint((0.03, 0.03, 0.03), 0.4), looks.paint(OFF_WHITE)))
     for low, high in (
         ((-half[0], -half[2]), (half[0], -half[2] + edge)),
         ((-half[0], half[2] - edge), (half[0], half[2])),
@@ -169,7 +169,7 @@ def _art(group: Group, solid: Primitive, looks: Looks) -> None:
 
 def _screen(group: Group, solid: Primitive, looks: Looks) -> None:
     half = solid.half
-    group.box(-half, (half[0], half[1] - 0.002, half[2]), solid.label, looks.paint((0.02, 0.02, 0.022), 0.25))
+    group.box(-half, (half[0], half[1] - 0.002, half[2]), solid.label, looks.paint(BLACK, 0.25))
     lit = looks.style.chance(0.45)
     face = (
         looks.print("screen", 0.12, looks.style.uniform(0.6, 2.5)) if lit else looks.paint((0.012, 0.012, 0.014), 0.08)

@@ -19,7 +19,7 @@ from cinet_core.rooms.pathtraced.shell import room_shell, wall_block
 from cinet_core.rooms.pathtraced.written import plan_of
 from cinet_core.rooms.raycast.primitives import Vector
 from cinet_core.rooms.raycast.shell import Shell
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL, WINDOWS
 
 SLACK = 0.015
 """Metres that two things may seem to overlap: their boxes are larger than they are."""
@@ -44,7 +44,7 @@ def furnished_room(
     size = (style.uniform(*kind.width), style.uniform(*kind.depth), style.uniform(2.3, 3.0))
     if style.chance(0.5):
         size = (size[1], size[0], size[2])
-    shell = Shell(style, size, kind.tiled, windows=style.pick((0, 1, 1, 1, 2)))
+    shell = Shell(style, size, kind.tiled, windows=style.pick(WINDOWS))
     day = daylight(looks)
     fill = Furnishing(shell, looks, size)
     fill.group.add(room_shell(shell, looks, size, kind.tiled, day))

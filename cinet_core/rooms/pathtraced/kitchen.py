@@ -10,10 +10,9 @@ from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
 from cinet_core.rooms.raycast.primitives import rotation_x
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import BLACK, LABEL, NEAR_BLACK
 
 DEPTH = 0.6
-BLACK = (0.02, 0.02, 0.022)
 TRIES = 4
 """Places that a sink is tried at."""
 CEILING = 2.29
@@ -28,7 +27,7 @@ def kitchen_run(looks: Looks, length: float, upper: bool, handle: int, sink: boo
     group, style = Group(), looks.style
     half, height, plinth = length / 2, 0.9, 0.1
     thick = style.uniform(0.02, 0.045)
-    group.box((-half, 0, 0), (half, DEPTH - 0.07, plinth), LABEL.cabinet, looks.paint((0.1, 0.1, 0.1)))
+    group.box((-half, 0, 0), (half, DEPTH - 0.07, plinth), LABEL.cabinet, looks.paint(NEAR_BLACK))
     group.box((-half, 0, plinth), (half, DEPTH - 0.03, height - thick), LABEL.cabinet, looks.front)
     x, oven = -half, -9.0
     while x < half - 0.05:

@@ -9,7 +9,7 @@ import numpy as np
 from cinet_core.rooms.pathtraced.group import Group, Lamp
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL
 
 
 def daylight(looks: Looks) -> float:

@@ -12,7 +12,8 @@ from cinet_core.rooms.pathtraced.group import Group, Stand
 from cinet_core.rooms.pathtraced.plan import Color, Finish
 from cinet_core.rooms.pathtraced.roles import ROLES
 from cinet_core.rooms.raycast.primitives import Material, Pattern, Place
-from cinet_core.rooms.raycast.style import LABEL, WOODS, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL, WOODS
 
 KINDS: dict[Pattern, str] = {
     Pattern.PLAIN: "paint",

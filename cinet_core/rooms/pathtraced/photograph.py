@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-Linear = npt.NDArray[np.float32]
+from cinet_core.srgb import LUMA, encoded
 
-LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
+Linear = npt.NDArray[np.float32]
 
 
 def photograph(light: Linear, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
@@ -20,12 +20,6 @@ def photograph(light: Linear, rng: np.random.Generator) -> npt.NDArray[np.uint8]
     light = np.maximum(light, 0.0)
     exposed = light * _exposure(light, rng) * _balance(light, rng)
     return np.rint(_curve(exposed, rng) * 255).astype(np.uint8)
-
-
-def srgb(linear: Linear) -> Linear:
-    """The sRGB transfer function, for values from 0 to 1."""
-    low = linear * 12.92
-    return np.where(linear <= 0.0031308, low, 1.055 * np.maximum(linear, 1e-8) ** (1 / 2.4) - 0.055).astype(np.float32)
 
 
 def _exposure(light: Linear, rng: np.random.Generator) -> float:
@@ -52,7 +46,7 @@ def _curve(exposed: Linear, rng: np.random.Generator) -> Linear:
     shoulder = rng.uniform(0.0, 0.9)
     soft = exposed * (1 + exposed / 6.0) / (1 + exposed * 0.85)
     mixed = np.clip(exposed * (1 - shoulder) + soft * shoulder, 0.0, 1.0)
-    image = srgb(mixed.astype(np.float32))
+    image = encoded(mixed.astype(np.float32))
     contrast = rng.uniform(-0.15, 0.5)
     image = image + contrast * image * (1 - image) * (2 * image - 1)
     grey = (image @ LUMA)[..., None]

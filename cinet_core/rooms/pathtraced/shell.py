@@ -12,7 +12,7 @@ from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
 from cinet_core.rooms.raycast.primitives import Parts, Pattern, Primitive, Vector
 from cinet_core.rooms.raycast.shell import WALL_THICKNESS, Shell
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL
 
 FAR_OFF = 4.0
 """Metres from a window to the picture of the world outside."""

@@ -14,7 +14,7 @@ from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.supports import board_heights
 from cinet_core.rooms.raycast import furniture, objects
 from cinet_core.rooms.raycast.primitives import rotation_x, rotation_y, rotation_z
-from cinet_core.rooms.raycast.style import LABEL
+from cinet_core.rooms.vocabulary import LABEL, OFF_WHITE, PILLOW
 
 
 def bed(looks: Looks) -> Group:
@@ -42,7 +42,7 @@ def _bedding(group: Group, looks: Looks, width: float, length: float, top: float
         group.add_item("cushion", (x, 0.38, top + 0.13), size, LABEL.pillow, cover, tilt)
         if style.chance(0.35):
             tilt = rotation_x(style.uniform(0.6, 1.1))
-            group.add_item("cushion", (x, 0.58, top + 0.15), (0.22, 0.2, 0.08), LABEL.pillow, looks.fabric(), tilt)
+            group.add_item("cushion", (x, 0.58, top + 0.15), PILLOW, LABEL.pillow, looks.fabric(), tilt)
     if style.chance(0.75):
         fold, thick = style.uniform(0.7, 1.2), style.uniform(0.03, 0.07)
         low, high = (-width / 2 - 0.02, fold, top - 0.12), (width / 2 + 0.02, length + 0.02, top + thick)
@@ -133,7 +133,7 @@ def bookcase(looks: Looks) -> Group:
     style = looks.style
     if style.chance(0.45):
         return _filled(looks, style.pick(("bookcase", "bookcase", "shelves")))
-    group, wood = Group(), looks.wood if style.chance(0.6) else looks.paint((0.9, 0.9, 0.88), 0.4)
+    group, wood = Group(), looks.wood if style.chance(0.6) else looks.paint(OFF_WHITE, 0.4)
     half, depth, height = style.uniform(0.35, 0.75), style.uniform(0.25, 0.38), style.uniform(0.9, 2.2)
     label = LABEL.bookshelf
     group.box((-half, 0, 0), (half, 0.012, height), label, wood)

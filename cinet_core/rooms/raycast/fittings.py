@@ -6,7 +6,8 @@ import math
 
 from cinet_core.rooms.raycast.furniture import carcass
 from cinet_core.rooms.raycast.primitives import Material, Parts, Pattern, rotation_x
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL, OFF_WHITE
 
 
 def kitchen_unit(style: Style) -> Parts:
@@ -148,7 +149,7 @@ def coats(style: Style) -> Parts:
 def radiator(style: Style) -> Parts:
     """Under a window."""
     parts, half = Parts(), style.uniform(0.35, 0.7)
-    ribs = Material(Pattern.STRIPES, (0.9, 0.9, 0.88), (0.6, 0.6, 0.58), 0.06, 0.2)
+    ribs = Material(Pattern.STRIPES, OFF_WHITE, (0.6, 0.6, 0.58), 0.06, 0.2)
     parts.box((-half, 0.03, 0.12), (half, 0.12, style.uniform(0.55, 0.7)), LABEL.otherstructure, ribs)
     return parts
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from cinet_core.rooms.raycast.primitives import Material, Parts, Pattern, rotation_x, rotation_z
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import DARK_BROWN, LABEL, PILLOW
 
 
 def bed(style: Style) -> Parts:
@@ -29,7 +30,7 @@ def bed(style: Style) -> Parts:
         parts.ellipsoid((x, 0.3, top + 0.12), (min(0.34, half * 0.8), 0.22, 0.1), LABEL.pillow, cover, turn)
         if style.chance(0.4):
             turn = rotation_z(style.uniform(-0.3, 0.3)) @ rotation_x(style.uniform(0.6, 1.1))
-            parts.ellipsoid((x, 0.5, top + 0.16), (0.22, 0.2, 0.08), LABEL.pillow, style.fabric(), turn)
+            parts.ellipsoid((x, 0.5, top + 0.16), PILLOW, LABEL.pillow, style.fabric(), turn)
     if style.chance(0.25):
         for _ in range(3):
             center = (style.uniform(-half, half) * 0.6, style.uniform(1.2, 1.6), top + 0.08)
@@ -68,7 +69,7 @@ def sofa(style: Style, label: int | None = None) -> Parts:
     for _ in range(style.count(0, seats)):
         turn = rotation_z(style.uniform(-0.4, 0.4)) @ rotation_x(style.uniform(0.9, 1.3))
         center = (style.uniform(-half + 0.2, half - 0.2) if seats > 1 else 0.0, 0.36, seat + 0.19)
-        parts.ellipsoid(center, (0.22, 0.2, 0.08), LABEL.pillow, style.fabric(), turn)
+        parts.ellipsoid(center, PILLOW, LABEL.pillow, style.fabric(), turn)
     return parts
 
 
@@ -229,7 +230,7 @@ def desk(style: Style) -> Parts:
 
 def piano(style: Style) -> Parts:
     """Upright piano."""
-    parts, black = Parts(), style.paint(style.pick(((0.05, 0.05, 0.05), (0.3, 0.17, 0.1))), 0.6)
+    parts, black = Parts(), style.paint(style.pick(((0.05, 0.05, 0.05), DARK_BROWN)), 0.6)
     keys = Material(Pattern.STRIPES, (0.9, 0.9, 0.87), (0.05, 0.05, 0.05), 0.04)
     label = LABEL.otherfurniture
     parts.box((-0.72, 0, 0), (0.72, 0.35, 1.2), label, black)

@@ -6,7 +6,8 @@ import math
 
 from cinet_core.rooms.raycast import furniture, objects
 from cinet_core.rooms.raycast.primitives import Parts
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL
 
 
 def bed_group(style: Style) -> Parts:

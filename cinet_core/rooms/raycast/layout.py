@@ -14,7 +14,8 @@ import numpy as np
 from cinet_core.rooms.raycast import fittings, furniture, groups, objects
 from cinet_core.rooms.raycast.primitives import MAX_LIGHTS, Light, Parts, Scene, Vector, rotation_z
 from cinet_core.rooms.raycast.shell import Shell
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL, WINDOWS
 
 GAP = 0.02
 """Metres kept between two pieces of furniture."""
@@ -110,7 +111,7 @@ def furnished_room(rng: np.random.Generator) -> Scene:
         (rng.uniform(2.0, 3.2), rng.uniform(2.0, 3.2)) if bath else (rng.uniform(2.7, 5.6), rng.uniform(2.7, 4.8))
     )
     size = (float(width), float(depth), style.uniform(2.35, 3.0))
-    shell = Shell(style, size, tiled=kind in ("bathroom", "kitchen"), windows=style.pick((0, 1, 1, 1, 2)))
+    shell = Shell(style, size, tiled=kind in ("bathroom", "kitchen"), windows=style.pick(WINDOWS))
     return _Furnishing(style, shell, size).complete(PROGRAMS[kind])
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from cinet_core.rooms.raycast.primitives import Material, Parts, Pattern, rotation_x, rotation_y, rotation_z
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL, NEAR_BLACK
 
 CARDBOARD = Material(Pattern.PLAIN, (0.66, 0.50, 0.33), (0.66, 0.50, 0.33), 0.2)
 
@@ -62,7 +63,7 @@ def desk_things(style: Style, half: float, depth: float) -> Parts:
     parts = Parts()
     if style.chance(0.75):
         parts.add(screen(style, style.uniform(0.42, 0.62)), (style.uniform(-0.5, 0.3) * half, 0.18, 0))
-        parts.box((-0.22, 0.38, 0), (0.2, 0.52, 0.02), LABEL.otherprop, style.paint((0.1, 0.1, 0.1)))
+        parts.box((-0.22, 0.38, 0), (0.2, 0.52, 0.02), LABEL.otherprop, style.paint(NEAR_BLACK))
     for _ in range(style.count(0, 3)):
         x, y, turn = style.uniform(-half + 0.15, half - 0.15), depth * style.uniform(0.45, 0.7), style.uniform(-1, 1)
         sheet = Material(Pattern.WRITING, (0.92, 0.92, 0.9), (0.25, 0.25, 0.3), 0.012, variant=style.variant())
@@ -193,7 +194,7 @@ def person(style: Style) -> Parts:
     tall = style.uniform(0.92, 1.08)
     for x in (-0.09, 0.09):
         parts.cylinder((x, 0.3, 0.43 * tall), 0.075, 0.86 * tall, LABEL.person, trousers)
-        parts.ellipsoid((x, 0.36, 0.05), (0.05, 0.13, 0.05), LABEL.person, style.paint((0.1, 0.1, 0.1)))
+        parts.ellipsoid((x, 0.36, 0.05), (0.05, 0.13, 0.05), LABEL.person, style.paint(NEAR_BLACK))
         lean = rotation_y(math.copysign(style.uniform(0.08, 0.3), -x)) @ rotation_x(style.uniform(-0.3, 0.3))
         parts.ellipsoid((x * 2.7, 0.3, 1.12 * tall), (0.055, 0.06, 0.32 * tall), LABEL.person, shirt, lean)
         parts.ellipsoid((x * 3.1, 0.33, 0.82 * tall), (0.04, 0.04, 0.07), LABEL.person, style.paint(skin))

@@ -15,8 +15,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-Color = tuple[float, float, float]
-"""sRGB, 0 to 1."""
+from cinet_core.rooms.vocabulary import NEAR_BLACK, Color
 
 Vector = npt.NDArray[np.float64]
 
@@ -74,7 +73,7 @@ class Material:
 
     pattern: Pattern
     color: Color
-    accent: Color = (0.1, 0.1, 0.1)
+    accent: Color = NEAR_BLACK
     period: float = 0.1
     gloss: float = 0.0
     glow: float = 0.0

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from cinet_core.rooms.raycast import fittings
-from cinet_core.rooms.raycast.primitives import Color, Light, Material, Parts, Pattern, Vector, rotation_z
-from cinet_core.rooms.raycast.style import LABEL, Style
+from cinet_core.rooms.raycast.primitives import Light, Material, Parts, Pattern, Vector, rotation_z
+from cinet_core.rooms.raycast.style import Style
+from cinet_core.rooms.vocabulary import LABEL, OFF_WHITE, Color
 
 WALL_THICKNESS = 0.16
 SECOND_ROOM_DEPTH = 2.6
@@ -161,7 +162,7 @@ class Shell:
         left, right, back = middle - 1.4, middle + 1.7, -t - SECOND_ROOM_DEPTH
         paint = _wall_material(style, tiled=False)
         parts.box((left, back, -0.1), (right, -t, 0), LABEL.floor, floor_material(style, tiled=False))
-        parts.box((left, back, height), (right, -t, height + 0.1), LABEL.ceiling, style.paint((0.9, 0.9, 0.88), 0.0))
+        parts.box((left, back, height), (right, -t, height + 0.1), LABEL.ceiling, style.paint(OFF_WHITE, 0.0))
         parts.box((left, back - t, 0), (right, back, height), LABEL.wall, paint)
         for x in (left - t, right):
             parts.box((x, back, 0), (x + t, -t, height), LABEL.wall, paint)

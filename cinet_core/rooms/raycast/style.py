@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import colorsys
-from types import SimpleNamespace
 from typing import TypeVar
 
 import numpy as np
 
-from cinet_core.label_sets import NYU40
-from cinet_core.rooms.raycast.primitives import Color, Material, Pattern
+from cinet_core.rooms.raycast.primitives import Material, Pattern
+from cinet_core.rooms.vocabulary import WOODS, Color
 
 _T = TypeVar("_T")
-
-LABEL = SimpleNamespace(**{name.replace(" ", "_"): index for index, name in enumerate(NYU40.classes)})
-"""NYU40 ids by name: ``LABEL.night_stand``."""
-
-WOODS: tuple[tuple[Color, Color], ...] = (
-    ((0.72, 0.55, 0.37), (0.58, 0.41, 0.25)),
-    ((0.48, 0.31, 0.19), (0.34, 0.20, 0.11)),
-    ((0.32, 0.21, 0.15), (0.20, 0.12, 0.08)),
-    ((0.83, 0.70, 0.52), (0.73, 0.58, 0.40)),
-    ((0.60, 0.36, 0.22), (0.45, 0.24, 0.13)),
-    ((0.63, 0.58, 0.52), (0.48, 0.43, 0.38)),
-    ((0.90, 0.89, 0.86), (0.84, 0.83, 0.80)),
-    ((0.16, 0.14, 0.13), (0.10, 0.09, 0.08)),
-)
 
 
 class Style:

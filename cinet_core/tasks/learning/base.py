@@ -47,9 +47,11 @@ class TaskLearning(ABC):
 
     Attributes:
         spec: what the task is to everybody else.
+        default_weight: of its loss in the total, where the settings give none.
     """
 
     spec: TaskSpec
+    default_weight: float = 1.0
 
     # Training
 
@@ -90,7 +92,7 @@ class TaskLearning(ABC):
 
     def weight(self, weights: LossWeights) -> float:
         """Weight of the task's loss in the total."""
-        return weights.tasks.get(self.spec.name, 1.0)
+        return weights.tasks.get(self.spec.name, self.default_weight)
 
     # Scores
 
@@ -122,8 +124,12 @@ class TaskLearning(ABC):
         """
         raise NotImplementedError(f"task {self.spec.name!r} has a scorer of its own in cinet_core.evaluation")
 
-    def true_outputs(self, batch: Batch) -> dict[str, Tensor]:
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
         """What a network that makes no mistake would answer for a batch, for pictures of a training run.
+
+        Args:
+            batch: with its targets.
+            depth_scale: as for `update_on_batch`.
 
         Returns:
             As `finish`, at the network's size; {}, the default, where nothing is known of it. Not asked of depth and

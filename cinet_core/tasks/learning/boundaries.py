@@ -91,6 +91,8 @@ class BoundariesLearning(TaskLearning):
     """Is the surface at this pixel the nearer one of an occlusion boundary? With targets from depth."""
 
     spec = BOUNDARIES
+    # As that of normals. The same networks take 50, of a loss that weighs what is no boundary with 0.05.
+    default_weight = 3.0
 
     def target(self, sample: Sample, variation: Variation, transform: TrainingTransform) -> Tensor:
         """(h, w) uint8 boundaries of a sample, from its depth as it was stored, then varied as its depth is."""
@@ -122,6 +124,10 @@ class BoundariesLearning(TaskLearning):
             for values in (probability, depth)
         )
         metric.update(probability, occlusion_boundaries(sample.depth)[None], depth)
+
+    def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
+        """255 at boundaries."""
+        return {"boundaries": (batch.targets["boundaries"] == 1).to(torch.uint8) * 255}
 
     def deploy(self, output: CINetOutput, context: GraphContext) -> dict[str, Tensor]:
         """round(255 * probability), as float: it is resized before it becomes bytes."""

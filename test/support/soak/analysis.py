@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_ros.benchmarks.processes import Samples
+from scripts.benchmarks.nodes.processes import Samples
 
 Values = npt.NDArray[np.float64]
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -15,9 +15,9 @@ import rclpy
 from rclpy.duration import Duration
 from sensor_msgs.msg import Image
 
-from cinet_ros.benchmarks.camera import HEIGHT as HEIGHT
-from cinet_ros.benchmarks.camera import QUEUE_DEPTH, VIEWS, Camera, play
-from cinet_ros.benchmarks.camera import WIDTH as WIDTH
+from scripts.benchmarks.nodes.camera import HEIGHT as HEIGHT
+from scripts.benchmarks.nodes.camera import QUEUE_DEPTH, VIEWS, Camera, play
+from scripts.benchmarks.nodes.camera import WIDTH as WIDTH
 
 BESIDE = "beside/image"
 SUBSCRIBER_TIMEOUT = 300.0

@@ -17,10 +17,10 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from soak.camera import BESIDE
 
-from cinet_ros.benchmarks.listener import FIGURES, Listener
-from cinet_ros.benchmarks.listener import stamp_of as stamp_of
-from cinet_ros.benchmarks.phases import Phase
 from cinet_ros.stop_request import StopRequest
+from scripts.benchmarks.nodes.listener import FIGURES, Listener
+from scripts.benchmarks.nodes.listener import stamp_of as stamp_of
+from scripts.benchmarks.nodes.phases import Phase
 
 # What a mapping stack takes from the node.
 OUTPUTS = Phase(

@@ -1,4 +1,4 @@
-"""The programs of a long run; `cinet_ros.benchmarks.processes` starts, watches and ends them."""
+"""The programs of a long run; `scripts.benchmarks.nodes.processes` starts, watches and ends them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from cinet_ros.benchmarks import processes
-from cinet_ros.benchmarks.processes import Program, module_command
-from cinet_ros.benchmarks.processes import Samples as Samples
-from cinet_ros.benchmarks.processes import node_command as node_command
-from cinet_ros.benchmarks.processes import watch as watch
+from scripts.benchmarks.nodes import processes
+from scripts.benchmarks.nodes.processes import Program, module_command
+from scripts.benchmarks.nodes.processes import Samples as Samples
+from scripts.benchmarks.nodes.processes import node_command as node_command
+from scripts.benchmarks.nodes.processes import watch as watch
 
 SUPPORT = Path(__file__).resolve().parents[1]
 

@@ -1,0 +1,17 @@
+"""``cinet data``: data sets, to be looked at or to be made."""
+
+from __future__ import annotations
+
+import argparse
+
+from cinet_core.cli.commands import group_parser
+
+COMMANDS = {
+    "check": "read a data set, count what is in it, name every broken file",
+    "render": "render furnished rooms as training data, with Blender",
+}
+
+
+def parser(prog: str) -> argparse.ArgumentParser:
+    """The parser of the command's name."""
+    return group_parser(prog, __name__, COMMANDS)

@@ -1,0 +1,1 @@
+"""Set-up, demo and upkeep of this checkout; nothing here is installed."""

@@ -1,0 +1,85 @@
+"""The floor of the node's overhead: the messages of a frame published from ready arrays, as fast as that goes.
+
+``python -m scripts.benchmarks.nodes.floor --rate 6 --output FILE`` publishes what is subscribed to until SIGINT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import array
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rclpy
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
+from cinet_ros.parameters import Settings
+from cinet_ros.publishers import OUTPUT_QOS
+from cinet_ros.stop_request import StopRequest
+from scripts.benchmarks.nodes.camera import play
+from scripts.benchmarks.nodes.frame import LABEL_SET, example_result
+from scripts.benchmarks.nodes.phases import FLOOR
+
+
+class Floor(Node):
+    """Publishes every output of the node, below `FLOOR`, from messages that are filled once.
+
+    Attributes:
+        begun: of each frame, steady seconds.
+        seconds: from the first publish of it to the return of the last.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("floor")
+        result, builder, settings = example_result(), FrameMessages(LABEL_SET), Settings()
+        self._header = result.header
+        self._outputs: list[tuple[Any, Any]] = [
+            (self.create_publisher(kind, FLOOR + topic, OUTPUT_QOS), builder.build(topic, result, settings))
+            for topic, kind in MESSAGE_TYPES.items()
+        ]
+        self.begun = array.array("d")
+        self.seconds = array.array("d")
+
+    def send(self) -> None:
+        """Publish a frame on the topics that somebody subscribes to."""
+        wanted = [(publisher, message) for publisher, message in self._outputs if publisher.get_subscription_count()]
+        if not wanted:
+            return
+        stamp = time.time_ns()
+        self._header.stamp.sec, self._header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+        begun = time.monotonic()
+        for publisher, message in wanted:
+            publisher.publish(message)
+        self.seconds.append(time.monotonic() - begun)
+        self.begun.append(begun)
+
+    def save(self, path: Path) -> None:
+        """Write `begun` and `seconds` as .npz."""
+        np.savez(path, begun=np.asarray(self.begun), seconds=np.asarray(self.seconds))
+
+
+def main() -> int:
+    """Publish until SIGINT."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rate", type=float, required=True, help="frames a second")
+    parser.add_argument("--output", type=Path, required=True, help=".npz")
+    options = parser.parse_args()
+    stop = StopRequest()
+    stop.listen()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    floor = Floor()
+    print("ready", flush=True)
+    play([(options.rate, floor.send)], stop)
+    floor.save(options.output)
+    floor.destroy_node()
+    rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
