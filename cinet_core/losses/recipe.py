@@ -11,10 +11,22 @@ from typing import Literal
 
 from cinet_core.tasks import DEFAULT_TASKS, task_specs
 
-__all__ = ["STAGES", "ClassWeighting", "DepthSpace", "LossWeights", "Stage"]
+__all__ = [
+    "STAGES",
+    "Balance",
+    "ClassWeighting",
+    "DepthSpace",
+    "LossWeights",
+    "Stage",
+    "Teacher",
+    "VarianceStart",
+]
 
 ClassWeighting = Literal["linear", "inverse_log"]
 DepthSpace = Literal["metres", "log"]
+Teacher = Literal["ideal", "annealed", "none"]
+Balance = Literal["fixed", "uncertainty", "gradients"]
+VarianceStart = Literal["median", "channels"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +66,16 @@ class Stage:
 
     Attributes:
         number: 1 to 3, as the paper counts them.
-        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen.
+        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen, unless it
+            does so for fewer and fewer images.
+        annealed: where `ideal_attention`, for a share of the images that falls from all of them to none.
         attention: the attention loss is active.
         consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
     """
 
     number: int
     ideal_attention: bool = False
+    annealed: bool = False
     attention: bool = False
     consistency: bool = False
 
