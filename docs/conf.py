@@ -52,7 +52,7 @@ myst_heading_anchors = 4
 # The tutorial runs from top to bottom at every build; its outputs are on the site and not in the repository.
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600  # of a cell: a machine may be busy
 nb_execution_show_tb = True
 nb_merge_streams = True
 # Not in the home folder.
@@ -67,6 +67,7 @@ autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
 autodoc_class_signature = "mixed"
 python_maximum_signature_line_length = 100
 napoleon_google_docstring = True
@@ -84,6 +85,7 @@ suppress_warnings = ["ref.python"]
 html_theme = "furo"
 html_title = "CI-Net for ROS 2"
 html_static_path = ["_static"]
+html_extra_path = ["_extra"]  # index.html of the site, which leads to that of docs/
 html_css_files = ["site.css"]
 html_theme_options = {"navigation_with_keys": True}
 html_copy_source = False

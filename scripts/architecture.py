@@ -64,7 +64,7 @@ FLOORS = (
             "model": "Fig. 1, checkpoints",
             "tasks": "outputs of each task",
             "tasks.learning": "how each is learnt",
-            "metrics": "evaluation/metrics.py",
+            "metrics": "of depth, of labels",
             "data": "data sets, images",
             "rooms": "rendered rooms",
             "messages": "ROS messages",
@@ -139,8 +139,8 @@ def box(x: float, y: float, width: float, height: float, name: str, text: str) -
     middle = x + width / 2
     return [
         f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' rx='5' fill='{BOX}' stroke='{ARROW}'/>",
-        label(middle, y + height / 2 - 3, name, 14, "bold"),
-        label(middle, y + height / 2 + 13, text, 10),
+        label(middle, y + height / 2 - 3, name, 15, "bold"),
+        label(middle, y + height / 2 + 14, text, 11),
     ]
 
 
@@ -162,7 +162,7 @@ def rooms_diagram(known: set[str]) -> str:
         height = 30 + len(lines) * (BOX_HEIGHT + GAP)
         parts += [
             f"<rect x='{MARGIN}' y='{y}' width='{WIDTH - 2 * MARGIN}' height='{height}' rx='6' fill='{floor.color}'/>",
-            label(MARGIN + 12, y + 20, floor.title, 13, "bold", "start"),
+            label(MARGIN + 12, y + 20, floor.title, 14, "bold", "start"),
         ]
         for row, line in enumerate(lines):
             width = (WIDTH - 2 * MARGIN - GAP) / len(line) - GAP
@@ -173,7 +173,7 @@ def rooms_diagram(known: set[str]) -> str:
         if number < len(FLOORS) - 1:
             middle = WIDTH / 2
             parts.append(arrow(middle, y + 2, middle, y + STEP - 3))
-            parts += [label(middle + 10, y + STEP / 2 + 4, "imports from", 10, anchor="start")] if number == 0 else []
+            parts += [label(middle + 10, y + STEP / 2 + 4, "imports from", 11, anchor="start")] if number == 0 else []
         y += STEP
     return document(y - STEP + MARGIN, "The rooms of the code, and which stand on which", parts)
 
@@ -183,7 +183,7 @@ def ways_diagram() -> str:
     parts: list[str] = []
     y = MARGIN
     for title, steps in WAYS.items():
-        parts.append(label(MARGIN, y + 14, title, 13, "bold", "start"))
+        parts.append(label(MARGIN, y + 14, title, 14, "bold", "start"))
         width = (WIDTH - 2 * MARGIN + STEP) / len(steps) - STEP
         for column, (name, text) in enumerate(steps):
             x = MARGIN + column * (width + STEP)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,16 +18,22 @@ APART = {
 }
 
 
-def modules() -> dict[str, Path]:
+def modules(packages: Iterable[str] = PACKAGES) -> dict[str, Path]:
     """Every module of the packages and its file; a package counts as its `__init__`."""
-    files = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
+    files = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in files}
 
 
-def imports(path: Path, known: dict[str, Path]) -> set[str]:
-    """Modules of the packages that a file imports, those within functions too."""
+def imports(path: Path, known: dict[str, Path], lazy: bool = True) -> set[str]:
+    """Which of the modules that are known a file imports.
+
+    Args:
+        path: of the file.
+        known: modules by name, see `modules`.
+        lazy: also what is imported within functions.
+    """
     found = set()
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8")), lazy):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -59,11 +65,11 @@ def rooms() -> dict[str, set[str]]:
     return found
 
 
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
+def _statements(node: ast.AST, lazy: bool) -> Iterator[ast.AST]:
     """All that runs: what is imported for type checkers alone is no dependency (a package's lazy names are such)."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
             for other in child.orelse:
-                yield from (other, *_statements(other))
-        else:
-            yield from (child, *_statements(child))
+                yield from (other, *_statements(other, lazy))
+        elif lazy or not isinstance(child, ast.FunctionDef):
+            yield from (child, *_statements(child, lazy))

@@ -73,7 +73,7 @@ def predict_frames(
         fov: or its horizontal field of view, in degrees.
         every: take every N-th frame.
         limit: stop after so many; None = all.
-        kinds: some of "panel", "depth", "labels", "cloud"; a cloud needs the camera.
+        kinds: some of `PREDICTION_FILES`; a cloud needs the camera, those of further tasks a network that has them.
         progress: is told of the frames, of an unknown or unusual camera, and of each frame that fails.
 
     Raises:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from import_graph import PACKAGES, imports, modules
+
+from scripts.imports import PACKAGES, imports, modules
 
 GROUND = "ground floor"
 FLOORS: tuple[tuple[str, ...], ...] = (

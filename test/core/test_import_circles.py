@@ -2,7 +2,7 @@
 
 from graphlib import TopologicalSorter
 
-from import_graph import imports, modules
+from scripts.imports import imports, modules
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

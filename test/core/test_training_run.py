@@ -67,7 +67,7 @@ def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **chang
         "data": DataSettings("synthetic", options=ROOMS, label_set="nyu13", width=64, height=48, workers=0, cache=True),
         "model": ModelSettings(overrides=SMALL, pretrained_encoder=False),
         "optimizer": OptimizerSettings(batch_size=4),
-        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=2),
+        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=0),
     }
     stages = StagesSettings(*(StageSettings(count, 1e-2) for count in epochs))
     return Recipe("small", **{"stages": stages, **values, **changes})
@@ -102,7 +102,8 @@ def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
 def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    preparation, result = run(small_recipe(tmp_path, licence="CC0-1.0"))
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
+    preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
     assert checkpoint.metadata.label_set.name == "nyu13"

@@ -24,16 +24,20 @@ TUTORIAL = DOCS / "tutorial.ipynb"
 FLOOR = {name: number for number, floor in enumerate(architecture.FLOORS) for name in floor.rooms}
 
 
-def test_no_room_imports_from_a_floor_above() -> None:
-    known = rooms()
+@pytest.fixture(scope="module")
+def known() -> dict[str, set[str]]:
+    return rooms()
+
+
+def test_no_room_imports_from_a_floor_above(known: dict[str, set[str]]) -> None:
     assert {"model", "inference", "cinet_ros", "ground floor"} <= known.keys()
     arrows = {(name, other) for name, others in known.items() for other in others}
     assert sorted((name, other) for name, other in arrows if FLOOR[name] > FLOOR[other]) == []
 
 
-def test_diagrams_are_those_of_the_code() -> None:
+def test_diagrams_are_those_of_the_code(known: dict[str, set[str]]) -> None:
     remedy = "run `make docs`"
-    assert architecture.ROOMS_FILE.read_text(encoding="utf-8") == architecture.rooms_diagram(set(rooms())), remedy
+    assert architecture.ROOMS_FILE.read_text(encoding="utf-8") == architecture.rooms_diagram(set(known)), remedy
     assert architecture.WAYS_FILE.read_text(encoding="utf-8") == architecture.ways_diagram(), remedy
 
 
@@ -101,5 +105,6 @@ def test_the_tutorial_has_been_run(site: Path) -> None:
 def test_the_site_is_readable_offline(site: Path) -> None:
     pages = [path for path in site.rglob("*.html") if path.parent.name != "_static"]
     assert len(pages) > 30
+    assert 'url=docs/index.html"' in (site / "index.html").read_text(encoding="utf-8")
     fetched = {(page.name, name) for page in pages for name in Resources(page).found}
     assert [found for found in sorted(fetched) if re.match(r"(https?:)?//", found[1])] == []
