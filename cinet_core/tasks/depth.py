@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from cinet_core.tasks.spec import (
@@ -44,6 +43,8 @@ def _millimetres(outputs: Outputs) -> Array:
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Depth in colours beside their scale."""
+    import cv2
+
     from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 
     depth = outputs["depth"]
