@@ -17,9 +17,7 @@ from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.nyu_depth_v2 import META as NYU
 from cinet_core.data.scene_dataset import SceneDataset
-from cinet_core.evaluation.attention import AttentionMetrics
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, Evaluation
-from cinet_core.evaluation.protocols import EIGEN, FULL, PAPER, DepthProtocol
 from cinet_core.evaluation.scorers import (
     DEPLOYED,
     LABEL_ORDERS,
@@ -35,6 +33,8 @@ from cinet_core.geometry import Intrinsics, fit_network_size
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.torch_backend import TorchBackend
+from cinet_core.metrics.attention import AttentionMetrics
+from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, DepthProtocol
 from cinet_core.model.cinet import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels

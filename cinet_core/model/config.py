@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+from cinet_core.tasks import DEFAULT_TASKS
+
 Sharing = Literal["fsm", "lsu", "none"]
 AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]
@@ -18,8 +20,6 @@ ENCODER_STRIDES = (8, 16, 32)
 MAX_ATTENTION_LOGIT = 50.0
 # Class ids are published as uint8 with 255 for "unlabelled".
 MAX_CLASSES = 255
-DEFAULT_TASKS = ("depth", "segmentation")
-"""What the paper's network has, and every network here."""
 
 
 @dataclasses.dataclass(frozen=True)

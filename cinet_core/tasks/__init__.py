@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
 from cinet_core.tasks.normals import NORMALS
@@ -55,6 +54,9 @@ __all__ = [
 
 TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
+
+DEFAULT_TASKS = ("depth", "segmentation")
+"""What the paper's network has, and every network here."""
 
 _OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}
 
