@@ -24,8 +24,9 @@ from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.sample import Sample, collate
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.evaluation import BatchMetrics
-from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate_model, protocols_for
+from cinet_core.evaluation.evaluate import evaluate_model, protocols_for
 from cinet_core.evaluation.evaluation import Evaluation
+from cinet_core.evaluation.evaluation_graph import EvaluationGraph
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU13, NYU40
