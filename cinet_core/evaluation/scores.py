@@ -21,9 +21,9 @@ from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.metrics.protocols import DepthProtocol
 from cinet_core.model.cinet import CINet, CINetOutput
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
-from cinet_core.tasks import DEFAULT_TASKS
 from cinet_core.tasks.learning import task_learning
 
 __all__ = ["BackendFor", "Scores"]

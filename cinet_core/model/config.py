@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from cinet_core.tasks import DEFAULT_TASKS
-
 Sharing = Literal["fsm", "lsu", "none"]
 AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]
@@ -20,6 +18,8 @@ ENCODER_STRIDES = (8, 16, 32)
 MAX_ATTENTION_LOGIT = 50.0
 # Class ids are published as uint8 with 255 for "unlabelled".
 MAX_CLASSES = 255
+DEFAULT_TASKS = ("depth", "segmentation")
+"""What the paper's network has, and every network here: names of `cinet_core.tasks.TASKS`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 >>> [task.name for task in TASKS[:2]]
 ['depth', 'segmentation']
->>> output_names(DEFAULT_TASKS)
+>>> output_names(("depth", "segmentation"))
 ('depth', 'labels', 'confidence')
 """
 
@@ -32,7 +32,6 @@ from cinet_core.tasks.spec import (
 
 __all__ = [
     "BOUNDARIES",
-    "DEFAULT_TASKS",
     "DEPTH",
     "NORMALS",
     "SEGMENTATION",
@@ -54,9 +53,6 @@ __all__ = [
 
 TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
-
-DEFAULT_TASKS = ("depth", "segmentation")
-"""What the paper's network has, and every network here."""
 
 _OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}
 

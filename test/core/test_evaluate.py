@@ -31,8 +31,8 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU13, NYU40
 from cinet_core.metrics import EIGEN, PAPER
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.tasks import DEFAULT_TASKS
 from cinet_core.tasks.learning import task_learning
 
 CAMERA = TrainingCamera(width=96, height=72, canonical_focal=80.0)

@@ -31,7 +31,7 @@ CODE = {
         "assert Recipe.__dataclass_fields__ and LossWeights() and len(STAGES) == 3"
     ),
     "tasks": (
-        "from cinet_core.tasks import DEFAULT_TASKS, TASKS, get_task, output_names;"
+        "from cinet_core.model.config import DEFAULT_TASKS; from cinet_core.tasks import TASKS, get_task, output_names;"
         "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"
     ),
     "command line": "from cinet_core.cli import main",
