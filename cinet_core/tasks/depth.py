@@ -36,7 +36,7 @@ def _adjust(outputs: dict[str, Array], settings: OutputSettings) -> None:
 
 
 def _millimetres(outputs: Outputs) -> Array:
-    from cinet_core.data.depth_image import depth_millimetres
+    from cinet_core.depth_image import depth_millimetres
 
     return depth_millimetres(outputs["depth"])
 

@@ -15,13 +15,15 @@ from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.geometry import Intrinsics
+from cinet_core.inference.availability import lacking
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.prediction import PREDICTION_FILES
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import lacking, select
+from cinet_core.inference.selection import select
 from cinet_core.losses import LossWeights
 from cinet_core.messages.topics import topics_of
-from cinet_core.tasks import DEFAULT_TASKS, TASKS, output_names
+from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks import TASKS, output_names
 
 ALL_TASKS = (*DEFAULT_TASKS, "normals", "boundaries")
 FURTHER_TOPICS = {"normals/image_raw", "boundaries/image_raw", "boundaries/image_raw/compressed"}

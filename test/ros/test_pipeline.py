@@ -19,7 +19,7 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.images import decode_image
 from cinet_core.messages.topics import topics_of
-from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_ros.camera import Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.diagnostics import ERROR, Conditions
