@@ -11,11 +11,11 @@ from typing import Any
 from cinet_core import __version__
 from cinet_core.checkpoint import ModelMetadata
 from cinet_core.evaluation.evaluation import DepthScore, Evaluation, TaskScore
-from cinet_core.evaluation.metrics import FURTHER_DEPTH_METRICS
 from cinet_core.evaluation.published import LABEL_SETS, PublishedRow, published_rows
 from cinet_core.evaluation.tables import TextTable, number, percent
 from cinet_core.evaluation.views import PLAIN
 from cinet_core.inference.choices import FLOAT32
+from cinet_core.metrics.depth import FURTHER_DEPTH_METRICS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TaskSpec, get_task
 
 __all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "Report"]

@@ -9,12 +9,24 @@ import dataclasses
 import math
 from typing import Literal
 
-from cinet_core.tasks import DEFAULT_TASKS, task_specs
+from cinet_core.model.config import DEFAULT_TASKS
 
-__all__ = ["STAGES", "ClassWeighting", "DepthSpace", "LossWeights", "Stage"]
+__all__ = [
+    "STAGES",
+    "Balance",
+    "ClassWeighting",
+    "DepthSpace",
+    "LossWeights",
+    "Stage",
+    "Teacher",
+    "VarianceStart",
+]
 
 ClassWeighting = Literal["linear", "inverse_log"]
 DepthSpace = Literal["metres", "log"]
+Teacher = Literal["ideal", "annealed", "none"]
+Balance = Literal["fixed", "uncertainty", "gradients"]
+VarianceStart = Literal["median", "channels"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,9 +55,12 @@ class LossWeights:
         for name, value in (values | values.pop("tasks")).items():
             if not math.isfinite(value) or value < 0:
                 raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
-        for task in task_specs(self.tasks):
-            if task.name in DEFAULT_TASKS:
-                raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
+        if self.tasks:
+            from cinet_core.tasks import task_specs  # takes OpenCV, which help on a recipe does without
+
+            for task in task_specs(self.tasks):
+                if task.name in DEFAULT_TASKS:
+                    raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,13 +69,16 @@ class Stage:
 
     Attributes:
         number: 1 to 3, as the paper counts them.
-        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen.
+        ideal_attention: the labels' ideal map replaces the predicted one; queries and keys are then frozen, unless it
+            does so for fewer and fewer images.
+        annealed: where `ideal_attention`, for a share of the images that falls from all of them to none.
         attention: the attention loss is active.
         consistency: the consistency loss is active; where it is not, `FeatureVariance` is to be frozen.
     """
 
     number: int
     ideal_attention: bool = False
+    annealed: bool = False
     attention: bool = False
     consistency: bool = False
 

@@ -58,5 +58,13 @@ def global_maximum(value: Tensor) -> Tensor:
     return value
 
 
+def global_sum(values: Tensor) -> Tensor:
+    """The sum of `values` (any shape, element by element) over all processes, detached."""
+    values = values.detach().clone()
+    if _distributed():
+        dist.all_reduce(values)
+    return values
+
+
 def _distributed() -> bool:
     return dist.is_available() and dist.is_initialized()

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from cinet_core.losses.attention import attention_loss
-from cinet_core.losses.consistency import FeatureVariance, consistency_loss
+from cinet_core.losses.balance import TaskBalance
+from cinet_core.losses.consistency import FeatureVariance, border_distances, dissimilarity
 from cinet_core.losses.depth import PAIR_PIXELS
-from cinet_core.losses.recipe import DepthSpace, LossWeights, Stage
+from cinet_core.losses.recipe import Balance, DepthSpace, LossWeights, Stage, VarianceStart
 from cinet_core.losses.reduction import LossTerm, global_means
 from cinet_core.losses.supervision import NO_TARGETS, Supervision
 from cinet_core.model.cinet import CINetOutput
@@ -40,8 +41,11 @@ class MultiTaskLoss(nn.Module):
         weights: of the terms.
         pair_pixels: pixels of each image that the pair loss draws, at least 2.
         depth_space: of BerHu and pairs: the paper's "metres", or "log" depth, which SILog joins with half a weight.
+        balance: how the losses of the tasks share the network, see `TaskBalance`.
+        variance_start: of the sigma^2 of the consistency loss, see `FeatureVariance`.
 
     Attributes:
+        balance: the factors of the tasks' losses; its parameters, if it has any, belong to the optimiser.
         feature_variance: the learned sigma^2 of the consistency loss: parameters that belong to the optimiser, without
             weight decay.
 
@@ -60,6 +64,8 @@ class MultiTaskLoss(nn.Module):
         weights: LossWeights | None = None,
         pair_pixels: int = PAIR_PIXELS,
         depth_space: DepthSpace = "metres",
+        balance: Balance = "fixed",
+        variance_start: VarianceStart = "median",
     ) -> None:
         super().__init__()
         if class_weights is None:
@@ -74,7 +80,8 @@ class MultiTaskLoss(nn.Module):
         self.pair_pixels = pair_pixels
         self.depth_space = depth_space
         self.register_buffer("class_weights", class_weights.float())
-        self.feature_variance = FeatureVariance(feature_channels)
+        self.feature_variance = FeatureVariance(feature_channels, variance_start)
+        self.balance = TaskBalance([task.spec.name for task in self.tasks], balance)
 
     def forward(
         self,
@@ -111,16 +118,27 @@ class MultiTaskLoss(nn.Module):
         for task in self.tasks:
             terms |= task.loss_terms(output, truth)
         losses = global_means(terms | self._joining_terms(output, labels, stage))
-        parts = []
         for task in self.tasks:
             losses[task.spec.name] = task.loss(losses, self.weights)
-            parts.append(task.weight(self.weights) * losses[task.spec.name])
+        parts = self.balance(self.weighted(losses))
         if "attention" in losses:
             parts.append(losses["attention"])
         if "consistency" in losses:
             parts.append(self.weights.consistency * losses["consistency"])
         losses["total"] = sum(parts[1:], parts[0])
         return losses
+
+    def weighted(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
+        """The loss of each task by its weight, of what `forward` returned."""
+        return [task.weight(self.weights) * losses[task.spec.name] for task in self.tasks]
+
+    def monitored(self, stage: Stage) -> dict[str, Tensor]:
+        """What moves beside the losses, to be logged: sigma^2 where it is learned, and the factors of the tasks."""
+        values = self.balance.monitored()
+        if stage.consistency:
+            depth, semantic = self.feature_variance().detach()
+            values |= {"variance_depth": depth, "variance_semantic": semantic}
+        return values
 
     def _joining_terms(self, output: CINetOutput, labels: Tensor, stage: Stage) -> dict[str, LossTerm]:
         """The active terms that join the tasks; the same names in the same order on all processes."""
@@ -130,7 +148,7 @@ class MultiTaskLoss(nn.Module):
             small = ideal_attention_labels(labels, height, width)
             terms["attention"] = attention_loss(output.query, output.key, small, self.num_classes)
         if stage.consistency:
-            terms["consistency"] = consistency_loss(
-                output.depth_features, output.semantic_features, labels, self.feature_variance(), self.num_classes
-            )
+            distances = border_distances(output.depth_features, output.semantic_features, labels, self.num_classes)
+            self.feature_variance.observe(distances)
+            terms["consistency"] = dissimilarity(distances, self.feature_variance())
         return terms

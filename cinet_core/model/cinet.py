@@ -88,7 +88,13 @@ class CINet(nn.Module):
         if config.channels_last:
             self.to(memory_format=torch.channels_last)
 
-    def forward(self, image: Tensor, teacher_labels: Tensor | None = None, keep_attention: bool = False) -> CINetOutput:
+    def forward(
+        self,
+        image: Tensor,
+        teacher_labels: Tensor | None = None,
+        keep_attention: bool = False,
+        taught: Tensor | None = None,
+    ) -> CINetOutput:
         """Predict depth and classes of every pixel.
 
         Args:
@@ -96,6 +102,7 @@ class CINet(nn.Module):
             teacher_labels: (B, H, W) integer class ids, 255 (or anything outside 0..C-1) = void: the ideal attention
                 map of these labels replaces the predicted one (stage 1 of the recipe). Ignored without the SUM.
             keep_attention: also return the N x N attention map, for pictures; it costs 4 N^2 bytes an image.
+            taught: (B,) bool, the images whose map `teacher_labels` replace; None: all.
 
         Raises:
             ValueError: an image below 16 x 16 pixels, or one that is not (B, 3, H, W).
@@ -109,7 +116,7 @@ class CINet(nn.Module):
         features = self.entry(self.encoder(image))
         query = key = attention = None
         if self.scene_understanding is not None:
-            features, query, key, attention = self.scene_understanding(features, teacher_labels, keep_attention)
+            features, query, key, attention = self.scene_understanding(features, teacher_labels, keep_attention, taught)
         height, width = image.shape[-2:]
         tasks = self.decoders(features, (height, width))
         return CINetOutput(

@@ -15,6 +15,8 @@ from cinet_core.model.config import AttentionDivisor, AttentionScale
 # Rows of the attention map that exist at any one time. At 480x640 (N = 4800) they take 20 MB an image, the whole
 # map 92 MB; what is left grows with N and not with its square.
 ATTENTION_BLOCK_ROWS = 1024
+# What V is divided by in float16: |V| may then reach 870 at N = 4800.
+HALF_SCALE = 64.0
 # Spread of the first attention logits around their initial value, in terms of unit-variance input.
 INITIAL_PROJECTION_STD = 0.1
 
@@ -70,7 +72,11 @@ class SceneUnderstanding(nn.Module):
             projection.bias = nn.Parameter(torch.full((query_channels,), start))
 
     def forward(
-        self, features: Tensor, teacher_labels: Tensor | None = None, keep_attention: bool = False
+        self,
+        features: Tensor,
+        teacher_labels: Tensor | None = None,
+        keep_attention: bool = False,
+        taught: Tensor | None = None,
     ) -> SceneContext:
         """Add to every position the context of the positions like it.
 
@@ -79,6 +85,7 @@ class SceneUnderstanding(nn.Module):
             teacher_labels: (B, H, W) class ids of the image at any size; ids outside 0..C-1 are void. Given, the ideal
                 map of these labels replaces the predicted one (teacher forcing).
             keep_attention: also return the map, (B, N, N). Without it no N x N tensor exists at any time.
+            taught: (B,) bool, the images whose map the labels replace; the others keep the predicted one. None: all.
         """
         height, width = features.shape[-2:]
         query = _positions(self.query(features)) * self.scale
@@ -88,6 +95,11 @@ class SceneUnderstanding(nn.Module):
             labels = ideal_attention_labels(teacher_labels, height, width)
             context = self._teach(value, labels)
             attention = ideal_attention(labels, self.num_classes) if keep_attention else None
+            if taught is not None:
+                own = attend(query, key, value, self.divisor)
+                context = torch.where(taught[:, None, None], context, own)
+                if attention is not None:
+                    attention = torch.where(taught[:, None, None], attention, (query @ key.mT).sigmoid())
         elif keep_attention:
             attention = (query @ key.mT).sigmoid_()
             context = _apply_attention(attention, value, self.divisor)
@@ -144,11 +156,15 @@ def attend(
 
 def _apply_attention(attention: Tensor, value: Tensor, divisor: AttentionDivisor) -> Tensor:
     """(A V) / d for rows A (B, R, N) and V (B, N, Cf)."""
-    context = attention @ value
+    # Sums over N = 4800 positions leave the range of float16 (65,504) before they are divided, from |V| = 14 on. By a
+    # power of two V can be divided beforehand without an error; a greater one would make subnormals of small values.
+    scale = HALF_SCALE if value.dtype == torch.float16 and divisor != "none" else 1.0
+    context = attention @ (value if scale == 1.0 else value / scale)
     if divisor == "row":
-        return context / attention.sum(dim=-1, keepdim=True).clamp(min=1)
+        divisors = attention.sum(dim=-1, keepdim=True).clamp(min=1)
+        return context / (divisors if scale == 1.0 else divisors / scale)
     if divisor == "area":
-        return context / value.shape[1]
+        return context / (value.shape[1] / scale)
     return context
 
 

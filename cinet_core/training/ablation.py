@@ -17,7 +17,9 @@ from cinet_core.evaluation.ablation_report import further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
-from cinet_core.tasks import DEFAULT_TASKS, TASKS
+from cinet_core.losses.recipe import Balance, Teacher
+from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks import TASKS
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
 from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
@@ -36,6 +38,7 @@ class Variant:
         consistency: the consistency loss is active in stage 3.
         supervise_attention: see LossSettings.
         tasks: what is learnt beyond depth and segmentation.
+        teacher, balance: see LossSettings; None as in the recipe.
     """
 
     name: str
@@ -44,11 +47,13 @@ class Variant:
     consistency: bool = False
     supervise_attention: bool = True
     tasks: tuple[str, ...] = ()
+    teacher: Teacher | None = None
+    balance: Balance | None = None
 
     @property
     def slug(self) -> str:
         """The name, fit for a folder."""
-        return re.sub("[+ ]+", "_", self.name.lower()).strip("_")
+        return re.sub("[+, ]+", "_", self.name.lower()).strip("_")
 
     def applied(self, recipe: Recipe, seed: int, output: Path) -> Recipe:
         """The recipe of one run of this row: same data, steps and learning rates, same seed as the other rows'."""
@@ -58,7 +63,13 @@ class Variant:
             recipe,
             name=f"{recipe.name}: {self.name}, seed {seed}",
             model=replace(recipe.model, overrides={**recipe.model.overrides, **overrides}, tasks=tasks),
-            losses=replace(recipe.losses, consistency=self.consistency, supervise_attention=self.supervise_attention),
+            losses=replace(
+                recipe.losses,
+                consistency=self.consistency,
+                supervise_attention=self.supervise_attention,
+                teacher=self.teacher or recipe.losses.teacher,
+                balance=self.balance or recipe.losses.balance,
+            ),
             # One process a run: Lightning would start the others by repeating this whole command.
             run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}"), devices=1, nodes=1),
         )
@@ -73,14 +84,19 @@ VARIANTS = (
     Variant("+SUM+FSM", True, "fsm"),
     Variant("Full", True, "fsm", consistency=True),
     Variant("Full without attention loss", True, "fsm", consistency=True, supervise_attention=False),
+    Variant("Full, no stage 1", True, "fsm", consistency=True, teacher="none"),
+    Variant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
+    Variant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
+    Variant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
     *(
         Variant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
         for task in TASKS
         if task.name not in DEFAULT_TASKS
     ),
 )
-"""Table 1, the LSU row of Table 3, the network whose attention is left to find itself (Fig. 6), and the full network
-with each further task: does learning it help depth and labels?"""
+"""Table 1, the LSU row of Table 3, the network whose attention is left to find itself (Fig. 6), the full network taught
+and balanced otherwise ("no stage 1" spends its steps as stage 2 does), and with each further task: does learning it
+help depth and labels?"""
 
 
 def variants_named(names: Sequence[str] | None) -> tuple[Variant, ...]:

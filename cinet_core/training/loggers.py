@@ -17,6 +17,8 @@ from lightning.pytorch.utilities import rank_zero_only
 from cinet_core.atomic_file import replacing
 from cinet_core.training.settings import Recipe
 
+__all__ = ["CSV_FILE", "WANDB_ID_FILE", "WANDB_PROJECT", "CsvLogger", "check_loggers", "make_loggers"]
+
 CSV_FILE = "metrics.csv"
 WANDB_PROJECT = "cinet"
 WANDB_ID_FILE = "wandb_run_id"

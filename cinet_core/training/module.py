@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,8 +13,10 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from cinet_core.data.sample import Batch
-from cinet_core.evaluation import AttentionMetrics, BatchMetrics
+from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
+from cinet_core.losses.balance import REBALANCE_EVERY
+from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
@@ -79,7 +82,8 @@ class CINetModule(lightning.LightningModule):
     @property
     def is_oracle(self) -> bool:
         """The figures of this stage are made with the help of the labels: never a result."""
-        return self.stage.losses.ideal_attention
+        stage = self.stage.losses
+        return stage.ideal_attention and not stage.annealed
 
     def setup(self, stage: str) -> None:
         """Make N GPUs equal one with N times the batch, as far as normalisation is concerned."""
@@ -126,23 +130,47 @@ class CINetModule(lightning.LightningModule):
         last = epoch + 1 == self.stage.end_epoch
         self.trainer.check_val_every_n_epoch = 1 if last else self.validate_every
 
-    def predict(self, network: torch.nn.Module, batch: Batch, ideal_attention: bool) -> CINetOutput:
-        """Run a network on a batch; with the labels' ideal attention map where asked."""
-        images = (batch.images.float() / 255 - self.model.image_mean) / self.model.image_std
-        return network(images, teacher_labels=batch.labels.long() if ideal_attention else None)
+    def predict(
+        self, network: torch.nn.Module, batch: Batch, ideal_attention: bool, taught: Tensor | None = None
+    ) -> CINetOutput:
+        """Run a network on a batch.
 
-    def batch_loss(self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None) -> dict[str, Tensor]:
+        Args:
+            network: the model, or its average.
+            batch: on this module's device.
+            ideal_attention: the labels' ideal map replaces the predicted one,
+            taught: (B,) bool, of these images; None: of all.
+        """
+        images = (batch.images.float() / 255 - self.model.image_mean) / self.model.image_std
+        labels = batch.labels.long() if ideal_attention else None
+        return network(images, teacher_labels=labels, taught=taught)
+
+    def taught(self, batch: Batch, progress: float) -> Tensor:
+        """(B,) bool: the images that the ideal map teaches in an annealed stage, decided by their own random seeds.
+
+        Args:
+            batch: with seeds that are new at every step.
+            progress: of the stage, 0 (all images are taught) to 1 (none is).
+        """
+        shares = [random.Random(f"taught:{int(seed)}").random() for seed in batch.random_seeds]
+        return torch.tensor([share >= progress for share in shares], device=batch.images.device)
+
+    def batch_loss(
+        self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
+    ) -> dict[str, Tensor]:
         """The losses of a batch by name, with their `total`; the losses themselves in float32.
 
         Args:
             batch: on this module's device.
             stage: decides which terms are active.
             autocast: half precision of the network where Lightning does not set it.
+            progress: of the stage, 0 to 1; an annealed one teaches fewer and fewer images.
         """
         device = batch.images.device.type
         half = torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext()
         with half, fast_half_precision(device):
-            output = self.predict(self.model, batch, stage.ideal_attention)
+            taught = self.taught(batch, progress) if stage.annealed else None
+            output = self.predict(self.model, batch, stage.ideal_attention, taught)
         with torch.autocast(device, enabled=False):
             return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
 
@@ -153,17 +181,31 @@ class CINetModule(lightning.LightningModule):
             TrainingDivergedError: it is NaN or infinite.
         """
         stage = self.stage.losses
-        losses = self.batch_loss(batch, stage)
+        losses = self.batch_loss(batch, stage, progress=self._progress(batch_index))
+        if self.global_step % REBALANCE_EVERY == 0:
+            self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
         if not torch.isfinite(total):
             terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
             raise TrainingDivergedError(
                 f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; {DIVERGED_REMEDY}"
             )
-        self.log_dict({f"train/{name}": value.detach() for name, value in losses.items()}, batch_size=len(batch))
+        logged = losses | self.loss.monitored(stage)
+        self.log_dict({f"train/{name}": value.detach() for name, value in logged.items()}, batch_size=len(batch))
         self.log("stage", float(stage.number), batch_size=len(batch))
         # DistributedDataParallel waits for a gradient of every parameter, also of those that this stage leaves alone.
         return total + sum((0.0 * parameter.sum() for parameter in self._frozen), torch.zeros_like(total))
+
+    @property
+    def _shared(self) -> Tensor:
+        """The last convolution that all tasks share."""
+        return [weight for weight in self.model.entry.parameters() if weight.dim() == 4][-1]
+
+    def _progress(self, batch_index: int) -> float:
+        """How much of the present stage is done, 0 to below 1."""
+        stage = self.stage
+        epochs = self.current_epoch - stage.first_epoch + batch_index / max(1, int(self.trainer.num_training_batches))
+        return epochs / stage.settings.epochs
 
     def optimizer_step(self, *arguments: Any, **options: Any) -> None:
         """Step, then follow with the average: here, so that a checkpoint never holds the one without the other."""

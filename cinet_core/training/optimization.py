@@ -36,7 +36,7 @@ def untouched(model: CINet, loss: MultiTaskLoss, stage: Stage) -> list[nn.Parame
     DistributedDataParallel waits for a gradient of every parameter, so add 0 times their sum to the loss.
     """
     frozen: list[nn.Parameter] = []
-    if stage.ideal_attention and model.scene_understanding is not None:
+    if stage.ideal_attention and not stage.annealed and model.scene_understanding is not None:
         frozen += [*model.scene_understanding.query.parameters(), *model.scene_understanding.key.parameters()]
     if not stage.consistency:
         frozen += loss.feature_variance.parameters()
@@ -54,7 +54,8 @@ def parameter_groups(
     """The groups of an optimiser for one stage; their names appear in the log of the learning rates.
 
     "encoder" learns at `encoder_factor` times the rate, "rest" (entry, SUM, decoders, heads) at the full rate, and
-    "sigma" (the two log-sigmas of the consistency loss) without weight decay, which would pull sigma to 1. Biases and
+    "sigma" (the two log-sigmas of the consistency loss, and what balances the tasks) without weight decay, which would
+    pull sigma to 1. Biases and
     norms decay as everything else does: the paper names one decay, and plain SGD and every code base of its time
     applied it to all parameters. Parameters without requires_grad and those of `untouched` are in no group.
 

@@ -44,7 +44,7 @@ class StageOutline:
         steps: of the optimiser.
         learning_rate: at its start.
         schedule: of the rate, see `StageSettings`.
-        attention: where the attention map comes from: "ideal", "predicted" or "none".
+        attention: where the attention map comes from: "ideal", "ideal, falling", "predicted" or "none".
         losses: names of the active terms.
         cost: of a step, where it was measured.
         hours: that all steps take then.
@@ -133,6 +133,7 @@ def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> St
     attentive = bool(preparation.module.model.config.scene_understanding)
     losses = list(preparation.module.model.config.tasks)
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
+    taught = "ideal, falling" if stage.losses.annealed else "ideal"
     settings = stage.settings
     cost = step_cost(preparation, stage) if measure else None
     return StageOutline(
@@ -141,7 +142,7 @@ def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> St
         steps=settings.epochs * steps,
         learning_rate=settings.learning_rate,
         schedule=settings.schedule,
-        attention="ideal" if stage.losses.ideal_attention else "predicted" if attentive else "none",
+        attention=taught if stage.losses.ideal_attention else "predicted" if attentive else "none",
         losses=tuple(losses),
         cost=cost,
         hours=None if cost is None else cost.seconds * optimizer.accumulate * steps * settings.epochs / 3600,

@@ -107,6 +107,8 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         ),
         recipe.losses.weights,
         depth_space=recipe.losses.depth_space,
+        balance=recipe.losses.balance,
+        variance_start=recipe.losses.consistency_start,
     )
     model.encoder.freeze(recipe.optimizer.frozen_levels)
     module = CINetModule(

@@ -15,6 +15,8 @@ from cinet_core.training.plan import autocast_type, training_device
 from cinet_core.training.preparation import Preparation
 from cinet_core.training.run import processes
 
+__all__ = ["RateRange", "measure_rates"]
+
 # Of the running mean of the loss, by which single batches do not decide.
 SMOOTHING = 0.9
 # The test ends where the loss is so many times its least.

@@ -11,9 +11,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from cinet_core.losses.recipe import STAGES, ClassWeighting, DepthSpace, LossWeights, Stage
+from cinet_core.losses.recipe import (
+    STAGES,
+    Balance,
+    ClassWeighting,
+    DepthSpace,
+    LossWeights,
+    Stage,
+    Teacher,
+    VarianceStart,
+)
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
-from cinet_core.tasks import task_specs
 from cinet_core.training.settings_data import DataSettings
 
 Algorithm = Literal["sgd", "adamw"]
@@ -50,7 +58,10 @@ class ModelSettings:
         """Raise ValueError on a depth that is none, or an unknown task."""
         if self.initial_depth is not None and not 0 < self.initial_depth < math.inf:
             raise ValueError(f"initial_depth is {self.initial_depth}: it must be above 0 metres, or null")
-        task_specs(self.tasks or ())
+        if self.tasks:
+            from cinet_core.tasks import task_specs  # takes OpenCV, which help on a recipe does without
+
+            task_specs(self.tasks)
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,12 @@ class LossSettings:
         supervise_attention: the labels teach the attention map, by its loss and by taking its place in stage 1. Without
             it the map is learnt from the tasks alone (paper, Fig. 6).
         consistency: the consistency loss is active in stage 3.
+        consistency_start: where its sigma^2 starts: "median" of the features' distances, as the first batches of stage
+            3 show them, or "channels", their count, with which the loss is inert.
+        teacher: what stage 1 learns with. "ideal" is the paper's: the labels' ideal map in place of the predicted one.
+            "annealed": it takes that place for a share of the images that falls from all to none, and the attention
+            loss is active from the start. "none": stage 1 is as stage 2.
+        balance: of the tasks' losses: "fixed" weights, or "uncertainty" or "gradients" (see `TaskBalance`).
     """
 
     weights: LossWeights = field(default_factory=LossWeights)
@@ -117,6 +134,9 @@ class LossSettings:
     class_weight_power: float = 1.0
     supervise_attention: bool = True
     consistency: bool = True
+    consistency_start: VarianceStart = "median"
+    teacher: Teacher = "ideal"
+    balance: Balance = "fixed"
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
@@ -284,14 +304,17 @@ class Recipe:
     def plan(self, config: ModelConfig) -> tuple[PlannedStage, ...]:
         """The stages that are run, in order. What a network has no part for is switched off, not ignored silently."""
         supervised = self.losses.supervise_attention and config.scene_understanding
+        teacher = self.losses.teacher
         planned: list[PlannedStage] = []
         epoch = 0
         settings = (self.stages.ideal, self.stages.attention, self.stages.consistency)
         for stage, length in zip(STAGES, settings, strict=True):
             active = replace(
                 stage,
-                ideal_attention=stage.ideal_attention and supervised,
-                attention=stage.attention and supervised,
+                ideal_attention=stage.ideal_attention and supervised and teacher != "none",
+                annealed=stage.ideal_attention and supervised and teacher == "annealed",
+                # Where the predicted map is used, the labels teach it.
+                attention=(stage.attention or teacher != "ideal") and supervised,
                 consistency=stage.consistency and self.losses.consistency,
             )
             if length.epochs:

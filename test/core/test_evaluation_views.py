@@ -12,7 +12,8 @@ from torch import Tensor
 
 import cinet_core
 from cinet_core.checkpoint import TrainingCamera
-from cinet_core.evaluation.evaluation_graph import AugmentedGraph, EvaluationGraph
+from cinet_core.evaluation.augmented_graph import AugmentedGraph
+from cinet_core.evaluation.evaluation_graph import EvaluationGraph
 from cinet_core.evaluation.views import PLAIN, Views
 from cinet_core.geometry import Intrinsics
 from cinet_core.model.cinet import CINetOutput

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from cinet_core.losses import FeatureVariance, consistency_loss
+from cinet_core.losses.consistency import GROWTH, MEASURED_BATCHES, SHRINKAGE, border_distances, dissimilarity
 
 CLASSES = 3
 CHANNELS = 4
@@ -109,16 +110,60 @@ def test_features_of_different_shapes_are_refused() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 32, 64])
-def test_sigma_starts_at_the_channel_count_and_stays_within_its_range(channels: int) -> None:
-    variance = FeatureVariance(channels)
+def test_sigma_of_channels_starts_at_their_count_and_stays_within_its_range(channels: int) -> None:
+    variance = FeatureVariance(channels, "channels")
+    variance.observe(torch.ones(2, 100))
     assert variance().tolist() == pytest.approx([channels, channels])
     with torch.no_grad():
         variance.log_sigma.copy_(torch.tensor([-9.0, 9.0]))
-    assert variance().tolist() == pytest.approx([channels / 16, channels * 16])
+    assert variance().tolist() == pytest.approx([channels / SHRINKAGE, channels * GROWTH])
+
+
+def test_sigma_starts_at_the_median_distance_of_the_first_batches() -> None:
+    generator = torch.Generator().manual_seed(1)
+    batches = [torch.rand(2, 500 + 100 * n, generator=generator) * torch.tensor([[0.2], [3.0]]) for n in range(9)]
+    variance = FeatureVariance(32)
+    for batch in batches:
+        variance.observe(batch)
+    expected = torch.cat(batches[:MEASURED_BATCHES], dim=1).median(dim=1).values
+    assert variance().tolist() == pytest.approx(expected.tolist(), rel=0.02)
+    with torch.no_grad():
+        variance.log_sigma.fill_(9.0)
+    assert variance().tolist() == pytest.approx((GROWTH * expected).tolist(), rel=0.02)
+
+
+def test_only_training_measures_and_no_border_moves_nothing() -> None:
+    variance = FeatureVariance(32)
+    variance.eval()
+    variance.observe(torch.ones(2, 10))
+    variance.train()
+    variance.observe(torch.ones(2, 0))
+    assert variance().tolist() == pytest.approx([32, 32])
+    variance.observe(torch.zeros(2, 10))  # equal features: the lowest there is, and still no division by 0
+    assert 0 < variance().max().item() < 1e-6
+
+
+def test_a_measurement_goes_on_after_a_checkpoint() -> None:
+    generator = torch.Generator().manual_seed(2)
+    batches = [torch.rand(2, 200, generator=generator) for _ in range(MEASURED_BATCHES + 3)]
+    whole, first, second = FeatureVariance(8), FeatureVariance(8), FeatureVariance(8)
+    for batch in batches:
+        whole.observe(batch)
+    for batch in batches[:3]:
+        first.observe(batch)
+    second.load_state_dict(first.state_dict())
+    for batch in batches[3:]:
+        second.observe(batch)
+    assert torch.equal(whole(), second())
+
+
+def test_an_unknown_start_is_refused() -> None:
+    with pytest.raises(ValueError, match="start is 'mean': choose one of median, channels"):
+        FeatureVariance(8, "mean")  # type: ignore[arg-type]
 
 
 def test_sigma_comes_back_from_the_edge_of_its_range() -> None:
-    variance = FeatureVariance(8)
+    variance = FeatureVariance(8, "channels")
     with torch.no_grad():
         variance.log_sigma.fill_(9.0)  # stepped far over the edge
     optimiser = torch.optim.SGD(variance.parameters(), lr=1e-3)
@@ -126,7 +171,27 @@ def test_sigma_comes_back_from_the_edge_of_its_range() -> None:
         optimiser.zero_grad()
         variance().sum().backward()
         optimiser.step()
-    assert (variance().detach() < 0.9 * 8 * 16).all()
+    assert (variance().detach() < 0.99 * 8 * GROWTH).all()
+
+
+def test_the_loss_is_alive_on_features_as_a_decoder_makes_them() -> None:
+    """Bilinearly upsampled, neighbours are alike: sigma^2 = C sees no difference between them, the median does."""
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.randn(2, 1, 32, 6, 8, generator=generator)
+    depth, semantic = torch.nn.functional.interpolate(coarse.flatten(0, 1), scale_factor=8, mode="bilinear")[:, None]
+    labels = torch.randint(0, CLASSES, (1, 48, 64), generator=generator)
+    depth.requires_grad_()
+    found = {}
+    for start in ("channels", "median"):
+        variance = FeatureVariance(32, start)  # type: ignore[arg-type]
+        distances = border_distances(depth, semantic, labels, CLASSES)
+        variance.observe(distances)
+        term = dissimilarity(distances, variance().detach())
+        (gradient,) = torch.autograd.grad(term.sum / term.count, depth)
+        found[start] = (term.sum / term.count).item(), gradient.norm().item()
+    assert found["channels"][0] < 0.03
+    assert found["median"][0] > 5 * found["channels"][0]
+    assert found["median"][1] > 5 * found["channels"][1]
 
 
 def test_the_gradient_is_alive_at_the_start_as_it_is_not_with_sigma_one() -> None:
@@ -142,7 +207,7 @@ def test_the_gradient_is_alive_at_the_start_as_it_is_not_with_sigma_one() -> Non
         # Per pair that is compared and channel, in units of what a change of one sigma does at most.
         return result.abs().sum().item() / term.count.item() / 64
 
-    alive = gradient(FeatureVariance(64)().detach())
+    alive = gradient(FeatureVariance(64, "channels")().detach())
     dead = gradient(torch.ones(2))
     assert 1e-3 < alive < 1e-1
     assert dead < 1e-9

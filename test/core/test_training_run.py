@@ -120,6 +120,57 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.figures.keys()
 
 
+def test_an_annealed_start_teaches_fewer_and_fewer_images_and_their_maps_from_the_first_step(tmp_path: Path) -> None:
+    preparation = prepare(small_recipe(tmp_path, (2, 0, 0), losses=LossSettings(teacher="annealed")))
+    module = preparation.module
+    stage = module.stage.losses
+    assert (stage.ideal_attention, stage.annealed, stage.attention) == (True, True, True)
+    assert not module.is_oracle
+    batch = next(iter(preparation.data.train_dataloader()))
+    shares = [module.taught(batch, progress).float().mean().item() for progress in (0.0, 0.5, 1.0)]
+    assert (shares[0], shares[2]) == (1.0, 0.0)
+    query = module.model.scene_understanding.query.weight.clone()  # type: ignore[union-attr]
+    result = fit(preparation)
+    assert not torch.equal(query, module.model.scene_understanding.query.weight)  # type: ignore[union-attr]
+    assert result.best is not None  # validated with the predicted map: a result
+
+
+def test_an_image_that_is_not_taught_sees_its_own_map(tmp_path: Path) -> None:
+    preparation = prepare(small_recipe(tmp_path))
+    module, batch = preparation.module.eval(), next(iter(preparation.data.train_dataloader()))
+    taught = torch.tensor([True, False, True, False])
+    with torch.no_grad():
+        mixed = module.predict(module.model, batch, True, taught).depth
+        ideal, own = module.predict(module.model, batch, True).depth, module.predict(module.model, batch, False).depth
+    torch.testing.assert_close(mixed[taught], ideal[taught])
+    torch.testing.assert_close(mixed[~taught], own[~taught])
+    assert not torch.equal(ideal, own)
+
+
+def test_without_a_teacher_the_first_stage_is_as_the_second(tmp_path: Path) -> None:
+    recipe = small_recipe(tmp_path, losses=LossSettings(teacher="none"))
+    first, second, _ = recipe.plan(prepare(recipe).module.model.config)
+    assert (first.losses.ideal_attention, first.losses.attention) == (False, True)
+    assert second.losses.attention
+
+
+@pytest.mark.parametrize("balance", ["uncertainty", "gradients"])
+def test_what_balances_the_tasks_and_sigma_are_logged_and_move(tmp_path: Path, balance: Any) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    recipe = small_recipe(tmp_path, (0, 1, 1), losses=LossSettings(balance=balance))
+    preparation, _ = run(recipe)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    names = {f"train/factor_{task}" for task in ("depth", "segmentation")}
+    assert names | {"train/variance_depth", "train/variance_semantic"} <= set(events.Tags()["scalars"])
+    module = preparation.module
+    factors = torch.stack(list(module.loss.balance.monitored().values()))
+    assert not torch.equal(factors, torch.ones(2))
+    # Eight channels of upsampled features: neighbours are far closer than random vectors.
+    assert (module.loss.feature_variance() < 8).all()
+
+
 def test_the_median_depth_and_the_class_counts_are_the_training_sets(tmp_path: Path) -> None:
     preparation = prepare(small_recipe(tmp_path))
     dataset = open_dataset("synthetic", "train", label_set="nyu13", **ROOMS)

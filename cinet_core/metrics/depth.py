@@ -1,20 +1,16 @@
-"""Metrics of the paper (4.1): depth errors and accuracies, pixel accuracy and mean IoU.
-
-Each metric keeps one tensor of sums, so that a set can be scored in parts, by several processes, and without any
-training library.
-"""
+"""Metrics of depth (paper 4.1): errors and accuracies."""
 
 from __future__ import annotations
 
-import copy
 import math
-from typing import TypeVar
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 
-from cinet_core.evaluation.protocols import DepthProtocol
+from cinet_core.metrics.protocols import DepthProtocol
+from cinet_core.metrics.summed import SummedMetric
+
+__all__ = ["DELTA", "DEPTH_METRICS", "FURTHER_DEPTH_METRICS", "DepthMetrics", "depth_errors"]
 
 # Accuracy with threshold: delta_p counts pixels whose ratio to the truth is below 1.25^p.
 DELTA = 1.25
@@ -26,53 +22,10 @@ _ALL = (*DEPTH_METRICS, *FURTHER_DEPTH_METRICS)
 _SQUARE_ROOTS = ("rms", "rms_log", "silog")
 
 
-_Metric = TypeVar("_Metric", bound="SummedMetric")
-
-
-class SummedMetric:
-    """A metric that is a function of sums over the set.
-
-    Attributes:
-        sums: float64 or int64, on the CPU; those of two parts of a set add up.
-    """
-
-    sums: Tensor
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing was seen that counts."""
-        return not bool(self.sums.any())
-
-    def compute(self) -> dict[str, float]:
-        """The values by name; NaN where `is_empty`."""
-        raise NotImplementedError
-
-    def reset(self) -> None:
-        """Forget everything that was seen."""
-        self.sums.zero_()
-
-    def all_reduced(self: _Metric, device: torch.device | str = "cpu") -> _Metric:
-        """A copy that has seen what all processes of the group saw; a plain copy without a process group.
-
-        Each process calls it once, after its last image. An image that two processes saw counts twice: samplers that
-        pad the set to a multiple of the processes spoil the figures.
-
-        Args:
-            device: where the group's backend can reduce: "cpu" for gloo, this process's GPU for nccl.
-        """
-        reduced = copy.copy(self)
-        reduced.sums = self.sums.clone()
-        if dist.is_available() and dist.is_initialized():
-            sums = self.sums.to(device, copy=True)
-            dist.all_reduce(sums)
-            reduced.sums = sums.cpu()
-        return reduced
-
-
 class DepthMetrics(SummedMetric):
     """Depth metrics of a set under a protocol. Depth in metres, metric (not canonical).
 
-    >>> from cinet_core.evaluation.protocols import FULL
+    >>> from cinet_core.metrics.protocols import FULL
     >>> metrics = DepthMetrics(FULL)
     >>> metrics.update(torch.full((1, 4, 4), 2.2), torch.full((1, 4, 4), 2.0))
     >>> {name: round(value, 3) for name, value in metrics.compute().items() if name in ("delta1", "rms", "abs_rel")}
@@ -146,70 +99,6 @@ class DepthMetrics(SummedMetric):
             **dict(zip(_ALL, values.tolist(), strict=True)),
             "scale_ratio": scale.exp().item(),
             "scale_spread": (square - scale.square()).clamp(min=0).sqrt().item(),
-        }
-
-
-class SegmentationMetrics(SummedMetric):
-    """Pixel accuracy and mean IoU of a set, from one confusion matrix over all of it.
-
-    >>> metrics = SegmentationMetrics(num_classes=3)
-    >>> metrics.update(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 0, 255]))  # 255 is ignored
-    >>> {name: round(value, 3) for name, value in metrics.compute().items()}
-    {'pixel_accuracy': 0.667, 'mean_recall': 0.75, 'mean_iou': 0.5}
-
-    Args:
-        num_classes: C.
-
-    Attributes:
-        sums: (C, C) int64 confusion matrix: rows are true classes, columns predicted ones.
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        if num_classes < 1:
-            raise ValueError(f"num_classes is {num_classes}: it must be at least 1")
-        self.num_classes = num_classes
-        self.sums = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-
-    def update(self, prediction: Tensor, truth: Tensor) -> None:
-        """Add images.
-
-        Args:
-            prediction: integer class ids, of any shape; from logits by `predicted_labels`.
-            truth: integer class ids of the same shape; pixels with ids outside 0..C-1 (255) are void and ignored.
-
-        Raises:
-            ValueError: the shapes differ, or a prediction is no class where the truth is one.
-        """
-        if prediction.shape != truth.shape:
-            raise ValueError(f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} must agree in shape")
-        prediction, truth = prediction.detach().cpu().long(), truth.detach().cpu().long()
-        counted = (truth >= 0) & (truth < self.num_classes)
-        prediction, truth = prediction[counted], truth[counted]
-        if prediction.numel() and not 0 <= int(prediction.min()) <= int(prediction.max()) < self.num_classes:
-            raise ValueError(
-                f"predicted ids reach from {int(prediction.min())} to {int(prediction.max())}: every labelled pixel "
-                f"needs one of 0..{self.num_classes - 1}"
-            )
-        pairs = torch.bincount(truth * self.num_classes + prediction, minlength=self.num_classes**2)
-        self.sums += pairs.reshape(self.num_classes, self.num_classes)
-
-    def class_iou(self) -> Tensor:
-        """(C,) float64: intersection over union of each class; NaN for classes that do not occur in the truth."""
-        hits, true, predicted = self.sums.diagonal(), self.sums.sum(dim=1), self.sums.sum(dim=0)
-        return torch.where(true > 0, hits.double() / (true + predicted - hits), torch.nan)
-
-    def compute(self) -> dict[str, float]:
-        """The metrics, each in 0..1; NaN for a set without a labelled pixel.
-
-        Returns:
-            `pixel_accuracy`; `mean_recall`, the mean over classes of the share of their pixels that were found; and
-            `mean_iou`: the last two over the classes that occur in the truth.
-        """
-        hits, true = self.sums.diagonal().double(), self.sums.sum(dim=1)
-        return {
-            "pixel_accuracy": (hits.sum() / true.sum()).item(),
-            "mean_recall": (hits / true).nanmean().item(),
-            "mean_iou": self.class_iou().nanmean().item(),
         }
 
 
