@@ -24,8 +24,8 @@ NYUD_MT_PROTOCOL = (
     "too): rms over all valid pixels of the set, as our 'paper', with the package's own depth maps, no crop by Eigen "
     "and no clipping; mIoU is the mean over all 40 classes, also those that do not occur. MTI-Net is scored at "
     "480x640; InvPT and TaskPrompter on another copy, whose smaller images are padded to 448x576, depth below 80 m. "
-    "MTMamba and M2H compare themselves under it; their code was not read. Encoders: HRNet-W48 (MTI-Net), ViT-L "
-    "(InvPT, TaskPrompter), Swin-L (MTMamba), DINOv2 (M2H), so that more than the method differs"
+    "MTMamba and M2H are compared with these by their authors; their code was not read. Encoders differ as well: ViT-L "
+    "(InvPT, TaskPrompter), DINOv2 (M2H), so that more than the method does"
 )
 
 LABEL_SETS: Mapping[BenchmarkName, str] = {"nyu_depth_v2": "nyu40", "sun_rgbd": "sun37"}
