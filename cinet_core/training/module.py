@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,22 +15,19 @@ from cinet_core.data.sample import Batch
 from cinet_core.evaluation import AttentionMetrics, BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
+from cinet_core.losses.random_numbers import LARGEST, random_integers
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.tasks.learning import task_learning
 from cinet_core.training.batch_norm import freeze_statistics, normalised_together, synchronise
+from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
 STAGE_KEY = "cinet_stage"
-
-DIVERGED_REMEDY = (
-    "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
-    "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"
-)
 
 
 class CINetModule(lightning.LightningModule):
@@ -70,6 +66,7 @@ class CINetModule(lightning.LightningModule):
         self.validated: dict[str, Any] = {}
         self._stage_index = 0
         self._frozen: Sequence[Tensor] = []
+        self._divergence = DivergenceWatch()
         self._task_metrics = BatchMetrics(task_learning(model.config.tasks), model.config.num_classes, canonical_focal)
         self._attention_metrics = AttentionMetrics(model.config.num_classes)
 
@@ -151,8 +148,9 @@ class CINetModule(lightning.LightningModule):
             batch: with seeds that are new at every step.
             progress: of the stage, 0 (all images are taught) to 1 (none is).
         """
-        shares = [random.Random(f"taught:{int(seed)}").random() for seed in batch.random_seeds]
-        return torch.tensor([share >= progress for share in shares], device=batch.images.device)
+        # Not of the seed itself, from which the pair loss draws.
+        drawn = random_integers(~batch.random_seeds, 1, batch.images.device).squeeze(1)
+        return drawn.double() / LARGEST >= progress
 
     def batch_loss(
         self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
@@ -177,21 +175,18 @@ class CINetModule(lightning.LightningModule):
         """The total loss; every term is logged by name.
 
         Raises:
-            TrainingDivergedError: it is NaN or infinite.
+            TrainingDivergedError: it is NaN or infinite; on a GPU that of the step before (see `DivergenceWatch`).
         """
         stage = self.stage.losses
         losses = self.batch_loss(batch, stage, progress=self._progress(batch_index))
         if self.global_step % REBALANCE_EVERY == 0:
             self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
-        if not torch.isfinite(total):
-            terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
-            raise TrainingDivergedError(
-                f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; {DIVERGED_REMEDY}"
-            )
+        self._divergence.look_at(losses, f"step {self.global_step} (stage {stage.number})")
         logged = losses | self.loss.monitored(stage)
         self.log_dict({f"train/{name}": value.detach() for name, value in logged.items()}, batch_size=len(batch))
-        self.log("stage", float(stage.number), batch_size=len(batch))
+        # A tensor of the device: a number would be copied there, and waited for.
+        self.log("stage", total.new_full((), stage.number), batch_size=len(batch))
         # DistributedDataParallel waits for a gradient of every parameter, also of those that this stage leaves alone.
         return total + sum((0.0 * parameter.sum() for parameter in self._frozen), torch.zeros_like(total))
 
@@ -210,6 +205,10 @@ class CINetModule(lightning.LightningModule):
         """Step, then follow with the average: here, so that a checkpoint never holds the one without the other."""
         super().optimizer_step(*arguments, **options)
         self.average.update_parameters(self.model)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Start the copy and do not wait for it: the loader's batches lie in page-locked memory."""
+        return batch.to(device, non_blocking=True)
 
     def check_weights(self) -> None:
         """See that no weight has become NaN or infinite.
