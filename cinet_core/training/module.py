@@ -25,6 +25,7 @@ from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
+from cinet_core.training.recomputation import recompute_activations
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
 STAGE_KEY = "cinet_stage"
@@ -40,6 +41,8 @@ class CINetModule(lightning.LightningModule):
         settings: of the optimiser.
         canonical_focal: f_c in pixels of the network's input: metric depth = canonical * f_net / f_c.
         validate_every: epochs between two validations; the last epoch of each stage is always validated.
+        compiled: train the network through `torch.compile`.
+        recompute: see `recompute_activations`.
 
     Attributes:
         average: exponential average of the network's weights: what is validated and exported.
@@ -55,6 +58,8 @@ class CINetModule(lightning.LightningModule):
         settings: OptimizerSettings,
         canonical_focal: float,
         validate_every: int = 1,
+        compiled: bool = False,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -62,6 +67,7 @@ class CINetModule(lightning.LightningModule):
         self.plan = tuple(plan)
         self.settings = settings
         self.validate_every = validate_every
+        self.compiled, self.recompute = compiled, recompute
         self.average = ExponentialAverage(model, settings.average_decay)
         self.validated: dict[str, Any] = {}
         self._stage_index = 0
@@ -89,6 +95,11 @@ class CINetModule(lightning.LightningModule):
         together = normalised_together(self.settings.batch_size, processes, device)
         if together < self.settings.frozen_statistics_below:
             freeze_statistics(self.model.encoder)
+        # Last, and in place: what is exported, averaged and resumed from has the names that it has without.
+        if self.recompute:
+            recompute_activations(self.model)
+        if self.compiled:
+            self.model.compile(dynamic=False)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Fresh optimiser and schedule of the present stage."""
