@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.rooms.raycast.dataset import SyntheticRooms
 from cinet_core.rooms.raycast.renderer import Rendering
 from cinet_core.tasks.learning import task_learning
+from cinet_core.training.divergence import DivergenceWatch
+from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.optimization import Algorithm, ExponentialAverage, make_optimizer
 
 TASKS = ("depth", "segmentation", "normals", "boundaries")
@@ -74,6 +78,39 @@ def losses_of(model: Any, loss: MultiTaskLoss, batch: Batch, stage: Stage) -> di
     images = (batch.images.float() / 255 - model.image_mean) / model.image_std
     output = model(images, teacher_labels=batch.labels.long() if stage.ideal_attention else None)
     return loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
+
+
+def on_losses(watch: DivergenceWatch, total: float, step: int) -> None:
+    losses = {"depth": torch.full((), 2.0, device="cuda"), "total": torch.full((), total, device="cuda")}
+    watch.look_at(losses, f"step {step}")
+
+
+def test_a_run_that_diverged_on_the_device_ends_a_step_later() -> None:
+    with pretended_cuda() as waits:
+        watch = DivergenceWatch()
+        on_losses(watch, 1.0, 1)
+        on_losses(watch, float("nan"), 2)
+        with pytest.raises(TrainingDivergedError, match=r"not finite at step 2: depth 2, total nan; start anew"):
+            on_losses(watch, 1.0, 3)
+    assert waits == {"event": 2}, "of the steps before"
+
+
+TABLE = Path(__file__).parents[2] / "docs" / "gpu.md"
+ASKS = re.compile(r"torch\.cuda\.|\.type [!=]= \"c(uda|pu)\"|\"cuda\":|pin_memory")
+
+
+def test_every_module_that_asks_for_the_device_is_in_the_documentation() -> None:
+    root = TABLE.parents[1]
+    asking = {
+        str(path.relative_to(root)) for path in root.glob("cinet_core/**/*.py") if ASKS.search(path.read_text("utf-8"))
+    }
+    rows = [line.split("|")[1:4] for line in TABLE.read_text("utf-8").splitlines() if line.startswith("| `cinet_core/")]
+    listed = {module.strip(" `") for module, _, _ in rows}
+    assert asking == listed
+    for module, _, tests in rows:
+        named = re.findall(r"`(test/[^`]+)`", tests)
+        assert named, module
+        assert all((root / name).is_file() for name in named), module
 
 
 def here(value: Any) -> Any:

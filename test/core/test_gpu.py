@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,12 +207,11 @@ def test_rooms_are_the_cpus() -> None:
 
 
 @pytest.fixture
-def _one_process() -> Iterator[None]:
+def _lightning() -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
-    yield
 
 
-@pytest.mark.usefixtures("_one_process")
+@pytest.mark.usefixtures("_lightning")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_twenty_steps_and_on_from_where_they_were_stopped(
     tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch

@@ -126,8 +126,7 @@ class _PretendMode(TorchFunctionMode):
             if func is Tensor.numpy:
                 raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first")
             _waited("copy to the host")
-            here = func(first.here.detach() if not first.requires_grad else first.here)
-            return here
+            return func(first.here)
         if func is Tensor.pin_memory:
             return first
         if func is Tensor.to:
