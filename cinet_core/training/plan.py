@@ -44,7 +44,7 @@ class StageOutline:
         steps: of the optimiser.
         learning_rate: at its start.
         schedule: of the rate, see `StageSettings`.
-        attention: where the attention map comes from: "ideal", "predicted" or "none".
+        attention: where the attention map comes from: "ideal", "ideal, falling", "predicted" or "none".
         losses: names of the active terms.
         cost: of a step, where it was measured.
         hours: that all steps take then.

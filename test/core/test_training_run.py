@@ -130,7 +130,7 @@ def test_an_annealed_start_teaches_fewer_and_fewer_images_and_their_maps_from_th
     shares = [module.taught(batch, progress).float().mean().item() for progress in (0.0, 0.5, 1.0)]
     assert (shares[0], shares[2]) == (1.0, 0.0)
     query = module.model.scene_understanding.query.weight.clone()  # type: ignore[union-attr]
-    result = train(preparation)
+    result = fit(preparation)
     assert not torch.equal(query, module.model.scene_understanding.query.weight)  # type: ignore[union-attr]
     assert result.best is not None  # validated with the predicted map: a result
 
