@@ -38,7 +38,8 @@ if TYPE_CHECKING:
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
-    from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth, compare_odometry
+    from cinet_core.odometry.compare import compare_odometry
+    from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
     from cinet_core.progress import Progress
     from cinet_core.training.ablate import ablate
     from cinet_core.training.errors import TrainingError
@@ -84,7 +85,7 @@ else:
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
             "check_data": "cinet_core.data.check_data",
-            "compare_odometry": "cinet_core.odometry.comparison",
+            "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
             "export": "cinet_core.inference.export",

@@ -191,7 +191,7 @@ class LabelSet:
 
 
 def get_label_set(name: str) -> LabelSet:
-    """The label set of this name: "nyu40", "nyu13" or "sun37".
+    """The label set of this name, one of `LABEL_SETS`.
 
     >>> get_label_set("nyu13").name
     'nyu13'
@@ -218,6 +218,9 @@ def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _grouping(name: str, classes: tuple[str, ...], groups: Mapping[str, str], unknown: int | None = None) -> Grouping:
     """A grouping from ``group: its classes, by commas``; classes not in this label set are passed over."""
     group_of = {member.strip(): index for index, members in enumerate(groups.values()) for member in members.split(",")}
+    lacking = [label for label in classes if label not in group_of]
+    if lacking:
+        raise ValueError(f"grouping {name!r} has no group for {', '.join(lacking)}: add them to its table")
     return Grouping(name, tuple(groups), tuple(group_of[label] for label in classes), unknown)
 
 
@@ -246,4 +249,4 @@ SUN37 = _label_set(
 )
 NYU13 = _label_set("nyu13", tables.NYU13_CLASSES, structure=tables.STRUCTURE_GROUPS)
 LABEL_SETS: Mapping[str, LabelSet] = {label_set.name: label_set for label_set in (NYU40, NYU13, SUN37)}
-"""Every label set that is built in, by name: nyu40, nyu13, sun37."""
+"""Every label set that is built in, by name."""

@@ -15,7 +15,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, STATS, topics_of
-from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.msg import PerceptionStats

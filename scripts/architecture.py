@@ -1,16 +1,16 @@
-"""The diagrams of docs/architecture.md, from the text in this file and the imports of the code: `make docs`.
+"""The plan of the house, and the diagrams of docs/architecture.md: `make docs`.
 
-`FLOORS` is the plan of the house: a room imports from its own floor and from those below it, which a test holds the
-code to. `WAYS` are the steps that a frame, a training sample and a bag go through.
+`FLOORS` is the plan: a room imports from the rows below its own, which test/core/test_floors.py holds the code to.
+`WAYS` are the steps that a frame, a training sample and a bag go through.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from scripts.imports import ROOT, rooms
+from scripts.imports import GROUND, ROOT, modules, room
 
 ROOMS_FILE = ROOT / "docs" / "architecture_rooms.svg"
 WAYS_FILE = ROOT / "docs" / "architecture_ways.svg"
@@ -18,61 +18,77 @@ WAYS_FILE = ROOT / "docs" / "architecture_ways.svg"
 
 @dataclass(frozen=True)
 class Floor:
-    """A row of the plan.
+    """Rows of the plan, drawn as a band.
 
     Attributes:
         title: what its rooms have in common.
-        color: of the row.
-        rooms: what each is for, by name. One that the code does not have (yet, or any more) is not drawn.
+        color: of the band.
+        rows: from top to bottom; the name of each room, and what it is for. Those of a row do not know each other.
     """
 
     title: str
     color: str
-    rooms: dict[str, str]
+    rows: tuple[dict[str, str], ...]
 
 
 FLOORS = (
-    Floor(
-        "Entry points",
-        "#dbe9f6",
-        {
-            "cinet_ros": "nodes: messages in and out",
-            "cli": "the command cinet",
-        },
-    ),
+    Floor("Entry points", "#dbe9f6", ({"cinet_ros": "nodes: messages in and out", "cli": "the command cinet"},)),
     Floor(
         "Applications",
         "#e3f1e1",
-        {
-            "training": "recipes, on Lightning",
-            "evaluation": "scores and reports",
-            "odometry": "tracking on depth",
-            "mapping": "the semantic map",
-            "figures": "figures of the paper",
-            "frames": "folders and videos",
-            "bags": "no ROS needed",
-            "viewer": "Rerun recordings",
-            "benchmarks": "speed and memory",
-        },
+        (
+            {"training": "recipes, on Lightning", "odometry": "tracking on depth"},
+            {"evaluation": "scores and reports", "figures": "charts, by matplotlib", "viewer": "Rerun recordings"},
+            {
+                "mapping": "the semantic map",
+                "bags": "no ROS needed",
+                "frames": "folders and videos",
+                "rooms.pathtraced": "path-traced rooms",
+            },
+        ),
     ),
-    Floor("Inference", "#fdf0d5", {"inference": "predictor, deployable graph, backends, export"}),
+    Floor("Inference", "#fdf0d5", ({"inference": "predictor, deployable graph, backends, export"},)),
     Floor(
         "Building blocks",
         "#f6e0dc",
-        {
-            "losses": "pure functions",
-            "model": "Fig. 1, checkpoints",
-            "tasks": "outputs of each task",
-            "tasks.learning": "how each is learnt",
-            "metrics": "of depth, of labels",
-            "data": "data sets, images",
-            "rooms": "rendered rooms",
-            "messages": "ROS messages",
-            "visualize": "panels, clouds",
-        },
+        (
+            {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
+            {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
+            {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
+            {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
+            {
+                "metrics": "scores of each task",
+                "visualize": "depth, labels, clouds in colours",
+                "rooms": "vocabulary of the generators",
+            },
+        ),
     ),
-    Floor("Ground floor", "#e8e4f0", {"ground floor": "geometry, label sets, files, threads, progress"}),
+    Floor(
+        "Ground floor",
+        "#e8e4f0",
+        ({GROUND: "geometry, poses, label sets, files, threads, progress; without PyTorch"},),
+    ),
 )
+
+NOT_ON_A_ROBOT = frozenset(
+    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
+)
+"""What no module of `cinet_ros` imports, nor anything that it imports."""
+
+DOORS = frozenset(
+    {
+        ("data.frame_sources", "rooms.demo.room"),
+        ("data.registry", "rooms.raycast.scenes"),
+        ("mapping.posed_frames", "rooms.demo.room"),
+        ("viewer.poses", "rooms.demo.room"),
+        ("cli.data.render", "rooms.pathtraced.catalogue"),
+        ("cli.data.render", "rooms.pathtraced.frames"),
+        ("cli.data.render", "rooms.pathtraced.installation"),
+        ("cli.data.render", "rooms.pathtraced.run"),
+    }
+)
+"""Which modules of `cinet_core` import a generator of rooms, and what of it: within functions, where somebody asks for
+a synthetic source by name or to render rooms. These alone may run up."""
 
 WAYS = {
     "A frame, in the node": (
@@ -86,7 +102,7 @@ WAYS = {
     "A training sample": (
         ("SceneDataset", "image, depth, labels, K"),
         ("augmentation", "targets follow"),
-        ("canonical depth", "z · f_c / f"),
+        ("scaled depth", "z · f_c / f"),
         ("CINet", "depth, logits, attention"),
         ("MultiTaskLoss", "sum and count"),
         ("checkpoint", "averaged weights"),
@@ -104,7 +120,7 @@ WAYS = {
 WIDTH = 1000
 FONT = "font-family='Helvetica, Arial, sans-serif'"
 INK, ARROW, BOX = "#1f2933", "#52606d", "#ffffff"
-MARGIN, GAP, STEP, BOX_HEIGHT, MOST_IN_A_ROW = 16, 12, 22, 48, 7
+MARGIN, GAP, STEP, BOX_HEIGHT = 16, 12, 22, 48
 HEAD = (
     "<defs><marker id='head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' markerHeight='7' orient='auto'>"
     f"<path d='M0,0 L8,4 L0,8 z' fill='{ARROW}'/></marker></defs>"
@@ -134,48 +150,62 @@ def arrow(x: float, y: float, to_x: float, to_y: float) -> str:
     )
 
 
-def box(x: float, y: float, width: float, height: float, name: str, text: str) -> list[str]:
+def box(x: float, y: float, width: float, height: float, name: str, text: str, dashed: bool = False) -> list[str]:
     """A room or a step: its name, and what it is for."""
     middle = x + width / 2
+    line = f"stroke='{ARROW}'" + (" stroke-dasharray='5 4'" if dashed else "")
     return [
-        f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' rx='5' fill='{BOX}' stroke='{ARROW}'/>",
+        f"<rect x='{x:g}' y='{y:g}' width='{width:g}' height='{height:g}' rx='5' fill='{BOX}' {line}/>",
         label(middle, y + height / 2 - 3, name, 15, "bold"),
         label(middle, y + height / 2 + 14, text, 11),
     ]
 
 
-def rooms_diagram(known: set[str]) -> str:
-    """The floors from top to bottom, with the rooms that the code has.
+def check_plan(known: Iterable[str]) -> None:
+    """Hold the plan against the rooms that the code has.
 
     Raises:
-        ValueError: the code has a room that no floor names.
+        ValueError: the code has a room that no floor names, or a floor names one that is gone.
     """
-    planned = {name for floor in FLOORS for name in floor.rooms}
-    if known - planned:
-        raise ValueError(f"no floor of scripts/architecture.py names {sorted(known - planned)}: say what it is for")
+    planned, known = {name for floor in FLOORS for row in floor.rows for name in row}, set(known)
+    if new := known - planned:
+        raise ValueError(f"no floor of scripts/architecture.py names {sorted(new)}: say what it is for")
+    if gone := planned - known:
+        raise ValueError(f"scripts/architecture.py names {sorted(gone)}, which cinet_core does not have: take it out")
+
+
+def rooms_diagram() -> str:
+    """The floors from top to bottom."""
     parts: list[str] = []
     y = MARGIN
     for number, floor in enumerate(FLOORS):
-        names = [name for name in floor.rooms if name in known]
-        in_a_row = math.ceil(len(names) / math.ceil(len(names) / MOST_IN_A_ROW))
-        lines = [names[start : start + in_a_row] for start in range(0, len(names), in_a_row)]
-        height = 30 + len(lines) * (BOX_HEIGHT + GAP)
+        height = 30 + len(floor.rows) * (BOX_HEIGHT + GAP)
         parts += [
             f"<rect x='{MARGIN}' y='{y}' width='{WIDTH - 2 * MARGIN}' height='{height}' rx='6' fill='{floor.color}'/>",
             label(MARGIN + 12, y + 20, floor.title, 14, "bold", "start"),
         ]
-        for row, line in enumerate(lines):
-            width = (WIDTH - 2 * MARGIN - GAP) / len(line) - GAP
-            for column, name in enumerate(line):
+        for row, names in enumerate(floor.rows):
+            width = (WIDTH - 2 * MARGIN - GAP) / len(names) - GAP
+            for column, (name, text) in enumerate(names.items()):
                 x = MARGIN + GAP + column * (width + GAP)
-                parts += box(x, y + 30 + row * (BOX_HEIGHT + GAP), width, BOX_HEIGHT, name, floor.rooms[name])
+                top = y + 30 + row * (BOX_HEIGHT + GAP)
+                parts += box(x, top, width, BOX_HEIGHT, name, text, dashed=name in NOT_ON_A_ROBOT)
         y += height
         if number < len(FLOORS) - 1:
             middle = WIDTH / 2
             parts.append(arrow(middle, y + 2, middle, y + STEP - 3))
             parts += [label(middle + 10, y + STEP / 2 + 4, "imports from", 11, anchor="start")] if number == 0 else []
         y += STEP
-    return document(y - STEP + MARGIN, "The rooms of the code, and which stand on which", parts)
+    parts.append(
+        label(
+            MARGIN + 12,
+            y - 2,
+            "A room imports from the rows below its own. Dashed: no node needs it.",
+            11,
+            anchor="start",
+        )
+    )
+    return document(y + MARGIN - 4, "The rooms of the code, and which stand on which", parts)
 
 
 def ways_diagram() -> str:
@@ -195,6 +225,11 @@ def ways_diagram() -> str:
 
 
 def write() -> None:
-    """Write both diagrams."""
-    ROOMS_FILE.write_text(rooms_diagram(set(rooms())), encoding="utf-8")
+    """Write both diagrams.
+
+    Raises:
+        ValueError: as `check_plan`.
+    """
+    check_plan(map(room, modules()))
+    ROOMS_FILE.write_text(rooms_diagram(), encoding="utf-8")
     WAYS_FILE.write_text(ways_diagram(), encoding="utf-8")

@@ -35,7 +35,7 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import DEFAULT_CONFIG
-from cinet_core.visualize.panel import panel
+from cinet_core.tasks.panel import panel
 from cinet_core.visualize.ply import write_ply
 from scripts.demo_listener import OUTPUTS, Listener
 

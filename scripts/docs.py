@@ -17,7 +17,7 @@ from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import NYU40
 from cinet_core.parameters import markdown_table
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.visualize.panel import panel
+from cinet_core.tasks.panel import panel
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.parameters import Settings
 from cinet_ros.player.parameters import PlayerSettings

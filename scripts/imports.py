@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cinet_core", "cinet_ros")
-# What is drawn as a room of its own, or in another one than its folder.
-APART = {
-    "checkpoint": "model",
-    "model_metadata": "model",
-    "tasks.learning": "tasks.learning",
-    "evaluation.metrics": "metrics",
-    "evaluation.protocols": "metrics",
-}
+GROUND = "cinet_core/*.py"
+FILES = {"checkpoint": "checkpoint", "model_metadata": "checkpoint"}
+"""Files of `cinet_core` itself that need the network, and their room: all others are the ground floor."""
 
 
 def modules(packages: Iterable[str] = PACKAGES) -> dict[str, Path]:
@@ -42,26 +37,26 @@ def imports(path: Path, known: dict[str, Path], lazy: bool = True) -> set[str]:
     return found & known.keys()
 
 
-def room(module: str) -> str | None:
-    """The room that a module is in; None for the front door, `cinet_core` itself."""
+def room(module: str) -> str:
+    """The room that a module is in: a folder of `cinet_core`, or one within another that has files of its own."""
     package, *rest = module.split(".")
     if package != "cinet_core":
         return package
-    if not rest:
-        return None
-    apart = APART.get(rest[0]) or APART.get(".".join(rest[:2]))
-    return apart or (rest[0] if (ROOT / package / rest[0]).is_dir() else "ground floor")
+    folders = [part for number, part in enumerate(rest[:2]) if (ROOT / package / Path(*rest[: number + 1])).is_dir()]
+    if folders[:1] in (["rooms"], ["tasks"]):
+        return ".".join(folders)
+    return folders[0] if folders else FILES.get(rest[0] if rest else "", GROUND)
 
 
-def rooms() -> dict[str, set[str]]:
-    """Every room, and those that it imports from."""
-    known = modules()
-    found: dict[str, set[str]] = {}
-    for module, path in known.items():
-        here = room(module)
-        if here is not None:
-            used = {room(name) for name in imports(path, known)} - {None, here}
-            found.setdefault(here, set()).update(name for name in used if name is not None)
+def reached(start: Iterable[str], graph: Mapping[str, Iterable[str]]) -> set[str]:
+    """Every module that those of `start` import, and what these import, and so on; `start` among them."""
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        module = waiting.pop()
+        if module not in found:
+            found.add(module)
+            waiting += graph[module]
     return found
 
 

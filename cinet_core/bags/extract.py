@@ -17,8 +17,8 @@ from cinet_core.atomic_file import remove_unfinished, write_whole
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
-from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.depth_plausibility import DepthPlausibility
+from cinet_core.depth_image import depth_millimetres
 from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import swaps_red_and_blue
 

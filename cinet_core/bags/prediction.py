@@ -10,9 +10,9 @@ from pathlib import Path
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.run import Account, BagRun
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.inference.availability import TORCH
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import TORCH
 from cinet_core.messages.settings import OutputSettings
 from cinet_core.parameters import read_file
 from cinet_core.progress import SILENT, Progress

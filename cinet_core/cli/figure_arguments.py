@@ -43,7 +43,7 @@ def draw(figure: FigureKind, options: argparse.Namespace, **own: Any) -> int:
     """Draw a kind of figure and write it; returns the exit status.
 
     Args:
-        figure: its kind, see `cinet_core.figures.draw_figures`.
+        figure: its kind, see `cinet_core.draw_figures`.
         options: of `figure_parser`.
         own: arguments of this kind alone.
     """

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     low, high = camera.focal_range
     rows = {
         "network": f"{metadata.config.name}, encoder {metadata.config.encoder}",
+        "tasks": ", ".join(metadata.config.tasks),
         "label set": f"{metadata.label_set.name}, {len(metadata.label_set.classes)} classes",
         "weights": "RANDOM: predictions mean nothing" if metadata.random_weights else "trained",
         "trained at": f"{camera.width}x{camera.height}, focal length {low:g} to {high:g} px",

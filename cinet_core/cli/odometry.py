@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.odometry import ORB_SLAM3
-    from cinet_core.odometry.comparison import TRACKED_DEPTHS, compare_odometry
+    from cinet_core.odometry.compare import TRACKED_DEPTHS, compare_odometry
     from cinet_core.open3d_loading import Open3DError
 
     depths = TRACKED_DEPTHS if options.depth == "both" else (options.depth,)

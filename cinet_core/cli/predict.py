@@ -8,9 +8,6 @@ from pathlib import Path
 from cinet_core.cli.commands import UsageError
 from cinet_core.cli.frame_arguments import add_frame_arguments, problem
 
-KINDS = ("panel", "depth", "labels", "normals", "boundaries", "cloud")
-"""What is written for a frame."""
-
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """The parser of its arguments."""
@@ -22,7 +19,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add_frame_arguments(parser)
     parser.add_argument("--output", type=Path, default=Path("cinet_output"), metavar="DIR", help="(%(default)s)")
     parser.add_argument(
-        "--write", nargs="+", choices=KINDS, default=list(KINDS), metavar="KIND", help=f"of {', '.join(KINDS)} (all)"
+        "--write",
+        nargs="+",
+        metavar="KIND",
+        help="of panel, depth, labels, cloud, and by name further tasks that the network has (all)",
     )
     return parser
 
@@ -38,6 +38,15 @@ def run(options: argparse.Namespace) -> int:
         raise UsageError(found)
     if options.output.exists() and not options.output.is_dir():
         raise UsageError(f"--output {options.output} is a file: give a folder")
+    # Known here rather than by the parser: the tasks say what there is, and to read them takes what help goes without.
+    from cinet_core.inference.prediction import PREDICTION_FILES
+
+    kinds = options.write or PREDICTION_FILES
+    for kind in kinds:
+        if kind not in PREDICTION_FILES:
+            raise UsageError(
+                f"argument --write: invalid choice: {kind!r} (choose from {', '.join(map(repr, PREDICTION_FILES))})"
+            )
     from rich.console import Console
 
     from cinet_core.checkpoint import CheckpointError
@@ -62,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
                     fov=options.fov,
                     every=options.every,
                     limit=options.limit,
-                    kinds=options.write,
+                    kinds=kinds,
                     progress=progress,
                 )
         except (SourceError, CheckpointError, Open3DError, ValueError, OSError) as error:

@@ -21,7 +21,7 @@ from cinet_core.data.scannet import ScanNet
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
-from cinet_core.label_sets import get_label_set
+from cinet_core.label_sets import LabelSet, get_label_set
 
 READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
@@ -82,6 +82,24 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
             options[name] = get_label_set(options[name])
     _check_types(kind, dataset, options)
     return dataset(Path(root).expanduser(), split, **options)
+
+
+def open_for_network(
+    root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
+) -> SceneDataset:
+    """A split with the labels of a network.
+
+    Args:
+        root, split, kind: see `open_dataset`.
+        options: of the data set's class.
+        label_set: of the network.
+
+    Raises:
+        SourceError, ValueError: as `open_dataset`; or the options decide what the network decides.
+    """
+    if "label_set" in options:
+        raise ValueError(f"option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
+    return open_dataset(root, split, kind, **options, label_set=label_set)
 
 
 def resolved_kind(root: Path | str, kind: str = "auto") -> str:

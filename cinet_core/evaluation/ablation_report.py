@@ -13,7 +13,8 @@ from typing import Any
 from cinet_core.atomic_file import write_whole
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
-from cinet_core.tasks import DEFAULT_TASKS, DEPTH, SEGMENTATION, TASKS, MetricSpec
+from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 
 Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.figures`."""

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from cinet_core.evaluation.metrics import DELTA, DepthMetrics
-from cinet_core.evaluation.protocols import FULL
 from cinet_core.evaluation.tables import TextTable, number, percent
+from cinet_core.metrics.depth import DELTA, DepthMetrics
+from cinet_core.metrics.protocols import FULL
 
 __all__ = ["FrameScale", "RatioHistogram", "ScaleReport", "ScaleStudy"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cinet_core.evaluation.protocols import LabelOrder
+from cinet_core.metrics.protocols import LabelOrder
 
 
 @dataclass(frozen=True)

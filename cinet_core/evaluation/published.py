@@ -1,7 +1,7 @@
 """Published figures to stand beside our own: as printed, with their source. Nothing here was measured by us.
 
 Of the paper "CI-Net: a Joint Task learning Network using Contextual Information", Tables 1 to 5, and of later joint
-models. Ratios are fractions where the paper prints percent, as in metrics.py.
+models. Ratios are fractions where the paper prints percent, as in `cinet_core.metrics`.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.data.nyu_depth_v2 import NyuDepthV2
-from cinet_core.data.registry import open_dataset
+from cinet_core.data.registry import open_for_network
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.label_sets import LabelSet
 
-__all__ = ["open_for_network", "open_scored"]
+__all__ = ["open_scored"]
 
 
 def open_scored(
@@ -33,21 +33,3 @@ def open_scored(
     if "depth" in options:
         raise ValueError("option depth: the protocols decide it, 'paper' reads filled and 'eigen' raw; leave it out")
     return dataset, open_for_network(root, split, kind, {**options, "depth": "raw"}, label_set)
-
-
-def open_for_network(
-    root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
-) -> SceneDataset:
-    """A split with the labels of a network.
-
-    Args:
-        root, split, kind: see `open_dataset`.
-        options: of the data set's class.
-        label_set: of the network.
-
-    Raises:
-        SourceError, ValueError: as `open_dataset`; or the options decide what the network decides.
-    """
-    if "label_set" in options:
-        raise ValueError(f"option label_set: the checkpoint decides it, {label_set.name!r}; leave it out")
-    return open_dataset(root, split, kind, **options, label_set=label_set)

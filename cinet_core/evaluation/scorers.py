@@ -12,9 +12,10 @@ from torch import Tensor
 
 from cinet_core.data.sample import Sample
 from cinet_core.evaluation.evaluation import DepthScore, LabelScore, TaskScore
-from cinet_core.evaluation.metrics import DepthMetrics, SegmentationMetrics
-from cinet_core.evaluation.protocols import DepthProtocol, LabelOrder, predicted_labels, resized_labels
 from cinet_core.evaluation.stability import PosedFrame
+from cinet_core.metrics.depth import DepthMetrics
+from cinet_core.metrics.protocols import DepthProtocol, LabelOrder, predicted_labels, resized_labels
+from cinet_core.metrics.segmentation import SegmentationMetrics
 from cinet_core.tasks.learning.base import TaskLearning
 
 __all__ = ["DEPLOYED", "LABEL_ORDERS", "DepthScorer", "LabelScorer", "Predicted", "ScoredFrame", "Scorer", "TaskScorer"]

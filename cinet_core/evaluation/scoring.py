@@ -11,13 +11,15 @@ from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import Split
-from cinet_core.evaluation.evaluate import BackendFor, evaluate_model
+from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.report import DataOrigin, Report
 from cinet_core.evaluation.scored_data import open_scored
+from cinet_core.evaluation.scores import BackendFor
+from cinet_core.inference.availability import TORCH, check_backend, resolve_precision
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import AUTO, FLOAT32
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.selection import TORCH, check_backend, resolve_precision, select
+from cinet_core.inference.selection import select
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.progress import SILENT, Progress
 

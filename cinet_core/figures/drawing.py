@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from cinet_core.checkpoint import named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
+from cinet_core.data.registry import open_for_network
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset, Split
-from cinet_core.evaluation.scored_data import open_for_network
 from cinet_core.figures import attention as attention_figures
 from cinet_core.figures import comparison
 from cinet_core.figures import features as feature_figures

@@ -10,10 +10,10 @@ from pathlib import Path
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.frame_sources import Frame, open_source
 from cinet_core.frames.each_frame import FrameCamera, each_frame
+from cinet_core.inference.availability import TORCH
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.prediction import PREDICTION_FILES, RANDOM_WARNING, Prediction
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import TORCH
 from cinet_core.open3d_loading import load_open3d
 from cinet_core.progress import SILENT, Progress
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.inference.availability import TORCH
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import TORCH
 from cinet_core.threads import use_threads
 
 __all__ = ["load"]

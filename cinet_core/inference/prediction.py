@@ -155,7 +155,7 @@ class Prediction:
         Raises:
             ValueError: there is no image, or there are no classes.
         """
-        from cinet_core.visualize.panel import panel
+        from cinet_core.tasks.panel import panel
 
         if self.image is None:
             raise ValueError("this prediction holds no image to be shown: take one of Predictor")

@@ -16,13 +16,14 @@ import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
+from cinet_core.inference.availability import TORCH, check_backend, lacking, resolve_precision
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.image_batch import check_batch, stacked
 from cinet_core.inference.prediction import Prediction
-from cinet_core.inference.selection import TORCH, check_backend, lacking, needs_preparation, resolve_precision, select
+from cinet_core.inference.selection import needs_preparation, select
 from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import MIN_IMAGE_SIZE

@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from cinet_core.tasks import DEFAULT_TASKS, task_specs
+from cinet_core.model.config import DEFAULT_TASKS
 
 __all__ = [
     "STAGES",
@@ -55,9 +55,12 @@ class LossWeights:
         for name, value in (values | values.pop("tasks")).items():
             if not math.isfinite(value) or value < 0:
                 raise ValueError(f"loss weight {name} is {value!r}: it must be finite and not negative")
-        for task in task_specs(self.tasks):
-            if task.name in DEFAULT_TASKS:
-                raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
+        if self.tasks:
+            from cinet_core.tasks import task_specs  # takes OpenCV, which help on a recipe does without
+
+            for task in task_specs(self.tasks):
+                if task.name in DEFAULT_TASKS:
+                    raise ValueError(f"tasks names {task.name!r}: its loss weight is called {task.name} itself")
 
 
 @dataclasses.dataclass(frozen=True)

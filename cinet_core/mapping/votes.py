@@ -25,9 +25,6 @@ COUNTS = CANDIDATES + 1
 FULL = 32767 - 255
 """A sum from which on one more vote might not fit into 16 bits with a sign."""
 
-BYTES = CANDIDATES + 2 * COUNTS
-"""A voxel's."""
-
 
 @dataclass(frozen=True)
 class Votes:

@@ -19,7 +19,7 @@ MAX_ATTENTION_LOGIT = 50.0
 # Class ids are published as uint8 with 255 for "unlabelled".
 MAX_CLASSES = 255
 DEFAULT_TASKS = ("depth", "segmentation")
-"""What the paper's network has, and every network here."""
+"""What the paper's network has, and every network here: names of `cinet_core.tasks.TASKS`."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 >>> [task.name for task in TASKS[:2]]
 ['depth', 'segmentation']
->>> output_names(DEFAULT_TASKS)
+>>> output_names(("depth", "segmentation"))
 ('depth', 'labels', 'confidence')
 """
 
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.depth import DEPTH
 from cinet_core.tasks.normals import NORMALS
@@ -33,7 +32,6 @@ from cinet_core.tasks.spec import (
 
 __all__ = [
     "BOUNDARIES",
-    "DEFAULT_TASKS",
     "DEPTH",
     "NORMALS",
     "SEGMENTATION",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from cinet_core.tasks.spec import (
@@ -50,6 +49,8 @@ def draw_boundaries(image: Array, boundaries: Array) -> Array:
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Boundaries over the image."""
+    import cv2
+
     height, width = settings.image.shape[:2]
     boundaries = cv2.resize(outputs["boundaries"], (width, height), interpolation=cv2.INTER_AREA)
     # Dimmed, so that red stands out on any image.

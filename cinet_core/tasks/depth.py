@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from cinet_core.tasks.spec import (
@@ -37,13 +36,15 @@ def _adjust(outputs: dict[str, Array], settings: OutputSettings) -> None:
 
 
 def _millimetres(outputs: Outputs) -> Array:
-    from cinet_core.data.depth_image import depth_millimetres
+    from cinet_core.depth_image import depth_millimetres
 
     return depth_millimetres(outputs["depth"])
 
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Depth in colours beside their scale."""
+    import cv2
+
     from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 
     depth = outputs["depth"]

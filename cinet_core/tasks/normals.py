@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 
 from cinet_core.tasks.spec import (
@@ -52,6 +51,8 @@ def _stored(outputs: Outputs) -> Array:
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Normals in colours."""
+    import cv2
+
     height, width = settings.image.shape[:2]
     colors = cv2.resize(colorize_normals(outputs["normals"]), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return [Tile("normals: red right, green up, blue towards us", (colors,))]

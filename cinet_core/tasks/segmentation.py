@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from cinet_core.label_sets import UNLABELLED
@@ -39,12 +38,16 @@ def _adjust(outputs: dict[str, Array], settings: OutputSettings) -> None:
 
 
 def _fill_mask(buffer: ImageBuffer, result: Result, settings: OutputSettings, label_set: LabelSet) -> None:
+    import cv2
+
     table = np.zeros(256, dtype=np.uint8)
     table[label_set.ids(name for name in settings.mask_classes if name)] = 1
     buffer.fill(cv2.LUT(result["labels"], table), result.header)
 
 
 def _fill_overlay(buffer: ImageBuffer, result: Result, settings: OutputSettings, label_set: LabelSet) -> None:
+    import cv2
+
     opacity = settings.overlay_opacity
     cv2.addWeighted(result.image, 1.0 - opacity, result.color, opacity, 0.0, dst=buffer.array)
     buffer.message.header = result.header
@@ -52,6 +55,8 @@ def _fill_overlay(buffer: ImageBuffer, result: Result, settings: OutputSettings,
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Labels in their colours beside the classes, and over the image."""
+    import cv2
+
     from cinet_core.visualize.labels import colorize_labels, legend, overlay
 
     height, width = settings.image.shape[:2]

@@ -2,6 +2,9 @@
 
 A task is two objects: a `TaskSpec`, here and in one file a task beside this one, and a `TaskLearning`
 (`cinet_core.tasks.learning`), which trains and deploys it.
+
+Launch files read the topics of the tasks in the system's Python, where there may be no OpenCV: what needs it imports it
+where it is called.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.losses.recipe import Balance, Teacher
-from cinet_core.tasks import DEFAULT_TASKS, TASKS
+from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks import TASKS
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
 from cinet_core.training.settings import Recipe, StageSettings, StagesSettings

@@ -17,8 +17,9 @@ from cinet_core.figures.image_grid import image_grid, image_height, show_labels
 from cinet_core.figures.observer import Projections
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINetOutput
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.model.encoder import FEATURE_STRIDE
-from cinet_core.tasks import DEFAULT_TASKS, RenderSettings
+from cinet_core.tasks import RenderSettings
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning, channels_last
 
 TILE = 160

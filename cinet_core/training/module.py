@@ -12,10 +12,11 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from cinet_core.data.sample import Batch
-from cinet_core.evaluation import AttentionMetrics, BatchMetrics
+from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
 from cinet_core.losses.random_numbers import LARGEST, random_integers
+from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels

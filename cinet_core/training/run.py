@@ -181,7 +181,7 @@ def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
 
 
 def _quiet() -> None:
-    """Silence the notes of Lightning that do not hold here; `print_plan` and `ProgressLines` say what is to be said."""
+    """Silence the notes of Lightning that do not hold here; the plan and `ProgressLines` say what is to be said."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for text in (

@@ -22,7 +22,6 @@ from cinet_core.losses.recipe import (
     VarianceStart,
 )
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
-from cinet_core.tasks import task_specs
 from cinet_core.training.settings_data import DataSettings
 
 Algorithm = Literal["sgd", "adamw"]
@@ -58,7 +57,10 @@ class ModelSettings:
         """Raise ValueError on a depth that is none, or an unknown task."""
         if self.initial_depth is not None and not 0 < self.initial_depth < math.inf:
             raise ValueError(f"initial_depth is {self.initial_depth}: it must be above 0 metres, or null")
-        task_specs(self.tasks or ())
+        if self.tasks:
+            from cinet_core.tasks import task_specs  # takes OpenCV, which help on a recipe does without
+
+            task_specs(self.tasks)
 
 
 @dataclass(frozen=True)

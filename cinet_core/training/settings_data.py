@@ -47,7 +47,7 @@ class DataSettings:
         kind: a name in `DATASETS` (docs/training.md); auto goes by what is there.
         options: of the data set's class, for example {depth: raw, validation_fraction: 0.05}.
         mix: further sets, each with its probability; the main set takes the rest.
-        label_set: that all labels are mapped to (nyu40, nyu13, sun37); None: that of the main set.
+        label_set: that all labels are mapped to, one of `LABEL_SETS`; None: that of the main set.
         width: of the network's input, pixels.
         height: of the network's input, pixels.
         canonical_focal: f_c, pixels at that width; None: 525 at a width of 640, in proportion.

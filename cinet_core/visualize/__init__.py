@@ -6,7 +6,6 @@ Charts and the figures of a paper are in `cinet_core.figures`, which needs matpl
 from cinet_core.visualize.cloud import render_cloud
 from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
 from cinet_core.visualize.labels import colorize_labels, legend, overlay, wide_legend
-from cinet_core.visualize.panel import panel
 from cinet_core.visualize.picture_file import write_picture
 from cinet_core.visualize.ply import write_ply
 
@@ -17,7 +16,6 @@ __all__ = [
     "depth_scale_bar",
     "legend",
     "overlay",
-    "panel",
     "render_cloud",
     "wide_legend",
     "write_picture",

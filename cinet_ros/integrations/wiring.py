@@ -1,5 +1,5 @@
 """Which of our topics each consumer's inputs are remapped to. Facts only: what a consumer demands of them, and the
-source lines that say so, is in test/contract/test_integrations.py.
+source lines that say so, is in test/support/consumer_demands.py.
 
 Everything comes from one camera and one frame, so that sizes, stamps and frame_id are equal. `rgb/image_rect` is the
 image that depth and labels belong to: the camera's own topic may have another size, or lens distortion.

@@ -16,10 +16,10 @@ from pathlib import Path
 import torch
 
 from cinet_core.checkpoint import random_checkpoint
+from cinet_core.inference.availability import lacking
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import HALF
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.selection import lacking
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend, _CudaGraph, resolve_device
 from scripts.benchmarks import machine
 from scripts.benchmarks.network import Timed

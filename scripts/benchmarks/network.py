@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.inference.availability import TORCH
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.selection import TORCH
 from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import SceneUnderstanding

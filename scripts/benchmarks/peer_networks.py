@@ -24,7 +24,7 @@ from cinet_core.checkpoint import TrainingCamera
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.resampling import NearestResize
 from cinet_core.model.cinet import CINet, CINetOutput
-from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks.learning import task_learning
 from cinet_core.tasks.learning.label_decision import decide
 

@@ -16,12 +16,12 @@ from pathlib import Path
 import torch
 
 from cinet_core.checkpoint import Checkpoint, random_checkpoint
+from cinet_core.inference.availability import TORCH
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import INT8
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import export_onnx
 from cinet_core.inference.quantization import quantize_in_child
-from cinet_core.inference.selection import TORCH
 from cinet_core.inference.torch_backend import TorchBackend
 from scripts.benchmarks.peer_networks import PEERS, Peer
 from scripts.benchmarks.roofline import cost_of

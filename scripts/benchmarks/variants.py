@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from cinet_core.checkpoint import Checkpoint
+from cinet_core.inference.availability import COMPILED, TORCH, lacking
 from cinet_core.inference.backend import Backend, Floats, Images
 from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError
 from cinet_core.inference.runtimes import RUNTIMES
-from cinet_core.inference.selection import COMPILED, TORCH, lacking
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 from scripts.benchmarks.run import Run
 

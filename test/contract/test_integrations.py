@@ -22,13 +22,7 @@ from cinet_ros.integrations import wiring
 from cinet_ros.parameters import Settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "integrations"
-WIRINGS = {
-    "rtabmap": wiring.RTABMAP,
-    "hydra": wiring.HYDRA,
-    "nvblox": wiring.NVBLOX,
-    "nav2": wiring.NAV2,
-    "kimera": wiring.KIMERA,
-}
+WIRINGS = {name: getattr(wiring, name.upper()) for name in CONSUMERS}
 LABEL_INFO = "semantic/label_info"
 WIDTH, HEIGHT = 160, 120
 FRAME_ID = "front_camera_optical_frame"

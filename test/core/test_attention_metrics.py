@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from cinet_core.evaluation import AttentionMetrics
 from cinet_core.losses.attention import attention_loss
+from cinet_core.metrics import AttentionMetrics
 
 CLASSES = 4
 VOID = 255

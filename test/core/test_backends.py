@@ -19,7 +19,9 @@ from tiny_network import tiny_checkpoint
 from cinet_core import threads
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
-from cinet_core.inference import selection
+from cinet_core.inference import availability, selection
+from cinet_core.inference.agreement import FLOAT16, difference
+from cinet_core.inference.availability import COMPILED, TORCH, lacking
 from cinet_core.inference.backend import BackendOutput
 from cinet_core.inference.background import BackgroundBackend, preparing
 from cinet_core.inference.choices import BACKENDS
@@ -28,16 +30,7 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.runtimes import RUNTIMES, openvino_has_bfloat16
-from cinet_core.inference.selection import (
-    CANDIDATES,
-    COMPILED,
-    FLOAT16,
-    TORCH,
-    difference,
-    lacking,
-    needs_preparation,
-    select,
-)
+from cinet_core.inference.selection import CANDIDATES, needs_preparation, select
 from cinet_core.inference.torch_backend import TorchBackend
 
 IMAGE, NETWORK = (96, 128), (48, 64)
@@ -233,7 +226,7 @@ def test_half_precision_is_near(name: str, checkpoint: Checkpoint, graph: Deploy
 
 @needs_onnx
 def test_half_precision_without_the_instructions_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "openvino_has_bfloat16", lambda: False)
+    monkeypatch.setattr(availability, "openvino_has_bfloat16", lambda: False)
     with pytest.raises(ValueError, match="no bfloat16 instructions: set precision to float32"):
         Predictor(tiny_checkpoint(), "cpu", backend="openvino", precision="half")
 

@@ -29,7 +29,7 @@ from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU40
 from cinet_core.messages.planes import read_compressed_depth, read_depth
 from cinet_core.messages.topics import TOPICS, topics_of
-from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.model.config import DEFAULT_TASKS
 
 FOREIGN = TOPICS.keys() - topics_of(DEFAULT_TASKS)
 OWN = [topic for topic in BY_DEFAULT if topic not in FOREIGN]  # what these weights have

@@ -165,7 +165,7 @@ def test_peak_memory_is_that_of_the_call_alone() -> None:
 
 def test_plots_have_points_and_law_on_logarithmic_axes() -> None:
     pytest.importorskip("matplotlib", reason="charts are an extra: pip install 'cinet[charts]'")
-    from cinet_core.benchmarks.log_plot import Series, log_plots
+    from scripts.benchmarks.log_plot import Series, log_plots
 
     x, y = [1e4, 1e5, 1e6], [2.0, 21.0, 190.0]
     one = Series("time", "pixels", "ms", x, y, power_law(x, y), "exponent 0.99")

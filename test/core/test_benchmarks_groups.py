@@ -201,7 +201,7 @@ def test_a_peer_predicts_at_the_size_of_the_image(tmp_path: Path) -> None:
     graph = PEERS[0].graph(tmp_path, (64, 96), (64, 96))
     with torch.inference_mode():
         output = graph(torch.zeros(1, 64, 96, 3, dtype=torch.uint8), torch.ones(1, 4))
-    assert {tuple(part.shape) for part in output} == {(1, 64, 96)}
+    assert {tuple(part.shape) for part in output.values()} == {(1, 64, 96)}
 
 
 def test_weights_of_a_peer_do_not_fade_to_subnormal_numbers() -> None:

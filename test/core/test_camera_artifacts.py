@@ -372,7 +372,7 @@ def test_images_of_the_wrong_kind_are_refused(image: torch.Tensor) -> None:
         apply_artifacts(image, FAULTLESS)
 
 
-def test_limits_come_from_recipes() -> None:
+def test_limits_come_from_recipes(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("jsonargparse", reason="training is an extra: pip install 'cinet[train]'")
     from cinet_core.cli.train import parser
 
@@ -384,5 +384,7 @@ def test_limits_come_from_recipes() -> None:
     read = augmentation("data.augmentation.artifacts={noise: 0.05, jpeg: 60, probabilities: {noise: 0.4}}")
     expected = CameraArtifacts(noise=0.05, jpeg=60, probabilities=ArtifactProbabilities(noise=0.4))
     assert read == dataclasses.asdict(Augmentation(artifacts=expected))
-    with pytest.raises(ValueError, match="artifacts jpeg is 99"):
+    with pytest.raises(SystemExit) as ended:
         augmentation("data.augmentation.artifacts.jpeg=99")
+    assert ended.value.code == 2
+    assert "artifacts jpeg is 99" in capsys.readouterr().err

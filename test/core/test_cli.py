@@ -15,7 +15,7 @@ from tiny_network import CAMERA, tiny_checkpoint
 from cinet_core import __version__
 from cinet_core.checkpoint import read_metadata, save_checkpoint
 from cinet_core.cli import main
-from cinet_core.data.depth_image import depth_millimetres
+from cinet_core.depth_image import depth_millimetres
 from cinet_core.rooms.demo.room import SyntheticRoom
 
 

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cinet_core.cli import main
-from cinet_core.inference.selection import lacking
+from cinet_core.inference.availability import lacking
 from cinet_core.rooms.demo.room import SyntheticRoom
 
 

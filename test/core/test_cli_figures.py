@@ -139,7 +139,7 @@ def test_frames_are_looked_up_before_they_are_counted(folder: Path, tmp_path: Pa
 def test_without_matplotlib_the_extra_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(("cinet_core.figures", "cinet_core.cli.figures_run"))]:
+    for name in [name for name in sys.modules if name.startswith(("cinet_core.figures", "cinet_core.cli.figures"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as where it is not installed
     assert run("panels", "random", "--data", "synthetic") == 2

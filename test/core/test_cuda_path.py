@@ -19,11 +19,12 @@ from tiny_network import CAMERA, tiny_checkpoint
 
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.data.sample import Batch
-from cinet_core.evaluation import AttentionMetrics, BatchMetrics
+from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.losses import STAGES, MultiTaskLoss, Stage
 from cinet_core.losses.consistency import MEASURED_BATCHES
+from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.rooms.raycast.dataset import SyntheticRooms
 from cinet_core.rooms.raycast.renderer import Rendering

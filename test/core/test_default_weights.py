@@ -15,9 +15,10 @@ import torch
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, read_metadata, weights_path
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.evaluate import evaluate_model
+from cinet_core.inference.availability import lacking
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import lacking, select
+from cinet_core.inference.selection import select
 from cinet_core.label_sets import NYU40
 from cinet_core.weights_file import read_header
 

@@ -32,4 +32,4 @@ def test_where_a_reader_benefits_there_is_an_example() -> None:
     names = set(modules_with_examples())
     for name in ("load", "Prediction", "Intrinsics", "get_label_set", "read_metadata", "evaluate", "fuse_map"):
         assert getattr(cinet_core, name).__module__ in names, name
-    assert {"cinet_core.losses.depth", "cinet_core.losses.segmentation", "cinet_core.evaluation.metrics"} <= names
+    assert {"cinet_core.losses.depth", "cinet_core.losses.segmentation", "cinet_core.metrics.depth"} <= names

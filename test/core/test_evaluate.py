@@ -23,14 +23,16 @@ from cinet_core.data.folder import FolderDataset
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.sample import Sample, collate
 from cinet_core.data.transforms import TrainingTransform
-from cinet_core.evaluation import EIGEN, PAPER, BatchMetrics
-from cinet_core.evaluation.evaluate import EvaluationGraph, evaluate_model, protocols_for
+from cinet_core.evaluation import BatchMetrics
+from cinet_core.evaluation.evaluate import evaluate_model, protocols_for
 from cinet_core.evaluation.evaluation import Evaluation
+from cinet_core.evaluation.evaluation_graph import EvaluationGraph
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU13, NYU40
+from cinet_core.metrics import EIGEN, PAPER
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.tasks import DEFAULT_TASKS
 from cinet_core.tasks.learning import task_learning
 
 CAMERA = TrainingCamera(width=96, height=72, canonical_focal=80.0)

@@ -1,55 +1,16 @@
-"""The house has floors: a room imports from the floors below it, and generators have few doors (CONTRIBUTING.md)."""
+"""The code keeps to its plan: a room imports from the rows below its own, and generators of rooms have few doors."""
 
 from __future__ import annotations
 
 import pytest
 
-from scripts.imports import PACKAGES, imports, modules
-
-GROUND = "ground floor"
-FLOORS: tuple[tuple[str, ...], ...] = (
-    (GROUND,),
-    ("model", "messages", "visualize", "rooms.vocabulary"),
-    ("checkpoint", "losses", "rooms.demo"),
-    ("data",),
-    ("inference", "viewer", "rooms.raycast"),
-    ("bags", "figures", "mapping", "rooms.pathtraced"),
-    ("evaluation",),
-    ("odometry", "training"),
-    ("cli",),
-)
-"""Rooms of `cinet_core`, each floor above those before it. Those of one floor do not know each other.
-
-The ground floor has all files of `cinet_core` itself but for those of `FILES`.
-"""
-
-FILES = {"checkpoint": "checkpoint", "model_metadata": "checkpoint"}
-"""Files of `cinet_core` that need the network, and their room."""
-
-DOORS = {
-    ("data.frame_sources", "rooms.demo.room"),
-    ("data.registry", "rooms.raycast.scenes"),
-    ("mapping.posed_frames", "rooms.demo.room"),
-    ("viewer.poses", "rooms.demo.room"),
-    ("cli.data_render", "rooms.pathtraced.catalogue"),
-    ("cli.data_render", "rooms.pathtraced.frames"),
-    ("cli.data_render", "rooms.pathtraced.installation"),
-    ("cli.data_render", "rooms.pathtraced.run"),
-}
-"""Who imports a generator, and what of it: where somebody asks for a synthetic source by name, or to render rooms."""
-
-NOT_ON_A_ROBOT = {"losses", "evaluation", "training", "cli", "rooms.demo", "rooms.raycast", "rooms.pathtraced"}
-"""What `cinet_ros` does without; the player has its synthetic source from `data.frame_sources`."""
+from scripts import architecture
+from scripts.architecture import DOORS, FLOORS, NOT_ON_A_ROBOT
+from scripts.imports import PACKAGES, imports, modules, reached, room
 
 CORE = "cinet_core."
-
-
-def room_of(name: str) -> str:
-    """The room of a module of cinet_core."""
-    first, _, rest = name.removeprefix("cinet_core").removeprefix(".").partition(".")
-    if first == "rooms" and rest:
-        return f"rooms.{rest.partition('.')[0]}"
-    return first if any(first in rooms for rooms in FLOORS[1:]) else FILES.get(first, GROUND)
+ROWS = [row for floor in reversed(FLOORS) for row in reversed(floor.rows)]
+HEIGHT = {name: height for height, row in enumerate(ROWS) for name in row}
 
 
 @pytest.fixture(scope="module")
@@ -59,39 +20,38 @@ def graph() -> dict[str, set[str]]:
     return {name: imports(path, known) for name, path in known.items()}
 
 
-@pytest.fixture(scope="module")
-def core(graph: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The same within cinet_core."""
-    return {name: found for name, found in graph.items() if name.partition(".")[0] == "cinet_core"}
+def test_the_plan_has_every_room_and_no_other() -> None:
+    architecture.check_plan(map(room, modules()))
+    rooms = [name for row in ROWS for name in row]
+    assert len(rooms) == len(set(rooms))
 
 
-def test_every_room_has_its_floor(core: dict[str, set[str]]) -> None:
-    """A new folder is to be named in FLOORS; one that is gone, no more."""
-    folders = {name.split(".")[1] for name in core if name.count(".") > 1} - {"rooms", "weights"}
-    generators = {f"rooms.{name.split('.')[2]}" for name in core if name.startswith("cinet_core.rooms.")}
-    assert folders | generators | {GROUND, *FILES.values()} == {room for rooms in FLOORS for room in rooms}
+def test_a_room_that_is_not_on_the_plan_is_named() -> None:
+    with pytest.raises(ValueError, match="cellar"):
+        architecture.check_plan({*HEIGHT, "cellar"})
+    with pytest.raises(ValueError, match="losses"):
+        architecture.check_plan(HEIGHT.keys() - {"losses"})
 
 
-def test_no_arrow_runs_back_up(core: dict[str, set[str]]) -> None:
-    floor = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+def test_no_arrow_runs_back_up(graph: dict[str, set[str]]) -> None:
     arrows = [
         f"{one} -> {other}"
-        for one, found in core.items()
+        for one, found in graph.items()
         for other in found
-        if (above := room_of(one)) != (below := room_of(other))
-        and floor[above] <= floor[below]
+        if (above := room(one)) != (below := room(other))
+        and HEIGHT[above] <= HEIGHT[below]
         and (one.removeprefix(CORE), other.removeprefix(CORE)) not in DOORS
     ]
     assert not arrows
 
 
-def test_generators_have_few_doors(core: dict[str, set[str]]) -> None:
+def test_generators_have_few_doors(graph: dict[str, set[str]]) -> None:
     """From outside of rooms/ a generator is imported where DOORS says, all of which are in use."""
     found = {
         (one.removeprefix(CORE), other.removeprefix(CORE))
-        for one, others in core.items()
+        for one, others in graph.items()
         for other in others
-        if room_of(other).startswith("rooms.") and not room_of(one).startswith("rooms.")
+        if room(other).startswith("rooms.") and not room(one).startswith("rooms")
     }
     assert found == DOORS
 
@@ -103,15 +63,12 @@ def test_doors_are_opened_when_somebody_asks() -> None:
         assert CORE + other not in imports(known[CORE + one], known, lazy=False)
 
 
-def test_a_robot_needs_neither_training_nor_generators(graph: dict[str, set[str]]) -> None:
-    arrows = [
-        f"{name} -> {other}"
-        for name, found in graph.items()
-        if name.startswith("cinet_ros")
-        for other in found
-        if other.startswith(CORE) and room_of(other) in NOT_ON_A_ROBOT
-    ]
-    assert not arrows
+def test_a_robot_needs_neither_training_nor_evaluation(graph: dict[str, set[str]]) -> None:
+    """Whatever a node comes to import, within functions too."""
+    needed = {room(name) for name in reached((name for name in graph if room(name) == "cinet_ros"), graph)}
+    assert {"inference", "mapping", "rooms.demo"} <= needed
+    assert not needed & NOT_ON_A_ROBOT
+    assert HEIGHT.keys() == needed | NOT_ON_A_ROBOT, "the plan draws as not needed what no node needs"
 
 
 def test_no_package_imports_the_tools_of_the_checkout() -> None:

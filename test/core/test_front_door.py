@@ -16,8 +16,8 @@ from PIL import Image
 from tiny_network import tiny_checkpoint
 
 import cinet_core
-from cinet_core.data.depth_image import depth_millimetres
 from cinet_core.data.frame_files import SourceError
+from cinet_core.depth_image import depth_millimetres
 from cinet_core.inference.image_input import rgb_image
 from cinet_core.inference.prediction import RANDOM_WARNING, Prediction
 from cinet_core.inference.predictor import Predictor

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 from pathlib import Path
 
@@ -16,13 +15,15 @@ from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.geometry import Intrinsics
+from cinet_core.inference.availability import lacking
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.prediction import PREDICTION_FILES
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import lacking, select
+from cinet_core.inference.selection import select
 from cinet_core.losses import LossWeights
 from cinet_core.messages.topics import topics_of
-from cinet_core.tasks import DEFAULT_TASKS, TASKS, output_names
+from cinet_core.model.config import DEFAULT_TASKS
+from cinet_core.tasks import TASKS, output_names
 
 ALL_TASKS = (*DEFAULT_TASKS, "normals", "boundaries")
 FURTHER_TOPICS = {"normals/image_raw", "boundaries/image_raw", "boundaries/image_raw/compressed"}
@@ -130,6 +131,15 @@ def test_the_command_writes_every_kind_of_file(capsys: pytest.CaptureFixture[str
     assert f"of {', '.join(PREDICTION_FILES)} (all)" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_checkpoint_says_what_it_has_learnt(
+    checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "further.safetensors"
+    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
+    assert main(["info", str(path)]) == 0
+    assert "depth, segmentation, normals, boundaries" in capsys.readouterr().out
+
+
 def test_topics_are_those_of_the_tasks() -> None:
     assert topics_of(ALL_TASKS).keys() - topics_of(DEFAULT_TASKS).keys() == FURTHER_TOPICS
     assert topics_of((*DEFAULT_TASKS, "normals")).keys() - topics_of(DEFAULT_TASKS).keys() == {"normals/image_raw"}
@@ -145,12 +155,9 @@ def test_a_bag_with_them_and_one_without(
     import made_bags
 
     from cinet_core.bags.definitions import message_store
-    from cinet_core.cli.bag import add_bag, run_bag
 
     def cinet_bag(*arguments: object) -> int:
-        parser = argparse.ArgumentParser()
-        add_bag(parser)
-        return run_bag(parser.parse_args(["run", "--device", "cpu", *map(str, arguments)]))
+        return main(["bag", "run", "--device", "cpu", *map(str, arguments)])
 
     source = made_bags.write(tmp_path / "in", made_bags.camera(2), "mcap")
     further = tmp_path / "further.safetensors"
@@ -175,7 +182,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     """`model.tasks` adds heads to a checkpoint that has none, and what comes out is scored by `cinet eval`."""
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.run import train
+    from cinet_core.training.run import fit
     from cinet_core.training.settings import (
         ModelSettings,
         OptimizerSettings,
@@ -209,7 +216,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     without = losses["depth"] + 0.3 * losses["segmentation"] + losses["attention"] + 5 * losses["consistency"]
     assert losses["total"].item() == pytest.approx((without + 3 * losses["normals"] + 3 * losses["boundaries"]).item())
     before = {name: value.clone() for name, value in preparation.module.model.task_heads.state_dict().items()}
-    result = train(preparation)
+    result = fit(preparation)
     after = preparation.module.model.task_heads.state_dict()
     assert all(not torch.equal(value, after[name]) for name, value in before.items())
     assert {"angle_mean", "boundary_f", "edge_accuracy", "delta1"} <= result.figures.keys()

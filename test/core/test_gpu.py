@@ -14,11 +14,11 @@ import torch
 from tiny_network import CAMERA, TINY, tiny_checkpoint, trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint
+from cinet_core.inference.availability import lacking
 from cinet_core.inference.backend import Backend, OutOfDeviceMemoryError
 from cinet_core.inference.choices import FLOAT32, HALF
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
-from cinet_core.inference.selection import lacking
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 from cinet_core.losses import STAGES, MultiTaskLoss, Stage
 from cinet_core.losses.consistency import MEASURED_BATCHES

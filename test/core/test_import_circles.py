@@ -2,7 +2,7 @@
 
 from graphlib import TopologicalSorter
 
-from scripts.imports import imports, modules
+from scripts.imports import imports, modules, reached
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
@@ -20,17 +20,13 @@ def test_the_core_imports_no_ros() -> None:
 
 def test_what_a_robot_runs_draws_without_matplotlib() -> None:
     known = modules()
-    reached: set[str] = set()
-    waiting = {name for name in known if name.startswith("cinet_ros.") and "benchmarks" not in name}
-    waiting |= {"cinet_core.cli.predict", "cinet_core.cli.view", "cinet_core.visualize"}
-    while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        waiting |= imports(known[name], known) - reached
-    assert "cinet_core.visualize.panel" in reached
-    assert not {name for name in reached if name.startswith("cinet_core.figures")}
+    graph = {name: imports(path, known) for name, path in known.items()}
+    nodes = {name for name in known if name.startswith("cinet_ros.")}
+    needed = reached(nodes | {"cinet_core.cli.predict", "cinet_core.cli.view", "cinet_core.visualize"}, graph)
+    assert "cinet_core.tasks.panel" in needed
+    assert not {name for name in needed if name.startswith("cinet_core.figures")}
     assert not [
         name
-        for name in reached
+        for name in needed
         if "import matplotlib" in (text := known[name].read_text(encoding="utf-8")) or "from matplotlib" in text
     ]

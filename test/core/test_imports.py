@@ -20,7 +20,7 @@ CODE = {
         "assert read_metadata('default').label_set.classes"
     ),
     "configurations": "from cinet_core.model import CONFIGS, ModelConfig",
-    "predictions": "from cinet_core import Prediction; import cinet_core.visualize, cinet_core.visualize.panel",
+    "predictions": "from cinet_core import Prediction; import cinet_core.visualize, cinet_core.tasks.panel",
     "images": "from cinet_core.inference.image_input import rgb_image; rgb_image('docs/example_room.jpg')",
     "messages": (
         "import pkgutil, importlib, cinet_core.messages as m;"
@@ -31,7 +31,7 @@ CODE = {
         "assert Recipe.__dataclass_fields__ and LossWeights() and len(STAGES) == 3"
     ),
     "tasks": (
-        "from cinet_core.tasks import DEFAULT_TASKS, TASKS, get_task, output_names;"
+        "from cinet_core.model.config import DEFAULT_TASKS; from cinet_core.tasks import TASKS, get_task, output_names;"
         "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"
     ),
     "command line": "from cinet_core.cli import main",

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from tiny_network import tiny_checkpoint
@@ -169,8 +168,8 @@ def test_draw_figures(tmp_path: Path, weights: Path, heard: Heard) -> None:
     assert frozen(drawn)
     assert len(drawn.figures) == 2
     assert drawn.broken == ()
-    for path, image in zip(drawn.save(tmp_path / "figures"), drawn.figures.values(), strict=True):
-        np.testing.assert_array_equal(np.asarray(Image.open(path)), image)
+    for path, figure in zip(drawn.save(tmp_path / "figures"), drawn.figures.values(), strict=True):
+        assert Image.open(path).size == tuple(figure.canvas.get_width_height())
     with pytest.raises(ValueError, match="there is no figure 'loss'"):
         cinet_core.draw_figures("loss", networks, "synthetic")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="no checkpoint to draw"):

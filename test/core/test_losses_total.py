@@ -22,8 +22,8 @@ from cinet_core.losses import (
     global_means,
 )
 from cinet_core.model import CINetOutput, build_model, get_config
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.tasks import DEFAULT_TASKS
 from cinet_core.tasks.learning import task_learning
 
 REPOSITORY = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 
-from cinet_core.evaluation import EIGEN, PAPER, DepthMetrics, DepthProtocol, SegmentationMetrics
+from cinet_core.metrics import EIGEN, PAPER, DepthMetrics, DepthProtocol, SegmentationMetrics
 
 POOLED = dataclasses.replace(PAPER, name="pooled", size=None)
 PER_IMAGE = dataclasses.replace(EIGEN, name="per image", size=(7, 9), crop=(1, 6, 2, 8), min_depth=0.5, max_depth=4.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from cinet_core.evaluation import EIGEN, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
+from cinet_core.metrics import EIGEN, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 
 SMALL = dataclasses.replace(PAPER, name="small", size=None)
 

@@ -12,10 +12,10 @@ import pytest
 
 from cinet_core.checkpoint import ModelMetadata, random_checkpoint
 from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore, StabilityScore
-from cinet_core.evaluation.metrics import DEPTH_METRICS
 from cinet_core.evaluation.published import PUBLISHED, PublishedRow, published_rows
 from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, Report
 from cinet_core.evaluation.tables import TextTable, number, percent
+from cinet_core.metrics.depth import DEPTH_METRICS
 
 PAPER_TEXT = Path(__file__).resolve().parents[3] / "shared" / "paper" / "ci-net.txt"
 

@@ -14,6 +14,8 @@ from tiny_network import tiny_checkpoint
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.inference import quantization
+from cinet_core.inference.agreement import INTEGERS, difference
+from cinet_core.inference.availability import check_backend, lacking
 from cinet_core.inference.choices import INT8
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.example_rooms import CALIBRATION, COMPARISON, example_rooms
@@ -21,7 +23,7 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.runtimes import RUNTIMES
-from cinet_core.inference.selection import INTEGERS, check_backend, difference, lacking, select
+from cinet_core.inference.selection import select
 from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.rooms.raycast import SyntheticRooms
 

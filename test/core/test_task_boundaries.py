@@ -9,9 +9,9 @@ import torch
 from cinet_core.data.augmentation import NO_AUGMENTATION, Variation
 from cinet_core.data.sample import Sample
 from cinet_core.data.transforms import TrainingTransform
+from cinet_core.metrics.boundaries import BoundaryMetrics, depth_edge_errors, edges_of_depth
 from cinet_core.tasks.boundaries import BOUNDARIES, COLOR, draw_boundaries
 from cinet_core.tasks.learning.boundaries import BOUNDARY_WEIGHT, BoundariesLearning, boundary_loss, resized_boundaries
-from cinet_core.tasks.learning.boundary_metrics import BoundaryMetrics, depth_edge_errors, edges_of_depth
 from cinet_core.tasks.learning.surfaces import UNKNOWN
 
 

@@ -10,8 +10,8 @@ from cinet_core.data.augmentation import NO_AUGMENTATION, Augmentation, Variatio
 from cinet_core.data.sample import Sample
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.geometry import Intrinsics
+from cinet_core.metrics import NormalMetrics
 from cinet_core.tasks.learning.normals import (
-    NormalMetrics,
     NormalsLearning,
     normals_loss,
     to_canonical_normals,

@@ -16,9 +16,9 @@ from cinet_core.label_sets import NYU40
 from cinet_core.messages.encoding import ImageBuffer
 from cinet_core.messages.topics import COMPRESSED, IMAGES, TOPICS, topics_of
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.model_metadata import TrainingCamera
 from cinet_core.tasks import (
-    DEFAULT_TASKS,
     DEPTH,
     SEGMENTATION,
     TASKS,

@@ -11,6 +11,7 @@ from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.label_sets import NYU40
 from cinet_core.open3d_loading import Open3DError
 from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom
+from cinet_core.tasks.panel import WARNING, panel
 from cinet_core.visualize import (
     colorize_depth,
     colorize_labels,
@@ -18,13 +19,11 @@ from cinet_core.visualize import (
     depth_scale_bar,
     legend,
     overlay,
-    panel,
     render_cloud,
     write_ply,
 )
 from cinet_core.visualize.cloud import CAMERA
 from cinet_core.visualize.labels import ROW
-from cinet_core.visualize.panel import WARNING
 from cinet_core.visualize.scale import BAR_WIDTH, INVALID_COLOR, MARGIN, _ticks, round_ticks
 from cinet_core.visualize.text import BACKGROUND, shortened, text_width, wrapped
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from cinet_core.data.augmentation import Variation
     from cinet_core.data.sample import Batch, Sample
     from cinet_core.data.transforms import TrainingTransform
-    from cinet_core.evaluation.metrics import SummedMetric
     from cinet_core.losses.reduction import LossTerm
     from cinet_core.losses.supervision import Supervision
     from cinet_core.losses.total import LossWeights
+    from cinet_core.metrics.summed import SummedMetric
     from cinet_core.model.cinet import CINetOutput
 
 __all__ = ["GraphContext", "TaskLearning", "channels_last"]

@@ -13,9 +13,9 @@ from torchvision.transforms.v2 import functional as TF
 
 from cinet_core.losses.masks import full_precision
 from cinet_core.losses.reduction import LossTerm
+from cinet_core.metrics.boundaries import BoundaryMetrics
 from cinet_core.tasks.boundaries import BOUNDARIES
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
-from cinet_core.tasks.learning.boundary_metrics import BoundaryMetrics
 from cinet_core.tasks.learning.surfaces import UNKNOWN, occlusion_boundaries
 
 if TYPE_CHECKING:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from cinet_core.evaluation.metrics import DepthMetrics, SummedMetric
-from cinet_core.evaluation.protocols import FULL
 from cinet_core.losses.depth import (
     berhu_loss,
     berhu_threshold,
@@ -20,6 +18,9 @@ from cinet_core.losses.depth import (
     scale_invariant_loss,
 )
 from cinet_core.losses.reduction import LossTerm, global_maximum
+from cinet_core.metrics.depth import DepthMetrics
+from cinet_core.metrics.protocols import FULL
+from cinet_core.metrics.summed import SummedMetric
 from cinet_core.tasks.depth import DEPTH
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
 

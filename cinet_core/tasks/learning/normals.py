@@ -18,9 +18,9 @@ from torch import Tensor
 from torchvision import tv_tensors
 from torchvision.transforms.v2 import functional as TF
 
-from cinet_core.evaluation.metrics import SummedMetric
 from cinet_core.losses.masks import full_precision
 from cinet_core.losses.reduction import LossTerm
+from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
 from cinet_core.tasks.learning.surfaces import resolution_of, surface_normals
 from cinet_core.tasks.normals import NORMALS
@@ -33,13 +33,10 @@ if TYPE_CHECKING:
     from cinet_core.losses.supervision import Supervision
     from cinet_core.model.cinet import CINetOutput
 
-__all__ = ["NormalMap", "NormalMetrics", "NormalsLearning", "normals_loss", "to_canonical_normals", "to_metric_normals"]
+__all__ = ["NormalMap", "NormalsLearning", "normals_loss", "to_canonical_normals", "to_metric_normals"]
 
 SHORTEST = 1e-6
 """Length below which a predicted vector has no direction: its normal is not valid."""
-
-BINS_A_DEGREE = 20
-SHARES = {"within_11.25": 11.25, "within_22.5": 22.5, "within_30": 30.0}
 
 
 class NormalMap(tv_tensors.Mask):
@@ -114,57 +111,6 @@ def normals_loss(prediction: Tensor, target: Tensor) -> LossTerm:
     valid = target.abs().sum(dim=1) > 0
     cosine = (_unit(full_precision(prediction)) * full_precision(target)).sum(dim=1)
     return LossTerm(torch.where(valid, 1 - cosine, 0.0).sum(), valid.sum())
-
-
-class NormalMetrics(SummedMetric):
-    """Angles between predicted and true normals, over all pixels of a set, as they are published since Fouhey (2013).
-
-    Attributes:
-        sums: the sum of all angles, and counts of angles: below each limit of `SHARES`, and in bins of 1/20 degree,
-        from
-            which the median is read.
-    """
-
-    def __init__(self) -> None:
-        self.sums = torch.zeros(1 + len(SHARES) + 180 * BINS_A_DEGREE, dtype=torch.float64)
-
-    def update(self, prediction: Tensor, truth: Tensor) -> None:
-        """Add images.
-
-        Args:
-            prediction: (B, 3, H, W), of any length above 0; NaN is an error of 90 degrees.
-            truth: (B, 3, H, W) unit normals, (0, 0, 0) where unknown: these pixels are passed over.
-
-        Raises:
-            ValueError: the shapes differ.
-        """
-        if prediction.shape != truth.shape:
-            raise ValueError(f"prediction {tuple(prediction.shape)} and truth {tuple(truth.shape)} must agree in shape")
-        truth = truth.detach().cpu().double()
-        valid = truth.abs().sum(dim=1) > 0
-        first = prediction.detach().cpu().double().movedim(1, -1)[valid].nan_to_num(nan=0.0)
-        second = truth.movedim(1, -1)[valid]
-        # atan2 is exact at small angles too, where arccos loses half of the digits.
-        cross = torch.linalg.cross(first, second).norm(dim=-1)
-        angles = torch.rad2deg(torch.atan2(cross, (first * second).sum(dim=-1)))
-        angles = torch.where(first.norm(dim=-1) > 0, angles, 90.0)
-        within = [(angles < limit).sum().double() for limit in SHARES.values()]
-        bins = (angles * BINS_A_DEGREE).long().clamp(max=180 * BINS_A_DEGREE - 1)
-        histogram = torch.bincount(bins, minlength=180 * BINS_A_DEGREE).double()
-        self.sums += torch.cat((torch.stack((angles.sum(), *within)), histogram))
-
-    def compute(self) -> dict[str, float]:
-        """`angle_mean` and `angle_median` in degrees (the latter to 1/20), and the shares of `SHARES` in 0..1."""
-        histogram = self.sums[1 + len(SHARES) :]
-        count = histogram.sum()
-        if count == 0:
-            return dict.fromkeys(("angle_mean", "angle_median", *SHARES), math.nan)
-        middle = int((histogram.cumsum(0) < count / 2).sum())
-        return {
-            "angle_mean": (self.sums[0] / count).item(),
-            "angle_median": (middle + 0.5) / BINS_A_DEGREE,
-            **dict(zip(SHARES, (self.sums[1 : 1 + len(SHARES)] / count).tolist(), strict=True)),
-        }
 
 
 class NormalsLearning(TaskLearning):

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from cinet_core.evaluation.metrics import SegmentationMetrics, SummedMetric
-from cinet_core.evaluation.protocols import predicted_labels
 from cinet_core.losses.reduction import LossTerm
 from cinet_core.losses.segmentation import segmentation_loss
+from cinet_core.metrics.protocols import predicted_labels
+from cinet_core.metrics.segmentation import SegmentationMetrics
+from cinet_core.metrics.summed import SummedMetric
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
 from cinet_core.tasks.learning.label_decision import decide, decide_in_one_pass
 from cinet_core.tasks.segmentation import SEGMENTATION

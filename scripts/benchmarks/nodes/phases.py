@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinet_core.messages.topics import FULL, STATS, topics_of
-from cinet_core.tasks import DEFAULT_TASKS
+from cinet_core.model.config import DEFAULT_TASKS
 
 # Of the weights that ship, and as before there were compressed forms, which `traffic` measures.
 ALL = tuple(topic for topic in FULL if topic in topics_of(DEFAULT_TASKS))

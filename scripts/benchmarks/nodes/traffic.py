@@ -32,8 +32,8 @@ from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.preparation import PreparedImage
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, POINTS, topics_of
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.tasks import DEFAULT_TASKS
 from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
 from cinet_ros.parameters import Settings
 from cinet_ros.publishers import OUTPUT_QOS

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from cinet_core.evaluation.metrics import SummedMetric
+from cinet_core.metrics.summed import SummedMetric
 
 __all__ = ["BoundaryMetrics", "depth_edge_errors", "edges_of_depth"]
 

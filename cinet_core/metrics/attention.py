@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cinet_core.evaluation.metrics import SummedMetric
+from cinet_core.metrics.summed import SummedMetric
 
 # Entries of the map that exist at any one time; each costs about 60 bytes while its row is ranked.
 BLOCK_PAIRS = 2**21

@@ -1,0 +1,87 @@
+"""What a backend needs of this machine, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import torch
+
+from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8, PRECISIONS
+from cinet_core.inference.onnx_file import PACKAGES
+from cinet_core.inference.runtimes import RUNTIMES, OnnxRuntimeBackend, OpenVinoBackend, openvino_has_bfloat16
+from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
+
+__all__ = ["COMPILED", "TORCH", "check_backend", "lacking", "resolve_precision"]
+
+TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
+
+
+def check_backend(name: str, precision: str, device: torch.device) -> None:
+    """Raise ValueError unless there is such a backend, and what it needs is here."""
+    for what, value, known in (("backend", name, BACKENDS), ("precision", precision, PRECISIONS)):
+        if value not in known:
+            raise ValueError(f"{what} is {value!r}: it must be one of {', '.join(known)}")
+    if precision == INT8 and device.type != "cpu":
+        raise ValueError(f"precision is {INT8}, which is for a CPU, but the device is {device}: set it to half or auto")
+    needed = lacking(name, device, resolve_precision(precision, device))
+    if needed is not None:
+        raise ValueError(f"{needed}; or take auto, which does with what is there")
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """What "auto" is: half on a GPU, where it costs nothing that is seen, and float32 on a CPU."""
+    if precision != AUTO:
+        return precision
+    return HALF if device.type == "cuda" else FLOAT32
+
+
+def lacking(name: str, device: torch.device, precision: str = FLOAT32) -> str | None:
+    """Why a backend cannot be had, as a sentence with the remedy; None where nothing is missing.
+
+    Args:
+        name: one of `choices.BACKENDS`.
+        device: to run on.
+        precision: one of `choices.PRECISIONS`, but not "auto".
+    """
+    if name in (TORCH, COMPILED) and precision == INT8:
+        return f"backend {name} has no {INT8}: set precision to float32, or backend to openvino"
+    if name == COMPILED:
+        return _lacking_compiler(device)
+    if name not in RUNTIMES:
+        return None
+    kind = RUNTIMES[name]
+    if device.type not in kind.precisions:
+        return f"backend {name} does not run on {device}: choose another device or backend"
+    if precision not in kind.precisions[device.type]:
+        return f"backend {name} has no precision {precision} on {device}: set precision to float32"
+    package = "onnxruntime" if issubclass(kind, OnnxRuntimeBackend) else name
+    # ONNX Runtime is also what quantises.
+    needed = dict.fromkeys((package, *PACKAGES, *(("onnxruntime",) if precision == INT8 else ())))
+    missing = [one for one in needed if importlib.util.find_spec(one) is None]
+    if missing:
+        gpu = "-gpu" if device.type == "cuda" else ""
+        names = [one + gpu if one == "onnxruntime" else one for one in missing]
+        return f"backend {name} needs: pip install {' '.join(names)}"
+    if precision == HALF and kind is OpenVinoBackend and not openvino_has_bfloat16():
+        return f"backend {name}: this processor has no bfloat16 instructions: set precision to float32"
+    if device.type == "cuda" and issubclass(kind, OnnxRuntimeBackend):
+        return _lacking_provider(name, kind.provider("cuda"))
+    return None
+
+
+def _lacking_compiler(device: torch.device) -> str | None:
+    if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
+        return f"backend {COMPILED} needs a C++ compiler on the CPU: apt install g++"
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        return f"backend {COMPILED} needs Triton on a GPU: pip install triton"
+    return None
+
+
+def _lacking_provider(name: str, provider: str) -> str | None:
+    import onnxruntime
+
+    if provider in onnxruntime.get_available_providers():
+        return None
+    return f"backend {name} needs an ONNX Runtime with {provider}: pip install onnxruntime-gpu in place of onnxruntime"

@@ -1,0 +1,157 @@
+"""Tracks a recorded camera on sensor and on predicted depth, and compares both with the recorded poses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.data.check import first_look
+from cinet_core.data.frame_files import SourceError
+from cinet_core.data.registry import open_dataset
+from cinet_core.data.rgbd_sequence import RgbdSequence
+from cinet_core.inference.choices import AUTO
+from cinet_core.inference.predictor import Predictor
+from cinet_core.odometry import ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
+from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
+from cinet_core.progress import SILENT, Progress
+
+__all__ = ["TRACKED_DEPTHS", "compare_odometry"]
+
+TRACKED_DEPTHS = ("sensor", "predicted")
+"""What can be tracked on."""
+
+MIN_FRAMES = 3
+"""With a known pose: fewer cannot be aligned."""
+
+
+def compare_odometry(
+    source: str | Path,
+    weights: str | Path = DEFAULT_WEIGHTS,
+    *,
+    depths: Sequence[str] = TRACKED_DEPTHS,
+    method: str = "hybrid",
+    max_depth: float = 4.0,
+    options: Mapping[str, Any] | None = None,
+    every: int = 1,
+    limit: int | None = None,
+    device: str = AUTO,
+    progress: Progress = SILENT,
+) -> OdometryComparison:
+    """Track the camera through a recorded RGB-D sequence, and compare with its recorded poses.
+
+    Args:
+        source: folder of a sequence with poses, as 7-Scenes and 3DMatch have it.
+        weights: a checkpoint, "default" or "random"; read only where predicted depth is tracked on.
+        depths: of `TRACKED_DEPTHS`, what to track on.
+        method: of `cinet_core.odometry.METHODS`, or "orb_slam3", which tracks one depth a process.
+        max_depth: metres; no points beyond are used.
+        options: of `RgbdSequence`, for example color_focal.
+        every: take every N-th frame.
+        limit: stop after so many frames; None = all.
+        device: of the network: "auto", "cpu", "cuda" or "cuda:N".
+        progress: is told of the frames, and of what looks wrong with the sequence.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        SourceError, ValueError: there is no such sequence or method; frames without depth; fewer than three poses.
+        Open3DError: Open3D cannot be loaded.
+    """
+    unknown = [name for name in depths if name not in TRACKED_DEPTHS]
+    if unknown or not depths:
+        raise ValueError(f"depths is {list(depths)}: give one or both of {', '.join(TRACKED_DEPTHS)}")
+    if every < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"every is {every} and limit is {limit}: both must be at least 1")
+    given = dict(options or {})
+    dataset = open_dataset(source, "all", "rgbd_sequence", **given)
+    assert isinstance(dataset, RgbdSequence)
+    for warning in first_look(dataset):
+        progress.warn(warning)
+    if method == ORB_SLAM3 and len(depths) > 1:
+        raise ValueError("ORB-SLAM3 can be started once a process: track on the sensor's or on predicted depth alone")
+    chosen = list(range(0, len(dataset), every))[:limit]
+    with ExitStack() as stack:
+        predictor = None
+        if "predicted" in depths:
+            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+        odometries = {name: open_odometry(method, max_depth) for name in TRACKED_DEPTHS if name in depths}
+        tracking = _Tracking(dataset, odometries, predictor, progress)
+        tracking.run(chosen)
+        used = None if predictor is None else {"name": str(weights), "sha256": predictor.model_hash}
+        random = predictor is not None and predictor.metadata.random_weights
+    truth = tracking.known_truth(source)
+    return OdometryComparison(
+        source=str(source),
+        options=given,
+        every=every,
+        max_depth=max_depth,
+        method=method,
+        names=tuple(tracking.names),
+        truth=truth,
+        depth={
+            name: TrackedDepth.of(np.stack(odometry.poses), truth, odometry.lost)
+            for name, odometry in odometries.items()
+        },
+        broken=tracking.broken,
+        weights=used,
+        random_weights=random,
+    )
+
+
+class _Tracking:
+    """One pass over the frames."""
+
+    def __init__(
+        self,
+        dataset: RgbdSequence,
+        odometries: Mapping[str, RgbdOdometry | OrbSlam3],
+        predictor: Predictor | None,
+        progress: Progress,
+    ) -> None:
+        self._dataset, self._odometries = dataset, odometries
+        self._predictor, self._progress = predictor, progress
+        self._truth: list[npt.NDArray[np.float64]] = []
+        self.names: list[str] = []
+        self.broken = 0
+
+    def run(self, chosen: Sequence[int]) -> None:
+        """Feed the frames. Raises ValueError where one has no depth or no camera."""
+        self._progress.begin(self._dataset.meta.name, len(chosen))
+        for done, number in enumerate(chosen, start=1):
+            try:
+                self._track(number)
+            except SourceError as error:
+                self._progress.broken(str(error))
+                self.broken += 1
+            self._progress.advance(done)
+        for odometry in self._odometries.values():
+            odometry.close()
+
+    def known_truth(self, source: str | Path) -> npt.NDArray[np.float64]:
+        """The recorded poses. Raises ValueError where too few are known to compare anything with."""
+        known = sum(bool(np.isfinite(pose).all()) for pose in self._truth)
+        if known < MIN_FRAMES:
+            raise ValueError(
+                f"{known} of {len(self._truth)} frames of {source} have a pose: at least {MIN_FRAMES} are needed to "
+                "compare with (NAME.pose.txt)"
+            )
+        return np.stack(self._truth)
+
+    def _track(self, number: int) -> None:
+        sample, pose = self._dataset[number], self._dataset.pose(number)
+        if sample.intrinsics is None or ("sensor" in self._odometries and not sample.has_depth):
+            raise ValueError(f"{sample.name} has no depth image or no camera: give an RGB-D sequence")
+        image = sample.image.permute(1, 2, 0).contiguous().numpy()
+        if "sensor" in self._odometries:
+            self._odometries["sensor"].track(image, sample.depth.numpy(), sample.intrinsics)
+        if self._predictor is not None:
+            depth = self._predictor.predict(image, sample.intrinsics).depth
+            self._odometries["predicted"].track(image, depth, sample.intrinsics)
+        self._truth.append(np.full((4, 4), math.nan) if pose is None else pose)
+        self.names.append(sample.name)
