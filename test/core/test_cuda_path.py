@@ -34,7 +34,7 @@ from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.optimization import Algorithm, ExponentialAverage, make_optimizer
 
 TASKS = ("depth", "segmentation", "normals", "boundaries")
-FURTHER_STAGES = (dataclasses.replace(STAGES[0], annealed=True),)
+FURTHER_STAGE = dataclasses.replace(STAGES[0], annealed=True)
 SIZE = (48, 64)
 
 
@@ -79,6 +79,34 @@ def losses_of(model: Any, loss: MultiTaskLoss, batch: Batch, stage: Stage) -> di
     images = (batch.images.float() / 255 - model.image_mean) / model.image_std
     output = model(images, teacher_labels=batch.labels.long() if stage.ideal_attention else None)
     return loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
+
+
+@pytest.mark.parametrize("stage", [FURTHER_STAGE, STAGES[2]], ids=["annealed", "stage 3"])
+def test_a_step_of_the_training_module_waits_for_the_step_before(
+    checkpoint: Checkpoint, batch: Batch, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
+    from cinet_core.training.module import CINetModule
+    from cinet_core.training.settings import OptimizerSettings, PlannedStage, StageSettings
+
+    loss = make_loss(checkpoint)
+    loss.feature_variance.batches.fill_(MEASURED_BATCHES)
+    plan = [PlannedStage(stage, StageSettings(1, 1e-3), 0)]
+    module: Any = CINetModule(checkpoint.model.train(), loss, plan, OptimizerSettings(), 52.5)
+    logged: list[torch.Tensor] = []
+    monkeypatch.setattr(CINetModule, "global_step", 5)
+    monkeypatch.setattr(CINetModule, "_progress", lambda self, index: 0.5)
+    monkeypatch.setattr(CINetModule, "log", lambda self, name, value, **options: logged.append(value))
+    monkeypatch.setattr(CINetModule, "log_dict", lambda self, values, **options: logged.extend(values.values()))
+    with pretended_cuda() as waits:
+        there = on_pretended(module)
+        for _ in range(2):
+            waits.clear()
+            on_device = there.transfer_batch_to_device(batch, CUDA, 0)
+            there.training_step(on_device, 0).backward()
+    assert waits == {"event": 1} | ({"nonzero": 1} if stage.consistency else {})
+    assert logged
+    assert all(value.device == CUDA for value in logged), "a number would be copied there"
 
 
 def on_losses(watch: DivergenceWatch, total: float, step: int) -> None:
