@@ -218,10 +218,6 @@ class CINetModule(lightning.LightningModule):
         super().optimizer_step(*arguments, **options)
         self.average.update_parameters(self.model)
 
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Start the copy and do not wait for it: the loader's batches lie in page-locked memory."""
-        return batch.to(device, non_blocking=True)
-
     def check_weights(self) -> None:
         """See that no weight has become NaN or infinite.
 

@@ -191,7 +191,8 @@ class ExponentialAverage(AveragedModel):
         """Take the model's present weights and buffers into the average; the first ones are copied."""
         done = int(self.n_averaged) if self._updates is None else self._updates
         kept = 0.0 if done == 0 else min(self.decay, (1 + done) / (10 + done))
-        blended, copied = [], []
+        blended: list[tuple[Tensor, Tensor]] = []
+        copied: list[tuple[Tensor, Tensor]] = []
         for pair in zip(_tensors(self.module), _tensors(model), strict=True):
             (blended if kept and pair[0].is_floating_point() else copied).append(pair)
         # All of a kind in a handful of kernels.

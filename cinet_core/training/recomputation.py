@@ -30,7 +30,7 @@ def recompute_activations(model: CINet) -> list[str]:
     names = [*encoder, *(f"decoders.stages.{index}" for index in range(len(model.decoders.stages)))]
     for name in names:
         stage = model.get_submodule(name)
-        stage.forward = functools.partial(_recomputed, stage, stage.forward)  # type: ignore[method-assign]
+        stage.forward = functools.partial(_recomputed, stage, stage.forward)
     return names
 
 

@@ -86,6 +86,7 @@ def test_a_step_of_the_training_module_waits_for_the_step_before(
     checkpoint: Checkpoint, batch: Batch, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
+    from cinet_core.training.data import TrainingData
     from cinet_core.training.module import CINetModule
     from cinet_core.training.settings import OptimizerSettings, PlannedStage, StageSettings
 
@@ -102,7 +103,7 @@ def test_a_step_of_the_training_module_waits_for_the_step_before(
         there = on_pretended(module)
         for _ in range(2):
             waits.clear()
-            on_device = there.transfer_batch_to_device(batch, CUDA, 0)
+            on_device = TrainingData.transfer_batch_to_device(Any, batch, CUDA, 0)
             there.training_step(on_device, 0).backward()
     assert waits == {"event": 1} | ({"nonzero": 1} if stage.consistency else {})
     assert logged
