@@ -14,7 +14,7 @@ export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY
 # environment `setup` has said.
 IN_ENV := CINET_QUIET=1 && source scripts/env.sh &&
 
-.PHONY: help setup demo test smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
+.PHONY: help setup demo test test-gpu smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.1
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 -m fault --fault-table=docs/faults.md $(PYTEST_ARGS)
+
+# Needs no ROS: on a machine that has torch and the packages already, `pytest -m gpu test/core` alone does it.
+test-gpu: setup  ## what only a real CUDA device can show; each test skips with a reason where there is none
+	@$(IN_ENV) pytest -m gpu $(PYTEST_ARGS) test/core
 
 soak: setup  ## the long tests that `make test` leaves out; those of faults into docs/soak.md
 	@$(IN_ENV) pytest -m soak --fault-table=docs/soak.md $(PYTEST_ARGS)

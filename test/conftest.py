@@ -70,12 +70,24 @@ LONGEST_FILES = ("test_training_resume.py", "test_training_run.py")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Put the longest files first; leave the long tests out unless -m names them: `-m fault` shall not take an hour."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)  # the others keep their order
+    _skip_without_gpu(items)
     if "soak" in config.getoption("-m"):
         return
     skip = pytest.mark.skip(reason="long: run it with `make soak`")
     for item in items:
         if item.get_closest_marker("soak") is not None:  # keywords hold the names of folders too
             item.add_marker(skip)
+
+
+def _skip_without_gpu(items: list[pytest.Item]) -> None:
+    wanting = [item for item in items if item.get_closest_marker("gpu") is not None]
+    if not wanting:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in wanting:
+            item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine: run it with `make test-gpu`"))
 
 
 @pytest.fixture(scope="module", autouse=True)

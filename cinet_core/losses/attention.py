@@ -12,13 +12,15 @@ from torch.autograd.function import once_differentiable
 from cinet_core.losses.masks import full_precision, valid_labels
 from cinet_core.losses.reduction import LossTerm
 
-# Pairs of the map, over all images, that exist at any one time: 4 MB a tensor, of which there are about four. On two
-# cores at batch 8, N = 4800: 1.9 s forward and backward with blocks of this order, 7 s with four times larger ones.
+# Pairs of the map, over all images, that exist at any one time. On a CPU 4 MB a tensor, of which there are about four:
+# on two cores at batch 8, N = 4800, 1.9 s forward and backward with blocks of this order, 7 s with four times larger
+# ones. A GPU has no such cache and pays for every kernel: 134 MB a tensor, 6 blocks a step there instead of 178.
 LOSS_BLOCK_PAIRS = 2**20
+LOSS_BLOCK_PAIRS_ON_GPU = 2**25
 
 
 def attention_loss(
-    query: Tensor, key: Tensor, labels: Tensor, num_classes: int, block_pairs: int = LOSS_BLOCK_PAIRS
+    query: Tensor, key: Tensor, labels: Tensor, num_classes: int, block_pairs: int | None = None
 ) -> LossTerm:
     """Eq. 4 on the logits `query @ key.mT` against A = M M^T of the labels (Eq. 3), summed over valid pairs.
 
@@ -31,7 +33,8 @@ def attention_loss(
         labels: (B, h, w) or (B, N) integer class ids at the size of the features, N = h * w
             (`ideal_attention_labels` resizes them); ids outside 0..num_classes-1 are void.
         num_classes: C.
-        block_pairs: B * rows * N entries of the map at a time, at least one row of each image.
+        block_pairs: B * rows * N entries of the map at a time, at least one row of each image; None: as many as suit
+            the device.
 
     Returns:
         The sum in nats over ordered pairs (i, j), i = j included, of which neither position is void; their count is
@@ -47,6 +50,8 @@ def attention_loss(
             "(B, N, Cq) and (B, N): resize the labels with ideal_attention_labels"
         )
     valid = valid_labels(labels, num_classes)
+    if block_pairs is None:
+        block_pairs = LOSS_BLOCK_PAIRS if query.device.type == "cpu" else LOSS_BLOCK_PAIRS_ON_GPU
     block_rows = max(1, block_pairs // labels.numel())
     # Products under autocast would round the logits to half precision, in steps of 1/128 around 1.
     with torch.autocast(query.device.type, enabled=False):

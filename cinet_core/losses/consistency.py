@@ -150,7 +150,12 @@ def dissimilarity(distances: Tensor, variances: Tensor) -> LossTerm:
         variances: (2,) sigma^2, from `FeatureVariance`.
     """
     depth, semantic = torch.exp(-0.5 * distances / full_precision(variances)[:, None])
-    return LossTerm((depth - semantic).abs().sum(), torch.tensor(distances.shape[1], device=distances.device))
+    return LossTerm((depth - semantic).abs().sum(), _constant(distances.shape[1], distances.device))
+
+
+def _constant(value: int, device: torch.device) -> Tensor:
+    """A scalar that the device writes itself: `torch.tensor` copies it there, and waits."""
+    return torch.full((), value, dtype=torch.int64, device=device)
 
 
 def _border_pairs(labels: Tensor, num_classes: int) -> Tensor:
@@ -158,13 +163,14 @@ def _border_pairs(labels: Tensor, num_classes: int) -> Tensor:
     height, width = labels.shape[-2:]
     positions = torch.arange(labels.numel(), device=labels.device).reshape(labels.shape)
     valid = valid_labels(labels, num_classes)
-    pairs = []
+    differ, pairs = [], []
     for down, right in OFFSETS:
         here = (..., slice(0, max(height - down, 0)), slice(0, max(width - right, 0)))
         there = (..., slice(down, None), slice(right, None))
-        differ = (labels[here] != labels[there]) & valid[here] & valid[there]
-        pairs.append(torch.stack((positions[here][differ], positions[there][differ])))
-    return torch.cat(pairs, dim=1)
+        differ.append(((labels[here] != labels[there]) & valid[here] & valid[there]).flatten())
+        pairs.append(torch.stack((positions[here].flatten(), positions[there].flatten())))
+    # How many there are only the device knows: it is asked once, and not for each offset and end.
+    return torch.cat(pairs, dim=1)[:, torch.cat(differ).nonzero().squeeze(1)]
 
 
 def _squared_distances(features: Tensor, pairs: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cinet_core.losses.masks import full_precision, valid_depth
+from cinet_core.losses.random_numbers import random_integers
 from cinet_core.losses.reduction import LossTerm
 
 # Eq. 8: c is a fifth of the largest error. The floor, in metres, keeps the quadratic branch finite on a perfect batch.
@@ -71,8 +72,7 @@ def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor,
     Args:
         prediction, target: as for `berhu_loss`.
         seeds: one integer an image, (B,): an image's pixels are decided by its seed and its valid pixels alone, not by
-            the batch or the process it is in. Give another one at every step. From one seed a CPU and a GPU draw
-            different pixels.
+            the batch, the process or the device it is in. Give another one at every step.
         pixels: how many to draw from each image; one with fewer valid pixels uses all of them.
 
     Returns:
@@ -103,17 +103,12 @@ def sample_valid_pixels(valid: Tensor, seeds: Sequence[int] | Tensor, pixels: in
     Raises:
         ValueError: there is not one seed for each image.
     """
-    numbers = [int(seed) for seed in seeds]
-    if len(numbers) != len(valid):
-        raise ValueError(f"{len(numbers)} seeds for {len(valid)} images: give one seed for each image")
+    if len(seeds) != len(valid):
+        raise ValueError(f"{len(seeds)} seeds for {len(valid)} images: give one seed for each image")
     valid = valid.flatten(1)
     # The pixels with the largest of uniform keys are a uniform draw without repetition.
-    keys = torch.empty(valid.shape, device=valid.device)
-    generator = torch.Generator(device=valid.device)
-    for row, seed in zip(keys, numbers, strict=True):
-        generator.manual_seed(seed)
-        row.uniform_(generator=generator)
-    keys = torch.where(valid, keys, -1.0)
+    keys = random_integers(seeds, valid.shape[1], valid.device)
+    keys = torch.where(valid, keys, -keys)
     return keys.topk(min(pixels, valid.shape[1]), dim=1).indices
 
 

@@ -148,7 +148,8 @@ def attend(
     blocks = []
     for rows in query.split(block_rows, dim=1):
         if recording:
-            blocks.append(checkpoint(attend_block, rows, key, value, use_reentrant=False))
+            # Nothing here is random: saving the state of the generators would only cost time.
+            blocks.append(checkpoint(attend_block, rows, key, value, use_reentrant=False, preserve_rng_state=False))
         else:
             blocks.append(attend_block(rows, key, value))
     return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=1)

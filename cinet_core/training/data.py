@@ -14,7 +14,7 @@ from cinet_core.data.cached import FORK, CachedSamples
 from cinet_core.data.check import spread
 from cinet_core.data.mixture import MixtureBatches, MixtureOrder, SceneMixture
 from cinet_core.data.registry import open_dataset
-from cinet_core.data.sample import Sample, TrainingSample, collate
+from cinet_core.data.sample import Batch, Sample, TrainingSample, collate
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.data.statistics import DatasetStatistics, measure
 from cinet_core.data.transforms import TrainingTransform, TransformedDataset
@@ -122,6 +122,10 @@ class TrainingData(lightning.LightningDataModule):
     def resume_at(self, epoch: int, batch: int = 0) -> None:
         """Let the next training loader start here, after so many batches of that epoch."""
         self._position = (epoch, batch)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Start the copy and do not wait for it: the loader's batches lie in page-locked memory."""
+        return batch.to(device, non_blocking=True)
 
     def train_dataloader(self) -> DataLoader[TrainingSample]:
         """Batches of this process; starts where ``resume_at`` said, once, or else with the trainer's epoch."""

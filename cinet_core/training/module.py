@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,23 +15,21 @@ from cinet_core.data.sample import Batch
 from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
+from cinet_core.losses.random_numbers import LARGEST, random_integers
 from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
 from cinet_core.tasks.learning import task_learning
 from cinet_core.training.batch_norm import freeze_statistics, normalised_together, synchronise
+from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
+from cinet_core.training.recomputation import recompute_activations
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
 STAGE_KEY = "cinet_stage"
-
-DIVERGED_REMEDY = (
-    "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
-    "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"
-)
 
 
 class CINetModule(lightning.LightningModule):
@@ -45,6 +42,8 @@ class CINetModule(lightning.LightningModule):
         settings: of the optimiser.
         canonical_focal: f_c in pixels of the network's input: metric depth = canonical * f_net / f_c.
         validate_every: epochs between two validations; the last epoch of each stage is always validated.
+        compiled: train the network through `torch.compile`.
+        recompute: see `recompute_activations`.
 
     Attributes:
         average: exponential average of the network's weights: what is validated and exported.
@@ -60,6 +59,8 @@ class CINetModule(lightning.LightningModule):
         settings: OptimizerSettings,
         canonical_focal: float,
         validate_every: int = 1,
+        compiled: bool = False,
+        recompute: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
@@ -67,10 +68,12 @@ class CINetModule(lightning.LightningModule):
         self.plan = tuple(plan)
         self.settings = settings
         self.validate_every = validate_every
+        self.compiled, self.recompute = compiled, recompute
         self.average = ExponentialAverage(model, settings.average_decay)
         self.validated: dict[str, Any] = {}
         self._stage_index = 0
         self._frozen: Sequence[Tensor] = []
+        self._divergence = DivergenceWatch()
         self._task_metrics = BatchMetrics(task_learning(model.config.tasks), model.config.num_classes, canonical_focal)
         self._attention_metrics = AttentionMetrics(model.config.num_classes)
 
@@ -93,6 +96,11 @@ class CINetModule(lightning.LightningModule):
         together = normalised_together(self.settings.batch_size, processes, device)
         if together < self.settings.frozen_statistics_below:
             freeze_statistics(self.model.encoder)
+        # Last, and in place: what is exported, averaged and resumed from has the names that it has without.
+        if self.recompute:
+            recompute_activations(self.model)
+        if self.compiled:
+            self.model.compile(dynamic=False)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Fresh optimiser and schedule of the present stage."""
@@ -152,8 +160,9 @@ class CINetModule(lightning.LightningModule):
             batch: with seeds that are new at every step.
             progress: of the stage, 0 (all images are taught) to 1 (none is).
         """
-        shares = [random.Random(f"taught:{int(seed)}").random() for seed in batch.random_seeds]
-        return torch.tensor([share >= progress for share in shares], device=batch.images.device)
+        # Not of the seed itself, from which the pair loss draws.
+        drawn = random_integers(~batch.random_seeds, 1, batch.images.device).squeeze(1)
+        return drawn.double() / LARGEST >= progress
 
     def batch_loss(
         self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
@@ -178,21 +187,18 @@ class CINetModule(lightning.LightningModule):
         """The total loss; every term is logged by name.
 
         Raises:
-            TrainingDivergedError: it is NaN or infinite.
+            TrainingDivergedError: it is NaN or infinite; on a GPU that of the step before (see `DivergenceWatch`).
         """
         stage = self.stage.losses
         losses = self.batch_loss(batch, stage, progress=self._progress(batch_index))
         if self.global_step % REBALANCE_EVERY == 0:
             self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
-        if not torch.isfinite(total):
-            terms = ", ".join(f"{name} {value.item():.3g}" for name, value in losses.items())
-            raise TrainingDivergedError(
-                f"the loss is not finite at step {self.global_step} (stage {stage.number}): {terms}; {DIVERGED_REMEDY}"
-            )
+        self._divergence.look_at(losses, f"step {self.global_step} (stage {stage.number})")
         logged = losses | self.loss.monitored(stage)
         self.log_dict({f"train/{name}": value.detach() for name, value in logged.items()}, batch_size=len(batch))
-        self.log("stage", float(stage.number), batch_size=len(batch))
+        # A tensor of the device: a number would be copied there, and waited for.
+        self.log("stage", total.new_full((), stage.number), batch_size=len(batch))
         # DistributedDataParallel waits for a gradient of every parameter, also of those that this stage leaves alone.
         return total + sum((0.0 * parameter.sum() for parameter in self._frozen), torch.zeros_like(total))
 

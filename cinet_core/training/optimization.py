@@ -174,7 +174,10 @@ class ExponentialAverage(AveragedModel):
         if not 0 <= decay < 1:
             raise ValueError(f"decay is {decay!r}: it must lie in [0, 1)")
         self.decay = decay
-        super().__init__(model, multi_avg_fn=self._blend, use_buffers=True)
+        super().__init__(model, use_buffers=True)
+        # The host's own count, so that no step waits for the device's; None: not known, as after a state was loaded.
+        self._updates: int | None = None
+        self.register_load_state_dict_post_hook(_forget_count)
         self.requires_grad_(False)
         self.eval()
 
@@ -184,10 +187,28 @@ class ExponentialAverage(AveragedModel):
         return self
 
     @torch.no_grad()
-    def _blend(self, averages: Any, values: Any, updates: Tensor | int) -> None:
-        """One update of all tensors of a dtype, in a handful of kernels."""
-        if not torch.is_floating_point(averages[0]):
+    def update_parameters(self, model: nn.Module) -> None:
+        """Take the model's present weights and buffers into the average; the first ones are copied."""
+        done = int(self.n_averaged) if self._updates is None else self._updates
+        kept = 0.0 if done == 0 else min(self.decay, (1 + done) / (10 + done))
+        blended: list[tuple[Tensor, Tensor]] = []
+        copied: list[tuple[Tensor, Tensor]] = []
+        for pair in zip(_tensors(self.module), _tensors(model), strict=True):
+            (blended if kept and pair[0].is_floating_point() else copied).append(pair)
+        # All of a kind in a handful of kernels.
+        if blended:
+            averages, values = (list(tensors) for tensors in zip(*blended, strict=True))
+            torch._foreach_lerp_(averages, values, 1 - kept)
+        if copied:
+            averages, values = (list(tensors) for tensors in zip(*copied, strict=True))
             torch._foreach_copy_(averages, values)
-            return
-        done = int(updates)
-        torch._foreach_lerp_(averages, values, 1 - min(self.decay, (1 + done) / (10 + done)))
+        self.n_averaged += 1
+        self._updates = done + 1
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [tensor.detach() for tensor in (*module.parameters(), *module.buffers())]
+
+
+def _forget_count(average: nn.Module, incompatible: Any) -> None:
+    average._updates = None  # type: ignore[assignment]

@@ -112,7 +112,14 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     )
     model.encoder.freeze(recipe.optimizer.frozen_levels)
     module = CINetModule(
-        model, loss, recipe.plan(model.config), recipe.optimizer, recipe.data.focal, recipe.run.validate_every
+        model,
+        loss,
+        recipe.plan(model.config),
+        recipe.optimizer,
+        recipe.data.focal,
+        recipe.run.validate_every,
+        compiled=recipe.run.compile,
+        recompute=recipe.run.recompute,
     )
     preparation = Preparation(recipe, data, statistics, module, initialisation)
     preparation.metadata({})  # what could not be exported is refused before the first step, not after the last

@@ -214,6 +214,9 @@ class RunSettings:
         nodes: machines of a multi-node run; they must share the folder `output`.
         precision: "32-true", "bf16-mixed" or "16-mixed" (in which the attention can overflow above 240x320); "64-true"
             to check that two runs are the same, whose rounding training otherwise magnifies without limit.
+        compile: the network through `torch.compile`: minutes at the start, then fewer and larger kernels on a GPU.
+        recompute: keep of each stage of encoder and decoders only its input, and compute the rest again in the backward
+            pass: less memory for a third more time. Not together with `compile`, which does so by itself.
         deterministic: use deterministic algorithms only, on a GPU too, where it costs speed.
         checkpoint_minutes: time between two `last.ckpt`; each stage's end writes one as well.
         validate_every: epochs between two validations; the end of each stage is always validated.
@@ -231,6 +234,8 @@ class RunSettings:
     devices: int | Literal["auto"] = 1
     nodes: int = 1
     precision: Precision = "32-true"
+    compile: bool = False
+    recompute: bool = False
     deterministic: bool = False
     checkpoint_minutes: float = 3.0
     validate_every: int = 1
@@ -249,6 +254,8 @@ class RunSettings:
         for name, least in (("seed", 0), ("nodes", 1), ("validate_every", 1), ("pictures", 0), ("log_every", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least {least}")
+        if self.compile and self.recompute:
+            raise ValueError("run.recompute and run.compile are both set: a compiled network needs no recompute")
         if self.devices != "auto" and self.devices < 1:
             raise ValueError(f"devices is {self.devices}: it must be at least 1, or auto")
         if not 0 <= self.checkpoint_minutes < math.inf:

@@ -19,7 +19,6 @@ from cinet_core.inference.torch_backend import on_device
 
 CPU = torch.device("cpu")
 IMAGE = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +97,7 @@ def test_on_the_cpu_there_is_nothing_to_fall_back_to_and_no_device_memory(predic
     assert predictor.predict(IMAGE).depth.shape == IMAGE.shape[:2]
 
 
-@needs_cuda
+@pytest.mark.gpu
 def test_a_gpu_without_memory_is_left_for_the_cpu_and_empty_then(checkpoint: Checkpoint, predictor: Predictor) -> None:
     before = torch.cuda.memory_allocated()
     on_gpu = Predictor(checkpoint, "cuda", network_size=(16, 16))

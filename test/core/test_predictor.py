@@ -213,7 +213,7 @@ def test_closed_predictor_refuses(checkpoint: Checkpoint) -> None:
         predictor.predict(make_image(32, 32))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+@pytest.mark.gpu
 def test_cuda_gives_the_cpus_answer_and_frees_its_memory(
     checkpoint: Checkpoint, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,7 +149,7 @@ def test_contact_sheet_shows_image_depth_and_labels() -> None:
     assert np.array_equal(sheet[144:216, :96], NYU40.palette[small()[0].labels.numpy()])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.gpu
 def test_cuda_agrees_with_the_cpu() -> None:
     here, there = (
         small(sensor=PLAIN_SENSOR).render(range(4)),
