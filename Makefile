@@ -95,7 +95,7 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 	  run.output=runs/weights_nearer --resume
 	@$(IN_ENV) python -m scripts.ship_weights runs/weights_nearer/last.safetensors cinet_core/weights/lite.safetensors
 
-docs: setup  ## renew what the README shows: parameter tables and the picture of the outputs
+docs: setup  ## renew what the README shows: parameter tables and the image of the outputs
 	@$(IN_ENV) python -m scripts.docs
 
 # Every warning is an error, as a link that leads nowhere is; the tutorial is run from top to bottom.

@@ -1,4 +1,4 @@
-"""CI-Net: metric depth, semantic labels and a semantic point cloud from one colour image. Imports no ROS, ever.
+"""CI-Net predicts metric depth, semantic labels and a semantic point cloud from one colour image. It never imports ROS.
 
 >>> import cinet_core
 >>> with cinet_core.load("default", device="cpu") as predictor:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
-    from cinet_core.evaluation.report import Report
+    from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
@@ -75,7 +75,7 @@ else:
             "Progress": "cinet_core.progress",
             "Recipe": "cinet_core.training.settings",
             "RecordedSource": "cinet_core.viewer.source_recording",
-            "Report": "cinet_core.evaluation.report",
+            "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
             "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
@@ -112,6 +112,7 @@ __all__ = [
     "CheckpointError",
     "DataCheck",
     "DrawnFigures",
+    "EvaluationReport",
     "ExportedGraph",
     "Extraction",
     "FusedMap",
@@ -128,7 +129,6 @@ __all__ = [
     "Progress",
     "Recipe",
     "RecordedSource",
-    "Report",
     "ScaleSuggestion",
     "SourceError",
     "TrackedDepth",

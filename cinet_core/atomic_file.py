@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens while they are written."""
+"""Atomic writes of files: a file exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _TEMPORARY = ".{name}.unfinished-"
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[IO[bytes]]:
-    """Write a file beside its place and move it there at the end: a reader sees the old file or the whole new one.
+def atomic_write(path: str | Path) -> Iterator[IO[bytes]]:
+    """Write a temporary file and rename it at the end: a reader sees the old file or the complete new one.
 
     A process that is killed meanwhile leaves the old file, and an unfinished one beside it (`remove_unfinished`).
 
@@ -43,18 +43,18 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         raise
 
 
-def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file with `replacing`.
+def atomic_write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file with `atomic_write`.
 
     Raises:
-        OSError: as `replacing`.
+        OSError: as `atomic_write`.
     """
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
 
 
 def remove_unfinished(path: str | Path) -> None:
-    """Remove what killed processes left beside a file; only while none is writing it."""
+    """Remove temporary files that killed processes left. No process may be writing the file."""
     path = Path(path)
     for unfinished in path.parent.glob(f"{_TEMPORARY.format(name=path.name)}*"):
         unfinished.unlink(missing_ok=True)

@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.label_sets import get_label_set
 from cinet_core.model.cinet import CINet, build_model
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig, get_config
@@ -49,7 +49,7 @@ __all__ = [
 
 MAX_CHECKPOINT_BYTES = 2 * 2**30
 RANDOM_WEIGHTS = "random"
-"""In place of a path: an untrained network, for plumbing and timing."""
+"""Name to use instead of a path for an untrained network, for tests and timing."""
 # Sent instead of a digest where there is no file.
 RANDOM_HASH = "random"
 _FLOAT_CODES = {"F16", "BF16", "F32"}
@@ -57,7 +57,7 @@ _FLOAT_CODES = {"F16", "BF16", "F32"}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A network ready to predict: `model` in evaluation mode and float32, its metadata, the file's SHA-256."""
+    """A loaded checkpoint: `model` in evaluation mode and float32, its metadata, and the SHA-256 of the file."""
 
     model: CINet
     metadata: ModelMetadata
@@ -65,12 +65,12 @@ class Checkpoint:
 
 
 def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, half: bool = False) -> None:
-    """Write one safetensors file; a reader sees the old file or the whole new one, never a part.
+    """Write a checkpoint to one safetensors file. A reader sees the old file or the complete new one.
 
     Args:
         path: where; an existing file is replaced.
         model: its parameters and buffers are written.
-        metadata: must hold the model's own configuration, and JSON types in `recipe` and `figures`.
+        metadata: must hold the model's own configuration, and JSON types in `recipe` and `metrics`.
         half: store convolution weights as float16. Biases and BatchNorm statistics stay float32: variances leave the
             range of half precision.
 
@@ -91,10 +91,10 @@ def save_checkpoint(path: str | Path, model: CINet, metadata: ModelMetadata, hal
     try:
         text = json.dumps(metadata.to_dict(), allow_nan=False)
     except TypeError as error:
-        raise ValueError(f"{path} is not written: recipe or figures are not JSON: {error}") from error
+        raise ValueError(f"{path} is not written: recipe or metrics are not JSON: {error}") from error
     content = safetensors.torch.save(tensors, {VERSION_KEY: str(FORMAT_VERSION), METADATA_KEY: text})
     check_readable(path, content)
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(content)
 
 
@@ -132,7 +132,7 @@ def load_checkpoint(path: str | Path, max_bytes: int = MAX_CHECKPOINT_BYTES) -> 
 
 
 def named_checkpoint(name: str | Path, config: str | None = None) -> Checkpoint:
-    """The checkpoint that a user names.
+    """Load the checkpoint that a user has named.
 
     Args:
         name: a file; "default", the weights that come with this package; or "random", an untrained network.
@@ -152,7 +152,7 @@ def named_checkpoint(name: str | Path, config: str | None = None) -> Checkpoint:
 
 
 def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40", **overrides: Any) -> Checkpoint:
-    """An untrained network for plumbing and timing: same seed, same weights; `metadata.random_weights` is True.
+    """Create an untrained network for tests and timing, with `metadata.random_weights`. It depends on the seed alone.
 
     The ResNet configurations get the paper's 640x480 as their training size, the lite one 320x240, and each the
     canonical focal length of that width.

@@ -23,10 +23,10 @@ __all__ = [
     "fit_network_size",
     "network_focal",
     "project",
+    "rigidity_error",
     "to_canonical",
     "to_metric",
     "unproject",
-    "why_not_rigid",
     "without_edges",
 ]
 
@@ -102,21 +102,21 @@ class Intrinsics:
         return cls(f, f, (width - 1) / 2.0, (height - 1) / 2.0, width, height)
 
     def resized(self, width: int, height: int) -> Intrinsics:
-        """The same camera after resizing its image: values times the axis' scale, as image_proc does."""
+        """Return the camera after its image was resized: values are scaled along their axis, as in image_proc."""
         sx, sy = width / self.width, height / self.height
         return Intrinsics(self.fx * sx, self.fy * sy, self.cx * sx, self.cy * sy, width, height)
 
     def cropped(self, left: int, top: int, width: int, height: int) -> Intrinsics:
-        """The same camera after cutting out a window whose top left pixel is (left, top): moves cx and cy."""
+        """Return the camera after its image was cropped to a window whose top left pixel is (left, top)."""
         return replace(self, cx=self.cx - left, cy=self.cy - top, width=width, height=height)
 
     def flipped(self) -> Intrinsics:
-        """The same camera after mirroring its image left to right."""
+        """Return the camera after its image was flipped horizontally."""
         return replace(self, cx=self.width - 1 - self.cx)
 
     @property
     def focal(self) -> float:
-        """Geometric mean of the two focal lengths, in pixels."""
+        """The geometric mean of the two focal lengths, in pixels."""
         return math.sqrt(self.fx * self.fy)
 
 
@@ -130,7 +130,7 @@ def network_focal(intrinsics: Intrinsics, net_width: int, net_height: int) -> fl
 
 
 def to_canonical(depth: _Depth, f_net: float, f_c: float) -> _Depth:
-    """Metric depth to the canonical camera's: ``depth * f_c / f_net``. Any shape; array, tensor or number.
+    """Convert metric depth to canonical depth, ``depth * f_c / f_net``. Takes an array, a tensor or a number.
 
     >>> to_canonical(2.0, f_net=160.0, f_c=240.0)  # as a longer lens would have seen it
     3.0
@@ -139,7 +139,7 @@ def to_canonical(depth: _Depth, f_net: float, f_c: float) -> _Depth:
 
 
 def to_metric(canonical: _Depth, f_net: float, f_c: float) -> _Depth:
-    """Canonical depth, as the network predicts it, to metres: ``canonical * f_net / f_c``.
+    """Convert canonical depth, as the network predicts it, to metres: ``canonical * f_net / f_c``.
 
     >>> to_metric(3.0, f_net=160.0, f_c=240.0)
     2.0
@@ -148,7 +148,7 @@ def to_metric(canonical: _Depth, f_net: float, f_c: float) -> _Depth:
 
 
 def unproject(depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float32]:
-    """Points of a depth image.
+    """Convert a depth image to 3D points in the optical frame.
 
     >>> camera = Intrinsics(2.0, 2.0, 1.0, 0.0, width=3, height=1)
     >>> unproject(np.array([[4.0, 4.0, np.nan]]), camera).tolist()
@@ -182,7 +182,7 @@ def unproject(depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.ND
 
 
 def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDArray[np.float64]:
-    """Pixels (..., 2), as (u, v), of camera points (..., 3); NaN for those that are not in front.
+    """Project camera points (..., 3) to pixels (..., 2) as (u, v). Points behind the camera give NaN.
 
     >>> camera = Intrinsics(2.0, 2.0, 1.0, 0.0, width=3, height=1)
     >>> project(np.array([-2.0, 0.0, 4.0]), camera).tolist()
@@ -198,7 +198,7 @@ def project(points: npt.NDArray[np.floating], intrinsics: Intrinsics) -> npt.NDA
 
 
 def depth_edges(depth: npt.NDArray[np.floating], relative_jump: float) -> npt.NDArray[np.bool_]:
-    """Pixels beside a depth jump: a network's smooth edges put "flying" points there, in free space.
+    """Find pixels at depth discontinuities, where the smooth edges of a network produce "flying" points in free space.
 
     A pixel is marked where its depth and that of one of its four neighbours differ by more than
     ``relative_jump`` times the nearer of the two. Pixels of unknown depth are never marked and mark no other:
@@ -234,7 +234,7 @@ def depth_edges(depth: npt.NDArray[np.floating], relative_jump: float) -> npt.ND
 
 
 def without_edges(depth: npt.NDArray[np.float32], relative_jump: float) -> npt.NDArray[np.float32]:
-    """The depth with NaN at `depth_edges`, for what is fused or drawn from it; as it is where ``relative_jump`` is 0.
+    """Return the depth with NaN at `depth_edges`, for fusion or drawing. A ``relative_jump`` of 0 changes nothing.
 
     Raises:
         ValueError: as `depth_edges`, but for 0.
@@ -247,7 +247,7 @@ def without_edges(depth: npt.NDArray[np.float32], relative_jump: float) -> npt.N
 def fit_network_size(
     image_width: int, image_height: int, train_width: int, train_height: int, multiple: int = 8
 ) -> tuple[int, int]:
-    """Network input size for an image: its aspect, and about as many pixels as the network was trained with.
+    """Return the network input size with the aspect of an image and about the number of pixels used in training.
 
     >>> fit_network_size(1280, 720, train_width=320, train_height=240)
     (208, 368)
@@ -278,8 +278,8 @@ def _valid_or_nan(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
     return z
 
 
-def why_not_rigid(pose: npt.NDArray[np.float64], limit: float) -> str | None:
-    """What is wrong with a finite (4, 4) matrix as a rigid motion; None where it is one.
+def rigidity_error(pose: npt.NDArray[np.float64], limit: float) -> str | None:
+    """Return why a finite (4, 4) matrix is no rigid transform, or None if it is one.
 
     Args:
         pose: [R t; 0 1].

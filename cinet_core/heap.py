@@ -1,7 +1,7 @@
-"""Memory of one picture is used again for the next.
+"""Memory of one image is used again for the next.
 
 The C library gives large freed blocks back to the system, which clears each page before it lends it again. A network's
-tensors and a node's messages are such blocks and come again with each picture: of a training step on a CPU a third of
+tensors and a node's messages are such blocks and come again with each image: of a training step on a CPU a third of
 the time went to it (docs/benchmarks.md).
 """
 

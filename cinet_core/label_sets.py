@@ -37,7 +37,7 @@ WHITE = (255, 255, 255)
 
 
 def voc_palette(entries: int = 256) -> npt.NDArray[np.uint8]:
-    """(entries, 3) RGB colours of PASCAL VOC's devkit: an index's bits, spread over the three channels.
+    """Return the (entries, 3) RGB colours of the PASCAL VOC devkit: the bits of an index, spread over the channels.
 
     >>> voc_palette(3).tolist()
     [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
@@ -79,7 +79,7 @@ class Grouping:
 
     @cached_property
     def colors(self) -> npt.NDArray[np.uint8]:
-        """(G, 3) RGB, one row a group."""
+        """The (G, 3) uint8 RGB colours of the groups."""
         colors = voc_palette(len(self.names) + 1)[1:]
         if self.unknown is not None:
             colors[self.unknown] = WHITE
@@ -87,7 +87,7 @@ class Grouping:
 
     @cached_property
     def lookup(self) -> npt.NDArray[np.uint8]:
-        """(256,) table: ``lookup[labels]`` turns class ids into group ids, all else into "no label"."""
+        """The (256,) table with which ``lookup[labels]`` maps class ids to group ids, and the rest to "no label"."""
         table = np.full(256, UNLABELLED if self.unknown is None else self.unknown, dtype=np.uint8)
         table[: len(self.members)] = self.members
         return _frozen(table)
@@ -130,18 +130,18 @@ class LabelSet:
 
     @cached_property
     def colors(self) -> npt.NDArray[np.uint8]:
-        """(C, 3) RGB, one row a class."""
+        """The (C, 3) uint8 RGB colours of the classes."""
         return _frozen(voc_palette(len(self.classes) + 1)[1:])
 
     @cached_property
     def palette(self) -> npt.NDArray[np.uint8]:
-        """(256, 3) RGB: ``palette[labels]`` paints a label image; 255 and all other values are black."""
+        """The (256, 3) RGB table with which ``palette[labels]`` colours a label image. Other values are black."""
         palette = np.zeros((256, 3), dtype=np.uint8)
         palette[: len(self.classes)] = self.colors
         return _frozen(palette)
 
     def ids(self, names: Iterable[str]) -> list[int]:
-        """Class ids of class names, in their order; case does not matter, and "_" stands for a blank.
+        """Return the class ids of class names, in the same order. Case is ignored, and "_" stands for a space.
 
         Raises:
             ValueError: a name is not a class; the message names the nearest ones, and all.
@@ -158,7 +158,7 @@ class LabelSet:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and strings, for a checkpoint's metadata."""
+        """Return plain lists and strings for the metadata of a checkpoint."""
         return {
             "name": self.name,
             "classes": list(self.classes),
@@ -170,7 +170,7 @@ class LabelSet:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LabelSet:
-        """The inverse of to_dict.
+        """Create the object from what `to_dict` returned.
 
         Raises:
             ValueError: a key is missing, or a value has the wrong type or is out of range.
@@ -218,9 +218,9 @@ def _frozen(array: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def _grouping(name: str, classes: tuple[str, ...], groups: Mapping[str, str], unknown: int | None = None) -> Grouping:
     """A grouping from ``group: its classes, by commas``; classes not in this label set are passed over."""
     group_of = {member.strip(): index for index, members in enumerate(groups.values()) for member in members.split(",")}
-    lacking = [label for label in classes if label not in group_of]
-    if lacking:
-        raise ValueError(f"grouping {name!r} has no group for {', '.join(lacking)}: add them to its table")
+    missing_requirement = [label for label in classes if label not in group_of]
+    if missing_requirement:
+        raise ValueError(f"grouping {name!r} has no group for {', '.join(missing_requirement)}: add them to its table")
     return Grouping(name, tuple(groups), tuple(group_of[label] for label in classes), unknown)
 
 

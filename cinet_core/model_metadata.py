@@ -1,4 +1,4 @@
-"""What travels with the weights: shape of the network, classes, camera, recipe. Needs no PyTorch.
+"""Metadata that is stored with the weights: configuration, classes, camera, recipe. Needs no PyTorch.
 
 `cinet_core.checkpoint` has the weights themselves.
 """
@@ -32,9 +32,11 @@ __all__ = [
 
 FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = "default"
-"""In place of a path: the weights that come with this package (docs/model_card.md)."""
+"""Name to use instead of a path for the weights that come with this package (docs/model_card.md)."""
 VERSION_KEY = "cinet_format_version"
 METADATA_KEY = "cinet_metadata"
+_KEYS = {"metrics": "figures"}
+"""Keys in the file where they are not the names of the attributes: older files stay readable."""
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,17 @@ class TrainingCamera:
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What travels with the weights.
+    """Metadata that is stored with the weights.
 
     Attributes:
-        config: shape of the network.
-        label_set: what its classes mean.
-        camera: the camera it was trained in.
+        config: configuration of the network.
+        label_set: classes that it predicts.
+        camera: canonical camera of the training.
         depth_range: metres; predictions outside are invalid.
-        recipe: how it was trained, JSON types.
-        figures: how good it is, JSON types, each with its protocol.
-        licence, attribution: of the weights, as their training data demand it.
-        random_weights: nothing was learnt: the predictions mean nothing.
+        recipe: settings of the training as JSON types.
+        metrics: results of evaluations as JSON types, each with its protocol.
+        licence, attribution: licence and attribution of the weights, as their training data require.
+        random_weights: whether the weights are untrained, so that predictions mean nothing.
     """
 
     config: ModelConfig
@@ -89,7 +91,7 @@ class ModelMetadata:
     camera: TrainingCamera = field(default_factory=TrainingCamera)
     depth_range: tuple[float, float] = (0.1, 10.0)
     recipe: Mapping[str, Any] = field(default_factory=dict)
-    figures: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
     licence: str = ""
     attribution: str = ""
     random_weights: bool = False
@@ -102,14 +104,14 @@ class ModelMetadata:
                 f"label set {self.label_set.name!r} has {classes} classes, the network {self.config.num_classes}"
             )
         _check_range("depth_range", self.depth_range)
-        kinds = {"recipe": Mapping, "figures": Mapping, "licence": str, "attribution": str, "random_weights": bool}
+        kinds = {"recipe": Mapping, "metrics": Mapping, "licence": str, "attribution": str, "random_weights": bool}
         for name, kind in kinds.items():
             if not isinstance(getattr(self, name), kind):
                 raise ValueError(f"{name} is {getattr(self, name)!r}: it must be a {kind.__name__}")
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
-        values = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
+        """Return the content as JSON types."""
+        values = {_KEYS.get(entry.name, entry.name): getattr(self, entry.name) for entry in dataclasses.fields(self)}
         return values | {
             "config": self.config.to_dict(),
             "label_set": self.label_set.to_dict(),
@@ -118,12 +120,13 @@ class ModelMetadata:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelMetadata:
-        """Inverse of `to_dict`. Raises ValueError, TypeError or KeyError on anything unusable."""
+        """Create the object from what `to_dict` returned. Raises ValueError, TypeError or KeyError if it is invalid."""
         camera = dict(values["camera"])
         camera["focal_range"] = tuple(camera["focal_range"])
+        names = {key: name for name, key in _KEYS.items()}
         return cls(
             **{
-                **values,
+                **{names.get(key, key): value for key, value in values.items()},
                 "config": ModelConfig.from_dict(values["config"]),
                 "label_set": LabelSet.from_dict(values["label_set"]),
                 "camera": TrainingCamera(**camera),
@@ -133,7 +136,7 @@ class ModelMetadata:
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
-    """The metadata alone, without reading the weights. Raises CheckpointError as `load_checkpoint`.
+    """Read the metadata of a checkpoint without its weights. Raises CheckpointError as `load_checkpoint` does.
 
     >>> read_metadata("default").config.name
     'lite'
@@ -143,12 +146,12 @@ def read_metadata(path: str | Path) -> ModelMetadata:
 
 
 def weights_path(name: str | Path) -> Path:
-    """The file that a name of weights stands for: itself, or where "default" was installed."""
+    """Return the path that a name of weights stands for: the path itself, or the installed file for "default"."""
     return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
 
 
 def parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
-    """The metadata in the header of the file at `path`. Raises CheckpointError where it is not this project's."""
+    """Read the metadata from the header of a file. Raises CheckpointError if the file is not from this project."""
     version = header.metadata.get(VERSION_KEY)
     if version is None or METADATA_KEY not in header.metadata:
         raise CheckpointError(f"{path} holds tensors but no CI-Net metadata: give a file that save_checkpoint wrote")

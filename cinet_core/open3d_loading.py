@@ -1,4 +1,4 @@
-"""Open3D, imported when it is first needed, and what to do where it cannot be."""
+"""Imports Open3D when it is first needed."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["Open3DError", "load_open3d"]
 
 
 class Open3DError(RuntimeError):
-    """Open3D cannot be loaded here; names what it lacks and how to get it."""
+    """Open3D cannot be loaded. The message names what is missing and how to install it."""
 
 
 def load_open3d() -> Any:
-    """The module open3d; imported only here and only when needed, since that takes seconds.
+    """Return the module open3d. It is imported only when needed, since that takes seconds.
 
     Raises:
         Open3DError: it is not installed, or a system library that it needs is missing.

@@ -50,7 +50,7 @@ def parameter(
 
 
 def check(settings: Any) -> None:
-    """Check type, range and choice of every field.
+    """Check type, range and choices of every field.
 
     Raises:
         ValueError: the text names the parameter, its value and what is accepted.
@@ -60,7 +60,7 @@ def check(settings: Any) -> None:
 
 
 def check_value(field: dataclasses.Field[Any], value: Any) -> None:
-    """Check type, range and choice of one value.
+    """Check type, range and choices of one value.
 
     Raises:
         ValueError: the text names the parameter, its value and what is accepted.
@@ -133,7 +133,7 @@ def read_file(path: Path, kind: type[Settings]) -> tuple[Settings, list[str]]:
 
 
 def markdown_table(kind: type, order: Sequence[str] = ()) -> str:
-    """One row a parameter: name, type, default, range, when it changes, meaning.
+    """Return a Markdown table of the parameters: name, type, default, range, whether it is dynamic, meaning.
 
     Args:
         kind: settings class.

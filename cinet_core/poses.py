@@ -1,4 +1,4 @@
-"""Poses in time: where the camera stood when an image was taken, or why that cannot be said."""
+"""Poses over time, and the interpolated pose at the stamp of an image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PoseGap(enum.Enum):
 
 
 class AddOutcome(enum.Enum):
-    """What became of a pose that was added."""
+    """The result of adding a pose."""
 
     ADDED = "added"
     INVALID = "not a pose: a value is not finite, or the quaternion is no rotation"
@@ -41,7 +41,7 @@ class AddOutcome(enum.Enum):
 
 @dataclass(frozen=True)
 class Pose:
-    """A rigid motion at a time.
+    """A rigid transform at a time.
 
     Attributes:
         stamp_ns: nanoseconds.
@@ -54,7 +54,7 @@ class Pose:
     quaternion: npt.NDArray[np.float64]
 
     def matrix(self) -> npt.NDArray[np.float64]:
-        """(4, 4) float64: from the moving frame's coordinates to the fixed one's."""
+        """The (4, 4) float64 transform from the moving frame to the fixed frame."""
         matrix = np.eye(4)
         matrix[:3, :3] = rotation_matrix(self.quaternion)
         matrix[:3, 3] = self.position
@@ -62,9 +62,9 @@ class Pose:
 
 
 class PoseBuffer:
-    """The latest poses, and the pose at a stamp between two of them.
+    """Buffers the latest poses and interpolates between them.
 
-    Not safe for threads: the caller locks.
+    It is not thread-safe: the caller must lock.
 
     Args:
         max_gap: seconds; between poses farther apart nothing is interpolated.
@@ -99,12 +99,12 @@ class PoseBuffer:
         return len(self._poses)
 
     def clear(self) -> None:
-        """Forget all poses."""
+        """Remove all poses."""
         self._stamps.clear()
         self._poses.clear()
 
     def add(self, stamp_ns: int, position: npt.ArrayLike, quaternion: npt.ArrayLike) -> AddOutcome:
-        """Take a pose.
+        """Add a pose.
 
         Args:
             stamp_ns: nanoseconds, of the same clock as the images' stamps.
@@ -134,7 +134,7 @@ class PoseBuffer:
         return outcome
 
     def at(self, stamp_ns: int) -> Pose | PoseGap:
-        """The pose at a stamp, or why there is none.
+        """Return the pose at a stamp, or the reason why there is none.
 
         Position by linear interpolation, rotation by spherical linear interpolation (Shoemake 1985) along the shorter
         way. At the stamp of a pose it is that pose, whatever its neighbours are.
@@ -165,7 +165,7 @@ class PoseBuffer:
 
 
 def slerp(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], share: float) -> npt.NDArray[np.float64]:
-    """The rotation between two, at constant angular speed along the shorter way (Shoemake 1985).
+    """Interpolate between two rotations at constant angular speed along the shorter arc (Shoemake 1985).
 
     Args:
         first: (4,) unit quaternion x y z w, the result for share 0.
@@ -187,14 +187,14 @@ def slerp(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], share
 
 
 def rotation_angle(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    """Radians, 0 to pi, by which one rotation has to be turned to become the other: unit quaternions x y z w."""
+    """Return the angle between two rotations, in radians from 0 to pi. Both are unit quaternions x y z w."""
     # By the chord, since the arc cosine loses small angles: |q1 - q2| = 2 sin(angle / 4).
     chord = min(float(np.linalg.norm(first - second)), float(np.linalg.norm(first + second)))
     return 4.0 * math.asin(min(chord / 2.0, 1.0))
 
 
 def rotation_matrix(quaternion: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(3, 3) of a unit quaternion x y z w."""
+    """Return the (3, 3) rotation matrix of a unit quaternion x y z w."""
     x, y, z, w = (float(value) for value in quaternion)
     return np.array(
         [

@@ -1,4 +1,4 @@
-"""How much memory this process has, and had at its peak, as Linux counts it.
+"""Current and peak memory of this process, as counted by Linux.
 
 Not by psutil, which knows the peak on Windows alone: it would be one more package on a robot for the easier half.
 """

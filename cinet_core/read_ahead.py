@@ -1,4 +1,4 @@
-"""Loading pictures on a thread of its own, so that decoding or rendering never delays a frame that is due."""
+"""Loads images on a background thread, so that decoding and rendering do not delay frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many threads the libraries may use for one thing in this process: PyTorch, OpenCV, NumPy, and ONNX runtimes.
+"""Number of threads that numerical libraries use in this process: PyTorch, OpenCV, NumPy and ONNX runtimes.
 
 Threads of OpenMP and OpenBLAS wait for each other with the processor in their hands. Where several processes have as
 many of them as there are cores, each waits for a thread that the waiting of another keeps from running: two nodes on
@@ -21,17 +21,17 @@ _in_use: int | None = None
 
 
 def cores() -> int:
-    """Cores that this process may run on."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0))
 
 
 def threads() -> int:
-    """Those in use: what was said to `use_threads`, or by the environment, or one for each core."""
+    """Return the number of threads: from `use_threads`, from the environment, or one per core."""
     return _in_use or _from_environment() or cores()
 
 
 def use_threads(count: int, default: int = 0) -> int:
-    """Let the libraries use so many threads from now on; returns how many that is.
+    """Set the number of threads of the libraries, and return it.
 
     Args:
         count: 0: what the user's ``OMP_NUM_THREADS`` says, or else ``default``.
@@ -42,7 +42,7 @@ def use_threads(count: int, default: int = 0) -> int:
 
     _in_use = count or _from_environment() or default or cores()
     cv2.setNumThreads(_in_use)
-    _tell_openblas(_in_use)
+    _set_openblas_threads(_in_use)
     if "torch" in sys.modules:  # else it reads the environment when it is loaded, and this node does without it
         sys.modules["torch"].set_num_threads(_in_use)
     if _open3d_has_openmp():
@@ -50,7 +50,7 @@ def use_threads(count: int, default: int = 0) -> int:
     return _in_use
 
 
-def _tell_openblas(count: int) -> None:
+def _set_openblas_threads(count: int) -> None:
     """NumPy has loaded it long before a node's parameters are known, and it looks at the environment then only."""
     lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
     for path in {line.split(maxsplit=5)[-1] for line in lines if "openblas" in line}:

@@ -1,4 +1,4 @@
-"""Reading a safetensors file that nobody vouches for: every size is bounded before anything is allocated or parsed.
+"""Reads untrusted safetensors files: every size is bounded before anything is allocated or parsed.
 
 Layout: 8 bytes header length (little endian), that many bytes of JSON ({name: {dtype, shape, data_offsets}} and
 `__metadata__`, a table of strings), then the tensors' bytes.
@@ -22,12 +22,12 @@ _PICKLE_STARTS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x
 
 
 class CheckpointError(Exception):
-    """A weights file that cannot be used: the message names the file, what is wrong with it, and the remedy."""
+    """A weights file cannot be used. The message names the file, the fault and the remedy."""
 
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a file says about itself.
+    """The header of a weights file.
 
     Attributes:
         metadata: the table of strings that was stored beside the tensors.
@@ -51,13 +51,13 @@ def check_readable(path: str | Path, content: bytes) -> None:
 
 
 def read_header(path: Path) -> WeightsHeader:
-    """The header alone, without the tensors. Raises CheckpointError."""
+    """Read the header without the tensors. Raises CheckpointError."""
     with _open(path) as file:
         return _read_header(path, file)
 
 
 def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
-    """Header and whole content, from one opening of the file.
+    """Read the header and the content of a file that is opened once.
 
     Raises:
         CheckpointError: the file is missing, larger than `max_bytes`, truncated, or no safetensors file.

@@ -51,7 +51,7 @@ def bond_parameter() -> Any:
 
 
 class State(Enum):
-    """What this side knows of the bond."""
+    """The state of the bond as seen by the node."""
 
     WAITING = "waits for a lifecycle manager"
     FORMED = "formed"
@@ -59,7 +59,7 @@ class State(Enum):
 
 
 def available() -> bool:
-    """Whether the messages are installed, which come with Nav2."""
+    """Return whether the messages of Nav2's bond are installed."""
     try:
         import bond.msg  # noqa: F401
     except ImportError:
@@ -99,7 +99,7 @@ class Bond:
         self._timer: Any = node.create_timer(period, self._beat, clock=clock)
 
     def close(self) -> None:
-        """Say farewell, unless the bond is broken already, and free everything."""
+        """Break the bond if it is intact, and free everything."""
         if self.state is not State.BROKEN:
             self._send(active=False)
             # What is on its way dies with the publisher. Some middleware cannot tell what has arrived.

@@ -1,4 +1,4 @@
-"""All that belongs to one camera while the node is configured: input, outputs, counts and what is wrong with it."""
+"""The state of one camera in a configured node: input, outputs, counters and diagnostics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOW_TO_ENABLE = "no image is subscribed to; call the service ~/enable with true,
 
 @dataclass(frozen=True)
 class Job:
-    """An image message as it arrived."""
+    """An image message with its time of arrival."""
 
     message: Any
     received: float  # steady clock, seconds
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass
 class Camera:
-    """One camera; `counters` and `latencies` start anew with each activation."""
+    """One camera of the node. `counters` and `latencies` are reset at each activation."""
 
     name: str
     input: CameraInput
@@ -45,14 +45,14 @@ class Camera:
     cloud_limit: RateLimit = field(default_factory=RateLimit)
 
     def restart(self) -> None:
-        """Forget what an earlier activation left."""
+        """Reset the state of an earlier activation."""
         self.conditions.clear_all()
         self.counters, self.latencies = FrameCounters(), Latencies()
         self.rate_limit, self.cloud_limit = RateLimit(), RateLimit()
         self.waiting_since = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, settings: Settings, active: bool) -> DiagnosticStatus:
-        """Row of /diagnostics."""
+        """Return the status of the camera for /diagnostics."""
         counts = self.counters.now()
         rate_in, rate_out = self.counters.rates()
         self._watch_arrivals(settings.stale_after)

@@ -1,4 +1,4 @@
-"""Subscriptions of one camera: made while somebody wants its outputs, with the reliability its publisher offers."""
+"""Subscriptions of one camera. They exist while its outputs are subscribed, with the publisher's reliability."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ class CameraInput:
         return known[value]
 
     def publishers(self) -> int:
-        """Publishers of the image topic that discovery knows."""
+        """Return the discovered publishers of the image topic."""
         return len(self._node.get_publishers_info_by_topic(self._image_name))
 
     def update(self, wanted: bool) -> None:
-        """Subscribe, unsubscribe, or subscribe anew with another reliability; call it now and then.
+        """Subscribe, unsubscribe, or change the reliability as needed. Call it periodically.
 
         A topic is subscribed to as soon as it has a publisher, whose reliability is known then: to subscribe before and
         again after would lose the first messages.
@@ -97,7 +97,7 @@ class CameraInput:
         self._subscribe(self._image_name, self._image_type, self._on_image, depth=IMAGE_QUEUE_DEPTH)
 
     def close(self) -> None:
-        """Unsubscribe and forget the camera."""
+        """Unsubscribe and reset the calibration."""
         self.wanted = False
         for subscription in self._subscriptions.values():
             self._node.destroy_subscription(subscription)
@@ -136,7 +136,7 @@ class CameraInput:
                 self._infos.popitem(last=False)
 
     def camera_info(self, stamp: int) -> CameraInfo | None:
-        """The camera_info of exactly this stamp, else the latest, else None. Safe from any thread."""
+        """Return the camera_info of exactly this stamp, else the latest one, else None. Thread-safe."""
         with self._lock:
             if stamp in self._infos:
                 return self._infos[stamp]

@@ -1,4 +1,4 @@
-"""Where the frames of one camera went: received = used + dropped (each with its reason) + in the worker."""
+"""Counters of the frames of one camera: received = used + dropped (by reason) + in the worker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Rate:
         self._times.append(now)
 
     def value(self, now: float) -> float:
-        """Rate in Hz; 0 when fewer than two events lie in the window."""
+        """Return the rate in Hz, or 0 if fewer than two events lie in the window."""
         while self._times and now - self._times[0] > RATE_WINDOW:
             self._times.popleft()
         if len(self._times) < 2:
@@ -32,8 +32,8 @@ class Rate:
         return (len(self._times) - 1) / max(self._times[-1] - self._times[0], 1e-9)
 
 
-class Counts(NamedTuple):
-    """Counts of one moment, so that they add up."""
+class FrameCounts(NamedTuple):
+    """A consistent snapshot of the counters."""
 
     received: int
     used: int
@@ -42,7 +42,7 @@ class Counts(NamedTuple):
 
     @property
     def dropped(self) -> int:
-        """Frames dropped for any reason."""
+        """The number of frames that were dropped for any reason."""
         return sum(self.drops.values())
 
 
@@ -60,7 +60,7 @@ class FrameCounters:
         self.last_received: float | None = None
 
     def receive(self, stamp: int) -> float:
-        """Count an arrival with its stamp in nanoseconds; return the steady clock's time of it in seconds.
+        """Count an arrival with its stamp in nanoseconds, and return its steady time in seconds.
 
         Zero, duplicate and backward stamps are counted by name; such frames are processed like any other.
         """
@@ -85,13 +85,13 @@ class FrameCounters:
         with self._lock:
             self._drops[reason] += 1
 
-    def now(self) -> Counts:
-        """All counts at once."""
+    def now(self) -> FrameCounts:
+        """Return a consistent snapshot of all counters."""
         with self._lock:
-            return Counts(self._received, self._used, dict(self._drops), dict(self._stamps))
+            return FrameCounts(self._received, self._used, dict(self._drops), dict(self._stamps))
 
     def rates(self) -> tuple[float, float]:
-        """Rate of arrivals and of published frames, Hz."""
+        """Return the rates of arrivals and of published frames, in Hz."""
         now = time.monotonic()
         with self._lock:
             return self._rate_in.value(now), self._rate_out.value(now)

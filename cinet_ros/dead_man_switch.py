@@ -1,4 +1,4 @@
-"""Ends a process that hangs as a whole, where no thread of its own could.
+"""Ends a process that hangs as a whole.
 
 C code that keeps Python's interpreter lock stops every Python thread, one that watches over it too. faulthandler's
 timer is a thread of C that needs no lock: unless it is wound up again it writes the traceback of every thread and ends

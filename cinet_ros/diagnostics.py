@@ -1,4 +1,4 @@
-"""What is wrong now, each with its remedy: logged once when it starts, shown in /diagnostics while it lasts."""
+"""Conditions that are wrong, with their remedies. Each is logged once and shown in /diagnostics while it lasts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.E
 
 @dataclass(frozen=True)
 class Condition:
-    """Something that is not as it should be."""
+    """A condition that is reported in /diagnostics."""
 
     level: bytes
     text: str
@@ -33,7 +33,7 @@ class Condition:
 
 
 class Conditions:
-    """Current conditions by key; safe from any thread."""
+    """The current conditions by key. Thread-safe."""
 
     def __init__(self, logger: Any) -> None:
         self._logger = logger
@@ -41,7 +41,7 @@ class Conditions:
         self._lock = threading.Lock()
 
     def report(self, key: str, level: bytes, text: str, *, lasting: bool = False) -> None:
-        """Say that a condition holds now; ``lasting`` ones hold until cleared, others for `LASTS` seconds."""
+        """Report a condition. A ``lasting`` one holds until it is cleared, others for `LASTS` seconds."""
         now = time.monotonic()
         with self._lock:
             known = self._conditions.get(key)
@@ -54,17 +54,17 @@ class Conditions:
             self._logger.warning(text)
 
     def clear(self, key: str) -> None:
-        """Say that a condition is over."""
+        """Clear a condition."""
         with self._lock:
             self._conditions.pop(key, None)
 
     def clear_all(self) -> None:
-        """Forget everything, for a fresh start."""
+        """Clear all conditions."""
         with self._lock:
             self._conditions.clear()
 
     def current(self) -> list[Condition]:
-        """Conditions that hold, worst first."""
+        """Return the current conditions, the worst first."""
         now = time.monotonic()
         with self._lock:
             holding = [item for item in self._conditions.values() if not self._is_over(item, now)]
@@ -76,7 +76,7 @@ class Conditions:
 
 
 class Latencies:
-    """Latencies of the latest frames, and when the last of them was published; safe from any thread."""
+    """Latencies of the latest frames, and the time of the last publication. Thread-safe."""
 
     def __init__(self) -> None:
         self._frames: deque[tuple[float, float]] = deque(maxlen=LATENCY_FRAMES)
@@ -84,7 +84,7 @@ class Latencies:
         self.last_published: float | None = None  # steady clock, seconds
 
     def add(self, stamp_latency: float, receive_latency: float) -> None:
-        """Note that a frame was published now.
+        """Record a frame that was published now.
 
         Args:
             stamp_latency: seconds since its stamp, NaN where the clocks differ.
@@ -95,7 +95,7 @@ class Latencies:
             self.last_published = time.monotonic()
 
     def values(self) -> dict[str, str]:
-        """Median and maximum of both, in seconds; nothing before the first frame."""
+        """Return median and maximum of both latencies in seconds, or nothing before the first frame."""
         with self._lock:
             frames = list(self._frames)
         known = {
@@ -111,14 +111,14 @@ class Latencies:
 
 
 def status(name: str, hardware: str, fine: str, conditions: Conditions, values: Mapping[str, Any]) -> DiagnosticStatus:
-    """One row of /diagnostics: the worst level, all texts, and the figures.
+    """Create a status for /diagnostics with the worst level, all messages and the values.
 
     Args:
         name: as robot_monitor shows it, "node: part".
         hardware: camera topic or device.
         fine: message where nothing is wrong.
         conditions: of this part.
-        values: figures, shown as text.
+        values: shown as text.
     """
     current = conditions.current()
     return DiagnosticStatus(

@@ -1,4 +1,4 @@
-"""Which Fast DDS profile a process needs, and which environment variable names it, by distribution and environment."""
+"""Selects the Fast DDS profile of a process and the environment variable that names it."""
 
 from __future__ import annotations
 

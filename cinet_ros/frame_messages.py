@@ -1,4 +1,4 @@
-"""What one processed frame is on the wire: the builders of `cinet_core.messages.frame` with rclpy's classes."""
+"""Builds the output messages of a frame with the message classes of rclpy."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ MESSAGE_TYPES: dict[str, type] = {topic: _CLASSES[kind] for topic, kind in TOPIC
 """In the order of publishing."""
 
 
-class FrameMessages(frame.FrameMessages):
-    """Builds the messages of one camera, for one thread.
+class RosMessageBuilder(frame.FrameMessageBuilder):
+    """Builds the messages of one camera. Use one instance per thread.
 
     Args:
         label_set: of the model.

@@ -1,4 +1,4 @@
-"""What managed (lifecycle) nodes have in common: transitions that say why they fail and leave nothing behind."""
+"""Base class of the managed (lifecycle) nodes: transitions that report why they fail and free everything they made."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ def _explained(transition: Transition) -> Transition:
 
 
 class NotActivatedError(RuntimeError):
-    """There is no worker to be had: the node stays inactive, and only a new process helps."""
+    """No worker can be started. The node stays inactive, and only a new process can recover."""
 
 
 class ManagedNode(LifecycleNode):
-    """Lifecycle of a node that works on a thread of its own; a subclass has `configure`, `activate`, `halt`, `free`.
+    """Lifecycle of a node that works on a thread of its own.
+
+    A subclass implements `configure`, `activate`, `halt` and `free`.
 
     Args:
         name: of the node.
@@ -57,11 +59,11 @@ class ManagedNode(LifecycleNode):
         settings: current values of all parameters.
         conditions: what is wrong with the node as a whole.
         failure: why only a new process can go on, None while this one can.
-        EXPLAINED: errors of `configure` whose texts name the remedy; others are told with their type.
+        EXPECTED_ERRORS: errors of `configure` whose messages name the remedy; others are reported with their type.
         steady_clock: for timers; those of the node's own clock would stand still with a paused or missing simulation.
     """
 
-    EXPLAINED: tuple[type[Exception], ...] = (ValueError, OSError)
+    EXPECTED_ERRORS: tuple[type[Exception], ...] = (ValueError, OSError)
 
     def __init__(self, name: str, kind: type[Any], **node_arguments: Any) -> None:
         self.settings: Any = None
@@ -76,15 +78,15 @@ class ManagedNode(LifecycleNode):
     # what a subclass does
 
     def configure(self) -> None:
-        """Make everything that is there while the node is inactive.
+        """Create everything that the inactive node has.
 
         Raises:
-            Exception: what it needs cannot be had; `EXPLAINED` ones name the remedy.
+            Exception: what it needs cannot be had; `EXPECTED_ERRORS` ones name the remedy.
         """
         raise NotImplementedError
 
     def activate(self) -> None:
-        """Start to work.
+        """Start the worker.
 
         Raises:
             NotActivatedError: there is no worker to be had.
@@ -92,23 +94,23 @@ class ManagedNode(LifecycleNode):
         raise NotImplementedError
 
     def activity(self) -> str:
-        """What it does while active, with its topics: for the log."""
+        """Return a description of what the active node does, with its topics, for the log."""
         raise NotImplementedError
 
     def halt(self, timeout: float) -> None:
-        """Stop to work, whatever the state; wait for the work at hand up to ``timeout`` seconds."""
+        """Stop the worker in any state, and wait up to ``timeout`` seconds for the current frame."""
         raise NotImplementedError
 
     def free(self) -> None:
-        """Free what `configure` made, in any state; what fails to be freed keeps nothing else from it."""
+        """Free what `configure` made, in any state. A failure to free one part does not keep the others."""
         raise NotImplementedError
 
     def publish_diagnostics(self) -> None:
-        """Publish `conditions` and all else that `/diagnostics` has of this node."""
+        """Publish `conditions` and the other statuses of this node on `/diagnostics`."""
         raise NotImplementedError
 
     def give_up(self, failure: str) -> None:
-        """Stop to work, and let whoever runs the process know (`failure`) that it has to end."""
+        """Stop the worker and set `failure`, which ends the process."""
         self._stop(0.0)
         text = f"{failure}. Only a new process can go on: this one ends, and is restarted by launch with respawn:=true"
         self.conditions.report("failure", ERROR, text, lasting=True)
@@ -116,7 +118,7 @@ class ManagedNode(LifecycleNode):
         self.failure = failure
 
     def close(self, timeout: float = STOP_TIMEOUT) -> bool:
-        """Stop the worker and free everything, whatever the state; for the end of the process.
+        """Stop the worker and free everything, in any state, before the process ends.
 
         Args:
             timeout: how long to wait for the work at hand, seconds.
@@ -135,26 +137,26 @@ class ManagedNode(LifecycleNode):
     # transitions
 
     def autostart(self) -> bool:
-        """Configure and activate; return whether the node is active then."""
+        """Configure and activate the node, and return whether it is active."""
         success = TransitionCallbackReturn.SUCCESS
         return self.trigger_configure() == success and self.trigger_activate() == success
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Make everything, or nothing."""
+        """Create everything, or nothing if a part fails."""
         self.conditions.clear_all()
         try:
             self.configure()
         except Exception as error:
             self._release(STOP_TIMEOUT)
             self.conditions.clear_all()
-            cause = str(error) if isinstance(error, self.EXPLAINED) else f"{type(error).__name__}: {error}"
+            cause = str(error) if isinstance(error, self.EXPECTED_ERRORS) else f"{type(error).__name__}: {error}"
             self.conditions.report("configure", ERROR, f"not configured: {cause}", lasting=True)
             return TransitionCallbackReturn.FAILURE
         return super().on_configure(state)
 
     @_explained
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start to work."""
+        """Start the worker."""
         try:
             self.activate()
         except NotActivatedError as error:
@@ -167,7 +169,7 @@ class ManagedNode(LifecycleNode):
 
     @_explained
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Stop to work; what was made at `on_configure` stays."""
+        """Stop the worker. What `on_configure` made is kept."""
         activity = self.activity()
         self._stop(STOP_TIMEOUT)
         self.get_logger().info(f"deactivated: no longer {activity}")
@@ -224,7 +226,7 @@ class ManagedNode(LifecycleNode):
     # what rclpy leaves undone
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """As rclpy; a whole number that is given for a double becomes one, and other types are refused by name."""
+        """Set parameters as rclpy does. An integer for a double is converted; other wrong types are refused by name."""
         try:
             parameter_list = parameter_list if self.settings is None else typed(self.settings, parameter_list)
         except ValueError as error:
@@ -232,7 +234,7 @@ class ManagedNode(LifecycleNode):
         return super().set_parameters_atomically(parameter_list)
 
     def set_parameters(self, parameter_list: list[Parameter]) -> list[SetParametersResult]:
-        """As rclpy; see `set_parameters_atomically`."""
+        """Set parameters as rclpy does, see `set_parameters_atomically`."""
         return [self.set_parameters_atomically([changed]) for changed in parameter_list]
 
     def _answer_every_transition(self) -> None:

@@ -1,4 +1,4 @@
-"""The semantic mapper: depth, labels and confidence of the perception node, with poses, fused into one map.
+"""Starts the mapping node, which fuses the outputs of the perception node and poses into a semantic map.
 
 A managed (lifecycle) node that configures and activates itself by default. docs/mapping_node.md lists its topics,
 services and parameters. This file only starts it; `cinet_ros.mapping.node` is the node.
@@ -14,7 +14,7 @@ def main(args: list[str] | None = None) -> int:
     return node_process.run("mapping", _make, args)
 
 
-def _make() -> node_process.Served:
+def _make() -> node_process.RunnableNode:
     from cinet_ros.mapping.node import MappingNode
 
     return MappingNode()

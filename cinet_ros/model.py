@@ -1,4 +1,4 @@
-"""The model that the parameters name, on the device that they name."""
+"""Loads the model that the parameters name on the device that they name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RANDOM_WARNING = "random weights: depth, labels and points mean nothing; give a 
 
 
 def label_set_of(settings: Settings) -> LabelSet | None:
-    """What the weights label, by their file's header alone; None where they cannot be used, which loading explains."""
+    """Return the label set from the header of the weights, or None if they cannot be used, which loading reports."""
     if settings.weights == RANDOM_WEIGHTS:
         return NYU40
     try:
@@ -28,7 +28,7 @@ def label_set_of(settings: Settings) -> LabelSet | None:
 
 
 def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
-    """Load the weights, and put them on the device; what is to be said about either goes to ``conditions``.
+    """Load the weights to the device. Warnings are reported to ``conditions``.
 
     Raises:
         CheckpointError: the weights cannot be used.

@@ -24,8 +24,8 @@ LAST_WORK_TIMEOUT = 3.0
 END_TIMEOUT = 8.0
 
 
-class Served(Protocol):
-    """What a node has to offer to be run here."""
+class RunnableNode(Protocol):
+    """The interface of a node that `run` can run."""
 
     settings: Any  # with the field autostart
     failure: str | None
@@ -35,26 +35,26 @@ class Served(Protocol):
         """Seconds that any one callback may take now; None where there is no limit."""
 
     def autostart(self) -> bool:
-        """Configure and activate; return whether the node is active then."""
+        """Configure and activate the node, and return whether it is active."""
 
     def close(self, timeout: float) -> bool:
-        """Stop and free everything; return whether every thread has ended."""
+        """Stop and free everything, and return whether every thread has ended."""
 
     def destroy_node(self) -> None:
-        """As rclpy."""
+        """Same as in rclpy."""
 
     def get_logger(self) -> Any:
-        """As rclpy."""
+        """Same as in rclpy."""
 
 
-class Outcome(NamedTuple):
-    """How a run ended."""
+class RunOutcome(NamedTuple):
+    """The result of a run."""
 
     status: int
     threads_ended: bool
 
 
-def run(name: str, make: Callable[[], Served], args: list[str] | None = None) -> int:
+def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = None) -> int:
     """Run a node until SIGINT or SIGTERM.
 
     Args:
@@ -69,9 +69,9 @@ def run(name: str, make: Callable[[], Served], args: list[str] | None = None) ->
     """
     stop = StopRequest()
     stop.listen()
-    lacking = requirements.missing()
-    if lacking is not None:
-        print(f"{name}: {lacking}", file=sys.stderr)
+    missing_requirement = requirements.missing()
+    if missing_requirement is not None:
+        print(f"{name}: {missing_requirement}", file=sys.stderr)
         return REFUSED
 
     import rclpy
@@ -113,7 +113,7 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _serve(name: str, make: Callable[[], Served], stop: StopRequest, switch: DeadManSwitch) -> Outcome:
+def _serve(name: str, make: Callable[[], RunnableNode], stop: StopRequest, switch: DeadManSwitch) -> RunOutcome:
     import rclpy
 
     try:
@@ -121,10 +121,10 @@ def _serve(name: str, make: Callable[[], Served], stop: StopRequest, switch: Dea
         with stop.at_once():
             node = make()
     except StoppedError:
-        return Outcome(0, threads_ended=True)
+        return RunOutcome(0, threads_ended=True)
     except ValueError as error:
         rclpy.logging.get_logger(name).fatal(str(error))
-        return Outcome(REFUSED, threads_ended=True)
+        return RunOutcome(REFUSED, threads_ended=True)
 
     def ended() -> bool:
         switch.hold(node.longest_pause)
@@ -140,7 +140,7 @@ def _serve(name: str, make: Callable[[], Served], stop: StopRequest, switch: Dea
         switch.hold(END_TIMEOUT)
         threads_ended = node.close(LAST_WORK_TIMEOUT)
         node.destroy_node()
-    return Outcome(FAILED if node.failure is not None else 0, threads_ended)
+    return RunOutcome(FAILED if node.failure is not None else 0, threads_ended)
 
 
 def make_executor(context: Any = None) -> Any:

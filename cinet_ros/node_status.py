@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.node import Node
 
-from cinet_core.inference.background import preparing
+from cinet_core.inference.background import is_preparing
 from cinet_core.process_memory import resident_memory
 from cinet_ros.diagnostics import WARN, Conditions, status
 from cinet_ros.supervisor import WorkerSupervisor
@@ -21,7 +21,7 @@ MEBIBYTE = 2**20
 def model_status(
     name: str, predictor: Predictor | None, weights: str, conditions: Conditions, supervisor: WorkerSupervisor
 ) -> DiagnosticStatus:
-    """Row of /diagnostics: what predicts, where, and how much memory that takes.
+    """Return the status of the model for /diagnostics: backend, device and memory.
 
     Args:
         name: of the row.
@@ -44,7 +44,7 @@ def model_status(
         "label set": f"{predictor.label_set.name}, {len(predictor.label_set.classes)} classes",
         "backend": predictor.backend_name,
         "backend, why": predictor.backend_reason,
-        "backend in preparation": preparing(),
+        "backend in preparation": is_preparing(),
         "device": predictor.device,
         "frame in work for [s]": f"{supervisor.busy_for():.1f}",
     }

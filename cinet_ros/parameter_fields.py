@@ -36,7 +36,7 @@ def threads_parameter(default: str) -> Any:
 
 
 def declare(node: Node, kind: type[Settings]) -> Settings:
-    """Declare every field on the node and return the values given on the command line or in a file.
+    """Declare every field as a parameter of the node, and return the given values.
 
     Each parameter has its field's type from then on, also one that a whole number was given for, or an empty list.
 
@@ -59,7 +59,7 @@ def declare(node: Node, kind: type[Settings]) -> Settings:
 
 
 def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
-    """Changes of parameters with each value in its field's type, before rclpy looks at them.
+    """Return changes of parameters with each value converted to the type of its field, before rclpy checks them.
 
     rclpy would refuse the whole number that ``ros2 param set`` makes of ``10`` where a double is meant.
 
@@ -76,7 +76,7 @@ def typed(settings: Any, changes: Iterable[Parameter]) -> list[Parameter]:
 
 
 def changed(settings: Settings, changes: Iterable[Parameter]) -> Settings:
-    """Settings with the given parameters replaced; names that are not ours (qos_overrides, use_sim_time) are skipped.
+    """Return the settings with the given parameters replaced. Other names (qos_overrides, use_sim_time) are skipped.
 
     Raises:
         ValueError: as the settings class.

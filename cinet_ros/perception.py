@@ -1,4 +1,4 @@
-"""The lifecycle of the perception node: what exists in which state, and who is told when something is wrong."""
+"""The perception node: its lifecycle, its callbacks and its diagnostics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from cinet_core.checkpoint import CheckpointError
-from cinet_core.inference.background import preparing
+from cinet_core.inference.background import is_preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
@@ -38,7 +38,9 @@ DIAGNOSTICS_PERIOD = 1.0
 
 
 class PerceptionNode(ManagedNode):
-    """Managed node. configure: load the model, create outputs; activate: start work; cleanup: free it all.
+    """The managed perception node.
+
+    `configure` loads the model and creates the outputs, `activate` starts the worker, `cleanup` frees everything.
 
     Attributes:
         settings: current values of all parameters.
@@ -47,7 +49,7 @@ class PerceptionNode(ManagedNode):
         ValueError: a parameter's value is out of range, no weights are given, or they lack a class of `mask_classes`.
     """
 
-    EXPLAINED = (CheckpointError, ValueError)
+    EXPECTED_ERRORS = (CheckpointError, ValueError)
 
     def __init__(self, **node_arguments: Any) -> None:
         super().__init__(NODE_NAME, Settings, **node_arguments)
@@ -103,7 +105,7 @@ class PerceptionNode(ManagedNode):
         return Camera(name, camera_input, outputs, Conditions(self.get_logger()))
 
     def activate(self) -> None:
-        """Start the worker and take images as soon as somebody wants what becomes of them."""
+        """Start the worker, and subscribe to images as soon as an output has a subscriber."""
         for camera in self._cameras.values():
             camera.restart()
         try:
@@ -120,11 +122,11 @@ class PerceptionNode(ManagedNode):
 
     @property
     def threads_ended(self) -> bool:
-        """Whether no thread of this node hangs, or still prepares a backend."""
-        return self._supervisor.left_behind == 0 and not preparing()
+        """Whether all threads have ended: none hangs, and none still prepares a backend."""
+        return self._supervisor.left_behind == 0 and not is_preparing()
 
     def halt(self, timeout: float) -> None:
-        """Stop taking images, and the worker; the model and the outputs stay."""
+        """Unsubscribe from the images and stop the worker. The model and the outputs are kept."""
         if self._watch_timer is not None:
             self.destroy_timer(self._watch_timer)
             self._watch_timer = None
@@ -134,7 +136,7 @@ class PerceptionNode(ManagedNode):
             self._cameras[name].counters.drop("deactivated")
 
     def free(self) -> None:
-        """Free the model and the outputs; what fails to be freed keeps nothing else from it."""
+        """Free the model and the outputs. A failure to free one of them does not keep the others."""
         with ExitStack() as stack:  # the last one first
             if self._predictor is not None:
                 stack.callback(self._close_predictor)
@@ -208,7 +210,7 @@ class PerceptionNode(ManagedNode):
         return SetParametersResult(successful=True)
 
     def publish_diagnostics(self) -> None:
-        """Every status of this node; see `ManagedNode`."""
+        """Publish every diagnostic status of this node, see `ManagedNode`."""
         self._supervisor.report()
         report_namesakes(self, self.conditions)
         message = DiagnosticArray()

@@ -1,4 +1,4 @@
-"""The perception node: camera images in; metric depth, semantic labels and a semantic cloud out, in step.
+"""Starts the perception node, which turns camera images into metric depth, semantic labels and a semantic cloud.
 
 A managed (lifecycle) node that configures and activates itself by default. The README lists its topics, encodings,
 conventions and parameters. This file only starts it; `cinet_ros.perception` is the node.
@@ -16,7 +16,7 @@ def main(args: list[str] | None = None) -> int:
     return node_process.run("perception", _make, args)
 
 
-def _make() -> node_process.Served:
+def _make() -> node_process.RunnableNode:
     from cinet_ros.perception import PerceptionNode
 
     return PerceptionNode()

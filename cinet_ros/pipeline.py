@@ -1,4 +1,4 @@
-"""From image messages to published outputs, on the worker's thread: prepare, predict, publish, account."""
+"""The work on a frame, on the worker's thread: prepare images, predict, publish, count."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
-from cinet_ros.accounts import Accounts
 from cinet_ros.camera import Camera, Job
 from cinet_ros.diagnostics import ERROR, WARN
-from cinet_ros.frame_messages import FrameMessages
+from cinet_ros.frame_messages import RosMessageBuilder
+from cinet_ros.frames_in_work import FramesInWork
 from cinet_ros.msg import PerceptionStats, StageTime
 from cinet_ros.parameters import Settings
-from cinet_ros.preparation import WAITING, Frame, Preparation
+from cinet_ros.preparation import WAITING, Preparation, PreparedFrame
 from cinet_ros.publishers import PublishGate
 
 # A stamp further from the node's clock than this is of another clock, not of a slow camera.
@@ -45,7 +45,7 @@ Array = npt.NDArray[Any]
 
 
 class Pipeline:
-    """What one worker runs.
+    """Processes the frames of one worker.
 
     Args:
         predictor: shared by all cameras.
@@ -55,9 +55,9 @@ class Pipeline:
         clock: of the node, for latencies.
 
     Attributes:
-        published: whether a frame has gone through.
-        fallback: why it predicts on the CPU although another device was asked for, or None.
-        lost_device: what became of the device where only a new process can use it, or None.
+        published: whether a frame has been published.
+        fallback: why it predicts on the CPU although another device was requested, or None.
+        lost_device: why only a new process can use the device, or None.
         progressed: always 0: the whole of a frame is timed.
     """
 
@@ -79,26 +79,26 @@ class Pipeline:
         self._settings = settings
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
-        self._messages = {name: FrameMessages(predictor.label_set) for name in cameras}
+        self._messages = {name: RosMessageBuilder(predictor.label_set) for name in cameras}
         self._gate = PublishGate()
-        self._accounts = Accounts(cameras)
+        self._frames_in_work = FramesInWork(cameras)
 
     def abandon(self, reason: str) -> None:
-        """Publish nothing more, and count the frames in work as dropped. Safe from any thread."""
+        """Publish nothing more, and count the current frames as dropped. Thread-safe."""
         self._gate.shut()
-        self._accounts.give_up(reason)
+        self._frames_in_work.give_up(reason)
 
     def process(self, batch: dict[str, Job]) -> None:
-        """Run the latest frame of every camera that has one; cameras with equal image sizes share a network call."""
+        """Process the latest frame of every camera. Cameras with equal image sizes share a call of the network."""
         settings = self._settings()
-        self._accounts.begin(batch)
-        groups: dict[tuple[int, ...], list[Frame]] = {}
+        self._frames_in_work.begin(batch)
+        groups: dict[tuple[int, ...], list[PreparedFrame]] = {}
         for name, job in batch.items():
             if self._gate.is_shut:
                 return
             camera = self._cameras[name]
             if not camera.outputs.wanted(settings):  # any more: it was, or there would be no image
-                self._accounts.drop(camera, UNWANTED if settings.enabled else DISABLED)
+                self._frames_in_work.drop(camera, UNWANTED if settings.enabled else DISABLED)
                 continue
             try:
                 frame = self._prepare(camera, job, settings)
@@ -112,22 +112,22 @@ class Pipeline:
             self._run(frames, settings)
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
-        """Account for the frames of a batch when an error struck outside any of them."""
+        """Count the frames of a batch as dropped after an error that belongs to none of them."""
         for name in batch:
             self._lose(self._cameras[name], error)
 
     def _refuse(self, camera: Camera, error: ConversionError) -> None:
-        self._accounts.drop(camera, error.reason)
+        self._frames_in_work.drop(camera, error.reason)
         if error.reason != WAITING:  # as every start does for a moment; what follows is reported
             camera.conditions.report(error.reason, WARN if error.reason == "stale" else ERROR, str(error))
 
     def _lose(self, camera: Camera, error: Exception) -> None:
         exhausted = isinstance(error, (OutOfDeviceMemoryError, MemoryError))
         reason, remedy = ("out_of_memory", NO_MEMORY_REMEDY) if exhausted else ("error", ERROR_REMEDY)
-        if self._accounts.drop(camera, reason):
+        if self._frames_in_work.drop(camera, reason):
             camera.conditions.report(reason, ERROR, f"frame lost to {type(error).__name__}: {error}. {remedy}")
 
-    def _run(self, frames: list[Frame], settings: Settings) -> None:
+    def _run(self, frames: list[PreparedFrame], settings: Settings) -> None:
         """Predict and publish frames of one size."""
         try:
             predictions = self._predict(frames, settings)
@@ -145,7 +145,7 @@ class Pipeline:
             except Exception as error:
                 self._lose(frame.camera, error)
                 continue
-            if not self._accounts.use(frame.camera):
+            if not self._frames_in_work.use(frame.camera):
                 return
             self.published = True
             try:
@@ -154,7 +154,7 @@ class Pipeline:
                 text = f"no stats, {type(error).__name__}: {error}. {ERROR_REMEDY}"
                 frame.camera.conditions.report("stats", ERROR, text)
 
-    def _predict(self, frames: list[Frame], settings: Settings) -> list[Prediction]:
+    def _predict(self, frames: list[PreparedFrame], settings: Settings) -> list[Prediction]:
         images = [frame.prepared.image for frame in frames]
         intrinsics = [frame.prepared.intrinsics for frame in frames]
         try:
@@ -169,7 +169,7 @@ class Pipeline:
         return self._predictor.predict_batch(images, intrinsics)
 
     def _publish(
-        self, frame: Frame, prediction: Prediction, settings: Settings
+        self, frame: PreparedFrame, prediction: Prediction, settings: Settings
     ) -> tuple[frozenset[str], dict[str, float]]:
         """Publish the outputs that are wanted; return their names, and the seconds of each stage of the frame."""
         started = time.perf_counter()
@@ -184,7 +184,7 @@ class Pipeline:
             seconds[stage] = seconds.get(stage, 0.0) + more
         return wanted, seconds
 
-    def _publish_stats(self, frame: Frame, wanted: frozenset[str], seconds: Mapping[str, float]) -> None:
+    def _publish_stats(self, frame: PreparedFrame, wanted: frozenset[str], seconds: Mapping[str, float]) -> None:
         latency = self._latency(frame.camera, frame.job.message.header)
         receive_latency = time.monotonic() - frame.job.received
         frame.camera.latencies.add(latency, receive_latency)
@@ -208,7 +208,7 @@ class Pipeline:
         return math.nan
 
     def _stats(
-        self, frame: Frame, seconds: Mapping[str, float], latency: float, receive_latency: float
+        self, frame: PreparedFrame, seconds: Mapping[str, float], latency: float, receive_latency: float
     ) -> PerceptionStats:
         counts, predictor = frame.camera.counters.now(), self._predictor
         rate_in, rate_out = frame.camera.counters.rates()

@@ -1,4 +1,4 @@
-"""The player: camera images and camera_info from a folder, a video, a ROS 2 bag or a synthetic scene, without a camera.
+"""The player node, which publishes images and camera_info from a folder, a video, a ROS 2 bag or a synthetic scene.
 
 ``ros2 run cinet_ros player_node --ros-args -p source:=/path/to/frames -p rate:=10.0``
 """
@@ -28,7 +28,7 @@ from cinet_core.threads import use_threads
 from cinet_ros.parameter_fields import declare
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
 from cinet_ros.player.parameters import PlayerSettings
-from cinet_ros.player.pictures import Picture, Pictures, open_pictures
+from cinet_ros.player.playback import Playback, PlayedFrame, open_playback
 from cinet_ros.player.simulated_clock import TICK_SECONDS, SimulatedClock
 from cinet_ros.stop_request import StopRequest
 
@@ -45,17 +45,17 @@ ACKNOWLEDGE_SECONDS = 5.0
 LINGER_SECONDS = 0.3
 # Below this share of the wanted rate the log says that it is not held; a shorter run cannot tell.
 HELD_SHARE = 0.95
-TELLING_SECONDS = 2.0
+REPORT_SECONDS = 2.0
 
 _RELIABILITY = {"reliable": QoSReliabilityPolicy.RELIABLE, "best_effort": QoSReliabilityPolicy.BEST_EFFORT}
 
 
 class PlaybackError(Exception):
-    """Playing ended early; the text names the reason and the remedy."""
+    """Playback ended early. The message names the reason and the remedy."""
 
 
 class PlayerNode(Node):
-    """Publishes pictures; `run` returns when all were sent or a stop was requested.
+    """Publishes the images of a source. `run` returns when all were sent or a stop was requested.
 
     Args:
         stopped: whether a stop was requested.
@@ -72,9 +72,9 @@ class PlayerNode(Node):
         self._executor.add_node(self)
         self.settings: PlayerSettings = declare(self, PlayerSettings)
         use_threads(self.settings.threads, default=1)
-        self.pictures: Pictures = open_pictures(self.settings)
+        self.playback: Playback = open_playback(self.settings)
         qos = QoSProfile(depth=QUEUE_DEPTH, reliability=_RELIABILITY[self.settings.reliability])
-        compressed = self.pictures.compressed
+        compressed = self.playback.compressed
         self._image_publisher: Publisher = self.create_publisher(
             CompressedImage if compressed else Image, "image/compressed" if compressed else "image", qos
         )
@@ -84,7 +84,7 @@ class PlayerNode(Node):
         self._pacer = Pacer()
 
     def run(self) -> None:
-        """Play until the end, or until stopped.
+        """Play the source to its end or until a stop is requested.
 
         Raises:
             PlaybackError: nobody subscribed in time, or a frame cannot be sent.
@@ -96,7 +96,7 @@ class PlayerNode(Node):
             if preloaded is not None:
                 preloaded.wait(self._stopped)
             if not self._stopped():
-                self._play(self.pictures.items if preloaded is None else preloaded)
+                self._play(self.playback.items if preloaded is None else preloaded)
         finally:
             if preloaded is not None:
                 preloaded.close()
@@ -107,22 +107,22 @@ class PlayerNode(Node):
         if self.settings.source != SYNTHETIC:
             return None
         self.get_logger().info(f"rendering {self.settings.synthetic_frames} views of the synthetic scene")
-        return Preloaded(self.pictures.items)
+        return Preloaded(self.playback.items)
 
     def _play(self, items: Iterable[Any]) -> None:
-        intervals = Intervals(self.settings.rate, 1.0 / self.pictures.nominal_rate)
+        intervals = Intervals(self.settings.rate, 1.0 / self.playback.nominal_rate)
         self.get_logger().info(
-            f"playing {self.pictures.description} on {self._image_publisher.topic_name}, "
+            f"playing {self.playback.description} on {self._image_publisher.topic_name}, "
             f"{'again and again' if self.settings.loop else 'once'}"
         )
-        for note in self.pictures.notes:
+        for note in self.playback.notes:
             (self.get_logger().warning if note.startswith("WARNING") else self.get_logger().info)(note)
         try:
             with closing(ReadAhead(self._numbered(items), self._stopped)) as numbered:
                 for index, item in numbered:
-                    picture = self._picture(index, item)
-                    self._send(picture, intervals.since_previous(picture.time_ns))
-            self._see_off()
+                    played_frame = self._played_frame(index, item)
+                    self._send(played_frame, intervals.since_previous(played_frame.time_ns))
+            self._wait_for_acknowledgement()
         finally:
             self._report()
 
@@ -134,39 +134,39 @@ class PlayerNode(Node):
             for index, item in enumerate(items):
                 yield index, item
             if index < 0:
-                raise PlaybackError(f"{self.pictures.description} has no frame that can be read; play another source")
+                raise PlaybackError(f"{self.playback.description} has no frame that can be read; play another source")
             again = self.settings.loop
 
-    def _picture(self, index: int, item: Any) -> Picture:
+    def _played_frame(self, index: int, item: Any) -> PlayedFrame:
         try:
-            return self.pictures.picture(index, item)
+            return self.playback.played_frame(index, item)
         except ValueError as error:
-            raise PlaybackError(f"frame {index} of {self.pictures.description}: {error}") from error
+            raise PlaybackError(f"frame {index} of {self.playback.description}: {error}") from error
 
-    def _send(self, picture: Picture, interval: float) -> None:
-        """Wait until the picture is due, then publish it with its stamp."""
+    def _send(self, played_frame: PlayedFrame, interval: float) -> None:
+        """Wait until the frame is due, then publish it with its stamp."""
         deadline = self._pacer.next_deadline(interval)
         if self._clock_publisher is not None:
-            self._clock_publisher.head_for(picture.time_ns)
+            self._clock_publisher.head_for(played_frame.time_ns)
         self._wait_until(deadline, interval)
         if self._stopped():
             return
-        stamp = self._stamp(picture)
-        picture.image.header.stamp = stamp
-        self._image_publisher.publish(picture.image)
-        if picture.camera_info is not None:
-            picture.camera_info.header.stamp = stamp
-            self._info_publisher.publish(picture.camera_info)
+        stamp = self._stamp(played_frame)
+        played_frame.image.header.stamp = stamp
+        self._image_publisher.publish(played_frame.image)
+        if played_frame.camera_info is not None:
+            played_frame.camera_info.header.stamp = stamp
+            self._info_publisher.publish(played_frame.camera_info)
         else:
             self.get_logger().warning(
                 "no camera_info is published: the source does not know its camera; set `intrinsics` or `fov`", once=True
             )
         self._tally.count()
 
-    def _stamp(self, picture: Picture) -> Time:
+    def _stamp(self, played_frame: PlayedFrame) -> Time:
         if self.settings.stamp == "now":
             return self.get_clock().now().to_msg()
-        seconds, nanoseconds = divmod(picture.stamp_ns, 1_000_000_000)
+        seconds, nanoseconds = divmod(played_frame.stamp_ns, 1_000_000_000)
         return Time(sec=seconds, nanosec=nanoseconds)
 
     def _wait_until(self, deadline: float, interval: float = 0.0) -> None:
@@ -196,7 +196,7 @@ class PlayerNode(Node):
             self._wait_until(time.monotonic() + POLL_SECONDS)
         self._wait_until(time.monotonic() + SETTLE_SECONDS)
 
-    def _see_off(self) -> None:
+    def _wait_for_acknowledgement(self) -> None:
         """Give subscribers time to receive the last frames before the publishers go."""
         if self._stopped():
             return
@@ -215,13 +215,13 @@ class PlayerNode(Node):
         self._wait_until(time.monotonic() + LINGER_SECONDS)
 
     def _report(self) -> None:
-        for fault in self.pictures.faults:
+        for fault in self.playback.faults:
             self.get_logger().warning(fault)
         tally, rate = self._tally, self.settings.rate
         text = f"sent {tally.sent} frames in {tally.seconds:.1f} s, {tally.rate:.2f} Hz"
         if self._pacer.stalls:
             text += f", {self._pacer.stalls} times behind by more than a frame"
-        if tally.seconds > TELLING_SECONDS and tally.rate < HELD_SHARE * rate:
+        if tally.seconds > REPORT_SECONDS and tally.rate < HELD_SHARE * rate:
             self.get_logger().warning(f"{text}: the wanted rate of {rate:g} Hz is not held; lower `rate`")
         else:
             self.get_logger().info(text)

@@ -23,8 +23,8 @@ WAITING = "waiting_for_camera_info"
 
 
 @dataclass(frozen=True)
-class Frame:
-    """One image on its way through the pipeline."""
+class PreparedFrame:
+    """An image that is ready for the network."""
 
     camera: Camera
     job: Job
@@ -55,7 +55,7 @@ class Preparation:
         self._focal_warning = focal_warning
         self._clock = clock
 
-    def __call__(self, camera: Camera, job: Job, settings: Settings) -> Frame:
+    def __call__(self, camera: Camera, job: Job, settings: Settings) -> PreparedFrame:
         """Decode and rectify.
 
         Raises:
@@ -65,7 +65,7 @@ class Preparation:
         prepare = self._images[camera.name]
         prepared = prepare(job.message, lambda: _camera_info(camera, job, settings), settings)
         self._report(camera, prepared, settings)
-        return Frame(camera, job, prepared)
+        return PreparedFrame(camera, job, prepared)
 
     def _refuse_old(self, job: Job, settings: Settings) -> None:
         if settings.max_stamp_age <= 0 or stamp_of(job.message) == 0:  # which is no time at all

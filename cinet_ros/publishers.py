@@ -1,4 +1,4 @@
-"""Publishers of one camera: each output only while somebody subscribes, and only from the worker that may."""
+"""Publishers of one camera. An output is built only while it has subscribers, and sent only by the current worker."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, STATS, topics_of
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
-from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
+from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.parameters import Settings
 
@@ -29,7 +29,7 @@ PUBLISH_TIMEOUT = 1.0
 
 
 class PublishGate:
-    """Through which one worker publishes. Once it is shut, nothing of that worker is published any more."""
+    """A gate through which one worker publishes. Once it is shut, nothing of that worker is published."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +41,7 @@ class PublishGate:
         return self._shut
 
     def publish(self, publisher: Any, message: Any) -> bool:
-        """Publish a message; return False, and do nothing, where the gate is shut."""
+        """Publish a message, or return False if the gate is shut."""
         with self._lock:
             if self._shut:
                 return False
@@ -49,7 +49,7 @@ class PublishGate:
         return True
 
     def shut(self, timeout: float = PUBLISH_TIMEOUT) -> None:
-        """Let nothing pass from now on. Waits for a message on its way, unless that hangs. Safe from any thread."""
+        """Shut the gate. Waits for a message that is being published, unless that hangs. Thread-safe."""
         self._shut = True
         if self._lock.acquire(timeout=timeout):
             self._lock.release()
@@ -104,12 +104,12 @@ class CameraOutputs:
             self._latch("semantic/label_info", message)
 
     def subscribed(self) -> frozenset[str]:
-        """Topics that somebody subscribes to, without prefix; latched ones are not counted."""
+        """Return the topics that have subscribers, without prefix and without the latched ones."""
         counted = self._counted
         return frozenset(topic for topic, publisher in counted.items() if publisher.get_subscription_count() > 0)
 
     def wanted(self, settings: Settings) -> frozenset[str]:
-        """Those of `subscribed` that are to be made of a frame; none where no frame is to be worked on.
+        """Return the topics of `subscribed` to build for a frame, or none if no frame needs to be processed.
 
         That is so while the node or all these outputs are switched off, and while only the statistics are left, which
         would tell of nothing but the work that they ask for.
@@ -120,7 +120,7 @@ class CameraOutputs:
         return frozenset() if topics <= {STATS} else topics
 
     def publish(
-        self, result: Result, wanted: frozenset[str], settings: Settings, messages: FrameMessages, gate: PublishGate
+        self, result: Result, wanted: frozenset[str], settings: Settings, messages: RosMessageBuilder, gate: PublishGate
     ) -> Mapping[str, float]:
         """Publish the wanted outputs of a frame, unless the gate is shut.
 

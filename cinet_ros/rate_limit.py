@@ -7,7 +7,7 @@ BURST = 2.0
 
 
 class RateLimit:
-    """Lets at most so many events a second pass: a token bucket, so that the mean rate is met exactly.
+    """Limits events to a rate with a token bucket, which meets the mean rate exactly.
 
     Waiting for a fixed time since the last event would instead halve the rate of a camera whose frames come a
     millisecond early now and then.
@@ -18,7 +18,7 @@ class RateLimit:
         self._last: float | None = None
 
     def allows(self, rate: float, now: float) -> bool:
-        """Whether an event may happen now; if so it is counted.
+        """Return whether an event may happen now. If so it is counted.
 
         Args:
             rate: Hz that may not be exceeded; 0 for no limit.

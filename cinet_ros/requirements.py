@@ -1,4 +1,4 @@
-"""What the node cannot run without, and what to tell a user who lacks it."""
+"""Checks the packages that the node requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REQUIRED = {
 
 
 def missing() -> str | None:
-    """Text that names the missing packages and the script that installs them; None where nothing is missing."""
+    """Return a message about missing packages and how to install them, or None if all are installed."""
     absent = [name for module, name in REQUIRED.items() if importlib.util.find_spec(module) is None]
     if not absent:
         return None

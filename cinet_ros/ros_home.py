@@ -1,4 +1,4 @@
-"""Where a node's files go whose parameter does not say it: never the folder that somebody happened to start it in."""
+"""Resolves relative paths of parameters to $ROS_HOME, independently of the working directory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ros_home() -> Path:
 
 
 def in_ros_home(path: str) -> Path:
-    """A parameter's path, absolute: ``~`` is the home folder, and a relative one lies in `ros_home`.
+    """Return a path of a parameter as an absolute path. ``~`` is expanded, and relative paths lie in `ros_home`.
 
     Raises:
         ValueError: as `ros_home`.

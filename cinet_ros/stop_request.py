@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as a flag, so that a node ends between two steps and a second Ctrl-C cannot break its clean-up."""
+"""Turns SIGINT and SIGTERM into a flag, so that a node stops between steps and cleans up completely."""
 
 from __future__ import annotations
 

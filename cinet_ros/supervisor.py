@@ -1,4 +1,4 @@
-"""Keeps a worker at work: replaces one that hangs or has died, and says when only a new process would help.
+"""Supervises a worker: replaces one that hangs or has died, and reports when only a new process can recover.
 
 A thread cannot be ended from outside. One that hangs is left behind: nothing of it is published or counted any more,
 and a new one takes over. Each keeps the memory of its frame, so their number is bounded.
@@ -22,13 +22,13 @@ HUNG_REMEDY = (
 )
 
 
-class Work(Protocol):
+class FrameProcessor(Protocol):
     """What a worker runs.
 
     Attributes:
-        published: whether something has gone through.
-        fallback: why it works on the CPU although another device was asked for, or None.
-        lost_device: what became of the device where only a new process can use it, or None.
+        published: whether anything has been published.
+        fallback: why it runs on the CPU although another device was requested, or None.
+        lost_device: why only a new process can use the device, or None.
         progressed: when it last came forward within a turn that may take long, steady clock, seconds; 0: never.
     """
 
@@ -38,17 +38,17 @@ class Work(Protocol):
     progressed: float
 
     def process(self, batch: dict[str, Job]) -> bool | None:
-        """As `LatestWorker` calls it."""
+        """Called by `LatestWorker`."""
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
-        """As `LatestWorker` calls it."""
+        """Called by `LatestWorker`."""
 
     def abandon(self, reason: str) -> None:
-        """Publish nothing more, and account for what is in work. Safe from any thread."""
+        """Publish nothing more, and count the current frames. Thread-safe."""
 
 
 class WorkerSupervisor:
-    """The worker of a node, and the threads that it had to leave behind.
+    """Supervises the worker of a node and keeps track of threads that hang.
 
     Args:
         conditions: where trouble is reported.
@@ -61,27 +61,27 @@ class WorkerSupervisor:
         self._conditions = conditions
         self._on_left_behind = on_left_behind
         self._order = order
-        self._make: Callable[[], Work] | None = None
-        self._pipeline: Work | None = None
+        self._make: Callable[[], FrameProcessor] | None = None
+        self._pipeline: FrameProcessor | None = None
         self._worker: LatestWorker[Job] | None = None
         self._left_behind: list[LatestWorker[Job]] = []
 
     @property
     def working(self) -> bool:
-        """Whether there is a worker that takes frames."""
+        """Whether a worker accepts frames."""
         return self._worker is not None
 
     @property
     def left_behind(self) -> int:
-        """Threads that hang still."""
+        """The number of threads that still hang."""
         self._left_behind = [worker for worker in self._left_behind if worker.running]
         return len(self._left_behind)
 
     def busy_for(self) -> float:
-        """Seconds that the turn in work has taken so far."""
+        """Seconds since the current turn began."""
         return self._worker.busy_for() if self._worker is not None else 0.0
 
-    def start(self, make: Callable[[], Work]) -> None:
+    def start(self, make: Callable[[], FrameProcessor]) -> None:
         """Start a worker.
 
         Args:
@@ -96,7 +96,7 @@ class WorkerSupervisor:
         self._begin()
 
     def submit(self, camera: str, job: Job) -> Job | None:
-        """As `LatestWorker.submit`.
+        """Submit an item as `LatestWorker.submit` does.
 
         Raises:
             RuntimeError: there is no worker.
@@ -106,7 +106,7 @@ class WorkerSupervisor:
         return self._worker.submit(camera, job)
 
     def stop(self, timeout: float, reason: str) -> dict[str, Job]:
-        """End the worker after the frame it works on; return what was still waiting, which nobody has counted.
+        """Stop the worker after its current frame, and return the waiting items, which were not counted.
 
         A frame that does not end within ``timeout`` seconds is counted as dropped for ``reason``, and its thread left
         behind. Does nothing where there is no worker.
@@ -125,7 +125,7 @@ class WorkerSupervisor:
         return waiting
 
     def check(self, timeout: float) -> str | None:
-        """Look after the worker, now and then; return why the process has to end, None while it need not.
+        """Check the worker, and return why the process has to end, or None. Call it periodically.
 
         Args:
             timeout: how long a frame may take, seconds; 0: forever.
@@ -152,7 +152,7 @@ class WorkerSupervisor:
         return None
 
     def report(self) -> None:
-        """Renew what is to be said about the worker and its predecessors; call it now and then."""
+        """Update the diagnostics about the worker and its predecessors. Call it periodically."""
         pipeline = self._pipeline
         if pipeline is not None and pipeline.published:
             self._conditions.clear("hung")
@@ -170,7 +170,7 @@ class WorkerSupervisor:
             self._conditions.clear("left_behind")
 
     @staticmethod
-    def _trouble(worker: LatestWorker[Job], work: Work, timeout: float) -> str | None:
+    def _trouble(worker: LatestWorker[Job], work: FrameProcessor, timeout: float) -> str | None:
         if not worker.running:
             return "the worker has died"
         if 0 < timeout < min(worker.busy_for(), time.monotonic() - work.progressed):

@@ -1,4 +1,4 @@
-"""The viewer: what the perception node and the mapper publish, in a browser tab or a file, on a machine without RViz.
+"""The viewer node, which shows the outputs of perception and mapping in a browser tab or records them to a file.
 
 ``ros2 run cinet_ros viewer_node --ros-args -p file:=walk.rrd``
 """
@@ -55,7 +55,7 @@ _RELIABILITY = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": Reliabili
 
 
 class ViewerNode(Node):
-    """Subscribes and hands on the newest of everything; the worker's thread shows it.
+    """Subscribes to all topics and hands the newest messages to a worker thread that shows them.
 
     Args:
         arguments: rclpy's, such as a context.
@@ -78,7 +78,7 @@ class ViewerNode(Node):
         self._synchroniser = Synchroniser((DEPTH, LABELS, COLOR), self.counters)
         self._camera_info: CameraInfo | None = None
         self._rate = RateLimit()
-        self._poses: deque[display.Posed] = deque(maxlen=MAX_POSES)
+        self._poses: deque[display.StampedPose] = deque(maxlen=MAX_POSES)
         self._poses_lock = threading.Lock()
         given = self.settings.camera_in_base
         self._camera_in_base = None if given == NOT_GIVEN else rigid_matrix(given[:3], given[3:])
@@ -107,7 +107,7 @@ class ViewerNode(Node):
         self.get_logger().info(f"showed {counts.used} of {counts.received} frames{f' ({drops})' if drops else ''}")
 
     def check(self) -> str | None:
-        """Why the node cannot go on; None while it can."""
+        """Return why the node cannot continue, or None while it can."""
         if self.server is not None and not self.server.running:
             return "the viewer's server has ended; start the node anew"
         return self.failure
@@ -154,7 +154,7 @@ class ViewerNode(Node):
         if not self._rate.allows(self.settings.max_rate, time.monotonic()):
             self.counters.drop("rate_limit")
             return
-        if self._submit(display.FRAME, display.Seen(frame, self._camera_info)) is not None:
+        if self._submit(display.FRAME, display.CalibratedFrame(frame, self._camera_info)) is not None:
             self.counters.drop("replaced_by_newer")
 
     def _on_pose(self, message: Any, pose: Pose) -> None:
@@ -169,7 +169,7 @@ class ViewerNode(Node):
             return
         base = rigid_matrix(position, rotation)
         with self._poses_lock:
-            self._poses.append(display.Posed(stamp_of(message), base @ self._camera_in_base))
+            self._poses.append(display.StampedPose(stamp_of(message), base @ self._camera_in_base))
         self._submit(display.POSES, None)
 
     def _submit(self, key: str, item: Any) -> Any:

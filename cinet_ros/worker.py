@@ -1,4 +1,4 @@
-"""One thread that works on the latest frame of each camera and never queues: a slow model drops frames instead."""
+"""A thread that processes the latest frame of each camera. It has no queue: a slow model drops frames."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class LatestWorker(Generic[Item]):
         self._thread.start()
 
     def submit(self, key: str, item: Item) -> Item | None:
-        """Make ``item`` the latest of ``key``; return the one it replaced, which will not be processed.
+        """Submit an item, and return the unprocessed one of the same key that it replaces, or None.
 
         Raises:
             RuntimeError: the worker was stopped.
@@ -62,7 +62,7 @@ class LatestWorker(Generic[Item]):
         return replaced
 
     def stop(self, timeout: float = 10.0) -> dict[str, Item]:
-        """End the thread after the batch it works on; return the items that were still waiting.
+        """Stop the thread after its current batch, and return the items that were still waiting.
 
         A batch that does not end within ``timeout`` seconds is left to itself: see `running`.
         """

@@ -37,7 +37,7 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import DEFAULT_CONFIG
 from cinet_core.tasks.panel import panel
 from cinet_core.visualize.ply import write_ply
-from scripts.demo_listener import OUTPUTS, Listener
+from scripts.demo_listener import OUTPUTS, DemoListener
 
 START_TIMEOUT = 90.0  # importing torch and loading the model on a slow machine
 FIRST_FRAME_TIMEOUT = 60.0
@@ -98,10 +98,10 @@ def checked_weights(given: str) -> str:
     return str(path)
 
 
-def listen(options: argparse.Namespace, folder: Path) -> Listener:
+def listen(options: argparse.Namespace, folder: Path) -> DemoListener:
     """Run player and node until enough was seen."""
     weights = checked_weights(options.weights)
-    listener = Listener()
+    listener = DemoListener()
     node_parameters = {"weights": weights, "model_config": options.config, "device": options.device}
     player_parameters: dict[str, Any] = {
         "source": options.source,
@@ -137,7 +137,7 @@ def listen(options: argparse.Namespace, folder: Path) -> Listener:
     return listener
 
 
-def await_backend(listener: Listener, processes: list[Process]) -> None:
+def await_backend(listener: DemoListener, processes: list[Process]) -> None:
     """Let the node prepare its backend, which the first frame has begun: beside that, frames are slow."""
     listener.preparing = None
     wait(listener, processes, lambda: listener.preparing is not None, START_TIMEOUT, "the node tells no diagnostics")
@@ -147,7 +147,7 @@ def await_backend(listener: Listener, processes: list[Process]) -> None:
         wait(listener, processes, lambda: not listener.preparing, PREPARATION_TIMEOUT, unprepared)
 
 
-def wait(listener: Listener, processes: list[Process], done: Any, timeout: float, problem: str) -> None:
+def wait(listener: DemoListener, processes: list[Process], done: Any, timeout: float, problem: str) -> None:
     """Handle messages until a condition holds; raise DemoError after the timeout."""
     deadline = time.monotonic() + timeout
     while not done():
@@ -158,7 +158,7 @@ def wait(listener: Listener, processes: list[Process], done: Any, timeout: float
         listener.spin(0.1)
 
 
-def write_pictures(listener: Listener, folder: Path) -> list[str]:
+def write_images(listener: DemoListener, folder: Path) -> list[str]:
     """Write panel.png and cloud.ply of the last complete frame; return the names of what was written."""
     parts, classes = listener.complete, listener.classes
     assert parts is not None
@@ -176,8 +176,8 @@ def write_pictures(listener: Listener, folder: Path) -> list[str]:
     if stats.random_weights:
         caption = f"RANDOM WEIGHTS: depth, labels and points mean nothing ({caption})"
     image = pixels(parts["rgb/image_rect"], "u1", 3)
-    picture = panel(image, received, label_set, caption=caption, warning=stats.random_weights)
-    PillowImage.fromarray(picture).save(folder / "panel.png")
+    rgb = panel(image, received, label_set, caption=caption, warning=stats.random_weights)
+    PillowImage.fromarray(rgb).save(folder / "panel.png")
     points = np.frombuffer(bytes(parts["points"].data), "<f4").reshape(info.height, info.width, 8)
     cloud = folder / "cloud.ply"
     cloud.unlink(missing_ok=True)  # an earlier run's must not pass for this one's
@@ -188,8 +188,8 @@ def write_pictures(listener: Listener, folder: Path) -> list[str]:
     return ["panel.png", "cloud.ply"]
 
 
-def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
-    """Figures of the run, for stats.json."""
+def report(listener: DemoListener, options: argparse.Namespace) -> dict[str, Any]:
+    """Summary of the run, for stats.json."""
     if not listener.stats:
         raise DemoError(f"no frame was finished in {options.seconds:g} s: give more --seconds, or a smaller --config")
     latency = np.array([item.latency for item in listener.stats])
@@ -219,27 +219,27 @@ def report(listener: Listener, options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def show(figures: dict[str, Any]) -> None:
-    """Print the figures as a table."""
-    table = Table(title=f"CI-Net on {escape(figures['source'])}")
+def show(summary: dict[str, Any]) -> None:
+    """Print the summary as a table."""
+    table = Table(title=f"CI-Net on {escape(summary['source'])}")
     table.add_column("topic", no_wrap=True)
     table.add_column("encoding / fields, size", overflow="fold")
     for column in ("messages", "Hz", "kB"):
         table.add_column(column, justify="right")
-    for topic, row in figures["topics"].items():
+    for topic, row in summary["topics"].items():
         kilobytes = f"{row['bytes'] / 1e3:.0f}" if row["bytes"] else ""
         table.add_row(topic, row["form"], str(row["messages"]), f"{row['hz']:.1f}", kilobytes)
     console.print(table)
-    frames, latency = figures["frames"], figures["stamp_to_publish_ms"]
+    frames, latency = summary["frames"], summary["stamp_to_publish_ms"]
     delays = ", ".join(f"{name} {value:.0f} ms" for name, value in latency.items() if value is not None) or "unknown"
-    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in figures["stage_ms_median"].items())
+    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in summary["stage_ms_median"].items())
     console.print(
-        f"{figures['frames_per_second']:.1f} FPS with all topics subscribed; "
+        f"{summary['frames_per_second']:.1f} FPS with all topics subscribed; "
         f"stamp to publish {delays}; frames received "
         f"{frames['received']}, used {frames['used']}, dropped {frames['dropped']} (only the latest is worked on)\n"
         f"median ms by stage: {stages}"
     )
-    if figures["random_weights"]:
+    if summary["random_weights"]:
         console.print("[bold red]random weights: depth, labels and points mean nothing; this shows the plumbing")
 
 
@@ -265,9 +265,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         listener = listen(options, options.output)
-        figures = report(listener, options)
-        (options.output / "stats.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        written = ["stats.json", *write_pictures(listener, options.output)]
+        summary = report(listener, options)
+        (options.output / "stats.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        written = ["stats.json", *write_images(listener, options.output)]
     except DemoError as error:
         console.print(f"[bold red]demo failed:[/] {escape(str(error))}")
         return 1
@@ -276,7 +276,7 @@ def main() -> int:
         return 130
     finally:
         rclpy.try_shutdown()
-    show(figures)
+    show(summary)
     console.print(f"wrote {', '.join(str(options.output / name) for name in written)}")
     return 0
 

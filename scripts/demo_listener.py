@@ -32,7 +32,7 @@ OUTPUTS: dict[str, type] = {
 
 
 @dataclass
-class Seen:
+class TopicStatistics:
     """What arrived on one topic."""
 
     count: int = 0
@@ -56,7 +56,7 @@ class Seen:
         return (self.count - 1) / (self.last - self.first) if self.count > 1 else 0.0
 
 
-class Listener:
+class DemoListener:
     """Subscribes to every output and keeps the last frame of which every topic has arrived.
 
     Attributes:
@@ -72,7 +72,7 @@ class Listener:
         self.node = rclpy.create_node("demo")
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.node)
-        self.seen: dict[str, Seen] = {topic: Seen() for topic in OUTPUTS}
+        self.seen: dict[str, TopicStatistics] = {topic: TopicStatistics() for topic in OUTPUTS}
         self.stats: list[PerceptionStats] = []
         self.classes: SemanticClasses | None = None
         self.complete: dict[str, Any] | None = None

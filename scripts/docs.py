@@ -1,6 +1,6 @@
-"""Renew what documents show and code decides: the parameter tables, the diagrams, the picture of the outputs.
+"""Renew what documents show and code decides: the parameter tables, the diagrams, the image of the outputs.
 
-The picture is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
+The image is of the synthetic room's exact depth and labels, so it shows what the outputs are, not how good a network
 is. Run it with `make docs`.
 """
 
@@ -24,7 +24,7 @@ from cinet_ros.player.parameters import PlayerSettings
 from scripts import architecture
 
 ROOT = Path(__file__).resolve().parent.parent
-PICTURE = ROOT / "docs" / "outputs.png"
+OUTPUTS_IMAGE = ROOT / "docs" / "outputs.png"
 VIEW = 21  # shows the table in front, the door behind and the television
 
 
@@ -70,9 +70,9 @@ def main() -> int:
         {},
     )
     caption = "synthetic room with its exact depth and labels: what the outputs are, not what a network reaches"
-    picture = panel(frame.image, truth, NYU40, caption=caption)
-    PICTURE.parent.mkdir(exist_ok=True)
-    Image.fromarray(picture).quantize(256).save(PICTURE, optimize=True)
+    image = panel(frame.image, truth, NYU40, caption=caption)
+    OUTPUTS_IMAGE.parent.mkdir(exist_ok=True)
+    Image.fromarray(image).quantize(256).save(OUTPUTS_IMAGE, optimize=True)
     return 0
 
 

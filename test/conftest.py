@@ -110,7 +110,7 @@ def _repeatable() -> None:
 def node_server() -> Iterator[ForkServer]:
     """Starts nodes whose imports are done."""
     # As a robot has them: `make test` gives a number of threads to the tests, and the nodes' own is to do without it.
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"), OMP_NUM_THREADS=None)
+    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), OMP_NUM_THREADS=None)
     yield server
     server.close()
 

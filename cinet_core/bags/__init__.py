@@ -1,1 +1,1 @@
-"""ROS 2 bags without ROS: read, also what is left of damaged ones; add predictions to them; make data sets of them."""
+"""ROS 2 bags without ROS: reads them, even if damaged, adds predictions, and extracts data sets."""

@@ -1,4 +1,4 @@
-"""Which camera_info of a bag belongs to an image topic."""
+"""Finds the camera_info topic of an image topic in a bag."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.image_topics import ImageTopic
+from cinet_core.bags.image_topics import RecordedImageTopic
 from cinet_core.messages.topic_names import base_topic
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class CameraInfos:
         self,
         bag: str,
         connections: Sequence[Connection],
-        images: Sequence[ImageTopic],
+        images: Sequence[RecordedImageTopic],
         messages: Callable[[Connection], Iterable[Any]],
     ) -> None:
         self._bag = bag
@@ -43,7 +43,7 @@ class CameraInfos:
         """Whether it is one of them."""
         return topic in self._by_topic
 
-    def of(self, image: ImageTopic) -> str | None:
+    def of(self, image: RecordedImageTopic) -> str | None:
         """The one in the image topic's namespace; else the one that no other camera's images have in theirs.
 
         A calibration that lies beside other images is theirs, unless they share frame and aspect with these.
@@ -61,12 +61,12 @@ class CameraInfos:
             )
         return left[0] if left else None
 
-    def message(self, image: ImageTopic) -> Any | None:
+    def message(self, image: RecordedImageTopic) -> Any | None:
         """The first calibration of the images where it is clear which that is; else None."""
         left = self._candidates(image)
         return self._message(left[0]) if len(left) == 1 else None
 
-    def _candidates(self, image: ImageTopic) -> list[str]:
+    def _candidates(self, image: RecordedImageTopic) -> list[str]:
         """The one beside the images alone; else those that are nobody's."""
         near, above = _beside(image.topic)
         for name in (*near, *(name for name in above if not self._belongs_to_another(name, image))):
@@ -74,11 +74,11 @@ class CameraInfos:
                 return [name]
         return [topic for topic in self._recorded if not self._belongs_to_another(topic, image)]
 
-    def _belongs_to_another(self, info: str, image: ImageTopic) -> bool:
+    def _belongs_to_another(self, info: str, image: RecordedImageTopic) -> bool:
         owners = [other for other in self._images if info in _beside(other.topic)[0]]
         return bool(owners) and not any(_same_camera(owner, image) for owner in owners)
 
-    def _fits(self, info: str, image: ImageTopic) -> bool:
+    def _fits(self, info: str, image: RecordedImageTopic) -> bool:
         message = self._message(info)
         if message is None:
             return False
@@ -101,6 +101,6 @@ def _beside(topic: str) -> tuple[list[str], list[str]]:
     return names[0], names[1]
 
 
-def _same_camera(one: ImageTopic, other: ImageTopic) -> bool:
+def _same_camera(one: RecordedImageTopic, other: RecordedImageTopic) -> bool:
     frames = bool(one.frame_id) and one.frame_id == other.frame_id
     return frames and one.width * other.height == one.height * other.width

@@ -24,7 +24,7 @@ class Db3Scan:
 
     Attributes:
         connections: the topics, with the number of messages that can be read.
-        faults: where the file ends too early; empty for a sound file.
+        faults: places where the file is damaged; empty for an undamaged file.
         sound: False: a sound file of ROS 2 is read by its index.
     """
 

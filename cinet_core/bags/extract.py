@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.atomic_file import remove_unfinished, write_whole
+from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
@@ -34,24 +34,24 @@ _JPEG_MAGIC = b"\xff\xd8\xff"
 
 
 @dataclass
-class Extracted:
-    """What an extraction did.
+class ExtractionCounts:
+    """The number of frames of an extraction.
 
     Attributes:
         written: frames written by this attempt.
-        there: frames that earlier attempts wrote.
+        existing: frames that earlier attempts wrote.
         uncalibrated: frames left out because their camera is unknown.
         plausibility: of the depth of the frames that were written.
     """
 
     written: int = 0
-    there: int = 0
+    existing: int = 0
     uncalibrated: int = 0
     plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
 
 
-class FrameFolder:
-    """A folder of frames that grows; a frame counts as soon as it has its line in ``frames.jsonl``.
+class ExtractedFolder:
+    """A growing folder of frames. A frame is complete once it has its line in ``frames.jsonl``.
 
     Args:
         root: the folder; several bags may go into one.
@@ -92,10 +92,10 @@ class FrameFolder:
             labels: (H, W), 0 where there is none, 1 the first class.
             camera: of the images.
         """
-        write_whole(self.root / f"{name}.jpg", jpeg)
+        atomic_write_bytes(self.root / f"{name}.jpg", jpeg)
         for plane, kind in ((depth, "depth"), (labels, "label")):
             if plane is not None:
-                write_whole(self.root / f"{name}_{kind}.png", encoded(plane, ".png"))
+                atomic_write_bytes(self.root / f"{name}_{kind}.png", encoded(plane, ".png"))
         line = {"frame": name, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy}
         with (self.root / FRAMES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -112,7 +112,7 @@ class FrameFolder:
         if text != known and self.names:
             raise BagError(f"{self.root} has labels of other classes than this bag: give another folder")
         if text != known:
-            write_whole(path, text.encode())
+            atomic_write_bytes(path, text.encode())
 
     def _lines(self) -> list[str]:
         path = self.root / FRAMES
@@ -127,18 +127,18 @@ class FrameFolder:
         whole, _, torn = text.rpartition("\n")
         if torn:  # killed within a line
             remove_unfinished(path)
-            write_whole(path, f"{whole}\n".encode() if whole else b"")
+            atomic_write_bytes(path, f"{whole}\n".encode() if whole else b"")
         return whole.splitlines()
 
 
 def extract(
     bag: RgbdBag,
-    folder: FrameFolder,
+    folder: ExtractedFolder,
     stem: str,
     room_seconds: float,
     progress: Callable[[int], None],
-) -> Extracted:
-    """Write the frames of a bag that the folder does not have yet.
+) -> ExtractionCounts:
+    """Write the frames of a bag that are not yet in the folder.
 
     A frame is called ``<stem>-<room>_<number>``: what comes before the underscore is its room, by which training
     divides the frames.
@@ -164,10 +164,10 @@ def extract(
         room = 0 if room_seconds <= 0 else max(0, int((bag.stamp(index) - first) * 1e-9 / room_seconds))
         names[index] = f"{stem}-{room:04d}_{index:06d}"
     done = {index for index, name in names.items() if name in folder.names}
-    report = Extracted(there=len(done))
+    report = ExtractionCounts(existing=len(done))
     progress(len(done))
     for frame in bag.frames(done):
-        camera = frame.picture.intrinsics
+        camera = frame.prepared.intrinsics
         if camera is None:
             report.uncalibrated += 1
             continue
@@ -182,28 +182,28 @@ def extract(
     return report
 
 
-def encoded(picture: npt.NDArray[np.generic], suffix: str) -> bytes:
-    """The file of a picture, BGR where it has colours.
+def encoded(image: npt.NDArray[np.generic], suffix: str) -> bytes:
+    """Encode an image, which is BGR if it has colours, as a file.
 
     Raises:
         OSError: OpenCV cannot write it.
     """
-    well, content = cv2.imencode(suffix, picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if suffix == ".jpg" else [])
+    well, content = cv2.imencode(suffix, image, [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if suffix == ".jpg" else [])
     if not well:
-        raise OSError(f"OpenCV could not encode a picture of {picture.shape} {picture.dtype} as {suffix}")
+        raise OSError(f"OpenCV could not encode an image of {image.shape} {image.dtype} as {suffix}")
     return content.tobytes()
 
 
 def _jpeg(frame: RgbdFrame, msgtype: str) -> bytes:
-    camera = frame.picture.camera
+    camera = frame.prepared.camera
     if msgtype == COMPRESSED_IMAGE and (camera is None or not camera.distorted):
-        data, kind = bytes(frame.picture.message.data), frame.picture.message.format
-        # Readers of folders turn pictures upright by their EXIF, decoders of messages do not; Bayer is no colour; and
+        data, kind = bytes(frame.prepared.message.data), frame.prepared.message.format
+        # Readers of folders turn images upright by their EXIF, decoders of messages do not; Bayer is no colour; and
         # what only the message's format says of its colours, no file does.
         as_it_is = "bayer" not in kind and not swaps_red_and_blue(kind)
         if data.startswith(_JPEG_MAGIC) and b"Exif\x00" not in data[:64] and as_it_is:
             return data
-    return encoded(cv2.cvtColor(frame.picture.image, cv2.COLOR_RGB2BGR), ".jpg")
+    return encoded(cv2.cvtColor(frame.prepared.image, cv2.COLOR_RGB2BGR), ".jpg")
 
 
 def _classes(bag: RgbdBag) -> tuple[str, ...] | None:

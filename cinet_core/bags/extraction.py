@@ -1,4 +1,4 @@
-"""From the name of a bag to a data set for training, and an account of it."""
+"""Extracts a data set for training from a bag."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinet_core.bags.extract import FrameFolder, extract
+from cinet_core.bags.extract import ExtractedFolder, extract
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import TOLERANCE, RgbdBag
 from cinet_core.progress import SILENT, Progress
@@ -19,12 +19,12 @@ _NAME = re.compile(r"[\w.-]+")
 
 @dataclass(frozen=True)
 class Extraction:
-    """What became of the frames of a bag.
+    """The result of an extraction.
 
     Attributes:
         folder: of the data set.
         written: frames that were written now.
-        there: frames that earlier attempts wrote.
+        existing: frames that earlier attempts wrote.
         image_topic: of the images.
         depth_topic, labels_topic: None where there is none.
         unpaired: images that have no depth within the tolerance.
@@ -36,7 +36,7 @@ class Extraction:
 
     folder: Path
     written: int
-    there: int
+    existing: int
     image_topic: str
     depth_topic: str | None
     labels_topic: str | None
@@ -48,12 +48,12 @@ class Extraction:
 
     @property
     def frames(self) -> int:
-        """Frames that are in the folder now, of this bag."""
-        return self.written + self.there
+        """The number of frames of this bag in the folder."""
+        return self.written + self.existing
 
     @property
     def complete(self) -> bool:
-        """The bag is sound, and no frame was left out."""
+        """Whether the bag is undamaged and no frame was skipped."""
         return not (self.faults or self.refused)
 
 
@@ -74,7 +74,7 @@ def extract_bag(
     name: str = "",
     progress: Progress = SILENT,
 ) -> Extraction:
-    """Write colour, depth and labels of a bag as a folder of frames for `cinet train`; needs no ROS.
+    """Extract colour, depth and labels of a bag to a folder of frames for `cinet train`. Needs no ROS.
 
     Several bags may go into one folder. Called again after it was interrupted, it goes on where it was.
 
@@ -92,7 +92,7 @@ def extract_bag(
         rectified: whether the images arrive rectified, "true", "false" or "auto": by the topic's name.
         room_seconds: so much of a bag is a room, by which training divides the frames; 0: all of it.
         name: of the bag in the frames' names; empty: the bag's own.
-        progress: is told of the frames.
+        progress: receives the progress over the frames.
 
     Raises:
         BagError: the bag cannot be read, a topic is not there, or the folder holds something else.
@@ -121,11 +121,11 @@ def extract_bag(
             rectified=rectified,
         )
         stem = name or re.sub(r"[^\w.-]", "_", bag.resolve().stem)
-        written_to = FrameFolder(folder)
+        written_to = ExtractedFolder(folder)
         progress.begin("frames", len(frames))
         done = extract(frames, written_to, stem, room_seconds, progress.advance)
         refused, examples, faults = dict(frames.refused), dict(frames.examples), list(reader.faults)
-        if not done.written + done.there:
+        if not done.written + done.existing:
             faults.append(f"{folder}: not one frame could be written")
         if done.uncalibrated:
             refused["no_intrinsics"] = refused.get("no_intrinsics", 0) + done.uncalibrated
@@ -133,7 +133,7 @@ def extract_bag(
         return Extraction(
             folder=folder,
             written=done.written,
-            there=done.there,
+            existing=done.existing,
             image_topic=frames.image.topic,
             depth_topic=frames.depth.topic if frames.depth else None,
             labels_topic=frames.labels.topic if frames.labels else None,

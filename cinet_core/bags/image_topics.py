@@ -1,6 +1,6 @@
 """What the images of a topic are: colour, grey, infrared, depth, labels, ...; by their encoding and their topic's name.
 
-The first message tells what the numbers are. Of one-channel images, and of pictures drawn by a program, only the name
+The first message tells what the numbers are. Of one-channel images, and of images drawn by a program, only the name
 tells what they show: its last parts, word by word, since the parts before them name robots and cameras.
 """
 
@@ -30,7 +30,7 @@ _NAMING_PARTS = 3
 """Parts at the end of a name that say what is shown: ``/device_0/sensor_0/Depth_0/image/data`` of RealSense's files."""
 
 
-class Kind(Enum):
+class ImageKind(Enum):
     """What images show; the value is what messages to the user call it."""
 
     COLOR = "colour"
@@ -41,13 +41,20 @@ class Kind(Enum):
     RENDERED = "drawn by a program"
     DEPTH = "depth"
     LABELS = "labels or a mask"
-    MEASURE = "a measurement that is neither depth nor a picture"
+    MEASURE = "a measurement that is neither depth nor brightness"
     EMPTY = "without a message"
     UNREAD = "not readable here"
 
 
-PICTURES = (Kind.COLOR, Kind.WARPED, Kind.GREY, Kind.INFRARED, Kind.THERMAL, Kind.RENDERED)
-"""What a network for pictures can be given, the better ones first."""
+IMAGE_KINDS = (
+    ImageKind.COLOR,
+    ImageKind.WARPED,
+    ImageKind.GREY,
+    ImageKind.INFRARED,
+    ImageKind.THERMAL,
+    ImageKind.RENDERED,
+)
+"""Kinds that the network can be given, the better ones first."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -57,7 +64,7 @@ def _words(text: str) -> frozenset[str]:
 _DEPTH = _words("depth")
 _COLOR = _words("color colour rgb bgr rgbd")
 _BRIGHTNESS = _words("amplitude amplitudes intensity intensities")
-"""Of the light that a depth camera sends: a picture, where it has 8 bits."""
+"""Of the light that a depth camera sends: an image, where it has 8 bits."""
 
 _INFRARED = _words("ir infra infrared nir nearir") | _BRIGHTNESS
 _THERMAL = _words("thermal thermo lwir temperature lepton boson")
@@ -66,7 +73,7 @@ _LABELS = _words(
     "panoptic class classes"
 )
 _DISTANCES = _words("range distance")
-"""Of a lidar's picture in 16 bits a measurement; what some drivers of depth cameras call depth."""
+"""Of a lidar's image in 16 bits a measurement; what some drivers of depth cameras call depth."""
 
 _MEASURES = _words(
     "confidence conf uncertainty variance covariance disparity disp reflectivity reflec normal normals flow"
@@ -83,7 +90,7 @@ _PREPOSITIONS = _words("to 2 in on into")
 
 
 @dataclass(frozen=True)
-class ImageTopic:
+class RecordedImageTopic:
     """An image topic of a bag and what its first message tells.
 
     Attributes:
@@ -97,7 +104,7 @@ class ImageTopic:
     """
 
     connection: Connection
-    kind: Kind
+    kind: ImageKind
     encoding: str = ""
     width: int = 0
     height: int = 0
@@ -121,9 +128,9 @@ class ImageTopic:
         return int(self.connection.msgcount)
 
     @property
-    def is_picture(self) -> bool:
-        """Whether it can be decoded to a picture, whatever that shows; depth is none."""
-        if self.kind in (Kind.EMPTY, Kind.UNREAD, Kind.DEPTH):
+    def is_decodable(self) -> bool:
+        """Whether it can be decoded to colour or grey, whatever it shows; depth cannot."""
+        if self.kind in (ImageKind.EMPTY, ImageKind.UNREAD, ImageKind.DEPTH):
             return False
         return self.encoding in ENCODINGS or (self.compressed and not self.encoding)
 
@@ -135,7 +142,7 @@ class ImageTopic:
     @property
     def is_depth(self) -> bool:
         """Whether it can be read as depth, whatever it measures."""
-        return not self.problem and self.encoding in DEPTH_TYPES and self.kind is not Kind.EMPTY
+        return not self.problem and self.encoding in DEPTH_TYPES and self.kind is not ImageKind.EMPTY
 
     @property
     def described(self) -> str:
@@ -147,7 +154,7 @@ class ImageTopic:
         return f"{self.topic} ({', '.join(fact for fact in facts if fact)})"
 
 
-def image_topic(connection: Connection, messages: Iterable[Any]) -> ImageTopic:
+def image_topic(connection: Connection, messages: Iterable[Any]) -> RecordedImageTopic:
     """What a topic of `IMAGE_TYPES` shows.
 
     Args:
@@ -158,26 +165,26 @@ def image_topic(connection: Connection, messages: Iterable[Any]) -> ImageTopic:
     for message in messages:
         topic = _by_message(connection, message)
         found = found or topic
-        if topic.kind is not Kind.UNREAD:
+        if topic.kind is not ImageKind.UNREAD:
             return topic
     if found is None and connection.msgcount:
-        return ImageTopic(connection, Kind.UNREAD, problem="its first messages cannot be read")
-    return found or ImageTopic(connection, Kind.EMPTY)
+        return RecordedImageTopic(connection, ImageKind.UNREAD, problem="its first messages cannot be read")
+    return found or RecordedImageTopic(connection, ImageKind.EMPTY)
 
 
-def _by_message(connection: Connection, message: Any) -> ImageTopic:
+def _by_message(connection: Connection, message: Any) -> RecordedImageTopic:
     frame_id = str(message.header.frame_id).strip().strip("/")
     if connection.msgtype == IMAGE:
         encoding, width, height = message.encoding, message.width, message.height
         kind, problem = kind_of(connection.topic, encoding), ""
     else:
         encoding, width, height, kind, problem = _packed(connection.topic, message)
-    if kind is Kind.UNREAD and not problem:
+    if kind is ImageKind.UNREAD and not problem:
         problem = f"of the encoding {encoding[:40]!r}, which is not read"
-    return ImageTopic(connection, kind, encoding, width, height, frame_id, problem)
+    return RecordedImageTopic(connection, kind, encoding, width, height, frame_id, problem)
 
 
-def kind_of(topic: str, encoding: str) -> Kind:
+def kind_of(topic: str, encoding: str) -> ImageKind:
     """What raw images of this encoding show under this name.
 
     Args:
@@ -191,42 +198,42 @@ def kind_of(topic: str, encoding: str) -> Kind:
     if encoding in DEPTH_TYPES:
         return _wide(encoding, near, named, any(_DEPTH & set(part) for part in parts))
     if encoding not in ENCODINGS:
-        return Kind.UNREAD
+        return ImageKind.UNREAD
     grey = encoding in ("mono8", "8UC1")
     if grey and near & _LABELS:
-        return Kind.LABELS
+        return ImageKind.LABELS
     if grey and near & _MEASURES:
-        return Kind.MEASURE
+        return ImageKind.MEASURE
     if not grey and any(_warped(part) for part in parts):
-        return Kind.WARPED
+        return ImageKind.WARPED
     if near & (_RENDERED | _LABELS | _DEPTH):
-        return Kind.RENDERED
+        return ImageKind.RENDERED
     if named & _THERMAL:
-        return Kind.THERMAL
+        return ImageKind.THERMAL
     if named & _INFRARED:
-        return Kind.INFRARED
-    return Kind.GREY if grey else Kind.COLOR
+        return ImageKind.INFRARED
+    return ImageKind.GREY if grey else ImageKind.COLOR
 
 
-def _wide(encoding: str, near: set[str], named: set[str], depth_device: bool) -> Kind:
+def _wide(encoding: str, near: set[str], named: set[str], depth_device: bool) -> ImageKind:
     """Of 16 or 32 bits a pixel, which may be depth or anything else that is measured."""
-    picture = encoding in ENCODINGS  # mono16
+    image = encoding in ENCODINGS  # mono16
     if near & _LABELS and encoding != "32FC1":
-        return Kind.LABELS
+        return ImageKind.LABELS
     if near & _WIDE_MEASURES:
-        return Kind.MEASURE
+        return ImageKind.MEASURE
     if named & _DEPTH:
-        return Kind.DEPTH
+        return ImageKind.DEPTH
     if named & _THERMAL:
-        return Kind.THERMAL
+        return ImageKind.THERMAL
     if named & _INFRARED:
-        return Kind.INFRARED
-    if not picture or depth_device:
-        return Kind.DEPTH
-    return Kind.MEASURE if near & _DISTANCES else Kind.GREY
+        return ImageKind.INFRARED
+    if not image or depth_device:
+        return ImageKind.DEPTH
+    return ImageKind.MEASURE if near & _DISTANCES else ImageKind.GREY
 
 
-def _packed(topic: str, message: Any) -> tuple[str, int, int, Kind, str]:
+def _packed(topic: str, message: Any) -> tuple[str, int, int, ImageKind, str]:
     """Encoding, size, kind and problem of a CompressedImage, by its bytes and by what its format says of them."""
     original, named = message.format.partition(";")[0].strip(), repr(message.format[:40])
     quantised = "compresseddepth" in message.format.lower()
@@ -244,12 +251,12 @@ def _packed(topic: str, message: Any) -> tuple[str, int, int, Kind, str]:
         encoding = ""
     kind = kind_of(topic, encoding or "bgr8")
     problem = ""
-    if kind is Kind.DEPTH and container and (container.channels, container.bits) != (1, 16):
+    if kind is ImageKind.DEPTH and container and (container.channels, container.bits) != (1, 16):
         problem = f"depth in {container.bits} bits, which cannot be read: {named}"
     elif quantised and original not in DEPTH_TYPES:
-        kind, problem = Kind.UNREAD, f"compressed as {named}, but no depth"
+        kind, problem = ImageKind.UNREAD, f"compressed as {named}, but no depth"
     elif not any(data.startswith(magic) or magic.startswith(data) for magic in (JPEG_MAGIC, PNG_MAGIC)):
-        kind = kind if kind is Kind.DEPTH else Kind.UNREAD
+        kind = kind if kind is ImageKind.DEPTH else ImageKind.UNREAD
         problem = f"compressed as {named}, which is neither JPEG nor PNG" if not quantised else (
             f"depth compressed as {named}: only PNG is read"
         )  # fmt: skip

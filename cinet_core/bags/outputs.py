@@ -10,7 +10,7 @@ from cinet_core.bags.definitions import OWN_PACKAGE, message_store, message_type
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.parts import TopicToWrite
 from cinet_core.inference.predictor import Predictor
-from cinet_core.messages.frame import FrameMessages
+from cinet_core.messages.frame import FrameMessageBuilder
 from cinet_core.messages.labels import label_info_message, semantic_classes_message
 from cinet_core.messages.result import Result
 from cinet_core.messages.settings import OutputSettings
@@ -59,7 +59,7 @@ class Outputs:
         self._store = message_store()
         self._types = self._store.types
         self._predictor = predictor
-        self._messages = FrameMessages(message_types(), predictor.label_set)
+        self._messages = FrameMessageBuilder(message_types(), predictor.label_set)
         self.topics = {
             topic: TopicToWrite(
                 prefix + topic,

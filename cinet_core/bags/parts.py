@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from cinet_core.atomic_file import remove_unfinished, write_whole
+from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
 from cinet_core.bags.errors import BagError
 from cinet_core.data.bag_paths import METADATA, STORAGES
 
@@ -133,7 +133,7 @@ class PartedWriter:
         total = _merged(parts)
         total["custom_data"] = {_IDENTITY: json.dumps({"identity": self._journal.identity, "state": self.state})}
         text = yaml.safe_dump({"rosbag2_bagfile_information": total}, sort_keys=False)
-        write_whole(self.folder / METADATA, text.encode())
+        atomic_write_bytes(self.folder / METADATA, text.encode())
         (self.folder / JOURNAL).unlink()
         self.complete = True
 
@@ -207,7 +207,7 @@ class PartedWriter:
     def _write_journal(self) -> None:
         remove_unfinished(self.folder / JOURNAL)
         content = {"identity": self._journal.identity, "state": self._journal.state, "parts": self._journal.parts}
-        write_whole(self.folder / JOURNAL, json.dumps(content).encode())
+        atomic_write_bytes(self.folder / JOURNAL, json.dumps(content).encode())
 
     def _remove_work(self) -> None:
         shutil.rmtree(self.folder / _WORK, ignore_errors=True)

@@ -8,11 +8,11 @@ from cinet_core.messages.topic_names import base_topic, topic_parts
 from cinet_core.messages.topics import TOPICS
 
 _OWN = frozenset(topic for topic, kind in TOPICS.items() if kind == "sensor_msgs/msg/Image")
-_TELLING = ("semantic/classes", "semantic/label_info", "semantic/image_raw", "semantic/confidence", "stats")
+_DISTINCTIVE = ("semantic/classes", "semantic/label_info", "semantic/image_raw", "semantic/confidence", "stats")
 """Outputs that no driver has: where one is, the others beside it are outputs, too."""
 
 CAMERA_COPY = "rgb/image_rect"
-"""The one output that is a camera's picture: rectified, nothing drawn on it."""
+"""The one output that is the camera's image: rectified, nothing drawn on it."""
 
 
 def is_predicted(topic: str, names: Collection[str]) -> bool:
@@ -30,7 +30,7 @@ def is_predicted(topic: str, names: Collection[str]) -> bool:
     if name is None:
         return False
     prefix = base[: -len(name)]
-    if name.startswith("semantic") or any(prefix + telling in names for telling in _TELLING):
+    if name.startswith("semantic") or any(prefix + output in names for output in _DISTINCTIVE):
         return True
     return prefix in ("", "/") and not any(_drivers_own(other) for other in names)
 

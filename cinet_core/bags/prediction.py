@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinet_core.bags.reader import BagReader
-from cinet_core.bags.run import Account, BagRun
+from cinet_core.bags.run import BagRun, BagRunCounts
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.inference.availability import TORCH
 from cinet_core.inference.choices import AUTO
@@ -22,13 +22,13 @@ __all__ = ["PredictedBag", "predict_bag"]
 
 @dataclass(frozen=True)
 class PredictedBag:
-    """What became of the frames of a bag.
+    """The result of an extraction.
 
     Attributes:
         folder: of the new bag.
         messages: of the input that were copied.
         frames: that have outputs in the new bag.
-        there: of these, those of earlier attempts.
+        existing: of these, those of earlier attempts.
         was_complete: an earlier attempt had finished the bag, and nothing was left to do.
         image_topic: of the images.
         camera_info_topic: of their calibration; None where there is none.
@@ -43,7 +43,7 @@ class PredictedBag:
     folder: Path
     messages: int
     frames: int
-    there: int
+    existing: int
     was_complete: bool
     image_topic: str
     camera_info_topic: str | None
@@ -124,14 +124,14 @@ def predict_bag(
             batch=batch,
             backend=backend,
         )
-        there, was_complete = run.account.used, run.complete
+        existing, was_complete = run.counts.used, run.complete
         if not was_complete:
             _run(run, progress)
         return PredictedBag(
             folder=Path(folder),
-            messages=run.account.read,
-            frames=run.account.used,
-            there=there,
+            messages=run.counts.read,
+            frames=run.counts.used,
+            existing=existing,
             was_complete=was_complete,
             image_topic=run.image_topic,
             camera_info_topic=run.camera_info_topic or None,
@@ -139,7 +139,7 @@ def predict_bag(
             notes=(*reader.notes, *run.notes),
             warnings=tuple(run.warnings),
             faults=tuple(reader.faults),
-            refused=dict(run.account.refused),
+            refused=dict(run.counts.refused),
             examples=dict(run.examples),
         )
 
@@ -156,11 +156,11 @@ def _settings(parameters: OutputSettings | str | Path | None, progress: Progress
 
 
 def _run(run: BagRun, progress: Progress) -> None:
-    if run.account.used:
-        progress.note(f"going on after {run.account.used} frames")
+    if run.counts.used:
+        progress.note(f"going on after {run.counts.used} frames")
     progress.begin("messages", len(run))
 
-    def show(account: Account) -> None:
-        progress.advance(account.read)
+    def show(counts: BagRunCounts) -> None:
+        progress.advance(counts.read)
 
     run.run(show)

@@ -1,4 +1,4 @@
-"""Every message of a ROS 2 bag, sound or damaged: a folder, a .db3 or a .mcap, through the library `rosbags`.
+"""Reads all messages of a ROS 2 bag (folder, .db3 or .mcap), even if damaged, with the library `rosbags`.
 
 Where the library refuses a file, it is scanned without its index; what is wrong is told in `BagReader.faults`.
 """
@@ -40,7 +40,7 @@ class _Storage(Protocol):
 
 
 class BagReader:
-    """An open bag. Use it as a context manager, or close it.
+    """Reads a bag. Use it as a context manager, or close it.
 
     Args:
         path: bag folder or storage file.
@@ -49,7 +49,7 @@ class BagReader:
         storage: "sqlite3" or "mcap".
         connections: one a topic and type (and quality of service), with the number of messages; over all files.
         faults: what is wrong with the bag. It may grow while messages are read.
-        notes: what the user should know of a bag that is sound: topics and files that are passed over.
+        notes: notes on a bag without faults: topics and files that are skipped.
 
     Raises:
         BagError: no message at all can be read, and why.
@@ -102,7 +102,7 @@ class BagReader:
             self._files.pop()[1].close()
 
     def messages(self, connections: Collection[Connection] = ()) -> Iterator[_Message]:
-        """Topic, time of recording in nanoseconds, and CDR of each message, file by file.
+        """Iterate over connection, time of recording in nanoseconds, and CDR of each message, file by file.
 
         Of a sound file of ROS 2 in the order of time; the order is the same each time.
 
@@ -120,7 +120,7 @@ class BagReader:
                 yield self._by_key[_key(connection)], time_ns, data
 
     def listing(self) -> str:
-        """The topics, for messages to the user."""
+        """Return the topics as text for messages to the user."""
         return ", ".join(f"{item.topic} ({item.msgtype})" for item in sorted(self.connections, key=_topic))
 
     def _open(self) -> None:

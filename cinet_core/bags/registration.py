@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from cinet_core.bags.image_topics import ImageTopic
+from cinet_core.bags.image_topics import RecordedImageTopic
 from cinet_core.messages.topic_names import topic_parts, words
 
 SAME_FOCAL = 0.05
@@ -46,7 +46,9 @@ class Registration:
     reason: str = ""
 
 
-def registration(image: ImageTopic, depth: ImageTopic, image_info: Any | None, depth_info: Any | None) -> Registration:
+def registration(
+    image: RecordedImageTopic, depth: RecordedImageTopic, image_info: Any | None, depth_info: Any | None
+) -> Registration:
     """Whether depth is registered to an image.
 
     Args:
@@ -71,7 +73,7 @@ def registration(image: ImageTopic, depth: ImageTopic, image_info: Any | None, d
     return Registration(Registered.NOT if named else Registered.UNKNOWN, frames)
 
 
-def same_aspect(image: ImageTopic, depth: ImageTopic) -> bool:
+def same_aspect(image: RecordedImageTopic, depth: RecordedImageTopic) -> bool:
     """Whether the sizes, where both are known, have one aspect."""
     if not image.width or not depth.width:
         return True

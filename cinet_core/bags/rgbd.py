@@ -1,4 +1,4 @@
-"""Colour and depth of a bag, paired by their stamps, or else by their time of recording, as frames in order."""
+"""Reads RGB-D frames from a bag: colour and depth, paired by their stamps or else by their time of recording."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ LABELS_TOPIC = "semantic/image_raw"
 
 @dataclass(frozen=True)
 class RgbdFrame:
-    """One colour image and what belongs to it.
+    """One colour image with its depth and labels.
 
     Attributes:
         index: number of the image in the bag, from 0.
         stamp: of the image, nanoseconds; where that is of no use, when it was recorded.
-        picture: the image, rectified, with its intrinsics.
+        prepared: the image, rectified, with its intrinsics.
         data: CDR of the image message.
         depth: (H, W) float32 metres, NaN where unknown; None where the frame has none.
         labels: (H, W) uint8 class ids, 255 where there is none; None where the frame has none.
@@ -49,14 +49,14 @@ class RgbdFrame:
 
     index: int
     stamp: int
-    picture: PreparedImage
+    prepared: PreparedImage
     data: bytes
     depth: npt.NDArray[np.float32] | None
     labels: npt.NDArray[np.uint8] | None
 
 
 class RgbdBag:
-    """The frames of a bag. Making it reads the bag once, for the stamps.
+    """The RGB-D frames of a bag. The constructor reads the bag once for the stamps.
 
     Args:
         reader: of the bag.
@@ -117,7 +117,7 @@ class RgbdBag:
         return self.frames(set())
 
     def frames(self, skip: set[int]) -> Iterator[RgbdFrame]:
-        """Frames whose index is not to be skipped; those that cannot be read are counted and left out."""
+        """Iterate over the frames whose index is not skipped. Unreadable frames are counted and left out."""
         wanted = [index for index in self.indices if index not in skip]
         images = {index: index for index in wanted}
         depths = {self._depth_of[index]: index for index in wanted if index in self._depth_of}
@@ -155,29 +155,29 @@ class RgbdBag:
     def _frame(self, index: int, found: dict[str, bytes]) -> RgbdFrame | None:
         data, stamp = found[self.image.topic], self._stamps[index]
         try:
-            picture = self._prepare(data, self._info_at(stamp))
+            prepared = self._prepare(data, self._info_at(stamp))
             depth = labels = None
             if self.depth is not None and self.depth.topic in found:
                 compressed = self.depth.msgtype == COMPRESSED_IMAGE
                 message = read_message(found[self.depth.topic], self.depth.msgtype)
                 plane = read_compressed_depth(message) if compressed else read_depth(message)
-                depth = self._fitted(plane, picture, "depth", np.nan, self.depth.topic)
+                depth = self._fitted(plane, prepared, "depth", np.nan, self.depth.topic)
             if self.labels is not None and self.labels.topic in found:
                 compressed = self.labels.msgtype == COMPRESSED_IMAGE
                 message = read_message(found[self.labels.topic], self.labels.msgtype)
                 ids = read_compressed_labels(message) if compressed else read_labels(message)
-                labels = self._fitted(ids, picture, "labels", UNLABELLED, self.labels.topic)
+                labels = self._fitted(ids, prepared, "labels", UNLABELLED, self.labels.topic)
         except ConversionError as error:
             self.refused[error.reason] += 1
             self.examples.setdefault(error.reason, str(error))
             return None
-        return RgbdFrame(index, stamp, picture, data, depth, labels)
+        return RgbdFrame(index, stamp, prepared, data, depth, labels)
 
     def _fitted(
-        self, plane: npt.NDArray[Any], picture: PreparedImage, what: str, outside: float, topic: str
+        self, plane: npt.NDArray[Any], prepared: PreparedImage, what: str, outside: float, topic: str
     ) -> npt.NDArray[Any]:
         """Depth or labels at the image's size and in its rectified view; a sensor's own view is refused."""
-        height, width = picture.image.shape[:2]
+        height, width = prepared.image.shape[:2]
         if not sizes_agree((plane.shape[1], plane.shape[0]), (width, height)):
             raise ConversionError(
                 "aspect",
@@ -187,8 +187,8 @@ class RgbdBag:
             )
         if plane.shape != (height, width):
             plane = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
-        if picture.camera is not None and not is_rectified(topic):
-            plane = picture.camera.rectify_plane(plane, outside)
+        if prepared.camera is not None and not is_rectified(topic):
+            plane = prepared.camera.rectify_plane(plane, outside)
         return plane
 
     def _pair(self, every: int, tolerance: int, need_depth: bool) -> None:

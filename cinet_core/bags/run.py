@@ -1,4 +1,4 @@
-"""Adds predictions to a bag: every message of the input is copied, and the outputs of each image are put beside it."""
+"""Adds predictions to a bag: copies every message of the input and adds the outputs of each image."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ PART_SECONDS = 60.0
 
 
 @dataclass
-class Account:
-    """What became of the frames, over all attempts at a bag.
+class BagRunCounts:
+    """The number of frames by result, over all attempts at a bag.
 
     Attributes:
         read: messages of the input.
@@ -49,12 +49,12 @@ class Account:
     refused: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, state: dict[str, Any]) -> Account:
-        """As a journal has it."""
+    def of(cls, state: dict[str, Any]) -> BagRunCounts:
+        """Create the counts from the state in a journal."""
         return cls(state.get("read", 0), state.get("used", 0), Counter(state.get("refused", {})))
 
     def state(self) -> dict[str, Any]:
-        """For a journal."""
+        """Return the state for a journal."""
         return {"read": self.read, "used": self.used, "refused": dict(self.refused)}
 
 
@@ -75,7 +75,7 @@ class BagRun:
         part_seconds: see `PART_SECONDS`.
 
     Attributes:
-        account: what became of the frames so far.
+        counts: what became of the frames so far.
         image_topic, camera_info_topic: of the input.
         complete: whether an earlier attempt finished the bag.
         examples: of each reason for refusing a frame, the first error's text.
@@ -122,7 +122,7 @@ class BagRun:
         self._copied = {item.id: _copied(item) for item in reader.connections}
         self._writer = PartedWriter(output, storage or reader.storage, identity)
         self.complete = self._writer.complete
-        self.account = Account.of(self._writer.state)
+        self.counts = BagRunCounts.of(self._writer.state)
         self.examples: dict[str, str] = {}
         self._warnings = CameraWarnings(self.image_topic, predictor.focal_warning)
 
@@ -135,7 +135,7 @@ class BagRun:
         """About the camera, so far."""
         return self._warnings.texts
 
-    def run(self, progress: Callable[[Account], None]) -> None:
+    def run(self, progress: Callable[[BagRunCounts], None]) -> None:
         """Read, predict and write to the end of the input.
 
         Args:
@@ -149,18 +149,18 @@ class BagRun:
             return
         self._writer.begin([*self._copied.values(), *self._outputs.topics.values()])
         stopped = False
-        source = read_steps(self._reader, self._image, self.camera_info_topic, self._prepare, self.account.read)
+        source = read_steps(self._reader, self._image, self.camera_info_topic, self._prepare, self.counts.read)
         steps = ReadAhead(source, lambda: stopped)
         try:
             self._run(steps, progress)
-            self._writer.finish_part(self.account.state())
+            self._writer.finish_part(self.counts.state())
             self._writer.finish()
         finally:
             stopped = True
             steps.close()
             self._writer.close()
 
-    def _run(self, steps: ReadAhead[Step], progress: Callable[[Account], None]) -> None:
+    def _run(self, steps: ReadAhead[Step], progress: Callable[[BagRunCounts], None]) -> None:
         waiting: list[Step] = []
         latched = bool(self._writer.state)
         begun = time.monotonic()
@@ -171,7 +171,7 @@ class BagRun:
                     self._writer.write(topic, step.copies[0][1], content)
             for connection, time_ns, data in step.copies:
                 self._writer.write(self._copied[connection.id], time_ns, data)
-            self.account.read = step.read
+            self.counts.read = step.read
             self._refuse(step)
             due = self._writer.pending > PART_BYTES or time.monotonic() - begun > self._part_seconds
             due = due and not step.more
@@ -183,11 +183,11 @@ class BagRun:
             if len(waiting) >= self._batch or due:
                 self._predict(waiting)
             if due:
-                self._writer.finish_part(self.account.state())
+                self._writer.finish_part(self.counts.state())
                 begun = time.monotonic()
-            progress(self.account)
+            progress(self.counts)
         self._predict(waiting)
-        progress(self.account)
+        progress(self.counts)
 
     def _predict(self, steps: list[Step]) -> None:
         """Predict images of one size, write what is published of them, and forget them."""
@@ -202,16 +202,16 @@ class BagRun:
             result = Result.of(prediction, image, self._painter, self._settings)
             for topic, data in self._outputs.of_frame(result, self._settings):
                 self._writer.write(topic, step.time_ns, data)
-            self.account.used += 1
+            self.counts.used += 1
             seconds = {"decode": step.seconds, **prediction.seconds, "build": time.perf_counter() - started}
-            dropped = sum(self.account.refused.values())
-            for topic, data in self._outputs.stats(result.header, seconds, self.account.used, dropped):
+            dropped = sum(self.counts.refused.values())
+            for topic, data in self._outputs.stats(result.header, seconds, self.counts.used, dropped):
                 self._writer.write(topic, step.time_ns, data)
         steps.clear()
 
     def _refuse(self, step: Step) -> None:
         if step.refused is not None:
-            self.account.refused[step.refused.reason] += 1
+            self.counts.refused[step.refused.reason] += 1
             self.examples.setdefault(step.refused.reason, str(step.refused))
 
     def _refuse_doubles(self) -> None:

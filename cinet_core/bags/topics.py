@@ -1,4 +1,4 @@
-"""Which topics of a bag are a camera's: given by name, or chosen by what they show; docs/bags.md tells the rules."""
+"""Selects the topics of a camera in a bag, by name or by content; docs/bags.md explains the rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.camera_infos import CAMERA_INFO, CameraInfos
 from cinet_core.bags.errors import BagError
-from cinet_core.bags.image_topics import COMPRESSED_IMAGE, IMAGE, IMAGE_TYPES, PICTURES, ImageTopic, Kind, image_topic
+from cinet_core.bags.image_topics import (
+    COMPRESSED_IMAGE,
+    IMAGE,
+    IMAGE_KINDS,
+    IMAGE_TYPES,
+    ImageKind,
+    RecordedImageTopic,
+    image_topic,
+)
 from cinet_core.bags.predicted import is_predicted
 from cinet_core.bags.registration import Registered, Registration, registration, same_aspect
 from cinet_core.messages.topic_names import base_topic, is_rectified, topic_parts, words
@@ -50,12 +58,12 @@ class CameraTopics:
         self._bag = bag
         self._connections = list(connections)
         names = {item.topic for item in connections}
-        found: dict[tuple[str, str], ImageTopic] = {}
+        found: dict[tuple[str, str], RecordedImageTopic] = {}
         for item in connections:
             key = item.topic, item.msgtype
             if item.msgtype not in IMAGE_TYPES:
                 continue
-            if key in found and found[key].kind is not Kind.EMPTY:  # recorded with two qualities of service
+            if key in found and found[key].kind is not ImageKind.EMPTY:  # recorded with two qualities of service
                 count = found[key].connection.msgcount + item.msgcount
                 found[key] = replace(found[key], connection=found[key].connection._replace(msgcount=count))
                 continue
@@ -73,10 +81,10 @@ class CameraTopics:
         images, raw ones before compressed ones.
 
         Raises:
-            BagError: there is none, it is no picture, or it holds no message.
+            BagError: there is none, it has no colour or grey images, or it holds no message.
         """
-        image = self._pictures(topic)[0]
-        self._tell([image], image, named=bool(topic))
+        image = self._image_topics(topic)[0]
+        self._note_choice([image], image, named=bool(topic))
         return image.connection
 
     def rgbd(
@@ -93,11 +101,11 @@ class CameraTopics:
         Raises:
             BagError: as `image`; or there is no depth, or none that is registered.
         """
-        images = self._pictures(topic)
+        images = self._image_topics(topic)
         images = [item for item in images if item.kind is images[0].kind and item.predicted == images[0].predicted]
         depths = self._depths(depth_topic, needed=need_depth or bool(depth_topic))
         if not depths:
-            self._tell([images[0]], images[0], named=bool(topic))
+            self._note_choice([images[0]], images[0], named=bool(topic))
             return images[0].connection, None
         image, depth, found = min(
             (self._paired(image, depths) for image in images), key=lambda pair: _doubt(pair[2], pair[0], pair[1])
@@ -107,12 +115,12 @@ class CameraTopics:
             if need_depth or depth_topic:
                 raise BagError(refused)
             self.notes.append(f"frames have no depth: {refused}")
-            self._tell([image], image, named=bool(topic))
+            self._note_choice([image], image, named=bool(topic))
             return image.connection, None
         if found.state is Registered.UNKNOWN or found.reason:
             state = "is not registered" if found.state is Registered.NOT else "may not be registered"
             self.notes.append(f"WARNING: depth of {depth.topic} {state} to {image.topic}: {found.reason}")
-        self._tell([image, depth], image, named=bool(topic))
+        self._note_choice([image, depth], image, named=bool(topic))
         return image.connection, depth.connection
 
     def camera_info(self, image_topic: str, topic: str = "") -> str | None:
@@ -138,20 +146,20 @@ class CameraTopics:
         others = {f"{item.topic} ({item.msgtype})" for item in self._connections if item.msgtype not in IMAGE_TYPES}
         return ", ".join(sorted(described | others)) or "no topics at all"
 
-    def _pictures(self, topic: str) -> list[ImageTopic]:
+    def _image_topics(self, topic: str) -> list[RecordedImageTopic]:
         """The topic of this name, or all candidates for a camera, the best first; at least one."""
         if topic:
             image = self._explicit(topic, "images", "image_topic")
-            if not image.is_picture:
+            if not image.is_decodable:
                 raise BagError(
-                    f"{self._bag}: {image.described} is no picture; it has: {self.listing()}; set image_topic to a "
-                    "colour image"
+                    f"{self._bag}: {image.described} is no camera image; it has: {self.listing()}; "
+                    "set image_topic to a colour image"
                 )
             return [image]
-        found = [item for item in self._images if item.is_picture and item.kind in PICTURES and item.is_camera]
+        found = [item for item in self._images if item.is_decodable and item.kind in IMAGE_KINDS and item.is_camera]
         return sorted(found, key=self._rank) or self._none("colour or grey images", "image_topic")
 
-    def _depths(self, topic: str, needed: bool) -> list[ImageTopic]:
+    def _depths(self, topic: str, needed: bool) -> list[RecordedImageTopic]:
         if topic:
             depth = self._explicit(topic, "depth images", "depth_topic")
             if not depth.is_depth:
@@ -160,12 +168,12 @@ class CameraTopics:
                     "depth_topic to 16UC1 or 32FC1, raw or as PNG"
                 )
             return [depth]
-        found = [item for item in self._images if item.is_depth and item.kind is Kind.DEPTH and not item.predicted]
+        found = [item for item in self._images if item.is_depth and item.kind is ImageKind.DEPTH and not item.predicted]
         if found or not needed:
             return found
         return self._none("depth images", "depth_topic")
 
-    def _explicit(self, topic: str, kind: str, remedy: str) -> ImageTopic:
+    def _explicit(self, topic: str, kind: str, remedy: str) -> RecordedImageTopic:
         found = sorted((item for item in self._images if item.topic == topic), key=lambda item: -item.count)
         if not found:
             raise BagError(
@@ -175,22 +183,22 @@ class CameraTopics:
             raise BagError(f"{self._bag} has not one message on {topic}; it has: {self.listing()}")
         return found[0]
 
-    def _none(self, content: str, remedy: str) -> list[ImageTopic]:
+    def _none(self, content: str, remedy: str) -> list[RecordedImageTopic]:
         """No candidate: say why."""
-        empty = [item.topic for item in self._images if item.kind is Kind.EMPTY]
+        empty = [item.topic for item in self._images if item.kind is ImageKind.EMPTY]
         if empty and not any(item.count for item in self._images):
             raise BagError(f"{self._bag} has not one message on {', '.join(empty)}; it has: {self.listing()}")
         raise BagError(
             f"{self._bag} has no topic with {content}; it has: {self.listing()}; set {remedy} or give another bag"
         )
 
-    def _rank(self, image: ImageTopic) -> tuple[Any, ...]:
+    def _rank(self, image: RecordedImageTopic) -> tuple[Any, ...]:
         """Key of the order of cameras, the best first."""
         *spaces, last = [set(words(part)) for part in topic_parts(image.topic)]
         space = set().union(*spaces)
         return (
             image.predicted,
-            PICTURES.index(image.kind) if image.kind in PICTURES else len(PICTURES),
+            IMAGE_KINDS.index(image.kind) if image.kind in IMAGE_KINDS else len(IMAGE_KINDS),
             self._sparse(image),
             bool((space | last) & _SMALL),
             self._infos.message(image) is None,
@@ -203,14 +211,16 @@ class CameraTopics:
             image.topic,
         )
 
-    def _paired(self, image: ImageTopic, depths: list[ImageTopic]) -> tuple[ImageTopic, ImageTopic, Registration]:
+    def _paired(
+        self, image: RecordedImageTopic, depths: list[RecordedImageTopic]
+    ) -> tuple[RecordedImageTopic, RecordedImageTopic, Registration]:
         """An image with the depth that suits it best."""
         info = self._infos.message(image)
         pairs = [(depth, registration(image, depth, info, self._infos.message(depth))) for depth in depths]
         depth, found = min(pairs, key=lambda pair: self._suits(image, *pair))
         return image, depth, found
 
-    def _suits(self, image: ImageTopic, depth: ImageTopic, found: Registration) -> tuple[Any, ...]:
+    def _suits(self, image: RecordedImageTopic, depth: RecordedImageTopic, found: Registration) -> tuple[Any, ...]:
         """Key of the order of depths for an image, the best first."""
         return (
             _doubt(found, image, depth),
@@ -223,17 +233,20 @@ class CameraTopics:
             depth.topic,
         )
 
-    def _sparse(self, image: ImageTopic) -> bool:
+    def _sparse(self, image: RecordedImageTopic) -> bool:
         return image.count * _SPARSE < self._most
 
-    def _unregistered(self, image: ImageTopic, depth: ImageTopic, found: Registration) -> str:
+    def _unregistered(self, image: RecordedImageTopic, depth: RecordedImageTopic, found: Registration) -> str:
         """Why depth is refused, and what to do."""
         pairs = [
             f"--image-topic {other.topic} --depth-topic {own.topic}"
             for other in sorted(self._images, key=self._rank)
-            if other.is_picture and other.kind in PICTURES[:-1] and not other.predicted and other.topic != image.topic
+            if other.is_decodable
+            and other.kind in IMAGE_KINDS[:-1]
+            and not other.predicted
+            and other.topic != image.topic
             for own in self._images
-            if own.is_depth and own.kind is Kind.DEPTH and not own.predicted and same_aspect(other, own)
+            if own.is_depth and own.kind is ImageKind.DEPTH and not own.predicted and same_aspect(other, own)
             if registration(other, own, self._infos.message(other), self._infos.message(own)).state < Registered.UNKNOWN
         ]
         anyway = "; or take it all the same with --allow-unregistered" if same_aspect(image, depth) else ""
@@ -243,9 +256,9 @@ class CameraTopics:
             f"each value would lie beside its pixel. To go on, {_REMEDY}{choice}{anyway}"
         )
 
-    def _tell(self, taken: list[ImageTopic], image: ImageTopic, named: bool) -> None:
+    def _note_choice(self, taken: list[RecordedImageTopic], image: RecordedImageTopic, named: bool) -> None:
         """Note what is odd about the choice, and what was not taken."""
-        if image.kind is not Kind.COLOR and not named:
+        if image.kind is not ImageKind.COLOR and not named:
             self.notes.append(f"WARNING: no topic has plain colour images: {image.described} is taken")
         bases = {base_topic(item.topic) for item in taken}
         left = [item for item in self._images if base_topic(item.topic) not in bases]
@@ -257,7 +270,7 @@ class CameraTopics:
             self.notes.append(f"several cameras: the images of {image.topic} are taken; image_topic names others")
 
 
-def _doubt(found: Registration, image: ImageTopic, depth: ImageTopic) -> float:
+def _doubt(found: Registration, image: RecordedImageTopic, depth: RecordedImageTopic) -> float:
     """How doubtful it is that depth is registered: a name that a frame contradicts is worse than nothing known."""
     if not same_aspect(image, depth):
         return Registered.NOT + 1.0

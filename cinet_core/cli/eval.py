@@ -1,4 +1,4 @@
-"""``cinet eval``: a checkpoint and a data set in, figures beside the published ones out."""
+"""``cinet eval``: a checkpoint and a data set in, metrics beside the published ones out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 
 if TYPE_CHECKING:
-    from cinet_core.evaluation.report import Report
+    from cinet_core.evaluation.report import EvaluationReport
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -21,7 +21,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Scores a checkpoint on a split of a data set: depth under every protocol that the data set has, labels, the "
-        "attention map; beside the published figures where there are any. Writes FILE.json and FILE.md. Exit status: "
+        "attention map; beside the published results where there are any. Writes FILE.json and FILE.md. Exit status: "
         "0 all is well, 1 some frames could not be read and are not scored, 2 it could not start."
     )
     parser.add_argument(
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
     """Score a checkpoint; returns the exit status (see the command's help)."""
     import torch
 
-    from cinet_core.atomic_file import write_whole
+    from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.evaluation.scoring import evaluate
@@ -98,8 +98,8 @@ def run(options: argparse.Namespace) -> int:
                 progress=progress,
             )
         table = options.output.with_suffix(".md")
-        write_whole(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
-        write_whole(table, report.markdown().encode())
+        atomic_write_bytes(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
+        atomic_write_bytes(table, report.markdown().encode())
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet eval: {error}", file=sys.stderr)
         return 2
@@ -114,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if report.evaluation.broken else 0
 
 
-def _print(report: Report) -> None:
+def _print(report: EvaluationReport) -> None:
     from rich.console import Console
 
     console = Console()

@@ -34,7 +34,7 @@ def figure_parser(prog: str) -> argparse.ArgumentParser:
         metavar="N|NAME",
         help="names; or a number that is no frame's name, for that many, evenly spread (4)",
     )
-    parser.add_argument("--tile", type=positive, metavar="PIXELS", help="width of each picture in the figure")
+    parser.add_argument("--tile", type=positive, metavar="PIXELS", help="width of each image in the figure")
     parser.add_argument("--output", type=Path, default=Path("figures"), metavar="DIR", help="(%(default)s)")
     return parser
 

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         "licence": metadata.licence or "not stated",
         "attribution": metadata.attribution or "not stated",
         "recipe": json.dumps(dict(metadata.recipe)) if metadata.recipe else "not stated",
-        "figures": json.dumps(dict(metadata.figures)) if metadata.figures else "not stated",
+        "figures": json.dumps(dict(metadata.metrics)) if metadata.metrics else "not stated",
     }
     for name, value in rows.items():
         print(f"{name + ':':<17}{value}")

@@ -18,7 +18,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Fuses a recorded sequence with poses into a semantic map. Writes OUT/map.npz (which the mapper and "
-        "SemanticMap.load read), OUT/map.ply, pictures from above and from within, and OUT/map.json with what was "
+        "SemanticMap.load read), OUT/map.ply, renderings from above and from within, and OUT/map.json with what was "
         "fused, how fast, and how far the map is from an independent fusion (--compare). Exit status: 0 all is well, "
         "1 some frames could not be read and are left out, 2 it could not start."
     )

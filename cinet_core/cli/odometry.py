@@ -59,7 +59,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Track, compare and write; returns the exit status (see the command's help)."""
-    from cinet_core.atomic_file import write_whole
+    from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.odometry import ORB_SLAM3
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=progress,
             )
         report = comparison.to_dict()
-        write_whole(options.output, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
+        atomic_write_bytes(options.output, (json.dumps(report, indent=2, allow_nan=False) + "\n").encode())
         written = [options.output, *_drawn(comparison, options.output.with_suffix(".png"))]
     except (CheckpointError, Open3DError, ValueError, OSError) as error:
         print(f"cinet odometry: {error}", file=sys.stderr)
@@ -100,7 +100,7 @@ def _drawn(comparison: OdometryComparison, path: Path) -> list[Path]:
     try:
         from cinet_core.figures import write_figure
     except ModuleNotFoundError as error:
-        print(f"cinet odometry: no picture: {error}", file=sys.stderr)
+        print(f"cinet odometry: no image: {error}", file=sys.stderr)
         return []
     write_figure(path, comparison.top_view())
     return [path]
@@ -116,18 +116,18 @@ def _print(report: Mapping[str, Any]) -> None:
     table.add_column("depth", no_wrap=True)
     for head in ("ATE SE3 m", "ATE Sim3 m", "scale", "RPE m", "RPE deg", "drift m/m", "lost"):
         table.add_column(head, justify="right")
-    for name, figures in report["depth"].items():
-        scaled = figures["ate_sim3"] or {"rmse": None, "scale": None}
-        first = figures["rpe"][0]
+    for name, metrics in report["depth"].items():
+        scaled = metrics["ate_sim3"] or {"rmse": None, "scale": None}
+        first = metrics["rpe"][0]
         values = (
-            figures["ate_se3"]["rmse"],
+            metrics["ate_se3"]["rmse"],
             scaled["rmse"],
             scaled["scale"],
             first["translation"],
             first["rotation"],
-            figures["drift"]["translation"],
+            metrics["drift"]["translation"],
         )
-        table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values), str(figures["lost"]))
+        table.add_row(name, *("-" if value is None else f"{value:.4f}" for value in values), str(metrics["lost"]))
     console.print(table)
     if report["random_weights"]:
         console.print("WARNING: random weights: what is predicted means nothing", style="bold red")

@@ -1,4 +1,4 @@
-"""``cinet predict``: a source of frames in, pictures and clouds out."""
+"""``cinet predict``: a source of frames in, images and clouds out."""
 
 from __future__ import annotations
 

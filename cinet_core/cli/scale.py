@@ -58,7 +58,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Compare; returns the exit status (see the command's help)."""
-    from cinet_core.atomic_file import write_whole
+    from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.bags.errors import BagError
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
@@ -92,13 +92,13 @@ def run(options: argparse.Namespace) -> int:
     report = suggestion.report
     _print(report, suggestion.notes, suggestion.random_weights)
     if options.json is not None:
-        write_whole(options.json, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
+        atomic_write_bytes(options.json, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
     for reason, count in suggestion.refused.items():
         print(f"{count} frames left out: {reason}", file=sys.stderr)
     if suggestion.problem is not None:
         print(f"cinet scale: no parameter file is written: {suggestion.problem}", file=sys.stderr)
         return 2
-    write_whole(options.output, suggestion.parameter_file().encode())
+    atomic_write_bytes(options.output, suggestion.parameter_file().encode())
     print(
         f"\nwritten: {options.output}\nuse it: ros2 launch cinet_ros perception.launch.py params_file:={options.output}"
     )
@@ -110,7 +110,7 @@ def _print(report: ScaleReport, notes: Sequence[str], random: bool) -> None:
 
     console = Console()
     if random:
-        console.print("WARNING: random weights: the figures mean nothing", style="bold red")
+        console.print("WARNING: random weights: the metrics mean nothing", style="bold red")
     for note in notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     console.print(report.table().rich())

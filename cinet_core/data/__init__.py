@@ -1,1 +1,1 @@
-"""Where images, labels and scenes come from."""
+"""Data sets, sources of frames, and augmentation."""

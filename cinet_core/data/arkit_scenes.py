@@ -62,7 +62,7 @@ class _Video:
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _ArkitFrame:
     video: _Video
     seconds: float
     stem: str
@@ -207,10 +207,10 @@ def _video(folder: Path, part: OfficialPart | None, sky: Mapping[str, str]) -> _
     return _Video(folder, name, part, _UP[direction], poses, tuple(intrinsics))
 
 
-def _frames(video: _Video) -> list[_Frame]:
+def _frames(video: _Video) -> list[_ArkitFrame]:
     depths = {path.stem for path in (video.folder / "lowres_depth").glob("*.png")}
     images = ((_seconds(path), path.stem) for path in (video.folder / "lowres_wide").glob("*.png"))
-    return [_Frame(video, seconds, stem) for seconds, stem in sorted(images) if stem in depths]
+    return [_ArkitFrame(video, seconds, stem) for seconds, stem in sorted(images) if stem in depths]
 
 
 def _seconds(path: Path) -> float:

@@ -1,4 +1,4 @@
-"""How much training images are varied, and the random numbers of one variation."""
+"""Settings of the augmentation, and its random numbers for one sample."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Limits of the variation.
+    """Limits of the augmentation.
 
     Rotation and zoom are the recipe's; the paper gives no numbers for the colours, these are middling ones.
 
@@ -60,7 +60,7 @@ NO_AUGMENTATION = Augmentation(0.0, (1.0, 1.0), 0.0, 0.0, 0.0, 0.0, 0.0, crop=Fa
 
 @dataclass(frozen=True)
 class Variation:
-    """One draw within the limits of an Augmentation.
+    """Random parameters of the augmentation of one sample.
 
     Attributes:
         angle: degrees, counter-clockwise.
@@ -84,7 +84,7 @@ class Variation:
 
 
 def draw(augmentation: Augmentation, seed: int, epoch: int, sample: int) -> Variation:
-    """The variation of a sample in an epoch: a pure function, so that it does not matter which process asks, or when.
+    """Draw the parameters for a sample in an epoch. It is a pure function, independent of process and order.
 
     Every number is drawn whatever the limits are, so that changing one limit leaves the other numbers as they were.
 

@@ -1,4 +1,4 @@
-"""What a cheap camera makes of a picture: the limits of its artefacts, and one draw within them.
+"""Settings of simulated camera artefacts, and their random parameters for one sample.
 
 A network trained on clean rendered frames would meet coloured light, blown windows, blur, noise, over-sharpening and
 compression for the first time on a robot. camera_pipeline.py puts them on.
@@ -71,7 +71,7 @@ class CameraArtifacts:
             raises both; up to 0.05.
         chroma_noise: coloured blotches some pixels wide that leave the luminance alone, as what noise reduction leaves:
             standard deviation at white before they are smoothed; like shot noise it grows with the light; up to 0.2.
-        noise_size: sigma of the blur of noise (not of the picture) by demosaicing, pixels, uniform up to this, at
+        noise_size: sigma of the blur of noise (not of the image) by demosaicing, pixels, uniform up to this, at
             most 2. The noise keeps its strength.
         gamma: stops by which the exponent of display values differs from 1; up to 1.
         contrast: of an S-shaped curve of display values, which keeps black, middle grey and white: the slope at middle
@@ -79,7 +79,7 @@ class CameraArtifacts:
         sharpening: what is added of the difference to a blurred copy, saturating: halos; up to 4.
         downsampling: octaves of resolution lost, 1 is half the width; up to 3.
         jpeg: how far quality falls below 100; up to 95.
-        grayscale: probability of a picture without colour.
+        grayscale: probability of an image without colour.
         probabilities: how often each is there at all.
 
     Raises:
@@ -162,7 +162,7 @@ class DrawnArtifacts:
 
 
 FAULTLESS = DrawnArtifacts()
-"""A camera without faults: it delivers the picture as it is."""
+"""A camera without faults: it delivers the image as it is."""
 
 
 def draw_artifacts(limits: CameraArtifacts, seed: int, epoch: int, sample: int) -> DrawnArtifacts:

@@ -1,4 +1,4 @@
-"""A clean picture as a cheap camera would have delivered it.
+"""Simulates the artefacts of a cheap camera on a clean image.
 
 The artefacts come in the order in which a camera makes them: light, lens (vignetting, motion, defocus) and sensor
 (noise) in linear light, then the image processor (gamma, contrast, grey, sharpening, scaling) and the JPEG encoder on
@@ -27,7 +27,7 @@ _BLOTCH = 4  # pixels: what noise reduction and subsampled colour leave of colou
 
 
 def apply_artifacts(image: torch.Tensor, drawn: DrawnArtifacts) -> torch.Tensor:
-    """The picture as the camera would have delivered it.
+    """Apply the drawn artefacts to an image.
 
     Args:
         image: (3, H, W) uint8 RGB, of display values (sRGB).

@@ -1,4 +1,4 @@
-"""Reads a data set and says what is in it: classes, depth, cameras, and every file that is broken."""
+"""Checks a data set and reports its classes, depth, cameras, and unreadable files."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Statistics:
 
 @dataclass
 class CheckReport:
-    """What reading a data set found.
+    """The report of a check.
 
     Attributes:
         name: of the data set.
@@ -122,7 +122,7 @@ class CheckReport:
 
     @property
     def warnings(self) -> list[str]:
-        """What can be read and is likely to be wrong all the same."""
+        """Return warnings about readable data that is probably wrong."""
         found = [*self.remarks, *self.plausibility.warnings()]
         if self.with_labels and not self.statistics.labelled:
             found.append(
@@ -151,7 +151,7 @@ class CheckReport:
             self.fields_of_view = (min(low, angle), max(high, angle))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, for JSON."""
+        """Return plain numbers and strings for JSON."""
         counts = self.statistics
         percentiles = {f"{percent}%": counts.depth_percentile(percent) for percent in (1, 50, 99)}
         return {
@@ -182,7 +182,7 @@ def check_dataset(
     seen: Callable[[int, Sample], None] | None = None,
     progress: Callable[[], None] | None = None,
 ) -> CheckReport:
-    """Read every frame of a data set.
+    """Read and check every frame of a data set.
 
     Args:
         dataset: what to read.

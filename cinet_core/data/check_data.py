@@ -13,14 +13,14 @@ from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import Split
 from cinet_core.progress import SILENT, Progress
-from cinet_core.visualize import write_picture
+from cinet_core.visualize import write_image
 
 __all__ = ["DataCheck", "check_data"]
 
 
 @dataclass(frozen=True)
 class DataCheck:
-    """What reading a data set found.
+    """The report of a check.
 
     Attributes:
         report: counts, warnings, and every broken file.
@@ -58,12 +58,12 @@ def check_data(
     Args:
         data: NYU's .mat file, a folder, or "synthetic".
         split: "train", "validation", "trainval", "test" or "all".
-        kind: of data set; "auto" goes by what is there.
-        options: of the data set's class.
+        kind: kind of data set; "auto" detects it from the files.
+        options: keyword arguments of the data set's class.
         limit: read only so many frames, evenly spread; None = all.
         sheet: image file to draw some of the frames into, with depth and labels; None = nothing is written.
         frames: how many are on it.
-        progress: is told of the frames.
+        progress: receives the progress over the frames.
 
     Raises:
         SourceError, ValueError: no such data set, or an option that it does not have.
@@ -90,5 +90,5 @@ def check_data(
     report = check_dataset(dataset, limit, draw, advance)
     if sheet is None or not len(drawn):
         return DataCheck(report, None)
-    write_picture(Path(sheet), drawn.draw())
+    write_image(Path(sheet), drawn.draw())
     return DataCheck(report, Path(sheet))

@@ -1,4 +1,4 @@
-"""One picture of a data set: frames with their depth and labels side by side, and the classes' colours."""
+"""A contact sheet of a data set: frames with their depth and labels side by side, and the classes' colours."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from cinet_core.data.sample import Sample
 from cinet_core.label_sets import LabelSet
 from cinet_core.visualize import colorize_depth, colorize_labels, depth_range, depth_scale_bar, legend
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened
+from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank, shortened
 
 CELL = 160
-"""Width of each of a frame's three pictures, in pixels."""
+"""Width of each of a frame's three images, in pixels."""
 
 TITLE = 18
 GAP = 12
@@ -31,7 +31,7 @@ class ContactSheet:
         self._title = title
         self._label_set = label_set
         self._columns = columns
-        self._frames: list[tuple[str, Picture, np.ndarray | None, np.ndarray | None]] = []
+        self._frames: list[tuple[str, RgbImage, np.ndarray | None, np.ndarray | None]] = []
 
     def add(self, sample: Sample) -> None:
         """Take a frame."""
@@ -47,7 +47,7 @@ class ContactSheet:
         """Number of frames taken."""
         return len(self._frames)
 
-    def draw(self) -> Picture:
+    def draw(self) -> RgbImage:
         """The sheet, (h, w, 3) uint8 RGB; depth colours mean the same in all its frames.
 
         Raises:
@@ -75,31 +75,31 @@ class ContactSheet:
 
     def _frame(
         self,
-        sheet: Picture,
+        sheet: RgbImage,
         left: int,
         top: int,
-        frame: tuple[str, Picture, np.ndarray | None, np.ndarray | None],
+        frame: tuple[str, RgbImage, np.ndarray | None, np.ndarray | None],
         near: float,
         far: float,
     ) -> None:
         name, image, depth, labels = frame
-        pictures = [
+        images = [
             image,
             None if depth is None else colorize_depth(depth, near, far),
             None if labels is None else colorize_labels(labels, self._label_set),
         ]
-        for place, picture in enumerate(pictures):
+        for place, rgb in enumerate(images):
             x = left + place * CELL
-            if picture is not None:
-                sheet[top + TITLE : top + TITLE + picture.shape[0], x : x + CELL] = picture
+            if rgb is not None:
+                sheet[top + TITLE : top + TITLE + rgb.shape[0], x : x + CELL] = rgb
         with Pen(sheet) as pen:
             pen.text((left, top + TITLE / 2), shortened(name, 12, 3 * CELL), 12, FAINT, "lm")
             for place, missing in ((1, "no depth"), (2, "no labels")):
-                if pictures[place] is None:
+                if images[place] is None:
                     middle = (left + place * CELL + CELL / 2, top + TITLE + image.shape[0] / 2)
                     pen.text(middle, missing, 12, FAINT, "mm")
 
-    def _side(self, near: float, far: float, has_depth: bool) -> Picture:
+    def _side(self, near: float, far: float, has_depth: bool) -> RgbImage:
         """Depth scale and the classes of all frames."""
         parts = []
         if has_depth:

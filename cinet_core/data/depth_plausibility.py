@@ -1,4 +1,4 @@
-"""Depth that cannot be right: images without a single measurement, and units that no room has."""
+"""Detects implausible depth: images without any measurement, and wrong units."""
 
 from __future__ import annotations
 

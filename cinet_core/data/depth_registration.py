@@ -1,4 +1,4 @@
-"""Depth as another camera sees it: from the sensor's own view into the colour camera's beside it."""
+"""Registers depth from the view of the sensor to the view of the colour camera beside it."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The orientation in a picture's EXIF: picture, depth, labels, camera and pose are turned upright together.
+"""The orientation in an image's EXIF: image, depth, labels, camera and pose are turned upright together.
 
 The sensor of a camera that is held on its side, or mounted upside down, writes its rows as ever, and one of eight
 numbers beside them says how a viewer has to turn them. The *stored* grid is the sensor's, the *upright* one what people
-see. Pictures are turned upright, for a network knows rooms that stand on their floor, and so is all that belongs to
+see. Images are turned upright, for a network knows rooms that stand on their floor, and so is all that belongs to
 them:
 
-- depth and labels are the sensor's, and are turned with the picture, unless they have the upright picture's shape
+- depth and labels are the sensor's, and are turned with the image, unless they have the upright image's shape
   (wide or tall) already and not the stored one's;
-- a calibration is the sensor's, unless the size that it names is the upright picture's only;
+- a calibration is the sensor's, unless the size that it names is the upright image's only;
 - a pose is the stored camera's, and is turned about the optical axis.
 """
 
@@ -35,8 +35,8 @@ class Orientation:
 
     Attributes:
         number: 1 to 8, as EXIF counts; 1 is upright as stored.
-        swapped: rows become columns, so that a wide picture is a tall one.
-        left_right: the picture is then mirrored left to right.
+        swapped: rows become columns, so that a wide image is a tall one.
+        left_right: the image is then mirrored left to right.
         up_down: and top to bottom.
     """
 
@@ -61,7 +61,7 @@ class Orientation:
         return ORIENTATIONS[{6: 8, 8: 6}.get(self.number, self.number)]
 
     def stored_size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) as stored of an upright picture of this size."""
+        """(width, height) as stored of an upright image of this size."""
         return (height, width) if self.swapped else (width, height)
 
     def turned(self, plane: Plane) -> Plane:
@@ -73,16 +73,16 @@ class Orientation:
         return np.ascontiguousarray(mirrored)  # type: ignore[return-value]  # PyTorch takes no negative strides
 
     def upright(self, plane: Plane, width: int, height: int) -> Plane:
-        """A part of a picture whose upright size is this: turned with it, unless its shape says that it is upright.
+        """A part of an image whose upright size is this: turned with it, unless its shape says that it is upright.
 
-        The size of the part may be another than the picture's, as that of depth is; what counts is wide or tall.
+        The size of the part may be another than the image's, as that of depth is; what counts is wide or tall.
         """
         rows, columns = plane.shape[:2]
         already = self.swapped and (width - height) * (columns - rows) > 0
         return plane if already else self.turned(plane)
 
     def turned_camera(self, stored: Intrinsics) -> Intrinsics:
-        """Intrinsics of the stored picture as those of the upright one."""
+        """Intrinsics of the stored image as those of the upright one."""
         fx, fy, cx, cy, width, height = (
             (stored.fy, stored.fx, stored.cy, stored.cx, stored.height, stored.width)
             if self.swapped
@@ -93,11 +93,11 @@ class Orientation:
         return Intrinsics(fx, fy, cx, cy, width, height)
 
     def upright_camera(self, at: Callable[[int, int], Intrinsics | None], width: int, height: int) -> Intrinsics | None:
-        """Intrinsics of an upright picture of this size; None where `at` knows none.
+        """Intrinsics of an upright image of this size; None where `at` knows none.
 
         Args:
             at: gives the calibration's for a (width, height), or raises ValueError where its size has another aspect.
-            width, height: of the upright picture.
+            width, height: of the upright image.
 
         Raises:
             ValueError: of `at`, for the stored size: the calibration holds for neither.
@@ -120,7 +120,7 @@ class Orientation:
             ValueError: the orientation mirrors.
         """
         if self.mirrors:
-            raise ValueError(f"EXIF orientation {self.number} mirrors the picture: no camera stands so")
+            raise ValueError(f"EXIF orientation {self.number} mirrors the image: no camera stands so")
         stored_from_upright = np.eye(4)
         axes = np.diag([-1.0 if self.left_right else 1.0, -1.0 if self.up_down else 1.0])
         stored_from_upright[:2, :2] = axes[::-1] if self.swapped else axes
@@ -148,7 +148,7 @@ UPRIGHT = ORIENTATIONS[1]
 
 
 def orientation_in(opened: Image.Image) -> Orientation:
-    """Of a picture that was opened and not yet decoded: Pillow turns a TIFF, and forgets its tag, when it does that.
+    """Of an image that was opened and not yet decoded: Pillow turns a TIFF, and forgets its tag, when it does that.
 
     A number that EXIF does not have counts as 1, as in Pillow.
     """
@@ -157,7 +157,7 @@ def orientation_in(opened: Image.Image) -> Orientation:
 
 
 def orientation_of(path: Path) -> Orientation:
-    """Of a picture's file, whose header alone is read; `UPRIGHT` where it cannot be read, which decoding it tells."""
+    """Of an image's file, whose header alone is read; `UPRIGHT` where it cannot be read, which decoding it tells."""
     try:
         with Image.open(path) as opened:
             return orientation_in(opened)

@@ -1,4 +1,4 @@
-"""A folder of one's own frames: colour, depth and labels, of which the last two may be missing for some frames.
+"""Data set of a plain folder of frames: colour, with optional depth and labels.
 
 The layouts are frame_files.py's; where depth and labels lie in each (``NAME`` is the frame's):
 

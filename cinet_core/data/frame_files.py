@@ -1,4 +1,4 @@
-"""Image folders in the layouts that RGB-D data comes in: which file is which, and what camera took it.
+"""Recognises the common layouts of RGB-D folders, with the files of each frame and their cameras.
 
 Understood, in this order: ``frames.jsonl`` (a camera a frame), ``color/`` + ``depth/`` + ``camera*.json`` (Open3D),
 ``camera-intrinsics.txt`` (``*.color.jpg`` + ``*.depth.png``), ``camera_info.yaml`` (a ROS calibration, by which the
@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class SourceError(ValueError):
-    """A source of frames cannot be used: names the path, the reason and the remedy."""
+    """A source of frames cannot be used. The message names the path, the reason and the remedy."""
 
     def __init__(self, path: Path | str, reason: str, remedy: str) -> None:
         """Keep the parts; the message joins them."""

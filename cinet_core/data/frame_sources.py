@@ -1,4 +1,4 @@
-"""Frames to predict on, from an image, a folder, a video file or the synthetic room, behind one interface."""
+"""Sources of frames behind one interface: an image, a folder, a video file, or the synthetic room."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One image of a source and what is known about it.
+    """One image of a source with its stamp, its camera and optional depth.
 
     Attributes:
         name: unique in its source; fit for a file name.
@@ -55,7 +55,7 @@ class Frame:
 
 
 class FrameSource(Protocol):
-    """Frames in order; may be iterated again from the start.
+    """A sequence of frames that can be iterated repeatedly.
 
     A frame that cannot be read is logged, noted in ``failures`` and passed over: one bad file among many does not end
     a run. A new iteration starts with no failures.
@@ -80,7 +80,7 @@ class FrameSource(Protocol):
 
 
 def open_source(path_or_name: str, intrinsics: Intrinsics | None = None, depth: bool = True) -> FrameSource:
-    """The source of frames behind a path.
+    """Open the source of frames at a path.
 
     Args:
         path_or_name: an image file, a folder (frame_files.py lists the layouts), a video file, or "synthetic".

@@ -50,7 +50,7 @@ _DEFAULT_UV = np.array([[np.tan(np.pi / 6), 0.0, 0.0], [0.0, 0.75 * np.tan(np.pi
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _HypersimFrame:
     scene: Path
     camera: str
     number: int
@@ -216,13 +216,13 @@ def _scenes(root: Path) -> list[Path]:
     return scenes
 
 
-def _frames(scene: Path) -> list[_Frame]:
+def _frames(scene: Path) -> list[_HypersimFrame]:
     frames = []
     for folder in sorted((scene / "images").iterdir()):
         camera = _FOLDER.fullmatch(folder.name)
         if camera is not None:
             numbers = sorted(int(found[1]) for path in folder.iterdir() if (found := _IMAGE.fullmatch(path.name)))
-            frames += [_Frame(scene, camera[1], number) for number in numbers]
+            frames += [_HypersimFrame(scene, camera[1], number) for number in numbers]
     return frames
 
 

@@ -45,7 +45,7 @@ class PolygonLabels:
     """The polygons of some frames, all of one image size.
 
     Attributes:
-        label_set: what the class ids mean.
+        label_set: label set of the class ids.
         image_size: width, height of the photographs.
         source: who drew the polygons, and how.
         polygons: by frame name, from back to front.

@@ -1,4 +1,4 @@
-"""Data sets by name."""
+"""Opens data sets by name."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ _LABEL_SET_OPTIONS = ("label_set", "source_label_set")
 
 
 def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", **options: Any) -> SceneDataset:
-    """A split of the data set at a path.
+    """Open a split of the data set at a path.
 
     Args:
         root: a file or folder; "synthetic" (or "", with that kind) for the synthetic rooms; a folder of that name is
@@ -87,11 +87,11 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
 def open_for_network(
     root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
 ) -> SceneDataset:
-    """A split with the labels of a network.
+    """Open a split with its labels mapped to the classes of a network.
 
     Args:
         root, split, kind: see `open_dataset`.
-        options: of the data set's class.
+        options: keyword arguments of the data set's class.
         label_set: of the network.
 
     Raises:

@@ -29,7 +29,7 @@ from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.polygons import PolygonLabels, read_polygons
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
 from cinet_core.data.unread_files import unread_files
-from cinet_core.geometry import Intrinsics, why_not_rigid
+from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import NYU40, LabelSet
 
 CAMERA_FILE = "camera-intrinsics.txt"
@@ -101,7 +101,7 @@ class RgbdSequence(SceneDataset):
         pose = _read_pose(path)
         if not np.isfinite(pose).all():
             return None
-        fault = why_not_rigid(pose, MAX_RIGID_ERROR)
+        fault = rigidity_error(pose, MAX_RIGID_ERROR)
         if fault is not None:
             raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         pose[:3, 3] += self._baseline * pose[:3, 0]

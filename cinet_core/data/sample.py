@@ -1,4 +1,4 @@
-"""What a data set serves, what the network is trained on, and how samples become a batch.
+"""Samples of data sets, training samples, and their batches.
 
 One convention for what is unknown, everywhere: depth 0 and label 255. (Zero, not NaN: NaN survives multiplication
 with a mask and poisons a loss.)

@@ -32,7 +32,7 @@ from cinet_core.data.frame_files import SourceError, scaled_to
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.scans import OfficialPart, existing_folder, scan_members
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
-from cinet_core.geometry import Intrinsics, why_not_rigid
+from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import NYU40, UNLABELLED, LabelSet
 
 __all__ = ["META", "ScanNet", "find_scans"]
@@ -45,7 +45,7 @@ _MAX_RIGID_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _ScanNetFrame:
     scan: Path
     image: Path
     depth: Path
@@ -111,7 +111,7 @@ class ScanNet(SceneDataset):
         pose = _matrix(path, 4)
         if not np.isfinite(pose).all():
             return None
-        fault = why_not_rigid(pose, _MAX_RIGID_ERROR)
+        fault = rigidity_error(pose, _MAX_RIGID_ERROR)
         if fault is not None:
             raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         return pose
@@ -170,13 +170,17 @@ def find_scans(root: Path) -> list[Path]:
     return scans
 
 
-def _frames(scan: Path) -> list[_Frame]:
+def _frames(scan: Path) -> list[_ScanNetFrame]:
     """Those with colour and depth, in the order of their numbers."""
     depths = {path.stem: path for path in (scan / "depth").glob("*.png")}
     folder = next((scan / name for name in ("label", "label-filt") if (scan / name).is_dir()), None)
     labels = {} if folder is None else {path.stem: path for path in folder.glob("*.png")}
     images = sorted((scan / "color").glob("*.jpg"), key=lambda path: (len(path.stem), path.stem))
-    return [_Frame(scan, image, depths[image.stem], labels.get(image.stem)) for image in images if image.stem in depths]
+    return [
+        _ScanNetFrame(scan, image, depths[image.stem], labels.get(image.stem))
+        for image in images
+        if image.stem in depths
+    ]
 
 
 def _place(scan: Path) -> str:

@@ -1,4 +1,4 @@
-"""What every data set has in common: its facts, its splits, and how parts in files become a Sample."""
+"""Base class of the data sets: metadata, splits, and the assembly of a Sample from files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DepthSource = Literal["filled", "raw", "own"]
 
 @dataclass(frozen=True)
 class DatasetMeta:
-    """Facts about a data set.
+    """Metadata of a data set.
 
     Attributes:
         name: for messages and configurations, for example "nyu_depth_v2".
@@ -109,7 +109,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         )
 
     def name(self, index: int) -> str:
-        """Name of a sample, without reading it."""
+        """Return the name of a sample without reading it."""
         return self._name(self._members[index])
 
     def orientation(self, index: int) -> Orientation:
@@ -117,7 +117,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         return self._orientation(self._members[index])
 
     def problems(self, index: int) -> list[SourceError]:
-        """Everything that is wrong with a sample, not only the first thing; empty if it can be read."""
+        """Return all problems of a sample, or an empty list if it can be read."""
         member = self._members[index]
         found: list[SourceError] = []
         image: OrientedImage | None = None

@@ -1,4 +1,4 @@
-"""What a network must know of its training set before it starts: class frequencies, depth, and range of cameras."""
+"""Statistics of a training set that a training needs: class frequencies, median depth, and focal lengths."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cinet_core.data.transforms import TrainingTransform
 
 @dataclass(frozen=True)
 class DatasetStatistics:
-    """Figures of a training set at the size of the network's input, unvaried.
+    """Statistics of a training set at the size of the network's input, unvaried.
 
     Attributes:
         samples: that were looked at.
@@ -79,7 +79,7 @@ def measure(
         progress: called with the number of samples read and to read.
 
     Returns:
-        The figures.
+        The metrics.
 
     Raises:
         ValueError: there is nothing to read.

@@ -1,6 +1,6 @@
 """From a sample to a training sample: image, depth, labels and camera are turned, zoomed, cropped and flipped as one.
 
-Zooming the picture is a change of the focal length and leaves depth alone; the training target is depth as the
+Zooming the image is a change of the focal length and leaves depth alone; the training target is depth as the
 canonical camera would see it, ``metric * f_c / f_net`` (spec/method.md, "The canonical camera"). Where the camera is
 unknown, depth is divided by the zoom and f_net = f_c instead. Never both: that would count the zoom twice.
 

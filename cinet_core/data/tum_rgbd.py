@@ -44,7 +44,7 @@ TumCamera = Literal["auto", "freiburg1", "freiburg2", "freiburg3", "ros_default"
 
 
 @dataclass(frozen=True)
-class _Lens:
+class _TumLens:
     """Pinhole parameters in pixels of a 640x480 image, and k1 k2 p1 p2 k3 of OpenCV's polynomial."""
 
     fx: float
@@ -62,11 +62,11 @@ class _Lens:
         return Calibration(path, k, SIZE, CameraInfoFile(*SIZE, "plumb_bob", self.distortion, k, _NO_TURN, p))
 
 
-CAMERAS: Mapping[str, _Lens] = {
-    "freiburg1": _Lens(517.3, 516.5, 318.6, 255.3, (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
-    "freiburg2": _Lens(520.9, 521.0, 325.1, 249.7, (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
-    "freiburg3": _Lens(535.4, 539.2, 320.1, 247.6),
-    "ros_default": _Lens(525.0, 525.0, 319.5, 239.5),
+CAMERAS: Mapping[str, _TumLens] = {
+    "freiburg1": _TumLens(517.3, 516.5, 318.6, 255.3, (0.2624, -0.9531, -0.0054, 0.0026, 1.1633)),
+    "freiburg2": _TumLens(520.9, 521.0, 325.1, 249.7, (0.2312, -0.7849, -0.0033, -0.0001, 0.9172)),
+    "freiburg3": _TumLens(535.4, 539.2, 320.1, 247.6),
+    "ros_default": _TumLens(525.0, 525.0, 319.5, 239.5),
 }
 """Colour cameras of the benchmark, by the part of a sequence's name; its images of freiburg3 are undistorted."""
 
@@ -248,7 +248,7 @@ def _read_poses(path: Path) -> PoseBuffer | None:
     return poses
 
 
-def _lens(root: Path, camera: str) -> _Lens:
+def _lens(root: Path, camera: str) -> _TumLens:
     if camera != "auto":
         if camera not in CAMERAS:
             raise ValueError(f"camera is {camera!r}: choose one of auto, {', '.join(CAMERAS)}")

@@ -1,4 +1,4 @@
-"""Tables of an ablation: every row's figures over its seeds, and which differences between rows are beyond doubt."""
+"""Tables of an ablation: metrics of every row over its seeds, and which differences are significant."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 
-Figures = Mapping[str, Mapping[int, Mapping[str, float]]]
-"""By row and seed: see `Evaluation.figures`."""
+MetricsByRow = Mapping[str, Mapping[int, Mapping[str, float]]]
+"""By row and seed: see `Evaluation.metrics`."""
 
 _METRICS = (
     *(metric for task in TASKS for metric in task.metrics if metric.headline),
@@ -60,11 +60,11 @@ FURTHER = tuple((further_row(task.name), "Full") for task in TASKS if task.name 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two rows, seed by seed.
+    """The comparison of two rows over their common seeds.
 
     Attributes:
         better, worse: names of the rows, as the paper ranks them, or would hope.
-        metric: name of the figure.
+        metric: name of the metric.
         difference: mean over the common seeds of how much better the first is, in the metric's unit; negative where it
             is worse.
         standard_error: of that mean; NaN for fewer than two seeds.
@@ -89,20 +89,20 @@ class Comparison:
 
 @dataclass(frozen=True)
 class AblationReport:
-    """An ablation's figures and what they say.
+    """The metrics of an ablation, and the comparisons between its rows.
 
     Attributes:
         title: what was trained and scored, for headings.
-        figures: by row and seed.
+        metrics: by row and seed.
     """
 
     title: str
-    figures: Figures
+    metrics: MetricsByRow
 
     def values(self, row: str, metric: str) -> dict[int, float]:
-        """A figure of a row by seed; depth figures under whichever protocol the set was scored with first."""
+        """Return a metric of a row by seed. Depth metrics are those of the first protocol."""
         found = {}
-        for seed, own in self.figures.get(row, {}).items():
+        for seed, own in self.metrics.get(row, {}).items():
             name = next((name for name in own if name == metric or name.endswith(f"/{metric}")), None)
             if name is not None:
                 found[seed] = own[name]
@@ -125,20 +125,20 @@ class AblationReport:
         ]
 
     def tables(self) -> list[TextTable]:
-        """Ours with standard errors, the paper's, and the comparison."""
+        """Return the tables: results with standard errors, those of the paper, and the comparisons."""
         metrics = self._metrics()
         headings = tuple(_heading(metric) for metric in metrics)
         ours = [
             (row, *(self._cell(self.values(row, metric.name), _factor(metric)) for metric in metrics))
-            for row in self.figures
+            for row in self.metrics
         ]
-        seeds = sorted({seed for own in self.figures.values() for seed in own})
+        seeds = sorted({seed for own in self.metrics.values() for seed in own})
         return [
             TextTable(f"{self.title}: mean ± standard error over seeds {seeds}", ("row", *headings), tuple(ours)),
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
-                tuple((row, *_published(row, metrics)) for row in self.figures if row in _PUBLISHED_ROWS),
+                tuple((row, *_published(row, metrics)) for row in self.metrics if row in _PUBLISHED_ROWS),
             ),
             self._verdicts(),
         ]
@@ -148,11 +148,11 @@ class AblationReport:
         return [
             metric
             for metric in _METRICS
-            if metric.name in _OF_EVERY_NETWORK or any(self.values(row, metric.name) for row in self.figures)
+            if metric.name in _OF_EVERY_NETWORK or any(self.values(row, metric.name) for row in self.metrics)
         ]
 
     def markdown(self) -> str:
-        """All tables."""
+        """Return all tables as Markdown."""
         return "\n".join(table.markdown() for table in self.tables())
 
     def save(self, folder: str | Path) -> tuple[Path, Path]:
@@ -163,16 +163,16 @@ class AblationReport:
         """
         numbers, tables = Path(folder) / "ablation.json", Path(folder) / "ablation.md"
         numbers.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(numbers, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
-        write_whole(tables, self.markdown().encode())
+        atomic_write_bytes(numbers, (json.dumps(self.to_dict(), indent=1) + "\n").encode())
+        atomic_write_bytes(tables, self.markdown().encode())
         return numbers, tables
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
+        """Return the content as JSON types."""
         return {
             "title": self.title,
-            "figures": {
-                row: {str(seed): dict(own) for seed, own in runs.items()} for row, runs in self.figures.items()
+            "metrics": {
+                row: {str(seed): dict(own) for seed, own in runs.items()} for row, runs in self.metrics.items()
             },
             "comparisons": [
                 {
@@ -211,11 +211,11 @@ class AblationReport:
 def compare(
     better: str, worse: str, metric: str, first: Mapping[int, float], second: Mapping[int, float], sign: int
 ) -> Comparison:
-    """Compare two rows over their common seeds, in pairs: what a seed does to both cancels out.
+    """Compare two rows by paired differences over their common seeds.
 
     Args:
         better, worse: names of the rows.
-        metric: name of the figure.
+        metric: name of the metric.
         first, second: values of the better and of the worse row by seed; at least one seed in common.
         sign: 1 where more is better, -1 where less is.
     """
@@ -225,7 +225,7 @@ def compare(
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Mean and its standard error; the latter NaN for a single value."""
+    """Return the mean and its standard error, which is NaN for a single value."""
     mean = statistics.fmean(values)
     return mean, statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.nan
 
@@ -240,7 +240,7 @@ def _factor(metric: MetricSpec) -> float:
 
 def _published(row: str, metrics: Sequence[MetricSpec]) -> list[str]:
     table, method = _PUBLISHED_ROWS[row]
-    found = next(entry.figures for entry in PUBLISHED if entry.table == table and entry.method == method)
+    found = next(entry.metrics for entry in PUBLISHED if entry.table == table and entry.method == method)
     cells = []
     for metric in metrics:
         value = found.get(metric.name)

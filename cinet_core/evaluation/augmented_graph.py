@@ -21,7 +21,7 @@ __all__ = ["AugmentedGraph"]
 class AugmentedGraph:
     """What the network answers on average over views of each image: zoomed, and mirrored.
 
-    Class logits are averaged as they are. Metric depth is averaged in logarithms: what views of one picture disagree
+    Class logits are averaged as they are. Metric depth is averaged in logarithms: what views of one image disagree
     about is a factor, of the whole or of a surface, and the geometric mean of a and b is as far from both by ratio, as
     depth is judged (delta, rms log, abs rel); in metres the view that errs to far would weigh more than the one that
     errs as much to near. Of every view it is metric depth, taken back with that view's own f_net: canonical depths of

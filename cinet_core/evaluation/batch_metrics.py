@@ -1,4 +1,4 @@
-"""Figures of training batches: light enough for every validation, at the network's size."""
+"""Metrics of training batches: light enough for every validation, at the network's size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class BatchMetrics:
     """The metrics of all tasks over batches: every pixel of the network's input with a truth, depth in metric metres.
 
-    These are figures to choose a checkpoint by. `evaluate` gives those to report.
+    These are metrics to choose a checkpoint by. `evaluate` gives those to report.
 
     Args:
         tasks: what is scored: `task_learning(config.tasks)`.
@@ -45,20 +45,20 @@ class BatchMetrics:
             task.update_on_batch(metric, output, batch, scale)
 
     def all_reduced(self, device: torch.device | str = "cpu") -> BatchMetrics:
-        """A copy that has seen what all processes saw; see `SummedMetric.all_reduced`."""
+        """Return a copy that is summed over all processes, see `SummedMetric.all_reduced`."""
         reduced = copy.copy(self)
         reduced._metrics = [(task, metric.all_reduced(device)) for task, metric in self._metrics]
         return reduced
 
     def compute(self) -> dict[str, float]:
-        """The figures of all metrics by name; those of a task without any truth are left out."""
-        figures: dict[str, float] = {}
+        """The metrics of all metrics by name; those of a task without any truth are left out."""
+        metrics: dict[str, float] = {}
         for _, metric in self._metrics:
             if not metric.is_empty:
-                figures |= metric.compute()
-        return figures
+                metrics |= metric.compute()
+        return metrics
 
     def reset(self) -> None:
-        """Forget everything that was seen."""
+        """Reset the accumulated sums."""
         for _, metric in self._metrics:
             metric.reset()

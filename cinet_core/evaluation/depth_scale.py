@@ -1,4 +1,4 @@
-"""Is predicted depth metric? Its scale against a sensor's, frame by frame, how it drifts, and what would correct it."""
+"""Measures the scale of predicted depth against a sensor's: per frame, its drift, and the factor that corrects it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOG_RATIOS = (np.arange(_BINS) - _BINS / 2 + 0.5) * _WIDTH
 
 @dataclass(frozen=True)
 class FrameScale:
-    """One frame.
+    """The scale of one frame.
 
     Attributes:
         name: of the frame.
@@ -37,18 +37,18 @@ class FrameScale:
 
 
 class RatioHistogram:
-    """Counts ln(predicted / sensor) over all pixels: abs rel and delta1 depend on nothing else, whatever the scale."""
+    """A histogram of ln(predicted / sensor) over all pixels, from which abs rel and delta1 follow for any scale."""
 
     def __init__(self) -> None:
         self._counts = np.zeros(_BINS, dtype=np.int64)
 
     def add(self, prediction: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]) -> None:
-        """Count pixels: (P,) each, metres, > 0."""
+        """Add pixels. Both arguments are (P,) metres above 0."""
         places = np.floor(np.log(prediction / truth) / _WIDTH).astype(np.int64) + _BINS // 2
         self._counts += np.bincount(places.clip(0, _BINS - 1), minlength=_BINS)
 
-    def figures(self, scale: float) -> dict[str, float]:
-        """abs_rel and delta1 of predictions that are multiplied by the scale, to about 0.001; NaN without pixels."""
+    def metrics(self, scale: float) -> dict[str, float]:
+        """Return abs_rel and delta1 of predictions times the scale, to about 0.001. They are NaN without pixels."""
         total = self._counts.sum()
         if total == 0:
             return {"abs_rel": math.nan, "delta1": math.nan}
@@ -62,7 +62,7 @@ class RatioHistogram:
 
 @dataclass(frozen=True)
 class ScaleReport:
-    """What was found.
+    """The result of the comparison.
 
     Attributes:
         frames: each with its scale.
@@ -73,7 +73,7 @@ class ScaleReport:
         thirds: median scale of the first, second and last third of the frames.
         slope: relative change of the scale in a minute (timed) or 100 frames, by least squares on its logarithm.
         slope_error: standard error of the slope, as if frames were independent; neighbours are not, so it is a floor.
-        figures: abs_rel and delta1 "as predicted", with the "suggested scale" and with "each frame's own scale".
+        metrics: abs_rel and delta1 "as predicted", with the "suggested scale" and with "each frame's own scale".
     """
 
     frames: tuple[FrameScale, ...]
@@ -84,25 +84,25 @@ class ScaleReport:
     thirds: tuple[float, float, float]
     slope: float
     slope_error: float
-    figures: dict[str, dict[str, float]]
+    metrics: dict[str, dict[str, float]]
 
     @property
     def slope_unit(self) -> str:
-        """In which the slope is."""
+        """The unit of the slope."""
         return "minute" if self.timed else "100 frames"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; None for what is not a number."""
+        """Return plain values. What is not a number is None."""
         values = dataclasses.asdict(self) | {"slope_unit": self.slope_unit}
         return _plain(values)
 
     def table(self) -> TextTable:
-        """The figures."""
-        rows = [(name, number(found["abs_rel"]), percent(found["delta1"])) for name, found in self.figures.items()]
+        """The metrics."""
+        rows = [(name, number(found["abs_rel"]), percent(found["delta1"])) for name, found in self.metrics.items()]
         return TextTable("Predicted against sensor depth", ("depth", "abs rel", "delta1 [%]"), tuple(rows))
 
     def sentences(self) -> list[str]:
-        """The scale and its drift in words."""
+        """Return sentences that state the scale and its drift."""
         low, high = self.quartiles
         return [
             f"scale (median of true / predicted): {self.scale:.3f}; half of {len(self.frames)} frames within "
@@ -113,7 +113,7 @@ class ScaleReport:
 
 
 class ScaleStudy:
-    """Takes frames one at a time.
+    """Accumulates frames one at a time.
 
     Args:
         min_depth, max_depth: sensor depth between which pixels count, metres.
@@ -128,7 +128,7 @@ class ScaleStudy:
         self._frames: list[FrameScale] = []
 
     def add(self, name: str, time: float, prediction: Tensor, truth: Tensor) -> bool:
-        """Add a frame; False where no pixel of it counts.
+        """Add a frame, and return False if none of its pixels counts.
 
         Args:
             name: of the frame.
@@ -149,7 +149,7 @@ class ScaleStudy:
         return True
 
     def report(self) -> ScaleReport:
-        """What was found.
+        """The result of the comparison.
 
         Raises:
             ValueError: there was no frame.
@@ -172,9 +172,9 @@ class ScaleStudy:
             thirds=(first, second, last),
             slope=math.expm1(slope * unit),
             slope_error=error * unit,
-            figures={
+            metrics={
                 "as predicted": {"abs_rel": plain["abs_rel"], "delta1": plain["delta1"]},
-                "suggested scale": self._histogram.figures(scale),
+                "suggested scale": self._histogram.metrics(scale),
                 "each frame's own scale": {"abs_rel": aligned["abs_rel"], "delta1": aligned["delta1"]},
             },
         )

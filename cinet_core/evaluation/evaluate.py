@@ -1,4 +1,4 @@
-"""Scores a network on a split of a data set, through the graph that is deployed."""
+"""Evaluates a network on a split of a data set with the graph that is deployed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["evaluate_model", "protocols_for"]
 
 
 def protocols_for(dataset: SceneDataset) -> tuple[DepthProtocol, ...]:
-    """The protocols that a data set is scored under.
+    """Return the protocols under which a data set is evaluated.
 
     NYU-Depth-v2 has two published ones. Any other set gets every pixel with a depth below what its sensor can measure,
     of the depth maps that it was opened with.
@@ -49,7 +49,7 @@ def evaluate_model(
     views: Views = PLAIN,
     progress: Callable[[], None] | None = None,
 ) -> Evaluation:
-    """Run a network over full-resolution frames and score them at their own size.
+    """Run a network over full-resolution frames and evaluate its predictions at their size.
 
     Images are resized, and depth becomes metric, by the deployable graph; an unknown camera is taken to be the
     canonical one, as the predictor does. A frame that cannot be read is passed over and named. Stability is measured
@@ -61,7 +61,7 @@ def evaluate_model(
         dataset: what to score, its labels mapped to the network's classes (its option `label_set`).
         raw: the same frames with the sensor's own depth, for protocols whose truth is "raw"; may be `dataset`.
         protocols: for depth; None for `protocols_for`.
-        device: to run on. All figures are summed up on the CPU in float64.
+        device: to run on. All metrics are summed up on the CPU in float64.
         backend_for: makes what runs the network at one size, such as `selection.select` in the precision that is to be
             judged. It gives predictions only: labels as deployed, nothing of the attention. None: PyTorch in float32.
         batch: images at a time, as far as consecutive ones have the same size.

@@ -1,4 +1,4 @@
-"""What an evaluation found: plain values, for JSON and tables."""
+"""Results of an evaluation as plain values, for JSON and tables."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cinet_core.metrics.protocols import LabelOrder
 
 @dataclass(frozen=True)
 class BrokenFrame:
-    """A frame that could not be read and was passed over: its name, and why."""
+    """A frame that was skipped since it could not be read: its name and the reason."""
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What was scored.
+class SampleCounts:
+    """The number of frames that were evaluated.
 
     Attributes:
         frames: read and predicted.
@@ -40,36 +40,36 @@ class Counts:
 
 @dataclass(frozen=True)
 class DepthScore:
-    """Depth under one protocol.
+    """The depth metrics under one protocol.
 
     Attributes:
         protocol: name of the protocol.
-        rules: its line, to be printed with the figures.
+        rules: its line, to be printed with the metrics.
         aligned: every image was given the true median first: the scale is not judged.
         images: with at least one pixel that counts.
-        figures: see `DepthMetrics.compute`.
+        metrics: see `DepthMetrics.compute`.
     """
 
     protocol: str
     rules: str
     aligned: bool
     images: int
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class LabelScore:
-    """Labels, from one confusion matrix over the set, at the size of the truth.
+    """The segmentation metrics, from one confusion matrix over the set, at the size of the ground truth.
 
     Attributes:
-        order: "resize-argmax", as figures are reported, or "argmax-resize", as deployed.
-        figures: see `SegmentationMetrics.compute`.
+        order: "resize-argmax", as metrics are reported, or "argmax-resize", as deployed.
+        metrics: see `SegmentationMetrics.compute`.
         class_iou: by class name; None for classes that do not occur in the truth.
         class_recall: the same of the share of a class's pixels that were found.
     """
 
     order: LabelOrder
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
     class_iou: Mapping[str, float | None]
     class_recall: Mapping[str, float | None]
 
@@ -80,38 +80,38 @@ class TaskScore:
 
     Attributes:
         task: its name.
-        figures: by the names of its `TaskSpec.metrics`, and perhaps others.
+        metrics: by the names of its `TaskSpec.metrics`, and perhaps others.
     """
 
     task: str
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class StabilityScore:
-    """How steady depth is from frame to frame.
+    """The temporal stability of predicted depth.
 
     Attributes:
-        pairs: of consecutive frames that share a point; 0 where none was scored: the figures are NaN.
+        pairs: of consecutive frames that share a point; 0 where none was scored: the metrics are NaN.
         points: that both frames of a pair see, over all pairs.
-        figures: see stability.py.
+        metrics: see stability.py.
     """
 
     pairs: int
     points: int
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures of a network on a split of a data set.
+    """Metrics of a network on a split of a data set.
 
     Attributes:
         dataset, split: what was scored; the data set by its `DatasetMeta.name`.
         benchmark: the published benchmark that the data set is, see `DatasetMeta.benchmark`; None for other data.
-        label_set: name of the network's label set, whose classes the figures are over.
-        own_label_set: name of the data set's, from which its labels were mapped where it is another.
-        counts: how much of it.
+        label_set: name of the network's label set, whose classes the metrics are over.
+        own_label_set: name of the data set's label set, from which labels were mapped if it differs.
+        counts: number of frames that were evaluated.
         network_sizes: (width, height) that the network ran at, all that occurred.
         backends: what ran it, for each of these: "torch", or the backend and precision that were asked for.
         depth: one entry a protocol and alignment; none where no frame has depth.
@@ -129,7 +129,7 @@ class Evaluation:
     split: str
     label_set: str
     own_label_set: str
-    counts: Counts
+    counts: SampleCounts
     network_sizes: tuple[tuple[int, int], ...]
     backends: tuple[str, ...]
     depth: tuple[DepthScore, ...]
@@ -142,28 +142,28 @@ class Evaluation:
 
     @property
     def complete(self) -> bool:
-        """Every frame of the split was scored."""
+        """Whether every frame of the split was evaluated."""
         return self.counts.frames == self.counts.available
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types; a figure that is not defined is None."""
+        """Return the content as JSON types. Metrics that are not defined are None."""
         return _plain(dataclasses.asdict(self)) | {"complete": self.complete}
 
-    def figures(self) -> dict[str, float]:
-        """The reported figures by name: depth with its metric scale, labels, further tasks, stability, attention.
+    def metrics(self) -> dict[str, float]:
+        """The reported metrics by name: depth with its metric scale, labels, further tasks, stability, attention.
 
-        Depth figures are called "<protocol>/<metric>", the last two "stability/<metric>" and "attention/<metric>".
+        Depth metrics are called "<protocol>/<metric>", the last two "stability/<metric>" and "attention/<metric>".
         """
         found: dict[str, float] = {}
         for score in self.depth:
             if not score.aligned:
-                found |= {f"{score.protocol}/{name}": value for name, value in score.figures.items()}
+                found |= {f"{score.protocol}/{name}": value for name, value in score.metrics.items()}
         if self.labels:
-            found |= self.labels[0].figures
+            found |= self.labels[0].metrics
         for task in self.tasks:
-            found |= task.figures
+            found |= task.metrics
         if self.stability is not None and self.stability.pairs:
-            found |= {f"stability/{name}": value for name, value in self.stability.figures.items()}
+            found |= {f"stability/{name}": value for name, value in self.stability.metrics.items()}
         if self.attention is not None:
             found |= {f"attention/{name}": value for name, value in self.attention.items()}
         return found

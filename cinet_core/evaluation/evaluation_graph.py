@@ -22,7 +22,7 @@ class EvaluationGraph(DeployableGraph):
     Args:
         model, camera: see DeployableGraph.
         image_size: (H, W) of the images that come in.
-        scale: of the network's size; the sides are rounded to multiples of 8. A picture that is zoomed so has another
+        scale: of the network's size; the sides are rounded to multiples of 8. An image that is zoomed so has another
             f_net, and the graph takes that of the size that it really has.
     """
 
@@ -45,7 +45,7 @@ class EvaluationGraph(DeployableGraph):
         return output, self.deployed(output, self.intrinsics(cameras).to(images.device))
 
     def intrinsics(self, cameras: Sequence[Intrinsics | None]) -> Tensor:
-        """(B, 4) float32 fx fy cx cy of cameras; None = the one that has f_net = f_c."""
+        """Return (B, 4) float32 fx fy cx cy of the cameras. None stands for the camera with f_net = f_c."""
         known = [camera or self._canonical_camera() for camera in cameras]
         return torch.tensor([(c.fx, c.fy, c.cx, c.cy) for c in known], dtype=torch.float32)
 

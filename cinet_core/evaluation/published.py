@@ -1,4 +1,4 @@
-"""Published figures to stand beside our own: as printed, with their source. Nothing here was measured by us.
+"""Published results as printed, with their source, for comparison. None of them was measured by this project.
 
 Of the paper "CI-Net: a Joint Task learning Network using Contextual Information", Tables 1 to 5, and of later joint
 models. Ratios are fractions where the paper prints percent, as in `cinet_core.metrics`.
@@ -16,7 +16,7 @@ PAPER_PROTOCOL = (
     "CI-Net paper: 654 test images (NYU-Depth-v2, 40 classes) or 5050 (SUN-RGBD, 37 classes), means over the valid "
     "pixels; filled or raw depth and crop are not stated"
 )
-OWN_PROTOCOL = "as its own paper measured it; the CI-Net paper quotes the figure without a protocol"
+OWN_PROTOCOL = "as its own paper measured it; the CI-Net paper quotes the result without a protocol"
 # Read in the published evaluation code of MTI-Net (SimonVandenhende/Multi-Task-Learning-PyTorch) and of InvPT and
 # TaskPrompter (prismformore/Multi-Task-Transformer); of MTMamba and M2H the papers alone.
 NYUD_MT_PROTOCOL = (
@@ -29,7 +29,7 @@ NYUD_MT_PROTOCOL = (
 )
 
 LABEL_SETS: Mapping[BenchmarkName, str] = {"nyu_depth_v2": "nyu40", "sun_rgbd": "sun37"}
-"""The classes that the segmentation figures are over."""
+"""The classes that the segmentation metrics are over."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PublishedRow:
         method: as printed; with the number of the reference only where the name is not unique.
         data: training images or input, as printed; empty where the table has no such column.
         protocol: under which it was measured, as far as that is said.
-        figures: by the names of `DepthMetrics` and `SegmentationMetrics`; what is not printed is absent.
+        metrics: by the names of `DepthMetrics` and `SegmentationMetrics`; what is not printed is absent.
     """
 
     dataset: BenchmarkName
@@ -50,7 +50,7 @@ class PublishedRow:
     method: str
     data: str
     protocol: str
-    figures: Mapping[str, float]
+    metrics: Mapping[str, float]
 
 
 _DEPTH = ("delta1", "delta2", "delta3", "rms", "rms_log", "abs_rel", "sq_rel")
@@ -59,7 +59,7 @@ _SHARING = ("delta1", "delta2", "delta3", "rms", "abs_rel", "pixel_accuracy", "m
 _LATER = ("mean_iou", "rms")
 _PERCENT = {"pixel_accuracy", "mean_iou"}
 
-# "/" stands for a figure that is not given, as in the paper. In the paper's text Table 1 lies on its side; every column
+# "/" stands for a result that is not given, as in the paper. In the paper's text Table 1 lies on its side; every column
 # lists its rows in the order full, +FSM+SUM, +FSM, +SUM, baseline, but for delta1, which spec/method.md has by row.
 _TABLE_1 = """
 baseline                       | 0.769 0.942 0.982 0.563 0.208 0.159 0.121 67.1 37.2
@@ -129,13 +129,13 @@ def _rows(
     """The rows of a table above."""
     for line in text.strip().splitlines():
         method, *data, values = (part.strip() for part in line.split("|"))
-        figures = {
+        metrics = {
             name: round(float(value) / 100, 6) if name in _PERCENT else float(value)
             for name, value in zip(names, values.split(), strict=True)
             if value != "/"
         }
         measured = PAPER_PROTOCOL if method.startswith(("CI-Net", "baseline")) else protocol
-        yield PublishedRow(dataset, table, method, data[0] if data else "", measured, figures)
+        yield PublishedRow(dataset, table, method, data[0] if data else "", measured, metrics)
 
 
 PUBLISHED: tuple[PublishedRow, ...] = (
@@ -150,12 +150,12 @@ PUBLISHED: tuple[PublishedRow, ...] = (
 
 
 def published_rows(benchmark: str | None) -> tuple[PublishedRow, ...]:
-    """The rows for a benchmark, each method's figures once; none where nobody has published any."""
+    """Return the published rows of a benchmark, with the results of each method once."""
     rows: list[PublishedRow] = []
     for row in PUBLISHED:
         # CI-Net's own row closes Tables 2 and 4 and is part of Table 1; Table 3 repeats two rows of Table 1.
-        known = {name for other in rows if _method(other) == _method(row) for name in other.figures}
-        if row.dataset == benchmark and not set(row.figures) <= known:
+        known = {name for other in rows if _method(other) == _method(row) for name in other.metrics}
+        if row.dataset == benchmark and not set(row.metrics) <= known:
             rows.append(row)
     return tuple(rows)
 

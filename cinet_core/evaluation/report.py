@@ -1,4 +1,4 @@
-"""The report of an evaluation: JSON with every figure, and tables with ours beside the published ones."""
+"""The report of an evaluation: JSON with every metric, and tables that compare it with the published results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from cinet_core.inference.choices import FLOAT32
 from cinet_core.metrics.depth import FURTHER_DEPTH_METRICS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TaskSpec, get_task
 
-__all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "Report"]
+__all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "EvaluationReport"]
 
-SCHEMA_VERSION = 1
-RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these figures mean nothing"
+SCHEMA_VERSION = 2
+RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these metrics mean nothing"
 
 _STABILITY = {
     "depth_change": "median change that motion does not explain, ln(ratio)",
@@ -42,7 +42,7 @@ _ORDERS = {
 
 @dataclass(frozen=True)
 class DataOrigin:
-    """Where the frames came from: with it and the split they can be opened again.
+    """The origin of the frames. With it and the split they can be opened again.
 
     Attributes:
         root: as it was given.
@@ -61,11 +61,11 @@ class DataOrigin:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was scored, and what came out.
+class EvaluationReport:
+    """The metrics of an evaluation, with the data and the checkpoint that they are of.
 
     Attributes:
-        evaluation: the figures.
+        evaluation: the metrics.
         origin: of the frames.
         metadata: of the checkpoint.
         sha256: of the checkpoint's file.
@@ -79,7 +79,7 @@ class Report:
     precision: str = FLOAT32
 
     def warnings(self) -> list[str]:
-        """What a reader of the figures has to know first."""
+        """Return the warnings that a reader of the metrics needs."""
         found = [RANDOM_WARNING] if self.metadata.random_weights else []
         counts = self.evaluation.counts
         if not self.evaluation.complete:
@@ -94,14 +94,14 @@ class Report:
         return found
 
     def published(self) -> tuple[PublishedRow, ...]:
-        """Published rows for the same data set; their labels only where the classes are the same too."""
+        """Return the published results for this data set. Their label metrics are included if the classes match."""
         rows = published_rows(self.evaluation.benchmark)
         if not rows or LABEL_SETS[rows[0].dataset] == self.evaluation.label_set:
             return rows
         return tuple(_only(row, DEPTH) for row in rows if _has(row, DEPTH))
 
     def notes(self) -> list[str]:
-        """What the tables do not say: the protocol of every figure, and whether it may be compared."""
+        """Return notes on the tables: the protocol of every metric, and whether it may be compared."""
         evaluation = self.evaluation
         rules = dict.fromkeys(score.rules for score in evaluation.depth)
         found = [f"Depth, protocol {rule}." for rule in rules]
@@ -119,14 +119,14 @@ class Report:
         found += self._stability_note()
         rows = self.published()
         if not rows:
-            return [*found, f"No published figures exist for {evaluation.dataset}, read as {self.origin.kind}."]
+            return [*found, f"No published results exist for {evaluation.dataset}, read as {self.origin.kind}."]
         if evaluation.split != "test" or not evaluation.complete:
-            found.append("NOT COMPARABLE with the published figures, which are of the whole test set.")
+            found.append("NOT COMPARABLE with the published results, which are of the whole test set.")
         found += [f"Published, {table}: {protocol}." for table, protocol in _protocols(rows)]
         return found
 
     def tables(self) -> list[TextTable]:
-        """All tables, those with published figures in them first."""
+        """Return all tables, those with published results first."""
         tables = [self._depth(), self._further_depth(), self._scale()] if self.evaluation.depth else []
         tables += [self._labels()] if self.evaluation.labels else []
         tables += [self._further(score) for score in self.evaluation.tasks]
@@ -140,7 +140,7 @@ class Report:
         return tables
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types."""
+        """Return the content as JSON types."""
         return {
             "schema_version": SCHEMA_VERSION,
             "software": f"cinet {__version__}",
@@ -159,12 +159,12 @@ class Report:
         }
 
     def heading(self) -> str:
-        """What was scored, in one line."""
+        """Return one line that says what was evaluated."""
         evaluation = self.evaluation
         return f"{self.metadata.config.name} on {evaluation.dataset}, split {evaluation.split}"
 
     def facts(self) -> list[str]:
-        """The checkpoint, the data and the counts, a line each."""
+        """Return one line each about the checkpoint, the data and the counts."""
         counts = self.evaluation.counts
         label_set, own = self.evaluation.label_set, self.evaluation.own_label_set
         sizes = ", ".join(f"{width}x{height}" for width, height in self.evaluation.network_sizes) or "none"
@@ -179,7 +179,7 @@ class Report:
         ]
 
     def markdown(self) -> str:
-        """The report to read."""
+        """Return the report as Markdown."""
         parts = [f"# {self.heading()}", ""]
         parts += [f"> **{warning}**\n" for warning in self.warnings()]
         parts += [f"- {fact}" for fact in self.facts()]
@@ -192,13 +192,13 @@ class Report:
 
     def _depth(self) -> TextTable:
         """One row for each way that we were measured in, then the published ones."""
-        rows = [(self._measured_in(score), *_cells(DEPTH, score.figures)) for score in self.evaluation.depth]
+        rows = [(self._measured_in(score), *_cells(DEPTH, score.metrics)) for score in self.evaluation.depth]
         return self._with_published(DEPTH, rows)
 
     def _further_depth(self) -> TextTable:
         """Errors that the published tables have no columns for."""
         rows = tuple(
-            (self._measured_in(score), *(number(score.figures[name], 4) for name in FURTHER_DEPTH_METRICS))
+            (self._measured_in(score), *(number(score.metrics[name], 4) for name in FURTHER_DEPTH_METRICS))
             for score in self.evaluation.depth
         )
         columns = ("method, protocol", "log10", "SILog (KITTI prints 100 times this)")
@@ -210,17 +210,17 @@ class Report:
     def _labels(self) -> TextTable:
         """The same for labels."""
         scores = self.evaluation.labels
-        rows = [(f"{self._ours()}, {score.order}", *_cells(SEGMENTATION, score.figures)) for score in scores]
+        rows = [(f"{self._ours()}, {score.order}", *_cells(SEGMENTATION, score.metrics)) for score in scores]
         return self._with_published(SEGMENTATION, rows)
 
     def _further(self, score: TaskScore) -> TextTable:
         """The row of a further task."""
         task = get_task(score.task)
-        return self._with_published(task, [(self._ours(), *_cells(task, score.figures))])
+        return self._with_published(task, [(self._ours(), *_cells(task, score.metrics))])
 
     def _with_published(self, task: TaskSpec, rows: list[tuple[str, ...]]) -> TextTable:
         """The table of a task: our rows, then the published ones."""
-        rows = rows + [(_source(row), *_cells(task, row.figures)) for row in self.published() if _has(row, task)]
+        rows = rows + [(_source(row), *_cells(task, row.metrics)) for row in self.published() if _has(row, task)]
         return TextTable(task.title, ("method, protocol", *(metric.heading for metric in task.metrics)), tuple(rows))
 
     def _ours(self) -> str:
@@ -236,8 +236,8 @@ class Report:
             (
                 score.protocol,
                 str(score.images),
-                number(score.figures["scale_ratio"]),
-                number(score.figures["scale_spread"]),
+                number(score.metrics["scale_ratio"]),
+                number(score.metrics["scale_spread"]),
             )
             for score in self.evaluation.depth
             if not score.aligned
@@ -249,7 +249,7 @@ class Report:
         score = self.evaluation.stability
         if score is None or score.pairs == 0:
             return []
-        rows = tuple((text, number(score.figures[name], 4)) for name, text in _STABILITY.items())
+        rows = tuple((text, number(score.metrics[name], 4)) for name, text in _STABILITY.items())
         return [TextTable("Stability between consecutive frames", ("figure", "value"), rows)]
 
     def _stability_note(self) -> list[str]:
@@ -271,18 +271,18 @@ class Report:
             (name, *(percent(part[name]) for score in orders for part in (score.class_iou, score.class_recall)))
             for name in occurring
         ]
-        means = (score.figures[name] for score in orders for name in ("mean_iou", "mean_recall"))
-        columns = (f"{figure}, {score.order}" for score in orders for figure in ("IoU", "recall"))
+        means = (score.metrics[name] for score in orders for name in ("mean_iou", "mean_recall"))
+        columns = (f"{metric}, {score.order}" for score in orders for metric in ("IoU", "recall"))
         title = f"The {len(occurring)} classes that occur, %"
         return TextTable(title, ("class", *columns), (*rows, ("mean", *map(percent, means))))
 
 
-def _cells(task: TaskSpec, figures: Mapping[str, float]) -> list[str]:
-    return [(percent if metric.percent else number)(figures.get(metric.name)) for metric in task.metrics]
+def _cells(task: TaskSpec, metrics: Mapping[str, float]) -> list[str]:
+    return [(percent if metric.percent else number)(metrics.get(metric.name)) for metric in task.metrics]
 
 
 def _has(row: PublishedRow, task: TaskSpec) -> bool:
-    return any(metric.name in row.figures for metric in task.metrics)
+    return any(metric.name in row.metrics for metric in task.metrics)
 
 
 def _source(row: PublishedRow) -> str:
@@ -291,7 +291,7 @@ def _source(row: PublishedRow) -> str:
 
 def _only(row: PublishedRow, task: TaskSpec) -> PublishedRow:
     names = {metric.name for metric in task.metrics}
-    return dataclasses.replace(row, figures={name: value for name, value in row.figures.items() if name in names})
+    return dataclasses.replace(row, metrics={name: value for name, value in row.metrics.items() if name in names})
 
 
 def _protocols(rows: tuple[PublishedRow, ...]) -> list[tuple[str, str]]:

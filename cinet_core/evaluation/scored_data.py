@@ -1,4 +1,4 @@
-"""Opens what a network is held against: a split with its classes, and raw depth where a protocol needs it."""
+"""Opens the data for an evaluation: a split with the classes of the network, and raw depth if a protocol needs it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["open_scored"]
 def open_scored(
     root: Path | str, split: Split, kind: str, options: Mapping[str, Any], label_set: LabelSet
 ) -> tuple[SceneDataset, SceneDataset | None]:
-    """A split for `evaluate_model`, and its `raw`: the frames with raw depth, of NYU-Depth-v2 (None for other sets).
+    """Open a split for `evaluate_model`, and the frames with raw depth of NYU-Depth-v2 (None for other sets).
 
     Args:
         root, split, kind: see `open_dataset`.
-        options: of the data set's class.
+        options: keyword arguments of the data set's class.
         label_set: of the network.
 
     Raises:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cinet_core.data.sample import Sample
 from cinet_core.evaluation.evaluation import DepthScore, LabelScore, TaskScore
-from cinet_core.evaluation.stability import PosedFrame
+from cinet_core.evaluation.stability import PosedPrediction
 from cinet_core.metrics.depth import DepthMetrics
 from cinet_core.metrics.protocols import DepthProtocol, LabelOrder, predicted_labels, resized_labels
 from cinet_core.metrics.segmentation import SegmentationMetrics
@@ -35,12 +35,12 @@ class ScoredFrame:
         """(H, W) metres, 0 where unknown; what the protocol reads, as `evaluate_model` has seen to."""
         return self._raw.depth if protocol.truth == "raw" and self._raw is not None else self.sample.depth
 
-    def posed(self, prediction: Tensor) -> PosedFrame | None:
+    def posed(self, prediction: Tensor) -> PosedPrediction | None:
         """With what was predicted for it; None where it is not known what the camera saw, or from where."""
         sample = self.sample
         if self.pose is None or sample.intrinsics is None or not sample.has_depth:
             return None
-        return PosedFrame(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
+        return PosedPrediction(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
 
 
 class Predicted(NamedTuple):

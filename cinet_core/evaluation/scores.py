@@ -12,7 +12,7 @@ from torch import Tensor
 from cinet_core.checkpoint import TrainingCamera
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.augmented_graph import AugmentedGraph
-from cinet_core.evaluation.evaluation import BrokenFrame, Counts, Evaluation
+from cinet_core.evaluation.evaluation import BrokenFrame, Evaluation, SampleCounts
 from cinet_core.evaluation.scorers import DepthScorer, LabelScorer, Predicted, ScoredFrame, Scorer, TaskScorer
 from cinet_core.evaluation.stability import StabilityMetrics
 from cinet_core.evaluation.views import PLAIN, Views
@@ -105,7 +105,7 @@ class Scores:
             self.attention.update(output.query[chosen], output.key[chosen], small)
 
     def evaluation(self) -> Evaluation:
-        """The figures."""
+        """The metrics."""
         counts = ("frames", "with_depth", "with_labels", "with_camera")
         attention = self.attention
         return Evaluation(
@@ -114,7 +114,7 @@ class Scores:
             split=self.dataset.split,
             label_set=self.dataset.label_set.name,
             own_label_set=self.dataset.meta.label_set.name,
-            counts=Counts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
+            counts=SampleCounts(**{name: self.counts[name] for name in counts}, available=len(self.dataset)),
             network_sizes=tuple(sorted({size[::-1] for graph in self.graphs.values() for size in graph.network_sizes})),
             backends=tuple(sorted({backend.name for backend in self.backends.values()})) or (TorchBackend.name,),
             depth=self.depth.scores(),

@@ -1,4 +1,4 @@
-"""Scores a checkpoint on a data set: from two names to a report with the published figures beside ours."""
+"""Evaluates a checkpoint on a data set and reports the metrics beside the published results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cinet_core.data.check import first_look
 from cinet_core.data.registry import resolved_kind
 from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.evaluate import evaluate_model
-from cinet_core.evaluation.report import DataOrigin, Report
+from cinet_core.evaluation.report import DataOrigin, EvaluationReport
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.evaluation.scores import BackendFor
 from cinet_core.evaluation.views import PLAIN, Views
@@ -42,42 +42,42 @@ def evaluate(
     limit: int | None = None,
     tta: str = str(PLAIN),
     progress: Progress = SILENT,
-) -> Report:
-    """Score a checkpoint on a split of a data set, under every protocol that the data set has.
+) -> EvaluationReport:
+    """Evaluate a checkpoint on a split of a data set, under every protocol of the data set.
 
     >>> import cinet_core
     >>> small = {"test_length": 2, "width": 64, "height": 48}
     >>> report = cinet_core.evaluate("synthetic", "random", options=small, device="cpu")
     >>> report.evaluation.counts.frames, report.warnings()[0]
-    (2, 'RANDOM WEIGHTS: nothing was learnt, these figures mean nothing')
+    (2, 'RANDOM WEIGHTS: nothing was learnt, these metrics mean nothing')
 
     Args:
         data: nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or "synthetic".
         weights: a checkpoint, "default", or "random".
         split: "train", "validation", "trainval", "test" or "all".
-        kind: of data set; "auto" goes by what is there.
-        options: of the data set's class.
+        kind: kind of data set; "auto" detects it from the files.
+        options: keyword arguments of the data set's class.
         config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network. Another one than "torch" is judged as deployed, by its depth and labels alone,
             and prepared anew for each size of image.
-        precision: that it runs in; "auto" is float32 with "torch": figures are compared.
+        precision: that it runs in; "auto" is float32 with "torch": metrics are compared.
         batch: images at a time.
-        limit: score only so many frames, evenly spread; None = all.
+        limit: evaluate at most this many frames, evenly spread; None = all.
         tta: test-time augmentation: "none", or "flip" and scales with commas between, such as "flip,0.75,1.25": depth
             and labels are averages over the views (`AugmentedGraph`), at a multiple of the time; with PyTorch in
-            float32 only. No published figure of the paper is said to have any.
-        progress: is told of the frames, and of what looks wrong with the data set.
+            float32 only. No published result of the paper is said to have any.
+        progress: receives the progress over the frames, and warnings about the data set.
 
     Returns:
-        The figures (`Report.evaluation`), where they come from, and tables beside the published ones. Frames that could
-        not be read are in `Report.evaluation.broken`.
+        The metrics (`EvaluationReport.evaluation`), where they come from, and tables beside the published ones. Frames
+        that could not be read are in `EvaluationReport.evaluation.broken`.
 
     Raises:
         CheckpointError: the weights cannot be read.
         SourceError, ValueError: no such data set, backend, device, precision or view, or they do not go together.
         OSError: a file cannot be read.
-        torch.OutOfMemoryError: the GPU's memory is full: lower `batch`.
+        torch.OutOfMemoryError: the memory of the GPU is full; use a smaller `batch`.
     """
     views = Views.parse(tta)
     checkpoint = named_checkpoint(weights, config)
@@ -108,11 +108,11 @@ def evaluate(
             progress=advance,
         )
     origin = DataOrigin(str(data), resolved_kind(data, kind), given)
-    return Report(evaluation, origin, checkpoint.metadata, checkpoint.sha256, precision)
+    return EvaluationReport(evaluation, origin, checkpoint.metadata, checkpoint.sha256, precision)
 
 
 def _resolved(precision: str, backend: str, device: str) -> str:
-    """What the network is run in. PyTorch keeps to float32 unless another one is asked for: figures are compared."""
+    """What the network is run in. PyTorch keeps to float32 unless another one is asked for: metrics are compared."""
     if precision == AUTO and backend == TORCH:
         return FLOAT32
     return resolve_precision(precision, resolve_device(device))

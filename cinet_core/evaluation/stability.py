@@ -1,4 +1,4 @@
-"""How steady predicted depth is: what changes between consecutive frames although nothing but the camera moved.
+"""Temporal stability of predicted depth: changes between consecutive frames that camera motion does not explain.
 
 For a point that two consecutive frames t and t + 1 both see, at pixel p with true depth z in the first, the true poses
 tell its pixel p' and its depth z' in the second. The unexplained change of the prediction d is::
@@ -7,7 +7,7 @@ tell its pixel p' and its depth z' in the second. The unexplained change of the 
 
 0 for a network that is right, and for one that is wrong in the same way each time: only flicker counts, in units of
 relative depth (0.01 is 1 %). Where the camera hardly moves, a network that answers with one constant is steady too, so
-read it beside the errors. Three figures, each the median over the pairs of a pair's own:
+read it beside the errors. Three metrics, each the median over the pairs of a pair's own:
 
 - ``depth_change``: the median over the points of ``|e|``;
 - ``scale_change``: ``|median of e|``, what the frame as a whole grew or shrank by;
@@ -31,19 +31,19 @@ VISIBLE = 0.03
 """A point is seen again where the second frame's true depth is within this part of its own: beyond, something stands
 before it, or it moved. A structured-light sensor's noise is below 1 % in a room."""
 
-STABILITY_FIGURES = ("depth_change", "scale_change", "shape_change")
+STABILITY_METRICS = ("depth_change", "scale_change", "shape_change")
 
 
 @runtime_checkable
 class PosedDataset(Protocol):
-    """A data set that knows where its camera stood."""
+    """A data set that knows the poses of its camera."""
 
     def pose(self, index: int) -> npt.NDArray[np.float64] | None:
-        """(4, 4) of a sample: the coordinates of its camera to the world's, metres; None where it is unknown."""
+        """Return the (4, 4) camera-to-world transform of a sample, in metres, or None if it is unknown."""
 
 
-class PosedFrame(NamedTuple):
-    """A frame of a sequence, and what was predicted for it.
+class PosedPrediction(NamedTuple):
+    """A frame of a sequence with its pose, its ground truth and its prediction.
 
     Attributes:
         number: frames are consecutive where their numbers are.
@@ -61,7 +61,7 @@ class PosedFrame(NamedTuple):
 
 
 class StabilityMetrics:
-    """The stability of a sequence whose frames are given one after the other.
+    """Stability metrics of a sequence whose frames are added one after the other.
 
     Attributes:
         frames: that were given.
@@ -69,12 +69,12 @@ class StabilityMetrics:
 
     def __init__(self) -> None:
         self.frames = 0
-        self._last: PosedFrame | None = None
-        self._pairs: list[tuple[float, float, float]] = []  # in the order of STABILITY_FIGURES
+        self._last: PosedPrediction | None = None
+        self._pairs: list[tuple[float, float, float]] = []  # in the order of STABILITY_METRICS
         self._points = 0
 
-    def update(self, frame: PosedFrame) -> None:
-        """Add a frame; it makes a pair with the one before where that is its predecessor and they share a point."""
+    def update(self, frame: PosedPrediction) -> None:
+        """Add a frame. It forms a pair with the previous one if the two are consecutive and share a point."""
         last, self._last = self._last, frame
         self.frames += 1
         if last is None or frame.number != last.number + 1:
@@ -87,16 +87,16 @@ class StabilityMetrics:
             self._points += change.size
 
     def compute(self) -> StabilityScore | None:
-        """The figures; None where no frame was given. They are NaN where no two frames were consecutive."""
+        """Return the metrics, or None if no frame was given. They are NaN if no two frames were consecutive."""
         if self.frames == 0:
             return None
-        medians = np.median(self._pairs, axis=0) if self._pairs else np.full(len(STABILITY_FIGURES), np.nan)
-        figures = dict(zip(STABILITY_FIGURES, medians.tolist(), strict=True))
-        return StabilityScore(len(self._pairs), self._points, figures)
+        medians = np.median(self._pairs, axis=0) if self._pairs else np.full(len(STABILITY_METRICS), np.nan)
+        metrics = dict(zip(STABILITY_METRICS, medians.tolist(), strict=True))
+        return StabilityScore(len(self._pairs), self._points, metrics)
 
 
-def unexplained_change(first: PosedFrame, second: PosedFrame) -> npt.NDArray[np.float64]:
-    """What the motion does not explain of the change of predicted depth.
+def unexplained_change(first: PosedPrediction, second: PosedPrediction) -> npt.NDArray[np.float64]:
+    """Return the change of predicted depth that camera motion does not explain.
 
     Every pixel of the first frame whose depth is known is one point. It counts where it falls into the second frame
     and is seen there: the truth of the nearest pixel agrees to `VISIBLE`. The predictions are read bilinearly, at the

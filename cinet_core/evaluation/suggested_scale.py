@@ -1,4 +1,4 @@
-"""Predicts depth for frames with a sensor's depth, and suggests the factor that corrects it, `depth_scale`."""
+"""Compares predicted depth with that of a sensor and suggests the correction factor, `depth_scale`."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ UNLIMITED = (1e-4, 1e4)
 
 @dataclass(frozen=True)
 class ScaleSuggestion:
-    """A scale, and what it rests on.
+    """A suggested scale and the evidence for it.
 
     Attributes:
         report: the scale, its spread and drift, and what it would improve.
         source: of the frames, as it was given.
-        notes: what to know of the frames.
+        notes: notes on the frames.
         refused: frames that were left out, by reason.
         sha256: of the checkpoint.
-        random_weights: nothing was learnt: the scale means nothing.
+        random_weights: whether the weights are untrained, so that the scale means nothing.
     """
 
     report: ScaleReport
@@ -57,12 +57,12 @@ class ScaleSuggestion:
 
     @property
     def scale(self) -> float:
-        """What predicted depth must be multiplied by: median of true / predicted."""
+        """The factor for predicted depth: the median of true depth over predicted depth."""
         return self.report.scale
 
     @property
     def problem(self) -> str | None:
-        """Why the scale must not be used, and the remedy; None where it may."""
+        """Why the scale must not be used, with the remedy, or None if it may be used."""
         if self.random_weights:
             return "random weights have no scale"
         low, high = DEPTH_SCALE_LIMITS
@@ -74,7 +74,7 @@ class ScaleSuggestion:
         )
 
     def parameter_file(self) -> str:
-        """The text of a file of parameters for the node, with where they come from.
+        """Return the text of a parameter file for the node, with the origin of the values.
 
         Raises:
             ValueError: see `problem`.
@@ -114,7 +114,7 @@ def suggest_scale(
     tolerance: float = TOLERANCE,
     progress: Progress = SILENT,
 ) -> ScaleSuggestion:
-    """Hold predicted depth against a sensor's, and suggest the scale that corrects it.
+    """Compare predicted depth with that of a sensor, and suggest the scale that corrects it.
 
     >>> import cinet_core
     >>> small = {"width": 64, "height": 48}
@@ -128,10 +128,10 @@ def suggest_scale(
         device: "auto", "cpu", "cuda" or "cuda:N".
         min_depth, max_depth: sensor depth between which pixels count, metres.
         every: take every N-th frame.
-        limit: take only so many frames, evenly spread; None = all.
+        limit: use at most this many frames, evenly spread; None = all.
         split, kind, options: of a data set, see `open_dataset`.
         image_topic, depth_topic, camera_info_topic, allow_unregistered, tolerance: of a bag, see `RgbdBag`.
-        progress: is told of the frames.
+        progress: receives the progress over the frames.
 
     Raises:
         CheckpointError: the weights cannot be read.
@@ -224,9 +224,9 @@ class _SensedBag:
             assert frame.depth is not None
             plausibility.add(f"image {frame.index}", frame.depth)
             seconds = (frame.stamp - self._first) * 1e-9
-            picture = frame.picture
+            prepared = frame.prepared
             depth = torch.from_numpy(np.ascontiguousarray(frame.depth))
-            yield _SensedFrame(f"image {frame.index}", seconds, picture.image, depth, picture.intrinsics)
+            yield _SensedFrame(f"image {frame.index}", seconds, prepared.image, depth, prepared.intrinsics)
         self.notes += [f"WARNING: {warning}" for warning in plausibility.warnings()]
 
 

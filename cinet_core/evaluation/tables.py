@@ -11,18 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 MISSING = "-"
-"""A figure that does not exist, or that nobody has published."""
+"""A number that does not exist, or that nobody has published."""
 
-FIGURE_WIDTH = 5
+NUMBER_WIDTH = 5
 
 
 @dataclass(frozen=True)
 class TextTable:
-    """A table.
+    """A table with a title, column names and rows.
 
     Attributes:
         title: of one line.
-        columns: their names; the first holds words, the others figures.
+        columns: their names; the first holds words, the others numbers.
         rows: of as many texts as there are columns.
     """
 
@@ -31,25 +31,25 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
 
     def markdown(self) -> str:
-        """As a heading and a table of GitHub's Markdown."""
+        """Return a heading and a table in GitHub's Markdown."""
         rules = ["---", *["---:"] * (len(self.columns) - 1)]
         lines = [self.columns, rules, *self.rows]
         return "\n".join((f"## {self.title}", "", *(_markdown_row(line) for line in lines), ""))
 
     def rich(self) -> Table:
-        """For a terminal."""
+        """Return the table for a terminal."""
         table = Table(title=self.title, title_justify="left")
         table.add_column(self.columns[0])
         for column in self.columns[1:]:
-            # In a narrow terminal words are broken, never figures.
-            table.add_column(column, justify="right", min_width=FIGURE_WIDTH)
+            # In a narrow terminal words are broken, never numbers.
+            table.add_column(column, justify="right", min_width=NUMBER_WIDTH)
         for row in self.rows:
             table.add_row(*map(Text, row))  # as it stands: a class may be called [bold]
         return table
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure with this many decimals; a dash for None and for what is not finite."""
+    """Format a number with this many decimals, or a dash for None and for values that are not finite."""
     if value is None or not math.isfinite(value):
         return MISSING
     # Of the decimal that stands for the value: 0.5365 becomes 0.537, though in binary it lies below.
@@ -57,7 +57,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A fraction in percent with one decimal; a dash for None and for what is not finite."""
+    """Format a fraction in percent with one decimal, or a dash for None and for values that are not finite."""
     return MISSING if value is None else number(round(100 * value, 9), 1)
 
 

@@ -1,4 +1,4 @@
-"""How far an estimated trajectory is from the true one: absolute and relative errors, and drift. Float64 throughout.
+"""Errors of an estimated trajectory: absolute, relative, and drift. All computations are in float64.
 
 A trajectory is (N, 4, 4): the pose of the camera in each frame, its coordinates to the world's, in metres. A pose that
 is not known is NaN, in either trajectory; such a frame is left out. The estimate has a world of its own, so that it is
@@ -38,7 +38,7 @@ class Similarity:
     translation: npt.NDArray[np.float64]
 
     def apply(self, points: Points) -> Points:
-        """Points (..., 3), moved."""
+        """Transform points (..., 3)."""
         return self.scale * points @ self.rotation.T + self.translation
 
 
@@ -65,7 +65,7 @@ class AbsoluteError:
 
 @dataclass(frozen=True)
 class RelativeError:
-    """What the estimated motion over some frames differs from the true one by; needs no alignment.
+    """The error of the motion over some frames. It needs no alignment.
 
     Attributes:
         step: frames from the first pose of a pair to the second.
@@ -82,7 +82,7 @@ class RelativeError:
 
 @dataclass(frozen=True)
 class Drift:
-    """What the estimate is off by after each stretch of true path of one length.
+    """The error after segments of the true path of one length.
 
     Attributes:
         length: of a stretch, metres.
@@ -98,7 +98,7 @@ class Drift:
 
 
 def umeyama(source: Points, target: Points, with_scale: bool) -> Similarity:
-    """The similarity that lays points over others with the least sum of squares (Umeyama 1991, eq. 40 - 43).
+    """Return the similarity transform that aligns points in the least-squares sense (Umeyama 1991, eq. 40 - 43).
 
     Args:
         source: (N, 3).
@@ -129,7 +129,7 @@ def umeyama(source: Points, target: Points, with_scale: bool) -> Similarity:
 
 
 def align(estimate: Poses, truth: Poses, with_scale: bool) -> Similarity:
-    """The similarity that lays the estimated positions over the true ones, of the frames in which both are known.
+    """Return the similarity that aligns estimated with true positions, over frames where both are known.
 
     Raises:
         ValueError: as `umeyama`; the trajectories are not of the same frames.
@@ -172,7 +172,7 @@ def relative_error(estimate: Poses, truth: Poses, step: int) -> RelativeError:
 
 
 def drift(estimate: Poses, truth: Poses, length: float) -> Drift:
-    """Drift over stretches of the true path: from every frame to the first that is this far along the path.
+    """Return the drift over segments of the true path, from every frame to the first one this far along the path.
 
     A stretch ends in a frame, so that it is a little longer than asked for: errors are divided by its own length.
 
@@ -195,7 +195,7 @@ def drift(estimate: Poses, truth: Poses, length: float) -> Drift:
 
 
 def path_length(poses: Poses) -> float:
-    """Metres from position to position through the frames whose pose is known."""
+    """Return the length in metres of the path through the frames whose pose is known."""
     return float(_steps(poses[_is_known(poses)]).sum())
 
 

@@ -1,4 +1,4 @@
-"""Figures and charts, drawn by matplotlib: those of the paper, trajectories, pictures of a training run.
+"""Figures and charts, drawn by matplotlib: those of the paper, trajectories, images of a training run.
 
 matplotlib comes with the extra ``charts``, and with ``train``; a robot has none. What a robot draws is in
 `cinet_core.visualize`. Figures are `matplotlib.figure.Figure`: ``savefig`` writes them, as PNG, SVG or PDF.

@@ -39,7 +39,7 @@ Labels = npt.NDArray[np.integer]
 
 
 @dataclass(frozen=True)
-class Guess:
+class PredictedMaps:
     """What one network says of a frame.
 
     Attributes:
@@ -60,14 +60,14 @@ class ComparedFrame:
         image: (H, W, 3) uint8 RGB.
         depth: (H, W) true metres, 0 where unknown; None where the frame has none.
         labels: (H, W) true class ids, 255 where unknown; None where the frame has none.
-        guesses: by the name of the network; the same networks in all frames.
+        predictions: by the name of the network; the same networks in all frames.
     """
 
     name: str
     image: npt.NDArray[np.uint8]
     depth: Depth | None
     labels: Labels | None
-    guesses: Mapping[str, Guess] = field(default_factory=dict)
+    predictions: Mapping[str, PredictedMaps] = field(default_factory=dict)
 
     def depth_range(self) -> tuple[float, float]:
         """Metres that all depth images of this frame span: those of the truth, or of all guesses where it is unknown.
@@ -76,7 +76,7 @@ class ComparedFrame:
         """
         if self.depth is not None and (self.depth > 0).any():
             return depth_range(self.depth)
-        return depth_range(np.concatenate([guess.depth.ravel() for guess in self.guesses.values()]))
+        return depth_range(np.concatenate([predicted.depth.ravel() for predicted in self.predictions.values()]))
 
 
 def draw_panels(
@@ -100,7 +100,7 @@ def draw_panels(
             image_of(sample),
             sample.depth.numpy() if sample.has_depth else None,
             sample.labels.numpy() if sample.has_labels else None,
-            {observer.name: _guess(observer, sample) for observer in observers},
+            {observer.name: _predicted_maps(observer, sample) for observer in observers},
         )
         for sample in samples
     ]
@@ -128,7 +128,7 @@ def comparison(
     """
     if not frames:
         raise ValueError("a comparison needs at least one frame")
-    names = list(frames[0].guesses)
+    names = list(frames[0].predictions)
     for frame in frames:
         _check(frame, names)
     several = len(names) > 1
@@ -173,25 +173,27 @@ class _Places:
 
 
 def _draw(frame: ComparedFrame, places: _Places, label_set: LabelSet) -> None:
-    several = len(frame.guesses) > 1
+    several = len(frame.predictions) > 1
     show_image(places.image, frame.image, frame.name)
     limits = frame.depth_range()
     if frame.depth is None:
         show_text(places.true_depth, "no true depth")
     else:
         show_values(places.true_depth, _known(frame.depth), "viridis_r", limits, "depth" if several else "")
-    for axes, guess in zip(places.depths, frame.guesses.values(), strict=True):
-        image = show_values(axes, _known(guess.depth), "viridis_r", limits, "depth" if several else "")
+    for axes, predicted in zip(places.depths, frame.predictions.values(), strict=True):
+        image = show_values(axes, _known(predicted.depth), "viridis_r", limits, "depth" if several else "")
     add_bar(axes, image, "depth [m]")
     if frame.depth is not None:
-        _draw_errors([depth_error(guess.depth, frame.depth) for guess in frame.guesses.values()], places.errors)
+        _draw_errors(
+            [depth_error(predicted.depth, frame.depth) for predicted in frame.predictions.values()], places.errors
+        )
     if frame.labels is None:
         show_text(places.true_labels, "no true labels")
     else:
         show_labels(places.true_labels, colorize_labels(frame.labels, label_set), "labels" if several else "")
-    for axes, guess in zip(places.labels, frame.guesses.values(), strict=True):
-        note = ", ".join(filter(None, ("labels" if several else "", _share_right(guess.labels, frame.labels))))
-        show_labels(axes, colorize_labels(guess.labels, label_set), note)
+    for axes, predicted in zip(places.labels, frame.predictions.values(), strict=True):
+        note = ", ".join(filter(None, ("labels" if several else "", _share_right(predicted.labels, frame.labels))))
+        show_labels(axes, colorize_labels(predicted.labels, label_set), note)
 
 
 def _draw_errors(errors: Sequence[Depth], places: Sequence[Axes] | Axeses) -> None:
@@ -205,14 +207,14 @@ def _draw_errors(errors: Sequence[Depth], places: Sequence[Axes] | Axeses) -> No
 
 def _rows(frame: ComparedFrame) -> int:
     """How many rows of the grid the frame takes."""
-    if len(frame.guesses) == 1:
+    if len(frame.predictions) == 1:
         return 1
     return 2 if frame.depth is None else 3
 
 
-def _guess(observer: Observer, sample: Sample) -> Guess:
+def _predicted_maps(observer: Observer, sample: Sample) -> PredictedMaps:
     prediction = observer.predict(sample)
-    return Guess(prediction.depth, prediction.labels)
+    return PredictedMaps(prediction.depth, prediction.labels)
 
 
 def _known(depth: Depth) -> Depth:
@@ -221,11 +223,11 @@ def _known(depth: Depth) -> Depth:
 
 
 def _check(frame: ComparedFrame, names: list[str]) -> None:
-    if list(frame.guesses) != names or not names:
-        raise ValueError(f"{frame.name} has guesses of {list(frame.guesses)}, the first of {names}: give each all")
+    if list(frame.predictions) != names or not names:
+        raise ValueError(f"{frame.name} has guesses of {list(frame.predictions)}, the first of {names}: give each all")
     arrays = {"depth": frame.depth, "labels": frame.labels}
-    for name, guess in frame.guesses.items():
-        arrays |= {f"depth of {name}": guess.depth, f"labels of {name}": guess.labels}
+    for name, predicted in frame.predictions.items():
+        arrays |= {f"depth of {name}": predicted.depth, f"labels of {name}": predicted.labels}
     for what, values in arrays.items():
         if values is not None and values.shape != frame.image.shape[:2]:
             raise ValueError(f"{frame.name}: {what} is {values.shape}, the image {frame.image.shape[:2]}")
@@ -240,7 +242,7 @@ def _share_right(labels: Labels, truth: Labels | None) -> str:
 
 def _legend(frames: Sequence[ComparedFrame], label_set: LabelSet) -> list[Patch]:
     """The classes of all labels, the most frequent first, and what has none."""
-    shown = [guess.labels for frame in frames for guess in frame.guesses.values()]
+    shown = [predicted.labels for frame in frames for predicted in frame.predictions.values()]
     shown += [frame.labels for frame in frames if frame.labels is not None]
     ids, counts = np.unique(np.concatenate([labels.ravel() for labels in shown]), return_counts=True)
     known = (ids >= 0) & (ids < len(label_set.classes))

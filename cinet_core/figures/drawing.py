@@ -90,8 +90,8 @@ def draw_figures(
         checkpoints: files, "default" or "random", by the name that they have in the figure.
         data: the data set's folder or file, or "synthetic".
         split: "train", "validation", "trainval", "test" or "all".
-        kind: of data set; "auto" goes by what is there.
-        options: of the data set's class.
+        kind: kind of data set; "auto" detects it from the files.
+        options: keyword arguments of the data set's class.
         frames: how many, evenly spread, or their names; None = `FRAMES`. A single name that is a whole number and no
             frame's name counts as a number of frames.
         tile: width of each image in the figure, in pixels; None = what suits the figure.

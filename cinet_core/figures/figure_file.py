@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 
 
 def write_figure(path: Path, figure: Figure) -> None:
@@ -20,5 +20,5 @@ def write_figure(path: Path, figure: Figure) -> None:
     formats = figure.canvas.get_supported_filetypes()
     if kind not in formats:
         raise ValueError(f"{path}: {path.suffix!r} is no format of figures; call the file .png, .svg or .pdf")
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         figure.savefig(file, format=kind)

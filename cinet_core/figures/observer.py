@@ -78,7 +78,7 @@ class Observer:
 
     Args:
         name: for titles.
-        checkpoint: what to run.
+        checkpoint: the checkpoint to run.
     """
 
     def __init__(self, name: str, checkpoint: Checkpoint) -> None:

@@ -63,7 +63,7 @@ def predict_frames(
 
     Args:
         source: an image, a folder of images, a video, or "synthetic".
-        folder: to write to; made where it is missing.
+        folder: folder to write to; it is created if it does not exist.
         weights: a checkpoint, "default", or "random".
         config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".

@@ -1,4 +1,4 @@
-"""From a checkpoint and a camera image to metric depth, labels and confidence.
+"""Inference: predicts metric depth, labels and confidence from a checkpoint and camera images.
 
 Nothing is imported here: the names that parameters choose from (`choices`) are wanted where PyTorch is not.
 """

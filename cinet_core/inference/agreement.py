@@ -19,13 +19,13 @@ __all__ = ["BFLOAT16", "EXACT", "FLOAT16", "INTEGERS", "Tolerance", "check_answe
 
 
 class Tolerance(NamedTuple):
-    """How a backend may differ from PyTorch in float32; one that differs more is not taken.
+    """Tolerances for the difference between a backend and PyTorch in float32. A backend that exceeds them is rejected.
 
     Attributes:
         error: of numbers, as `difference` gives it.
         percentile: of the pixels, by which numbers are judged.
         equal: least share of equal ids.
-        rooms: pictures that are looked at.
+        rooms: rendered images that are compared.
     """
 
     error: float

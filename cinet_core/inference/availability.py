@@ -13,32 +13,32 @@ from cinet_core.inference.onnx_file import PACKAGES
 from cinet_core.inference.runtimes import RUNTIMES, OnnxRuntimeBackend, OpenVinoBackend, openvino_has_bfloat16
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 
-__all__ = ["COMPILED", "TORCH", "check_backend", "lacking", "resolve_precision"]
+__all__ = ["COMPILED", "TORCH", "check_backend", "missing_requirement", "resolve_precision"]
 
 TORCH, COMPILED = TorchBackend.name, CompiledTorchBackend.name
 
 
 def check_backend(name: str, precision: str, device: torch.device) -> None:
-    """Raise ValueError unless there is such a backend, and what it needs is here."""
+    """Raise ValueError if a backend does not exist or its requirements are not installed."""
     for what, value, known in (("backend", name, BACKENDS), ("precision", precision, PRECISIONS)):
         if value not in known:
             raise ValueError(f"{what} is {value!r}: it must be one of {', '.join(known)}")
     if precision == INT8 and device.type != "cpu":
         raise ValueError(f"precision is {INT8}, which is for a CPU, but the device is {device}: set it to half or auto")
-    needed = lacking(name, device, resolve_precision(precision, device))
+    needed = missing_requirement(name, device, resolve_precision(precision, device))
     if needed is not None:
         raise ValueError(f"{needed}; or take auto, which does with what is there")
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
-    """What "auto" is: half on a GPU, where it costs nothing that is seen, and float32 on a CPU."""
+    """Resolve the precision "auto": half on a GPU, where the loss is negligible, and float32 on a CPU."""
     if precision != AUTO:
         return precision
     return HALF if device.type == "cuda" else FLOAT32
 
 
-def lacking(name: str, device: torch.device, precision: str = FLOAT32) -> str | None:
-    """Why a backend cannot be had, as a sentence with the remedy; None where nothing is missing.
+def missing_requirement(name: str, device: torch.device, precision: str = FLOAT32) -> str | None:
+    """Return which requirement of a backend is missing, as a sentence with the remedy, or None.
 
     Args:
         name: one of `choices.BACKENDS`.
@@ -48,7 +48,7 @@ def lacking(name: str, device: torch.device, precision: str = FLOAT32) -> str | 
     if name in (TORCH, COMPILED) and precision == INT8:
         return f"backend {name} has no {INT8}: set precision to float32, or backend to openvino"
     if name == COMPILED:
-        return _lacking_compiler(device)
+        return _missing_compiler(device)
     if name not in RUNTIMES:
         return None
     kind = RUNTIMES[name]
@@ -67,11 +67,11 @@ def lacking(name: str, device: torch.device, precision: str = FLOAT32) -> str | 
     if precision == HALF and kind is OpenVinoBackend and not openvino_has_bfloat16():
         return f"backend {name}: this processor has no bfloat16 instructions: set precision to float32"
     if device.type == "cuda" and issubclass(kind, OnnxRuntimeBackend):
-        return _lacking_provider(name, kind.provider("cuda"))
+        return _missing_provider(name, kind.provider("cuda"))
     return None
 
 
-def _lacking_compiler(device: torch.device) -> str | None:
+def _missing_compiler(device: torch.device) -> str | None:
     if device.type == "cpu" and shutil.which(os.environ.get("CXX", "g++")) is None:
         return f"backend {COMPILED} needs a C++ compiler on the CPU: apt install g++"
     if device.type == "cuda" and importlib.util.find_spec("triton") is None:
@@ -79,7 +79,7 @@ def _lacking_compiler(device: torch.device) -> str | None:
     return None
 
 
-def _lacking_provider(name: str, provider: str) -> str | None:
+def _missing_provider(name: str, provider: str) -> str | None:
     import onnxruntime
 
     if provider in onnxruntime.get_available_providers():

@@ -1,4 +1,4 @@
-"""What the predictor asks of a way to run the deployable graph."""
+"""The interface between the predictor and whatever runs the deployable graph."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class BackendOutput:
 
 
 class Backend(Protocol):
-    """Runs one `DeployableGraph`, i.e. images of one size.
+    """Runs one `DeployableGraph`, that is, images of one size.
 
     Attributes:
         name: for logs, stats and tables, for example "torch".
@@ -69,12 +69,12 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back the device memory. `run` must not be called afterwards."""
+        """Free the device memory. `run` must not be called afterwards."""
         ...
 
 
 def one_by_one(run: Callable[[Images, Floats], BackendOutput], images: Images, intrinsics: Floats) -> BackendOutput:
-    """Run a batch image after image, for a backend that was built for one; the stages' times are summed."""
+    """Run a batch image by image, for a backend that was built for one image. The times of the stages are summed."""
     outputs = [run(images[index : index + 1], intrinsics[index : index + 1]) for index in range(len(images))]
     if len(outputs) == 1:
         return outputs[0]

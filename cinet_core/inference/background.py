@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 _threads: set[threading.Thread] = set()
 
 
-def preparing() -> bool:
+def is_preparing() -> bool:
     """Whether something is being prepared in this process, for a backend that may be closed already.
 
     At an orderly end of the interpreter such a thread, in the middle of a runtime, would end the process with an abort.
@@ -47,17 +47,17 @@ class BackgroundBackend:
 
     @property
     def name(self) -> str:
-        """Of the backend that works now."""
+        """See `Backend`; the value is that of the current backend."""
         return self._backend.name
 
     @property
     def reason(self) -> str:
-        """Why that one, in words."""
+        """Why this backend was chosen, as a sentence for people."""
         return self._reason
 
     @property
     def device(self) -> str:
-        """Of the backend that works now."""
+        """See `Backend`; the value is that of the current backend."""
         return self._backend.device
 
     def run(self, images: npt.NDArray[np.uint8], intrinsics: npt.NDArray[np.float32]) -> BackendOutput:
@@ -79,7 +79,7 @@ class BackgroundBackend:
         self._backend.close()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until the preparation has ended; whether it has."""
+        """Wait until the preparation has ended, and return whether it has."""
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

@@ -1,4 +1,4 @@
-"""What was built and measured for one graph on one machine, kept for the next start."""
+"""Caches what was built and measured for a graph on this machine for the next start."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.inference.choices import INT8
 from cinet_core.inference.graph import DeployableGraph
@@ -27,7 +27,7 @@ _PACKAGES = ("torch", "openvino", "onnxruntime", "onnxruntime-gpu")
 
 
 def cache_folder() -> Path:
-    """Where built files are kept: `$XDG_CACHE_HOME/cinet`, or `~/.cache/cinet`."""
+    """Return the folder of cached files: `$XDG_CACHE_HOME/cinet` or `~/.cache/cinet`."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cinet"
 
 
@@ -67,7 +67,7 @@ class EngineCache:
         self._times = self._folder / f"times-{_digest(machine)}.json"
 
     def onnx(self) -> Path:
-        """The file, written now if it is not there yet.
+        """Return the path of the ONNX file, which is written if it does not exist.
 
         Raises:
             ExportError: the graph cannot be written as ONNX, or not in this precision.
@@ -83,7 +83,7 @@ class EngineCache:
         return self._quantized or self._onnx
 
     def measured(self) -> dict[str, float] | None:
-        """Milliseconds of an image by backend; None: not measured yet."""
+        """Return the milliseconds per image of each backend, or None if they were not measured."""
         try:
             times = json.loads(self._times.read_text(encoding="utf-8"))
             return {str(name): float(value) for name, value in times.items()}
@@ -91,9 +91,9 @@ class EngineCache:
             return None
 
     def remember(self, times: dict[str, float]) -> None:
-        """Keep what was measured."""
+        """Store measurements."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        write_whole(self._times, json.dumps(times).encode())
+        atomic_write_bytes(self._times, json.dumps(times).encode())
 
     def _forget_old(self) -> None:
         """Remove the files of the graphs that were not used for the longest time; nobody else's folders."""
@@ -106,7 +106,7 @@ class EngineCache:
 
 
 def processor_name() -> str:
-    """What the processor calls itself."""
+    """Return the model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -115,7 +115,7 @@ def processor_name() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """The model of a GPU; "cpu" for the processor."""
+    """Return the model name of a GPU, or "cpu"."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 

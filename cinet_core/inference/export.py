@@ -1,4 +1,4 @@
-"""A checkpoint as an ONNX file: the whole graph, for one size of image."""
+"""Exports the whole deployable graph of a checkpoint, for one image size, to an ONNX file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXPORT_PRECISIONS = (FLOAT32, INT8)
 
 @dataclass(frozen=True)
 class ExportedGraph:
-    """A file that was written.
+    """Describes an ONNX file that was written.
 
     Attributes:
         path: of the ONNX file.
@@ -49,7 +49,9 @@ def export(
     output_size: tuple[int, int] | None = None,
     precision: str = FLOAT32,
 ) -> ExportedGraph:
-    """Write the whole graph of a checkpoint as ONNX: image and intrinsics in; metric depth, labels, confidence out.
+    """Export the whole graph of a checkpoint to ONNX.
+
+    The graph maps an image and its intrinsics to metric depth, labels and confidence.
 
     Inputs, outputs and metadata of the file are those of `onnx_file.export_onnx`.
 

@@ -1,4 +1,4 @@
-"""Images of one size, checked and put together for one call of the network."""
+"""Checks and stacks images of one size for one call of the network."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ def stacked(images: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
 
 
 def check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]) -> tuple[int, int]:
-    """Height and width of the images.
+    """Check a batch, and return the height and width of its images.
 
     Raises:
-        TypeError: an image that is no uint8 array.
-        ValueError: a wrong shape or size, images of different sizes, intrinsics of another size or number.
+        TypeError: an image is not a uint8 array.
+        ValueError: an image has a wrong shape or size, images differ in size, or intrinsics do not match in size or
+            number.
     """
     if not images or len(images) != len(intrinsics):
         raise ValueError(f"{len(images)} images came with {len(intrinsics)} intrinsics: give one for each image")

@@ -1,4 +1,4 @@
-"""What people call an image, and what they know of its camera, as the predictor takes them. Needs no PyTorch."""
+"""Converts the images and cameras that users pass into what the predictor takes. Needs no PyTorch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ROUNDING = 1e-4
 
 
 def rgb_image(image: ImageLike) -> OrientedImage:
-    """One image as (H, W, 3) uint8 RGB, turned upright by its EXIF where it has one.
+    """Convert an image to (H, W, 3) uint8 RGB. Its EXIF orientation, if any, is applied.
 
     Args:
         image: one of
@@ -46,9 +46,9 @@ def rgb_image(image: ImageLike) -> OrientedImage:
             in an array tells apart.
 
     Raises:
-        SourceError: a file that cannot be read, or a PIL image that holds no colours.
-        TypeError: another type, or numbers of another kind.
-        ValueError: a shape that is no image's, or floating-point values outside 0 to 1.
+        SourceError: the file cannot be read, or the PIL image holds no colours.
+        TypeError: the type of the image or of its elements is not supported.
+        ValueError: the shape is not that of an image, or floating-point values lie outside 0 to 1.
     """
     if isinstance(image, (str, os.PathLike)):
         path = Path(image).expanduser()
@@ -62,18 +62,18 @@ def rgb_image(image: ImageLike) -> OrientedImage:
 
 
 def is_batch(image: Any) -> bool:
-    """Whether it is several images: a list or tuple of them, or an array or tensor of four dimensions."""
+    """Return whether the argument is a batch: a list or tuple of images, or an array or tensor of four dimensions."""
     return isinstance(image, (list, tuple)) or getattr(image, "ndim", 0) == 4
 
 
 def located(
     image: OrientedImage, camera: CameraLike | None, fov: float | None
 ) -> tuple[OrientedImage, Intrinsics | None]:
-    """The image as a pinhole camera sees it, and that camera.
+    """Return the image as a pinhole camera sees it, and the intrinsics of that camera.
 
     Args:
         image: upright.
-        camera: what is known of it; a calibration with distortion rectifies the image. Values hold for the upright
+        camera: the known camera; a calibration with distortion rectifies the image. Values hold for the upright
             image, `Intrinsics` of another size but its aspect are scaled.
         fov: horizontal field of view of the upright image, degrees, in place of a camera.
 
@@ -82,7 +82,7 @@ def located(
 
     Raises:
         SourceError: the calibration cannot be read or used for this image.
-        TypeError, ValueError: a camera that is none, or both a camera and a field of view.
+        TypeError, ValueError: the camera is invalid, or both a camera and a field of view are given.
     """
     width, height = image.size
     if fov is not None:
@@ -107,7 +107,7 @@ def located(
 def all_located(
     images: Any, camera: CameraLike | Sequence[CameraLike | None] | None, fov: float | None
 ) -> Iterator[tuple[OrientedImage, Intrinsics | None]]:
-    """What `located` gives for each of several images, one after the other.
+    """Apply `located` to each image of a batch, and yield the results in order.
 
     Args:
         images: a batch, see `is_batch`.

@@ -1,4 +1,4 @@
-"""The way in for a program: from the name of weights to a predictor."""
+"""Loads a predictor from the name of its weights: the usual entry point of a program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def load(
     output_size: tuple[int, int] | None = None,
     depth_range: tuple[float, float] | None = None,
 ) -> Predictor:
-    """Load a network to predict with; close it, or use it in a `with` statement.
+    """Load a network and return a predictor for it.
+
+    Close the predictor when it is no longer needed, or use it in a `with` statement.
 
     >>> import cinet_core
     >>> with cinet_core.load("random", device="cpu") as predictor:
@@ -34,13 +36,13 @@ def load(
 
     Args:
         weights: a .safetensors file of `cinet train`; "default", which comes with this package; or "random", an
-            untrained network for plumbing.
+            untrained network for tests.
         config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network: "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt"; or "auto", the
             fastest here, which is found out once and takes a while.
         precision: "float32", "half", "int8" (on a CPU), or "auto": half on a GPU, float32 on a CPU.
-        threads: of the libraries, in the whole process; None leaves that as it is.
+        threads: number of threads of the numerical libraries in this process; None does not change it.
         network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
             image's aspect.
         output_size: (height, width) of predictions; None = the image's.
@@ -48,8 +50,9 @@ def load(
 
     Raises:
         CheckpointError: the weights cannot be read.
-        ValueError: no such configuration, device, backend or precision, or it is not installed; or as `Predictor`.
-        OutOfDeviceMemoryError, DeviceLostError: the weights do not go to the device.
+        ValueError: the configuration, device, backend or precision does not exist or is not installed; or as
+            `Predictor`.
+        OutOfDeviceMemoryError, DeviceLostError: the weights cannot be moved to the device.
     """
     if threads is not None:
         if threads < 1:

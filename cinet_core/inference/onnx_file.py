@@ -1,4 +1,4 @@
-"""The deployable graph as an ONNX file, with everything in it that a reader needs to use it."""
+"""Writes the deployable graph as a self-contained ONNX file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.checkpoint import Checkpoint, ModelMetadata, save_checkpoint
 from cinet_core.inference.graph import DeployableGraph
 
@@ -27,11 +27,11 @@ EXPORT_TIMEOUT = 600.0
 
 
 class ExportError(RuntimeError):
-    """The graph cannot be written as ONNX; the text says why and what to do."""
+    """The graph cannot be written as ONNX. The message names the reason and the remedy."""
 
 
 def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, path: Path) -> None:
-    """Write a graph for one image at a time, weights inside, whole or not at all.
+    """Write a graph for single images, with its weights, to an ONNX file. The write is atomic.
 
     Inputs: `image` (1, H, W, 3) uint8 RGB; `intrinsics` (1, 4) float32, fx fy cx cy in pixels of the image. Outputs:
     `depth` (1, h, w) float32 metres, NaN = invalid; `labels` and `confidence` (1, h, w) uint8; and those of further
@@ -74,11 +74,11 @@ def export_onnx(graph: DeployableGraph, metadata: ModelMetadata, sha256: str, pa
         "output_size": list(graph.output_size),
     }
     program.model.metadata_props[METADATA_KEY] = json.dumps(facts)
-    write_whole(path, program.model_proto.SerializeToString())
+    atomic_write_bytes(path, program.model_proto.SerializeToString())
 
 
 def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path, in_one_pass: bool) -> None:
-    """`export_onnx` in a process of its own.
+    """Run `export_onnx` in a child process.
 
     The exporter swaps the weights of the network that it traces, holds Python's lock for seconds and keeps hundreds of
     megabytes: none of that beside frames in work.
@@ -111,7 +111,7 @@ def export_in_child(checkpoint: Checkpoint, graph: DeployableGraph, path: Path, 
 
 
 def run_in_child(job: dict[str, Any]) -> None:
-    """Do a job of `export_job` in a process of its own.
+    """Run a job of `export_job` in a child process.
 
     Raises:
         ExportError: it failed, with its last words; or it did not end in time.

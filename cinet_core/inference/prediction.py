@@ -1,4 +1,4 @@
-"""What was seen in one image, and what people do with it: points, colours, one picture of it all, files."""
+"""The prediction for one image, with helpers for points, colours, a panel of all outputs, and files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.geometry import Intrinsics, unproject, without_edges
 from cinet_core.label_sets import LabelSet
 from cinet_core.model_metadata import ModelMetadata
@@ -24,7 +24,7 @@ __all__ = ["PREDICTION_FILES", "RANDOM_WARNING", "Prediction"]
 
 _IMAGE_FILES = {file.kind: (task, file) for task in TASKS for file in task.files}
 PREDICTION_FILES = ("panel", *_IMAGE_FILES, "cloud")
-"""What `Prediction.save` can write."""
+"""The kinds of files that `Prediction.save` can write."""
 
 RANDOM_WARNING = "RANDOM WEIGHTS: depth and labels mean nothing"
 _NAMED_CLASSES = 3
@@ -32,7 +32,7 @@ _NAMED_CLASSES = 3
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Prediction:
-    """What was seen in one image, at the output size (H, W).
+    """The prediction for one image, at the output size (H, W).
 
     >>> depth, labels = np.full((3, 4), 2.0, np.float32), np.zeros((3, 4), np.uint8)
     >>> outputs = {"depth": depth, "labels": labels, "confidence": labels}
@@ -45,11 +45,11 @@ class Prediction:
     Attributes:
         outputs: what the tasks of the network gave, by name, as `cinet_core.tasks.OutputSpec` describes it: (H, W) or
             (H, W, channels). "depth", "labels" and "confidence" are there always, and have properties.
-        intrinsics: of these arrays; None where the camera was not known and f_net = f_c was assumed.
-        seconds: time per stage of the batch that the image was part of.
+        intrinsics: camera of these arrays; None if it was not known and f_net = f_c was assumed.
+        seconds: time of each stage for the batch that the image was part of.
         image: (H', W', 3) uint8 RGB that was predicted on, upright and rectified, not a copy; None where it
             was not kept.
-        metadata: of the network; None where it did not predict.
+        metadata: metadata of the network; None if no network predicted.
     """
 
     outputs: Mapping[str, npt.NDArray[Any]]
@@ -87,18 +87,18 @@ class Prediction:
 
     @property
     def label_set(self) -> LabelSet:
-        """What the class ids mean: names, colours, groupings. Raises ValueError where `metadata` is None."""
+        """The label set: names, colours and groupings of the classes. Raises ValueError if `metadata` is None."""
         if self.metadata is None:
             raise ValueError("this prediction has no metadata, and so no classes: take one of Predictor")
         return self.metadata.label_set
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Name of each class; the position is the class id."""
+        """The name of each class. The index in the tuple is the class id."""
         return self.label_set.classes
 
     def class_shares(self) -> dict[str, float]:
-        """Share of all pixels, 0..1, of each class that occurs, by name, largest first."""
+        """The share of pixels, from 0 to 1, of each class that occurs, by class name and in descending order."""
         counts = np.bincount(self.labels.ravel(), minlength=256)
         order = np.argsort(-counts[: len(self.class_names)], kind="stable").tolist()
         return {self.class_names[label]: float(counts[label] / self.labels.size) for label in order if counts[label]}
@@ -118,10 +118,10 @@ class Prediction:
         return replace(self, outputs=outputs)
 
     def points(self, edge_filter: float = 0.0) -> npt.NDArray[np.float32]:
-        """The position of each pixel in the camera's frame: x right, y down, z forward.
+        """Return the 3D position of each pixel in the optical frame: x to the right, y down, z forward.
 
         Args:
-            edge_filter: leave out depth beside a jump by more than this part of it, such as 0.05, where a network's
+            edge_filter: remove depth at jumps larger than this share of it, for example 0.05, where a network's
                 smooth edges hang in free space; 0 keeps all.
 
         Returns:
@@ -138,22 +138,22 @@ class Prediction:
         return unproject(without_edges(self.depth, edge_filter), self.intrinsics)
 
     def colors(self) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) uint8 RGB: each pixel in the colour of its class; black where there is none."""
+        """Return an (H, W, 3) uint8 RGB image with the colour of each pixel's class. Unlabelled pixels are black."""
         from cinet_core.visualize.labels import colorize_labels
 
         return colorize_labels(self.labels, self.label_set)
 
     def panel(self, caption: str | None = None) -> npt.NDArray[np.uint8]:
-        """One picture of it all: input, depth, labels, overlay, and the cloud from two sides.
+        """Draw one image of all outputs: input, depth, labels, overlay, and the point cloud from two sides.
 
         Args:
-            caption: a line above it all; that of random weights is a red warning.
+            caption: a line above the panel; for random weights it is a red warning.
 
         Returns:
             (h, w, 3) uint8 RGB.
 
         Raises:
-            ValueError: there is no image, or there are no classes.
+            ValueError: the image or the classes are unknown.
         """
         from cinet_core.tasks.panel import panel
 
@@ -171,7 +171,7 @@ class Prediction:
         kinds: Collection[str] = PREDICTION_FILES,
         caption: str | None = None,
     ) -> dict[str, Path]:
-        """Write files that other programs read.
+        """Write the prediction to files that other programs can read.
 
         - ``NAME_panel.png``: see `panel`.
         - ``NAME_depth.png``: 16-bit, millimetres, 0 = invalid.
@@ -181,17 +181,17 @@ class Prediction:
           or no depth is valid.
 
         Args:
-            folder: to write to; made where it is missing.
-            name: that the files' names begin with.
-            kinds: of `PREDICTION_FILES`, what to write.
-            caption: of the panel.
+            folder: folder to write to; it is created if it does not exist.
+            name: prefix of the file names.
+            kinds: kinds of files to write, from `PREDICTION_FILES`.
+            caption: caption of the panel.
 
         Returns:
             The path of each file that was written, by kind.
 
         Raises:
-            ValueError: an unknown kind; or as `panel`.
-            Open3DError: the cloud cannot be written since Open3D does not load.
+            ValueError: a kind is unknown; or as `panel`.
+            Open3DError: the cloud cannot be written because Open3D cannot be loaded.
             OSError: a file cannot be written.
         """
         from cinet_core.visualize.ply import write_ply
@@ -251,11 +251,11 @@ class Prediction:
         return cv2.resize(self.image, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def _write_png(path: Path, picture: npt.NDArray[Any]) -> None:
+def _write_png(path: Path, image: npt.NDArray[Any]) -> None:
     """Write a grey or an RGB image."""
-    if picture.ndim == 3:
-        picture = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    encoded, content = cv2.imencode(".png", picture)
+    if image.ndim == 3:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    encoded, content = cv2.imencode(".png", image)
     if not encoded:
-        raise OSError(f"{path}: OpenCV could not encode an image of {picture.shape} {picture.dtype}")
-    write_whole(path, content.tobytes())
+        raise OSError(f"{path}: OpenCV could not encode an image of {image.shape} {image.dtype}")
+    atomic_write_bytes(path, content.tobytes())

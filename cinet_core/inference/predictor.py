@@ -1,4 +1,4 @@
-"""The predictor: images of any size and camera in, predictions out. Everything that predicts goes through it."""
+"""The predictor, which every command and node uses to predict for images of any size and camera."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 from cinet_core.checkpoint import Checkpoint, ModelMetadata
 from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
-from cinet_core.inference.availability import TORCH, check_backend, lacking, resolve_precision
+from cinet_core.inference.availability import TORCH, check_backend, missing_requirement, resolve_precision
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.background import BackgroundBackend
 from cinet_core.inference.choices import AUTO
@@ -39,7 +39,9 @@ MAX_CACHED_SIZES = 4
 
 
 class Predictor:
-    """A checkpoint on a device; called with an image or several, it predicts. A context manager: it closes at the end.
+    """Runs a checkpoint on a device.
+
+    Call the predictor with one image or with a batch. As a context manager it frees the device at the end.
 
     >>> import cinet_core
     >>> with cinet_core.load("random", device="cpu", network_size=(48, 64)) as predictor:
@@ -48,7 +50,7 @@ class Predictor:
     True
 
     Args:
-        checkpoint: what to run.
+        checkpoint: the checkpoint to run.
         device: "auto", "cpu", "cuda" or "cuda:N".
         network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
             image's aspect.
@@ -57,12 +59,12 @@ class Predictor:
         backend: one of `choices.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
             image of a size comes.
         precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU, "int8" is for a CPU.
-        background: let PyTorch predict until that is done.
+        background: predict with PyTorch until the backend is ready.
 
     Raises:
-        ValueError: no such device, backend or precision, or it is not installed; a size below 16 or a range that does
-            not rise.
-        OutOfDeviceMemoryError, DeviceLostError: the weights do not go to the device.
+        ValueError: the device, backend or precision does not exist or is not installed, a size is below 16, or a range
+            does not rise.
+        OutOfDeviceMemoryError, DeviceLostError: the weights cannot be moved to the device.
     """
 
     def __init__(
@@ -102,19 +104,19 @@ class Predictor:
 
     @property
     def backend_name(self) -> str:
-        """Of the backend that predicted last, or will first."""
+        """Name of the backend that ran the last prediction, or that will run the first one."""
         latest = next(reversed(self._backends.values()), None)
         return TORCH if latest is None else latest.name
 
     @property
     def backend_reason(self) -> str:
-        """Why that one, in words."""
+        """Why this backend was chosen, as a sentence for people."""
         latest = next(reversed(self._backends.values()), None)
         return "no image yet" if latest is None else latest.reason
 
     @property
     def label_set(self) -> LabelSet:
-        """What the class ids mean."""
+        """The label set that the class ids refer to."""
         return self.metadata.label_set
 
     @overload
@@ -165,7 +167,7 @@ class Predictor:
         Raises:
             SourceError: a file that cannot be read, or a calibration that does not fit the image.
             TypeError, ValueError: what is no image, no camera, or ambiguous; it says what to give.
-            RuntimeError: after `close`.
+            RuntimeError: the predictor was closed.
         """
         # Here, since a node predicts on arrays alone and starts without it.
         from cinet_core.inference.image_input import all_located, is_batch, located, rgb_image
@@ -192,22 +194,24 @@ class Predictor:
         ]
 
     def predict(self, image: npt.NDArray[np.uint8], intrinsics: Intrinsics | None = None) -> Prediction:
-        """Predict for one image (H, W, 3) uint8 RGB; see `predict_batch`."""
+        """Predict for one (H, W, 3) uint8 RGB image. See `predict_batch` for arguments and errors."""
         return self.predict_batch([image], [intrinsics])[0]
 
     def predict_batch(
         self, images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[Intrinsics | None]
     ) -> list[Prediction]:
-        """Predict for images of one size, each with the intrinsics of its own camera.
+        """Predict for a batch of images of equal size, each with the intrinsics of its own camera.
 
         Args:
             images: (H, W, 3) uint8 RGB each, at least 16 x 16 pixels.
-            intrinsics: at the image's size; None = f_net is taken to be f_c, so that depth is the network's guess.
+            intrinsics: camera at the size of the image; None assumes f_net = f_c, so that the scale of depth is a
+                guess.
 
         Raises:
-            TypeError: an image that is no uint8 array.
-            ValueError: a wrong shape or size, images of different sizes, intrinsics of another size or number.
-            RuntimeError: after `close`.
+            TypeError: an image is not a uint8 array.
+            ValueError: an image has a wrong shape or size, images differ in size, or intrinsics do not match in size or
+                number.
+            RuntimeError: the predictor was closed.
             OutOfDeviceMemoryError, DeviceLostError: as `Backend.run`.
         """
         if self._closed:
@@ -230,14 +234,14 @@ class Predictor:
         ]
 
     def network_size(self, height: int, width: int) -> tuple[int, int]:
-        """(height, width) that the network runs at for images of this size."""
+        """Return the (height, width) that the network runs at for images of the given size."""
         if self._network_size is not None:
             return self._network_size
         camera = self.metadata.camera
         return fit_network_size(width, height, camera.width, camera.height)
 
     def focal_warning(self, intrinsics: Intrinsics) -> str | None:
-        """A sentence where the network would see this camera at a focal length that it was not trained at, or None."""
+        """Return a warning if the network was not trained for the focal length of this camera, else None."""
         net_height, net_width = self.network_size(intrinsics.height, intrinsics.width)
         focal = network_focal(intrinsics, net_width, net_height)
         low, high = self.metadata.camera.focal_range
@@ -250,7 +254,7 @@ class Predictor:
         )
 
     def device_memory(self) -> dict[str, int]:
-        """Bytes of the device that torch's tensors take (allocated) and that torch holds (reserved); {} on the CPU."""
+        """Bytes of device memory that PyTorch has allocated to tensors and reserved in total. Empty on the CPU."""
         if self.device == "cpu":
             return {}
         return {
@@ -259,7 +263,7 @@ class Predictor:
         }
 
     def fall_back_to_cpu(self) -> None:
-        """Predict on the CPU from now on, and free the memory of the device. Does nothing where it is the CPU already.
+        """Move to the CPU and free the memory of the device. Does nothing if the predictor is on the CPU already.
 
         The weights move in place: of a predictor made by `renewed`, the original cannot go on.
         """
@@ -270,16 +274,18 @@ class Predictor:
         self.device = "cpu"
         # What was chosen for the GPU may not exist on a CPU.
         self._precision = AUTO
-        if lacking(self._choice, torch.device("cpu")) is not None:
+        if missing_requirement(self._choice, torch.device("cpu")) is not None:
             self._choice = AUTO
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def renewed(self) -> Predictor:
-        """One of the same weights with backends of its own, for use while a call of this one does not come back.
+        """Return a predictor that shares the weights but has backends of its own.
+
+        It replaces this one while a call of this one hangs.
 
         Raises:
-            RuntimeError: after `close`.
+            RuntimeError: the predictor was closed.
         """
         if self._closed:
             raise RuntimeError("the predictor is closed: make a new one")
@@ -304,7 +310,7 @@ class Predictor:
         return f"<Predictor {self.metadata.config.name} ({weights}), {self.label_set.name}, {state}>"
 
     def close(self) -> None:
-        """Free the device memory. May be called again; predicting afterwards raises RuntimeError."""
+        """Free the device memory. It may be called repeatedly; predicting afterwards raises RuntimeError."""
         self._closed = True
         # First, so that the weights are gone when the last backend empties torch's cache.
         self.__dict__.pop("_model", None)

@@ -1,8 +1,8 @@
-"""The network of an ONNX file in 8-bit integers, for processors: ranges from synthetic rooms, nothing trained anew.
+"""Post-training quantisation of an ONNX file to 8-bit integers for CPUs, calibrated on synthetic rooms.
 
 ONNX Runtime's static quantisation writes QuantizeLinear and DequantizeLinear around convolutions (weights by channel,
 activations by tensor); OpenVINO and ONNX Runtime compute what is between them in integers. Not quantised is what would
-lose more than it gains (`docs/benchmarks.md` has the figures):
+lose more than it gains (`docs/benchmarks.md` has the numbers):
 
 - convolutions of the encoder in front of its features at 1/8, and its depthwise ones: their channels have ranges too
   unlike each other for one scale;
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.inference.example_rooms import CALIBRATION, example_rooms
 from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
@@ -48,7 +48,7 @@ def quantize_in_child(source: Path, path: Path) -> None:
 
 
 def quantize(source: Path, path: Path) -> None:
-    """Write the graph of a file with its network in 8-bit integers; inputs, outputs and metadata stay the same.
+    """Quantise the network of an ONNX file to 8-bit integers. Inputs, outputs and metadata do not change.
 
     Args:
         source: of `onnx_file.export_onnx`; its metadata say for which sizes it is.
@@ -67,7 +67,7 @@ def quantize(source: Path, path: Path) -> None:
         raise ExportError(f"{error}. Quantising needs: pip install onnx onnxruntime") from error
 
     class Rooms(CalibrationDataReader):
-        """What ONNX Runtime asks for one picture after another."""
+        """Provides calibration images to ONNX Runtime."""
 
         def __init__(self, feeds: Iterator[dict[str, npt.NDArray[Any]]]) -> None:
             self._feeds = feeds
@@ -87,16 +87,16 @@ def quantize(source: Path, path: Path) -> None:
             quant_format=QuantFormat.QDQ,
             calibrate_method=CalibrationMethod.MinMax,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=kept(model, network_size),
+            nodes_to_exclude=float_convolutions(model, network_size),
             per_channel=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        write_whole(path, written.read_bytes())
+        atomic_write_bytes(path, written.read_bytes())
 
 
-def kept(model: Any, network_size: tuple[int, int]) -> list[str]:
-    """Names of the convolutions that stay in floating point.
+def float_convolutions(model: Any, network_size: tuple[int, int]) -> list[str]:
+    """Return the names of the convolutions that are not quantised.
 
     Args:
         model: `onnx.ModelProto` of a deployable graph, with the shapes of its values.

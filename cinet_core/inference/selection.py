@@ -1,4 +1,4 @@
-"""Which backend runs the network: the fastest that works on this machine, found out once and remembered."""
+"""Selects the backend: the fastest that works on this machine, which is measured once and cached."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 
 from cinet_core.checkpoint import Checkpoint
 from cinet_core.inference.agreement import check_answer
-from cinet_core.inference.availability import COMPILED, TORCH, check_backend, lacking, resolve_precision
+from cinet_core.inference.availability import COMPILED, TORCH, check_backend, missing_requirement, resolve_precision
 from cinet_core.inference.backend import CHOSEN, Backend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.engine_cache import EngineCache
@@ -73,7 +73,7 @@ def select(
 
 
 def needs_preparation(name: str, checkpoint: Checkpoint, graph: DeployableGraph, precision: str = AUTO) -> bool:
-    """Whether `select` may take long: with another backend than PyTorch's eager one."""
+    """Return whether `select` may take long, as with all backends but PyTorch's eager one."""
     device = graph.model.image_mean.device
     return _without_preparation(name, checkpoint, device, resolve_precision(precision, device)) is None
 
@@ -85,12 +85,12 @@ def _without_preparation(name: str, checkpoint: Checkpoint, device: torch.device
     if name == AUTO and checkpoint.metadata.random_weights:
         return "random weights are not worth the preparation of another one"
     if name == AUTO and not _candidates(device, precision):
-        return "; ".join(str(lacking(other, device, precision)) for other in CANDIDATES[device.type])
+        return "; ".join(str(missing_requirement(other, device, precision)) for other in CANDIDATES[device.type])
     return None
 
 
 def _candidates(device: torch.device, precision: str) -> list[str]:
-    return [name for name in CANDIDATES[device.type] if lacking(name, device, precision) is None]
+    return [name for name in CANDIDATES[device.type] if missing_requirement(name, device, precision) is None]
 
 
 def _build(

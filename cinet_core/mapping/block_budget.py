@@ -1,4 +1,4 @@
-"""The budget of blocks: what has to leave the memory so that a view fits into it, and what comes back."""
+"""Keeps the number of blocks in memory within the budget: retires blocks and restores those of the current view."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RETIRE_TO = 0.9
 
 
 def make_room(blocks: VoxelBlocks, retired: RetiredBlocks, keys: Keys, camera: npt.NDArray[np.float64]) -> None:
-    """Retire the regions farthest from the camera until a view fits, and bring back those of the view.
+    """Retire the regions farthest from the camera until a view fits, and restore the retired regions of the view.
 
     Args:
         blocks: the blocks in use; their capacity is the budget.

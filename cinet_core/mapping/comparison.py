@@ -1,4 +1,4 @@
-"""How far a map is from another, and a fusion to hold it against that shares no code with ours."""
+"""Distance between two maps, and an independent fusion by Open3D as the reference."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ QUANTILES = {"median": 0.5, "p90": 0.9}
 def surface_distance(
     points: npt.NDArray[np.floating], reference: npt.NDArray[np.floating]
 ) -> dict[str, dict[str, float]]:
-    """Distances in metres from each point of a surface to the nearest point of the other.
+    """Return the distance in metres from each point of a surface to the nearest point of the reference.
 
     Args:
         points: (N, 3) metres, of the surface judged.
@@ -87,5 +87,5 @@ class Open3DFusion:
         self._grid.integrate(blocks, image, *camera, 1.0, self._max_depth)
 
     def points(self, min_weight: float) -> npt.NDArray[np.float32]:
-        """(N, 3) metres, on the surface between voxels that more frames than this saw."""
+        """Return (N, 3) surface points in metres between voxels that were observed more often than this weight."""
         return self._grid.extract_point_cloud(min_weight).point.positions.numpy()

@@ -1,4 +1,4 @@
-"""The floor of a map: its plane, for maps whose frame does not say where up is, and its height where it does."""
+"""Estimates the floor of a map: its plane if the up direction is unknown, else its height."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class FloorPlane:
 
 
 def fit_floor(points: MapPoints, label_set: LabelSet, seed: int = 0) -> FloorPlane:
-    """The plane that most points called floor lie in, by RANSAC (Fischler and Bolles 1981), then least squares.
+    """Fit a plane to the points of class floor by RANSAC (Fischler and Bolles 1981), refined by least squares.
 
     Up is the side on which most of the other points are.
 
     Args:
         points: of the map.
-        label_set: what their labels mean.
+        label_set: label set of the points.
         seed: of the samples; equal seeds give equal planes.
 
     Raises:
@@ -73,7 +73,7 @@ def fit_floor(points: MapPoints, label_set: LabelSet, seed: int = 0) -> FloorPla
 
 
 def floor_height(points: MapPoints, label_set: LabelSet, up: npt.NDArray[np.float64]) -> float:
-    """Median of the floor's points along a unit vector, metres.
+    """Return the median position of the floor points along a unit vector, in metres.
 
     Raises:
         ValueError: fewer than `MIN_FLOOR_POINTS` points are floor.
@@ -83,7 +83,7 @@ def floor_height(points: MapPoints, label_set: LabelSet, up: npt.NDArray[np.floa
 
 
 def class_table(label_set: LabelSet, *names: str) -> npt.NDArray[np.bool_]:
-    """(256,) table: whether a label belongs to one of these groups of the grouping "structure"; 255 to none.
+    """Return a (256,) table of whether a label belongs to one of these groups of the grouping "structure".
 
     Raises:
         ValueError: the label set has no such grouping, or it has no such group.
@@ -102,7 +102,7 @@ def class_table(label_set: LabelSet, *names: str) -> npt.NDArray[np.bool_]:
 
 
 def unit_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """A (3,) vector with length 1. ValueError where it has none."""
+    """Return a (3,) vector scaled to length 1. Raises ValueError if its length is 0."""
     value = np.asarray(vector, dtype=np.float64)
     length = float(np.linalg.norm(value))
     if value.shape != (3,) or not 1e-6 < length < np.inf:

@@ -1,11 +1,11 @@
-"""What a frame must be before it is fused: a wrong one would spoil the map for good."""
+"""Checks a frame before it is fused, since a wrong one would damage the map permanently."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.geometry import Intrinsics, why_not_rigid
+from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import UNLABELLED
 
 MAX_RIGID_ERROR = 1e-3
@@ -24,7 +24,7 @@ def check_frame(
     pose: npt.NDArray[np.float64],
     classes: int,
 ) -> None:
-    """Raise ValueError where the parts of a frame do not fit `SemanticMap.integrate`, for ``classes`` classes."""
+    """Raise ValueError if a frame is not valid for `SemanticMap.integrate` with this number of classes."""
     size = (intrinsics.height, intrinsics.width)
     images: dict[str, tuple[npt.NDArray[np.generic], tuple[int, ...], type[np.generic]]] = {
         "depth": (depth, size, np.float32),
@@ -46,10 +46,10 @@ def check_frame(
 
 
 def check_rigid(pose: npt.NDArray[np.float64]) -> None:
-    """Raise ValueError where a (4, 4) pose is no rigid motion, or is beyond `MAX_DISTANCE`."""
+    """Raise ValueError if a (4, 4) pose is no rigid transform, or is farther away than `MAX_DISTANCE`."""
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise ValueError(f"the pose has shape {pose.shape}, or a value that is not finite: (4, 4) numbers are needed")
-    fault = why_not_rigid(pose, MAX_RIGID_ERROR)
+    fault = rigidity_error(pose, MAX_RIGID_ERROR)
     if fault is not None:
         raise ValueError(f"the pose is {fault}; give map_from_camera")
     distance = float(np.linalg.norm(pose[:3, 3]))

@@ -65,7 +65,7 @@ def fuse_map(
         options: of the source, see `open_posed_frames`.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
         map_device: of the map: "cpu", "cuda" or "cuda:N".
-        progress: is told of the frames.
+        progress: receives the progress over the frames.
 
     Raises:
         CheckpointError: the weights cannot be read.
@@ -97,7 +97,7 @@ def fuse_map(
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _PredictedFrame:
     """A frame as it is fused."""
 
     frame: PosedFrame
@@ -194,7 +194,7 @@ class _Fusion:
         )
         return FusedMap(self._map, points, np.stack(self._poses), self._frames.name, settings, report)
 
-    def _looped(self) -> Iterator[tuple[_Seen | None, bool]]:
+    def _looped(self) -> Iterator[tuple[_PredictedFrame | None, bool]]:
         """The frames, as often as asked for, and whether they come again: then they are in memory."""
         kept = []
         for number in self._chosen:
@@ -205,7 +205,7 @@ class _Fusion:
         for _ in range(self._settings.loops - 1):
             yield from ((seen, True) for seen in kept)
 
-    def _see(self, number: int) -> _Seen | None:
+    def _see(self, number: int) -> _PredictedFrame | None:
         """Read a frame and predict on it; None, and counted, where it cannot be fused."""
         try:
             frame = self._frames[number]
@@ -222,15 +222,15 @@ class _Fusion:
         if self._predictor is None:
             labels = np.full(size, UNLABELLED, np.uint8) if frame.labels is None else frame.labels
             assert frame.depth is not None
-            return _Seen(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
+            return _PredictedFrame(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
         if self._settings.depth == "predicted":
             depth = without_edges(prediction.depth, self._settings.edge_filter)
-            return _Seen(frame, depth, prediction.labels, prediction.confidence)
+            return _PredictedFrame(frame, depth, prediction.labels, prediction.confidence)
         assert frame.depth is not None
-        return _Seen(frame, frame.depth, prediction.labels, prediction.confidence)
+        return _PredictedFrame(frame, frame.depth, prediction.labels, prediction.confidence)
 
-    def _fuse(self, seen: _Seen, again: bool) -> None:
+    def _fuse(self, seen: _PredictedFrame, again: bool) -> None:
         frame = seen.frame
         start = time.perf_counter()
         fused = self._map.integrate(seen.depth, seen.labels, seen.confidence, frame.image, frame.intrinsics, frame.pose)

@@ -1,4 +1,4 @@
-"""A map that was fused of a sequence: how, what is in it, and its files."""
+"""A map that was fused from a sequence: its settings, its content, and its files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.mapping.map_points import MapPoints
-from cinet_core.mapping.pictures import from_above, from_within
+from cinet_core.mapping.rendering import render_from_above, render_from_within
 from cinet_core.mapping.semantic_map import SemanticMap
-from cinet_core.visualize.picture_file import write_picture
+from cinet_core.visualize.image_file import write_image
 
 __all__ = ["MAP_DEPTHS", "FusedMap", "MapReport", "MapSettings"]
 
@@ -26,7 +26,7 @@ MAP_DEPTHS = ("sensor", "predicted")
 
 @dataclass(frozen=True)
 class MapSettings:
-    """How a map is fused.
+    """Settings of a fusion.
 
     Attributes:
         depth: "predicted" or "sensor".
@@ -65,7 +65,7 @@ class MapSettings:
 
 @dataclass(frozen=True)
 class MapReport:
-    """What was fused, how fast, and how far the map is from an independent one; JSON types.
+    """Statistics of a fusion: frames, classes, speed, and the distance from an independent map. All are JSON types.
 
     Attributes:
         source, options: of the frames, as they were given.
@@ -104,14 +104,14 @@ class MapReport:
     distance_m: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types; without distance_m where nothing was compared."""
+        """Return the content as JSON types, without distance_m if nothing was compared."""
         values = dataclasses.asdict(self)
         return values if self.distance_m is not None else {k: v for k, v in values.items() if k != "distance_m"}
 
 
 @dataclass(frozen=True, eq=False)
 class FusedMap:
-    """A map of a sequence.
+    """A map that was fused from a sequence, with the poses and the settings.
 
     Attributes:
         map: the map itself, to query, to go on with, or to save.
@@ -132,7 +132,7 @@ class FusedMap:
     written: tuple[Path, ...] = ()
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write map.npz, map.ply, above.png, within.png and map.json; return their paths.
+        """Write map.npz, map.ply, above.png, within.png and map.json, and return their paths.
 
         Raises:
             OSError: a file cannot be written.
@@ -143,10 +143,10 @@ class FusedMap:
         what = f"{self.name}, {self.report.frames} frames, {settings.depth} depth"
         self.map.save(folder / "map.npz")
         self.map.write_ply(folder / "map.ply", settings.min_weight)
-        write_picture(folder / "above.png", from_above(self.points, label_set, self.poses, f"{what}, from above"))
+        write_image(folder / "above.png", render_from_above(self.points, label_set, self.poses, f"{what}, from above"))
         middle = self.poses[len(self.poses) // 2]
-        within = from_within(self.points, label_set, middle, settings.voxel_size, f"{what}, from within")
-        write_picture(folder / "within.png", within)
+        within = render_from_within(self.points, label_set, middle, settings.voxel_size, f"{what}, from within")
+        write_image(folder / "within.png", within)
         report = json.dumps(self.report.to_dict(), indent=2, allow_nan=False)
-        write_whole(folder / "map.json", (report + "\n").encode())
+        atomic_write_bytes(folder / "map.json", (report + "\n").encode())
         return [folder / name for name in ("map.npz", "map.ply", "above.png", "within.png", "map.json")]

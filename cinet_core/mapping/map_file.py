@@ -1,4 +1,4 @@
-"""A map in a file: a .npz that NumPy can open, written and read in pieces, with every size checked first.
+"""Reads and writes map files: .npz files that NumPy can open, processed in pieces, with every size checked first.
 
 Entries, all stored without compression: ``metadata`` (JSON as uint8), ``keys`` (N, 3) int32, and each of
 `ATTRIBUTES` as (N, VOXELS, channels). Nothing in it is pickled.
@@ -39,15 +39,15 @@ _NPY_HEADER = 128
 
 
 class MapFileError(ValueError):
-    """A file that holds no map: the message names the file, what is wrong with it, and the remedy."""
+    """A file is not a valid map. The message names the file, the fault and the remedy."""
 
 
 @dataclass(frozen=True)
-class MapFacts:
-    """What a map file says about itself.
+class MapMetadata:
+    """Metadata of a map file.
 
     Attributes:
-        label_set: what the class ids mean.
+        label_set: label set of the class ids.
         voxel_size: metres.
         max_depth: metres; depth beyond was not fused.
         frames: how many were fused.
@@ -59,8 +59,8 @@ class MapFacts:
     frames: int
 
 
-def write_map(file: IO[bytes], facts: MapFacts, count: int, pieces: Pieces) -> None:
-    """Write a map.
+def write_map(file: IO[bytes], facts: MapMetadata, count: int, pieces: Pieces) -> None:
+    """Write a map to an open file.
 
     Args:
         file: opened for writing.
@@ -110,8 +110,8 @@ def _write_entry(
 
 
 @contextlib.contextmanager
-def open_map(path: Path) -> Iterator[tuple[MapFacts, int, Iterator[BlockData]]]:
-    """Open a map: facts, the number of blocks, and the blocks in pieces. Nothing is read that was not checked first.
+def open_map(path: Path) -> Iterator[tuple[MapMetadata, int, Iterator[BlockData]]]:
+    """Open a map file: its metadata, the number of blocks, and the blocks in pieces. Sizes are checked before reading.
 
     Raises:
         MapFileError: it is none, is damaged, or holds impossible values; also while the pieces are read.
@@ -171,7 +171,7 @@ def _header(path: Path, entry: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any
     return shape, dtype
 
 
-def _read_facts(path: Path, archive: zipfile.ZipFile) -> MapFacts:
+def _read_facts(path: Path, archive: zipfile.ZipFile) -> MapMetadata:
     with archive.open("metadata.npy") as entry:
         _header(path, entry)
         text = entry.read()
@@ -179,7 +179,7 @@ def _read_facts(path: Path, archive: zipfile.ZipFile) -> MapFacts:
         values = json.loads(text)
         if values["format"] != FORMAT:
             raise ValueError(f"format {values['format']!r}, this version reads {FORMAT}")
-        facts = MapFacts(
+        facts = MapMetadata(
             LabelSet.from_dict(values["label_set"]),
             float(values["voxel_size"]),
             float(values["max_depth"]),

@@ -1,4 +1,4 @@
-"""Things in a map: clusters of points of one class."""
+"""Finds objects in a map: clusters of points of one class."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEIGHBOURS = 1.8
 
 @dataclass(frozen=True)
 class MapObject:
-    """A cluster.
+    """A cluster of points of one class.
 
     Attributes:
         label: class id.
@@ -45,11 +45,11 @@ def find_objects(
     min_points: int = 100,
     max_objects: int = 200,
 ) -> list[MapObject]:
-    """Clusters of points of one class: those whose cells touch belong together.
+    """Find clusters of points of one class. Points whose cells touch belong to the same cluster.
 
     Args:
         points: of the map.
-        label_set: what their labels mean.
+        label_set: label set of the points.
         groups: of the grouping "structure", whose classes are looked at.
         cell: metres: points of one class this near are one thing.
         min_points: smaller clusters are left out.

@@ -1,4 +1,4 @@
-"""Where a robot can drive: a map's points on the floor's plane, as free, occupied and unknown cells."""
+"""Occupancy grids for navigation: the points of a map, projected to the floor as free, occupied and unknown cells."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_CELLS = 4_000_000
 
 @dataclass(frozen=True)
 class OccupancyGrid2D:
-    """Cells on the floor.
+    """A grid of cells on the plane of the floor.
 
     Attributes:
         cells: (rows, columns) int8: `UNKNOWN`, `FREE` or `OCCUPIED`. Columns run along the grid's x, rows along its y.
@@ -47,7 +47,7 @@ def occupancy(
     clearance: float = 0.08,
     min_points: int = 2,
 ) -> OccupancyGrid2D:
-    """Flatten points of a map for navigation.
+    """Project the points of a map to an occupancy grid for navigation.
 
     A cell is occupied where at least ``min_points`` points stand between ``clearance`` and ``robot_height`` above the
     floor, whatever their class (ceiling excepted): also what nothing voted on is in the way. Otherwise it is free
@@ -56,7 +56,7 @@ def occupancy(
 
     Args:
         points: of the map.
-        label_set: what their labels mean.
+        label_set: label set of the points.
         up: (3,) away from the floor, in the map's frame; any length.
         height: of the floor along ``up``, metres; None: the median of the points of the floor's classes.
         resolution: metres, a cell's width.

@@ -1,4 +1,4 @@
-"""Frames with poses to make a map of: a recorded sequence, or the synthetic room, which also has exact labels."""
+"""Frames with poses for mapping: a recorded sequence, or the synthetic room, which also has exact labels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SYNTHETIC_FRAMES = 48
 
 @dataclass(frozen=True, eq=False)
 class PosedFrame:
-    """An image, where its camera stood, and what else is known.
+    """An image with the pose of its camera and optional depth and labels.
 
     Attributes:
         name: unique in its source.
@@ -41,7 +41,7 @@ class PosedFrame:
 
 
 class PosedFrames(Protocol):
-    """Frames in order.
+    """A sequence of frames with poses.
 
     Attributes:
         name: of the source.
@@ -63,7 +63,7 @@ class PosedFrames(Protocol):
 
 
 def open_posed_frames(source: str, options: Mapping[str, Any]) -> PosedFrames:
-    """The frames of a folder as 7-Scenes and 3DMatch have it, or of "synthetic".
+    """Open the frames of a folder in the layout of 7-Scenes and 3DMatch, or those of "synthetic".
 
     Args:
         source: a folder, or "synthetic".

@@ -1,4 +1,4 @@
-"""Blocks that left the memory: on disk by region, to come back when they are seen again, or dropped."""
+"""Blocks that were moved out of memory: stored on disk by region until they are seen again, or dropped."""
 
 from __future__ import annotations
 

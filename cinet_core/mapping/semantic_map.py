@@ -1,4 +1,4 @@
-"""A map of surfaces and classes, fused from depth, labels and poses into a grid of voxel blocks of bounded memory."""
+"""A semantic map, fused from depth, labels and poses into a grid of voxel blocks with bounded memory."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.block_budget import make_room
 from cinet_core.mapping.frame_checks import check_frame
-from cinet_core.mapping.map_file import MapFacts, MapFileError, open_map, write_map
+from cinet_core.mapping.map_file import MapFileError, MapMetadata, open_map, write_map
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.retired_blocks import RetiredBlocks
 from cinet_core.mapping.vote_fusion import fuse_votes
@@ -43,10 +43,10 @@ class SemanticMap:
     weighted by its confidence. Blocks of `EDGE`^3 voxels exist only near surfaces, `max_blocks` of
     them at most: beyond, those farthest from the camera are retired, by regions, and never those in view.
 
-    Not safe for threads: the caller locks.
+    It is not thread-safe: the caller must lock.
 
     Args:
-        label_set: what the class ids mean.
+        label_set: label set of the class ids.
         voxel_size: metres.
         max_depth: metres along z; depth beyond is not fused.
         max_blocks: the budget, in blocks of `BLOCK_BYTES` bytes.
@@ -86,27 +86,27 @@ class SemanticMap:
 
     @property
     def blocks(self) -> int:
-        """Blocks in memory, at most `max_blocks`."""
+        """The number of blocks in memory, at most `max_blocks`."""
         return len(self._blocks)
 
     @property
     def retired_blocks(self) -> int:
-        """Blocks on disk."""
+        """The number of blocks on disk."""
         return len(self._retired)
 
     @property
     def dropped_blocks(self) -> int:
-        """Blocks that were retired where there is no folder for them, and are lost."""
+        """The number of blocks that were dropped since no folder for retired blocks was given."""
         return self._retired.dropped
 
     @property
     def bytes(self) -> int:
-        """Memory of the blocks in use; on a GPU the whole budget is reserved at once."""
+        """Bytes of the blocks in use. On a GPU the whole budget is reserved at the start."""
         return len(self._blocks) * BLOCK_BYTES
 
     @property
     def frames(self) -> int:
-        """Frames fused."""
+        """The number of frames that were fused."""
         return self._frames
 
     def integrate(
@@ -118,7 +118,7 @@ class SemanticMap:
         intrinsics: Intrinsics,
         pose: npt.NDArray[np.float64],
     ) -> bool:
-        """Fuse a frame. All images show the same view, at the size of the intrinsics.
+        """Fuse a frame. All images must show the same view and have the size of the intrinsics.
 
         Args:
             depth: (H, W) float32 metres along z; NaN, infinite, 0 or negative where unknown.
@@ -150,7 +150,7 @@ class SemanticMap:
         return True
 
     def surface(self, min_weight: float = 3.0) -> MapPoints:
-        """Points where the distance field changes its sign, about one a voxel; of the blocks in memory, in no order.
+        """Extract the surface of the blocks in memory: points at the zero crossings, about one per voxel, in no order.
 
         Args:
             min_weight: only voxels that more frames than this saw count.
@@ -170,13 +170,13 @@ class SemanticMap:
         return MapPoints(xyz, rgb, labels.cpu().numpy(), share.cpu().numpy())
 
     def reset(self) -> None:
-        """Forget everything, the blocks on disk too."""
+        """Clear the map, including the blocks on disk."""
         self._blocks.clear()
         self._retired.clear()
         self._frames = 0
 
     def save(self, path: str | Path, progressed: Callable[[], None] = lambda: None) -> None:
-        """Write the map, with the blocks on disk, to a file that `load` reads: there whole or not at all.
+        """Write the map, including the blocks on disk, to a file that `load` reads. The write is atomic.
 
         Args:
             path: of the file.
@@ -185,8 +185,8 @@ class SemanticMap:
         Raises:
             OSError: the file cannot be written, or a retired block not read.
         """
-        facts = MapFacts(self.label_set, self.voxel_size, self.max_depth, self._frames)
-        with replacing(path) as file:
+        facts = MapMetadata(self.label_set, self.voxel_size, self.max_depth, self._frames)
+        with atomic_write(path) as file:
             write_map(file, facts, self.blocks + self.retired_blocks, functools.partial(self._pieces, progressed))
 
     @classmethod
@@ -197,7 +197,7 @@ class SemanticMap:
         device: str = "cpu",
         retired: Path | None = None,
     ) -> SemanticMap:
-        """A map that `save` wrote, which goes on where it was; label set, voxel size and depth are the file's.
+        """Load a map that `save` wrote. Label set, voxel size and depth limit are those of the file.
 
         Args:
             path: of the file.
@@ -227,7 +227,7 @@ class SemanticMap:
         return loaded
 
     def write_ply(self, path: str | Path, min_weight: float = 3.0) -> int:
-        """Write `surface` as a PLY file (x y z red green blue label confidence); returns the number of points.
+        """Write `surface` to a PLY file (x y z red green blue label confidence) and return the number of points.
 
         Returns:
             0 where there is none: then there is no file.

@@ -1,4 +1,4 @@
-"""Class votes of one frame, given to the voxels near the surfaces that it shows."""
+"""Fuses the labels of a frame as class votes into the voxels near its surfaces."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def fuse_votes(
     intrinsics: Intrinsics,
     camera_from_map: npt.NDArray[np.float64],
 ) -> None:
-    """Give one vote to each voxel that falls on a labelled pixel, within `BAND` of that pixel's depth.
+    """Add one vote to each voxel that projects to a labelled pixel and lies within `BAND` of the depth of that pixel.
 
     Args:
         blocks: of the map, changed in place.

@@ -1,4 +1,4 @@
-"""Which class a voxel is: a bounded number of candidates and their votes, by the Misra-Gries rule.
+"""Class votes of voxels: a bounded number of candidates and their counts, by the Misra-Gries rule.
 
 A full histogram of 40 classes takes 160 bytes a voxel in float32, six times what geometry and colour take. Here a voxel
 keeps `CANDIDATES` classes. A vote for one of them adds to it; a vote for another class takes a free place, or else
@@ -40,7 +40,7 @@ class Votes:
 
 
 def with_votes(votes: Votes, labels: torch.Tensor, confidence: torch.Tensor) -> Votes:
-    """The voxels' votes after one more each; see the module.
+    """Return the votes after one more vote for each voxel, as the module describes.
 
     Args:
         votes: of N voxels; changed in place where that is faster, not to be used again.
@@ -78,7 +78,7 @@ def _without_own(
 
 
 def winners(votes: Votes) -> tuple[torch.Tensor, torch.Tensor]:
-    """The class with the most votes, and its share of all of them.
+    """Return the class with the most votes, and its share of all votes.
 
     Returns:
         (N,) uint8 class ids, `UNLABELLED` without a vote, and (N,) uint8 shares, 255 = all. The share is a lower bound

@@ -44,7 +44,7 @@ Keys = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class BlockData:
-    """Blocks outside of the grid.
+    """A copy of blocks outside the grid.
 
     Attributes:
         keys: (N, 3) int32.
@@ -109,19 +109,19 @@ class VoxelBlocks:
         return self._attributes[name].flatten(0, 1)
 
     def keys(self) -> Keys:
-        """Those of all blocks in use, in no order."""
+        """Return the keys of all blocks in use, in no order."""
         if not len(self):
             return np.empty((0, 3), dtype=np.int32)
         active = as_torch(self._hashmap.active_buf_indices()).long()
         return as_torch(self._hashmap.key_tensor())[active].cpu().numpy()
 
     def find(self, keys: Keys) -> tuple[torch.Tensor, torch.Tensor]:
-        """Where blocks are: (N,) int64 places in the memory, and (N,) bool, False (and place 0) where there is none."""
+        """Return (N,) int64 memory indices of blocks, and an (N,) bool that is False (index 0) for absent blocks."""
         places, found = self._hashmap.find(self.tensor(keys))
         return as_torch(places).long(), as_torch(found).bool()
 
     def ensure(self, keys: Keys) -> None:
-        """Take these blocks into use; new ones are empty.
+        """Allocate these blocks if they are not in use. New ones are empty.
 
         Raises:
             ValueError: they do not fit.
@@ -136,18 +136,18 @@ class VoxelBlocks:
                 attribute[as_torch(places).long()] = 0
 
     def integrate(self, keys: Keys, *arguments: Any) -> None:
-        """Open3D's own integration of a depth and a colour image into these blocks, which are in use already."""
+        """Integrate a depth and a colour image into these blocks, which must be in use, with Open3D's own kernel."""
         for batch in _batches(keys):
             self.grid.integrate(self.tensor(batch), *arguments)
 
     def limit(self, name: str, keys: Keys, most: float) -> None:
-        """Lower an attribute of these blocks, which are in use, to at most this."""
+        """Clamp an attribute of these blocks, which must be in use, to at most the given value."""
         places, _ = self.find(keys)
         attribute = self._attributes[name]
         attribute[places] = attribute[places].clamp_(max=most)
 
     def extract(self, min_weight: float) -> Any:
-        """Open3D's point cloud of the surface, between neighbours that both have a weight above this."""
+        """Extract the surface as an Open3D point cloud, between neighbours whose weights are above the given one."""
         # Open3D looks for a change of sign, and finds none where a voxel lies exactly on the surface: a wall at a
         # round distance would be missing.
         tsdf = self._attributes["tsdf"]
@@ -166,12 +166,12 @@ class VoxelBlocks:
         return places * VOXELS + local.to(places.device), found
 
     def read(self, keys: Keys, names: Iterable[str] = tuple(ATTRIBUTES)) -> BlockData:
-        """A copy of some attributes of these blocks, which are in use."""
+        """Return a copy of some attributes of these blocks, which must be in use."""
         places, _ = self.find(keys)
         return BlockData(keys, {name: self._attributes[name][places].cpu().numpy() for name in names})
 
     def write(self, blocks: BlockData) -> None:
-        """Put blocks in; those in use are replaced.
+        """Insert blocks. Blocks in use are replaced.
 
         Raises:
             ValueError: they do not fit.
@@ -182,12 +182,12 @@ class VoxelBlocks:
             value[places] = torch.from_numpy(blocks.values[name]).to(value.device)
 
     def drop(self, keys: Keys) -> None:
-        """Take these blocks out of use."""
+        """Release these blocks."""
         if len(keys):
             self._hashmap.erase(self.tensor(keys))
 
     def clear(self) -> None:
-        """Take all blocks out of use."""
+        """Release all blocks."""
         self.drop(self.keys())
 
     def tensor(self, array: npt.NDArray[np.generic]) -> Any:
@@ -196,7 +196,7 @@ class VoxelBlocks:
 
 
 def as_torch(tensor: Any) -> torch.Tensor:
-    """An Open3D tensor's memory as torch sees it, without a copy."""
+    """Return a torch view of the memory of an Open3D tensor, without a copy."""
     return torch.utils.dlpack.from_dlpack(tensor.to_dlpack())
 
 

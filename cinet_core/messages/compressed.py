@@ -15,20 +15,20 @@ from cinet_core.messages.images import ENCODINGS, convert_color, mosaic_to_rgb, 
 
 _CHANNELS_TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 _NUMBERS = re.compile(r"(16|32|64)[SUF]C[0-9]+")
-"""Encodings of measurements: what decode_image refuses as a raw image is no picture in a PNG either."""
+"""Encodings of measurements: what decode_image refuses as a raw image is refused in a PNG, too."""
 
 _COLOR_ENCODINGS = frozenset({"rgb8", "rgba8", "rgb16", "rgba16", "bgr8", "bgra8", "bgr16", "bgra16"})
 
 
 def decode_compressed(msg: CompressedImageFields) -> npt.NDArray[np.uint8]:
-    """The colour picture in a JPEG or PNG message.
+    """Decode a JPEG or PNG message to an (H, W, 3) uint8 RGB image.
 
     The bytes say which of the two it is. ``format`` is read as compressed_image_transport's subscriber does: only
     behind "<encoding>; " does it say anything of the order of the channels or of a raw Bayer mosaic. So "bgr8", "rgb8",
     "jpeg" or nothing is an ordinary file, and "rgb8; jpeg compressed bgr8" as well; in "rgb8; png compressed " and
     "rgb8; jpeg compressed rgb8" red and blue are in each other's place. An EXIF orientation is ignored: a rotated
-    picture would no longer fit its camera_info. JPEG has no checksum: one that is damaged between its headers and its
-    end may come out as a garbled picture.
+    image would no longer fit its camera_info. JPEG has no checksum: one that is damaged between its headers and its
+    end may come out as a garbled image.
 
     Returns:
         (H, W, 3) uint8 RGB, C-contiguous, the caller's own; 16-bit PNG scaled as in
@@ -56,7 +56,7 @@ def decode_compressed(msg: CompressedImageFields) -> npt.NDArray[np.uint8]:
 
 
 def is_compressed_depth(message_format: str) -> bool:
-    """Whether the ``format`` of a CompressedImage names depth, or other numbers that are no picture."""
+    """Whether the ``format`` of a CompressedImage names depth, or other numbers that are no colours."""
     original = message_format.partition(";")[0].strip()
     return "compresseddepth" in message_format.lower() or _NUMBERS.fullmatch(original) is not None
 

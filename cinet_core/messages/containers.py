@@ -1,7 +1,7 @@
 """JPEG and PNG files read without decoding: their size, whether they are whole, and whether decoding would ever end.
 
 A file of a few bytes can make a decoder allocate gigabytes or work for minutes: by the size in its header, by a chunk
-that claims to be long, by thousands of scans, by compressed texts beside the picture. Here each is refused or left out
+that claims to be long, by thousands of scans, by compressed texts beside the image. Here each is refused or left out
 before OpenCV sees the file.
 """
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 from cinet_core.messages.errors import ConversionError, check_size
 
 MAX_SCANS = 64
-"""Scans of a progressive JPEG, each a pass over the whole picture: encoders write 10 or so, a bomb thousands."""
+"""Scans of a progressive JPEG, each a pass over the whole image: encoders write 10 or so, a bomb thousands."""
 
 MAX_CHUNKS = 1 << 16
 """Chunks of a PNG: at 8 KiB each, as encoders cut them, half a gigabyte."""
@@ -37,7 +37,7 @@ class Container(NamedTuple):
     Attributes:
         width: pixels, by its header.
         height: likewise.
-        data: the file, without what no picture needs (of a PNG: texts, profiles, animation).
+        data: the file, without what no image needs (of a PNG: texts, profiles, animation).
         channels: of a pixel, by its header: 1 grey, 2 grey with alpha, 3 colour (also by a palette), 4 with alpha.
         bits: of a channel, by its header.
     """
@@ -75,7 +75,7 @@ def _jpeg(data: bytes) -> Container:
     """A JPEG from its frame header (SOF) to its end (EOI); JPEG has no checksum: damage between goes unnoticed."""
     width, height, channels, bits, position = _jpeg_frame(data)
     check_size(width, height, "compressed image")
-    scans = data.count(_SCAN, position)  # picture data never holds this: there 0xFF is followed by 0
+    scans = data.count(_SCAN, position)  # image data never holds this: there 0xFF is followed by 0
     if scans > MAX_SCANS:
         raise ConversionError(
             "data",
@@ -88,7 +88,7 @@ def _jpeg(data: bytes) -> Container:
 
 
 def _jpeg_frame(data: bytes) -> tuple[int, int, int, int, int]:
-    """Width, height, channels, bits, and where the picture may start: the segments up to SOF.
+    """Width, height, channels, bits, and where the image may start: the segments up to SOF.
 
     Thumbnails lie inside a segment.
     """
@@ -120,11 +120,11 @@ def _png(data: bytes) -> Container:
         end = position + 12 + int.from_bytes(data[position : position + 4], "big")
         if end > len(data):
             raise corrupted(data, f"chunk {kind!r} ends {end - len(data)} bytes after it")
-        if kind[:1].isupper():  # critical: what a picture cannot be decoded without
+        if kind[:1].isupper():  # critical: what an image cannot be decoded without
             kept.append(data[position:end])
         if kind == b"IEND":
             return Container(width, height, b"".join(kept), _PNG_CHANNELS.get(data[25], 3), data[24])
         position = end
     raise ConversionError(
-        "data", f"the PNG has more than {MAX_CHUNKS} chunks: that is no picture that an encoder wrote; publish another"
+        "data", f"the PNG has more than {MAX_CHUNKS} chunks: that is no image that an encoder wrote; publish another"
     )

@@ -1,4 +1,4 @@
-"""One-picture output messages that are allocated once and refilled.
+"""Output messages of one image each that are allocated once and refilled.
 
 Assigning ``data`` copies and, with rclpy's field checks, looks at every element; writing through a NumPy view of the
 buffer that the message already holds does neither. The price: a message is the sender's until the next fill. That is
@@ -65,17 +65,17 @@ class ImageBuffer:
         self.array = view.reshape((height, width) if channels == 1 else (height, width, channels))
         self._metres: npt.NDArray[np.float32] | None = None
 
-    def fill(self, picture: npt.NDArray[np.generic], header: Any) -> Any:
-        """Copy a picture in, converting the type (not the range) where it differs.
+    def fill(self, pixels: npt.NDArray[np.generic], header: Any) -> Any:
+        """Copy an image in, converting the type (not the range) where it differs.
 
         Args:
-            picture: the shape of :attr:`array`.
+            pixels: the shape of :attr:`array`.
             header: shared with the message, not copied.
 
         Returns:
             :attr:`message`.
         """
-        np.copyto(self.array, picture, casting="unsafe")
+        np.copyto(self.array, pixels, casting="unsafe")
         self.message.header = header
         return self.message
 

@@ -1,7 +1,7 @@
 """What a message that cannot be used raises, and the size that no message may exceed."""
 
 MAX_PIXELS = 1 << 25
-"""Largest picture that is decoded: 33 million pixels, just above 8K UHD (7680 x 4320); 100 MB as RGB."""
+"""Largest image that is decoded: 33 million pixels, just above 8K UHD (7680 x 4320); 100 MB as RGB."""
 
 MAX_SIDE = 32766
 """Largest width and height: OpenCV's fixed-point remap wants less than the largest 16-bit integer."""
@@ -45,12 +45,12 @@ def quoted(text: str) -> str:
 
 
 def check_size(width: int, height: int, what: str) -> None:
-    """Refuse a picture without pixels and one that would exhaust the memory.
+    """Refuse an image without pixels and one that would exhaust the memory.
 
     Args:
         width: pixels.
         height: pixels.
-        what: how the error calls the picture, for example "image".
+        what: what the error calls it, for example "image".
 
     Raises:
         ConversionError: "size".

@@ -1,4 +1,4 @@
-"""What one processed frame is as messages: one builder a topic, each on a message that is allocated once."""
+"""Builds the output messages of a frame: one builder per topic, each with a message that is allocated once."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG
 Array = npt.NDArray[Any]
 
 
-class FrameMessages:
-    """Builds the messages of one camera, for one thread.
+class FrameMessageBuilder:
+    """Builds the messages of one camera. Use one instance per thread.
 
     Args:
         types: that the messages are of.

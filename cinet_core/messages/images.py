@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to RGB.
+"""Decodes sensor_msgs/Image to RGB.
 
 The results equal those of ``cv_bridge``'s ``imgmsg_to_cv2(msg, "rgb8")`` for every encoding that it knows; nv12,
 nv21 and the 8UC kinds come on top.
@@ -82,7 +82,7 @@ ENCODINGS: tuple[str, ...] = tuple(_LAYOUTS)
 
 
 def decode_image(msg: ImageFields) -> npt.NDArray[np.uint8]:
-    """The colour picture in a message.
+    """Decode a message to an (H, W, 3) uint8 RGB image.
 
     16-bit values are scaled by 255 / 65535 and rounded, as cv_bridge does; alpha is ignored; YUV is BT.601 with
     limited range, as OpenCV has it; Bayer mosaics are interpolated bilinearly.
@@ -104,7 +104,7 @@ def decode_image(msg: ImageFields) -> npt.NDArray[np.uint8]:
 
 
 def check_image(msg: ImageFields) -> None:
-    """Refuse what cannot be decoded: after this, :func:`decode_image` succeeds.
+    """Raise ConversionError if a message cannot be decoded by :func:`decode_image`.
 
     Raises:
         ConversionError: "encoding" (not one of :data:`ENCODINGS`), "size" (empty, too large, or odd where the
@@ -114,7 +114,7 @@ def check_image(msg: ImageFields) -> None:
     if layout is None:
         raise ConversionError(
             "encoding",
-            f"image encoding {quoted(msg.encoding)} is not a colour picture that can be decoded; "
+            f"image encoding {quoted(msg.encoding)} is not a colour image that can be decoded; "
             f"publish one of {', '.join(ENCODINGS)}",
         )
     _check_dimensions(msg, layout)
@@ -151,12 +151,12 @@ def mosaic_to_rgb(mosaic: npt.NDArray[np.integer], encoding: str) -> npt.NDArray
 
 
 def convert_color(pixels: npt.NDArray[np.integer], code: int) -> npt.NDArray[Any]:
-    """``cv2.cvtColor``, whose refusals (OpenCV 4.5 takes no 1x1 BGR picture) become a ConversionError, "size"."""
+    """``cv2.cvtColor``, whose refusals (OpenCV 4.5 takes no 1x1 BGR image) become a ConversionError, "size"."""
     try:
         return cv2.cvtColor(pixels, code)
     except cv2.error as error:
         raise ConversionError(
-            "size", f"OpenCV {cv2.__version__} cannot convert a picture of shape {pixels.shape}: {error}"
+            "size", f"OpenCV {cv2.__version__} cannot convert an image of shape {pixels.shape}: {error}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""One-channel images of others as arrays: depth, raw or compressed, and labels."""
+"""Decodes one-channel images: depth, raw or compressed, and labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From an image message to an image that the network can take: decoded, calibrated, rectified, or refused by name.
+"""Prepares image messages for the network: decodes, calibrates and rectifies them, or refuses them with a reason.
 
 A frame goes one way, in a node as for a bag:
 message -> `ImagePreparation` -> `Predictor` -> `Result` -> `FrameMessages` -> message.

@@ -1,4 +1,4 @@
-"""Undistortion maps: which pixel of the camera's image each pixel of the rectified one comes from."""
+"""Undistortion maps, which give the source pixel of each pixel of the rectified image."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _RADII = 4096
 
 
 class Rectification:
-    """Warps images of one size into the rectified frame; the maps are computed once.
+    """Rectifies images of one size. The maps are computed once.
 
     A rectified pixel is valid where its source lies inside the image. Polynomials also fold rays of the far corners
-    back into the picture, where they would show a second time: beyond the radius at which the distorted radius
+    back into the image, where they would show a second time: beyond the radius at which the distorted radius
     stops growing nothing is valid either.
     """
 
@@ -79,7 +79,7 @@ def _unfolded(
 ) -> npt.NDArray[np.bool_]:
     """(H, W) bool: the pixel's ray points forward and lies where the distortion is still one to one."""
     width, height = size
-    to_ray = np.linalg.inv(rectified @ rotation).astype(np.float32)  # the grids below are as large as the picture
+    to_ray = np.linalg.inv(rectified @ rotation).astype(np.float32)  # the grids below are as large as the image
     u, v = np.arange(width, dtype=np.float32)[None, :], np.arange(height, dtype=np.float32)[:, None]
     x, y, z = (row[0] * u + row[1] * v + row[2] for row in to_ray)
     forward = z > 0

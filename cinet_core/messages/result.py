@@ -26,7 +26,7 @@ Array = npt.NDArray[Any]
 
 @dataclass
 class Result:
-    """Everything about one processed frame, all images at the published size (H, W).
+    """The result of one processed frame. All images have the published size (H, W).
 
     Attributes:
         header: of the input image, copied to every output.
@@ -70,7 +70,7 @@ class Result:
         painter: LabelPainter,
         settings: OutputSettings,
     ) -> Result:
-        """What is published of a prediction, whose arrays are changed in place.
+        """Create the result of a prediction, whose arrays are changed in place.
 
         Args:
             prediction: of the image.
@@ -95,10 +95,10 @@ class Result:
 
     @cached_property
     def packed_color(self) -> Array:
-        """(H, W) uint32: the exact palette colour of every pixel, as a cloud packs it."""
+        """The (H, W) uint32 palette colour of every pixel, packed as in a point cloud."""
         return self.painter.packed(self.labels)
 
     @cached_property
     def color(self) -> Array:
-        """(H, W, 3) uint8 RGB: the exact palette colour of every pixel."""
+        """The (H, W, 3) uint8 RGB palette colour of every pixel."""
         return unpack_rgb(self.packed_color, np.empty((*self.labels.shape, 3), dtype=np.uint8))

@@ -54,7 +54,7 @@ def is_rectified(topic: str) -> bool:
 
 
 def arrive_rectified(setting: str, topic: str) -> bool:
-    """Whether images of a topic arrive rectified.
+    """Return whether the images of a topic arrive rectified.
 
     Args:
         setting: ``input_rectified``: "true", "false", or "auto" for `is_rectified`.

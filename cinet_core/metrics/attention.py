@@ -1,4 +1,4 @@
-"""How much of the ideal attention map (paper 3.2, Eq. 3) is in the learned one: ranking and cross entropy."""
+"""Compares learned attention maps with the ideal ones (paper 3.2, Eq. 3) by average precision and cross entropy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BLOCK_PAIRS = 2**21
 
 
 class AttentionMetrics(SummedMetric):
-    """Quality of attention maps of a set of images against the ideal ones.
+    """Metrics of attention maps over a set of images, against the ideal maps.
 
     A pair (i, j) of positions, i = j included, is positive where both have the same class; pairs that touch a void
     position do not exist. The **average precision** of position i ranks all valid j by their logit: the mean, over the
@@ -25,7 +25,7 @@ class AttentionMetrics(SummedMetric):
 
     Args:
         num_classes: C.
-        block_pairs: entries of a map that are computed at a time, at least one row; figures do not depend on it.
+        block_pairs: entries of a map that are computed at a time, at least one row; the metrics do not depend on it.
 
     Attributes:
         sums: (3 C + 3,) float64: for each class the sums of average precision and of chance level over its positions,
@@ -81,7 +81,7 @@ class AttentionMetrics(SummedMetric):
         self.sums += torch.cat((precision.cpu(), (counts.square() / positions).cpu(), counts.cpu(), pairs))
 
     def compute(self) -> dict[str, float]:
-        """The figures; NaN for a set without a labelled position.
+        """Return the metrics. They are NaN for a set without labelled positions.
 
         Returns:
             `average_precision`, class-balanced, in 0..1; `chance_precision`, the same for a map that knows nothing:
@@ -101,12 +101,12 @@ class AttentionMetrics(SummedMetric):
 
     @property
     def positions(self) -> int:
-        """Labelled positions of the set."""
+        """The number of labelled positions in the set."""
         return int(self.sums[2 * self.num_classes : 3 * self.num_classes].sum())
 
 
 def average_precision(scores: Tensor, positive: Tensor) -> Tensor:
-    """Average precision of each row; equal scores rank equally.
+    """Return the average precision of each row. Equal scores share a rank.
 
     Args:
         scores: (R, V) finite.

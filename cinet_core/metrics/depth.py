@@ -23,7 +23,7 @@ _SQUARE_ROOTS = ("rms", "rms_log", "silog")
 
 
 class DepthMetrics(SummedMetric):
-    """Depth metrics of a set under a protocol. Depth in metres, metric (not canonical).
+    """Depth metrics of a set under a protocol. Depth is metric, in metres, not canonical.
 
     >>> from cinet_core.metrics.protocols import FULL
     >>> metrics = DepthMetrics(FULL)
@@ -44,7 +44,7 @@ class DepthMetrics(SummedMetric):
 
     @property
     def images(self) -> int:
-        """Images with at least one pixel that counts."""
+        """The number of images with at least one valid pixel."""
         return int(self.sums[-3])
 
     def update(self, prediction: Tensor, truth: Tensor) -> None:
@@ -120,7 +120,7 @@ def depth_errors(prediction: Tensor, truth: Tensor) -> Tensor:
             error.square(),
             log_error.square(),
             error.abs() / truth,
-            # The paper's formula has d^2 below, but its figure, as all published code, divides by d.
+            # The paper's formula has d^2 below, but its result, as all published code, divides by d.
             error.square() / truth,
             log_error.abs() / math.log(10),
             (log_error - log_error.mean()).square(),

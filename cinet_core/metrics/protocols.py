@@ -1,4 +1,4 @@
-"""Evaluation protocols (paper 4.1): which pixels count, at which size, and how the figures are pooled."""
+"""Evaluation protocols (paper 4.1): which pixels are valid, at which size, and how metrics are averaged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LabelOrder = Literal["resize-argmax", "argmax-resize"]
 
 
 class DepthPixels(NamedTuple):
-    """The pixels of one image that count.
+    """The valid pixels of one image.
 
     Attributes:
         prediction, truth: (P,) float64, metres, > 0.
@@ -32,7 +32,7 @@ class DepthPixels(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class DepthProtocol:
-    """How depth is scored. `str(protocol)` is the line to print with every figure.
+    """A protocol of depth evaluation. `str(protocol)` is the line to print with every metric.
 
     A protocol for other data is a copy: `dataclasses.replace(PAPER, name="rooms", size=None)`.
 
@@ -71,7 +71,7 @@ class DepthProtocol:
         return f"{self.name}: {self.truth} depth, {size}, {crop}, {limits}{clamp}, {pooling}"
 
     def select(self, prediction: Tensor, truth: Tensor, align_median: bool = False) -> DepthPixels:
-        """The pixels of one image that count.
+        """The valid pixels of one image.
 
         Args:
             prediction: (h, w) metric depth, metres, > 0; resized bilinearly to the truth's size.
@@ -131,17 +131,17 @@ EIGEN = DepthProtocol(
     pooling="images",
 )
 FULL = DepthProtocol("full", truth="own", size=None)
-"""For other data, which no published figure is for: every pixel with a depth. The farthest is the data set's to say."""
+"""For other data, which no published result is for: every pixel with a depth. The farthest is the data set's to say."""
 PROTOCOLS = {protocol.name: protocol for protocol in (PAPER, EIGEN)}
 
 
 def predicted_labels(logits: Tensor, height: int, width: int, order: LabelOrder = "resize-argmax") -> Tensor:
-    """Class ids at the size of the labels.
+    """Return class ids at the size of the labels.
 
     Args:
         logits: (B, C, h, w).
         height, width: of the labels.
-        order: "resize-argmax" resizes the logits bilinearly and then decides, as figures are reported;
+        order: "resize-argmax" resizes the logits bilinearly and then decides, as metrics are reported;
             "argmax-resize" decides at the network's size and resizes the ids by nearest-exact, as deployment does.
 
     Returns:
@@ -154,7 +154,7 @@ def predicted_labels(logits: Tensor, height: int, width: int, order: LabelOrder 
 
 
 def resized_labels(labels: Tensor, height: int, width: int) -> Tensor:
-    """Class ids (B, h, w) at the size of the truth, by nearest-exact: (B, height, width) int64."""
+    """Resize (B, h, w) class ids to the size of the ground truth by nearest-exact: (B, height, width) int64."""
     return F.interpolate(labels[:, None].float(), size=(height, width), mode="nearest-exact").squeeze(1).long()
 
 

@@ -11,7 +11,7 @@ __all__ = ["SegmentationMetrics"]
 
 
 class SegmentationMetrics(SummedMetric):
-    """Pixel accuracy and mean IoU of a set, from one confusion matrix over all of it.
+    """Pixel accuracy and mean IoU of a set, from one confusion matrix over the whole set.
 
     >>> metrics = SegmentationMetrics(num_classes=3)
     >>> metrics.update(torch.tensor([0, 1, 1, 2]), torch.tensor([0, 1, 0, 255]))  # 255 is ignored
@@ -55,12 +55,12 @@ class SegmentationMetrics(SummedMetric):
         self.sums += pairs.reshape(self.num_classes, self.num_classes)
 
     def class_iou(self) -> Tensor:
-        """(C,) float64: intersection over union of each class; NaN for classes that do not occur in the truth."""
+        """Return the (C,) float64 IoU of each class. It is NaN for classes that do not occur in the ground truth."""
         hits, true, predicted = self.sums.diagonal(), self.sums.sum(dim=1), self.sums.sum(dim=0)
         return torch.where(true > 0, hits.double() / (true + predicted - hits), torch.nan)
 
     def compute(self) -> dict[str, float]:
-        """The metrics, each in 0..1; NaN for a set without a labelled pixel.
+        """Return the metrics, each from 0 to 1. They are NaN for a set without labelled pixels.
 
         Returns:
             `pixel_accuracy`; `mean_recall`, the mean over classes of the share of their pixels that were found; and

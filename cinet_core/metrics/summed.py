@@ -15,7 +15,7 @@ _Metric = TypeVar("_Metric", bound="SummedMetric")
 
 
 class SummedMetric:
-    """A metric that is a function of sums over the set.
+    """Base class of metrics that are functions of sums over a set.
 
     Attributes:
         sums: float64 or int64, on the CPU; those of two parts of a set add up.
@@ -33,14 +33,14 @@ class SummedMetric:
         raise NotImplementedError
 
     def reset(self) -> None:
-        """Forget everything that was seen."""
+        """Reset the accumulated sums."""
         self.sums.zero_()
 
     def all_reduced(self: _Metric, device: torch.device | str = "cpu") -> _Metric:
-        """A copy that has seen what all processes of the group saw; a plain copy without a process group.
+        """Return a copy that is summed over all processes of the group, or a plain copy without a process group.
 
         Each process calls it once, after its last image. An image that two processes saw counts twice: samplers that
-        pad the set to a multiple of the processes spoil the figures.
+        pad the set to a multiple of the processes spoil the metrics.
 
         Args:
             device: where the group's backend can reduce: "cpu" for gloo, this process's GPU for nccl.

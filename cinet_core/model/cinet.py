@@ -101,7 +101,7 @@ class CINet(nn.Module):
             image: (B, 3, H, W) float RGB, normalised; H and W at least 16, odd sizes included.
             teacher_labels: (B, H, W) integer class ids, 255 (or anything outside 0..C-1) = void: the ideal attention
                 map of these labels replaces the predicted one (stage 1 of the recipe). Ignored without the SUM.
-            keep_attention: also return the N x N attention map, for pictures; it costs 4 N^2 bytes an image.
+            keep_attention: also return the N x N attention map, for drawing it; it costs 4 N^2 bytes an image.
             taught: (B,) bool, the images whose map `teacher_labels` replace; None: all.
 
         Raises:

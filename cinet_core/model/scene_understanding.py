@@ -179,7 +179,7 @@ def ideal_attention_labels(labels: Tensor, height: int, width: int) -> Tensor:
 
 
 def ideal_attention(labels: Tensor, num_classes: int = 255) -> Tensor:
-    """Eq. 3 written out: A = M M^T, for pictures and tests; training uses sums per class instead.
+    """Eq. 3 written out: A = M M^T, for figures and tests; training uses sums per class instead.
 
     Args:
         labels: (B, h, w) class ids; those outside 0..num_classes-1 are void.

@@ -1,4 +1,4 @@
-"""Visual odometry on colour and depth, fed with a sensor's depth or with the network's."""
+"""Visual RGB-D odometry on the depth of a sensor or of the network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ORB_SLAM3 = "orb_slam3"
 
 
 def open_odometry(method: str, max_depth: float) -> RgbdOdometry | OrbSlam3:
-    """The odometry of a method: one of `METHODS`, by Open3D, or `ORB_SLAM3`.
+    """Open the odometry of a method: one of `METHODS`, by Open3D, or `ORB_SLAM3`.
 
     Raises:
         ValueError: there is no such method, max_depth is not above 0, or ORB-SLAM3 is not installed.

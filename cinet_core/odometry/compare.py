@@ -1,4 +1,4 @@
-"""Tracks a recorded camera on sensor and on predicted depth, and compares both with the recorded poses."""
+"""Tracks a recorded camera on sensor depth and on predicted depth, and compares both with the recorded poses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def compare_odometry(
     device: str = AUTO,
     progress: Progress = SILENT,
 ) -> OdometryComparison:
-    """Track the camera through a recorded RGB-D sequence, and compare with its recorded poses.
+    """Track the camera of a recorded RGB-D sequence, and compare the result with the recorded poses.
 
     Args:
         source: folder of a sequence with poses, as 7-Scenes and 3DMatch have it.
@@ -56,7 +56,7 @@ def compare_odometry(
         every: take every N-th frame.
         limit: stop after so many frames; None = all.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
-        progress: is told of the frames, and of what looks wrong with the sequence.
+        progress: receives the progress over the frames, and warnings about the sequence.
 
     Raises:
         CheckpointError: the weights cannot be read.

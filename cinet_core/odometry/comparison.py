@@ -36,7 +36,7 @@ DRIFT_LENGTH = 1.0
 
 @dataclass(frozen=True, eq=False)
 class TrackedDepth:
-    """How far tracking on one depth is from the truth.
+    """The errors of tracking on one kind of depth.
 
     Attributes:
         poses: (N, 4, 4) float64, estimated: the optical frame's coordinates to those of the first frame.
@@ -58,7 +58,7 @@ class TrackedDepth:
 
     @classmethod
     def of(cls, estimate: npt.NDArray[np.float64], truth: npt.NDArray[np.float64], lost: int) -> TrackedDepth:
-        """Compare poses with the true ones, (N, 4, 4) each."""
+        """Compare estimated with true poses, both (N, 4, 4)."""
         length = path_length(estimate)
         return cls(
             poses=estimate,
@@ -72,7 +72,7 @@ class TrackedDepth:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the poses, as JSON types; None stands for what too short a sequence does not tell."""
+        """Return all but the poses as JSON types. What a sequence is too short for is None."""
         return {
             "lost": self.lost,
             "ate_se3": _plain(self.ate_se3),
@@ -85,7 +85,7 @@ class TrackedDepth:
 
 @dataclass(frozen=True, eq=False)
 class OdometryComparison:
-    """What was tracked, and how well.
+    """The result of tracking a sequence on each kind of depth.
 
     Attributes:
         source, options: of the frames, as they were given.
@@ -114,11 +114,11 @@ class OdometryComparison:
 
     @property
     def path_length(self) -> float:
-        """Of the true path, metres."""
+        """The length of the true path, in metres."""
         return path_length(self.truth)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything measured, without the poses, as JSON types."""
+        """Return all measurements, without the poses, as JSON types."""
         return {
             "source": self.source,
             "options": dict(self.options),

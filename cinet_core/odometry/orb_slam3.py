@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.odometry.steady_camera import SteadyCamera
+from cinet_core.odometry.consistent_camera import ConsistentCamera
 
 FEATURES = 1000
 BASELINE = 0.08
@@ -47,7 +47,7 @@ class OrbSlam3:
             raise ValueError(f"ORB-SLAM3 is not installed ({error}): pip install pyorbslam3") from error
         self._max_depth, self._rate = max_depth, rate
         self._system: Any | None = None
-        self._camera = SteadyCamera()
+        self._camera = ConsistentCamera()
         self.poses: list[npt.NDArray[np.float64]] = []
         self.lost = 0
 
@@ -73,7 +73,7 @@ class OrbSlam3:
         return self.poses[-1]
 
     def close(self) -> None:
-        """End its threads."""
+        """Stop the threads of the tracker."""
         if self._system is not None:
             self._system.shutdown()
             self._system = None
@@ -87,7 +87,7 @@ class OrbSlam3:
 
 
 def settings_text(intrinsics: Intrinsics, rate: float) -> str:
-    """ORB-SLAM3's settings of a camera without distortion and with depth in metres; RGB images."""
+    """Return the settings file of ORB-SLAM3 for an undistorted camera, RGB images, and depth in metres."""
     k = intrinsics
     values = {
         "File.version": '"1.0"',

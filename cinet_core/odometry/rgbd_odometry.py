@@ -1,4 +1,4 @@
-"""RGB-D odometry by Open3D: the camera's pose from frame to frame, from colour and depth alone."""
+"""RGB-D odometry by Open3D: tracks the camera from frame to frame by colour and depth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.odometry.steady_camera import SteadyCamera
+from cinet_core.odometry.consistent_camera import ConsistentCamera
 from cinet_core.open3d_loading import load_open3d
 
 MIN_FITNESS = 0.3
@@ -25,7 +25,7 @@ to the other frame; depth alone."""
 
 
 class RgbdOdometry:
-    """Frame-to-frame tracking: each frame is laid over the one before.
+    """Frame-to-frame tracking: each frame is registered to the previous one.
 
     No map, no loop closure and no filter: errors add up, which is what this is for. A frame that cannot be laid over
     the one before is counted, and the camera is taken to have stood still meanwhile.
@@ -53,14 +53,14 @@ class RgbdOdometry:
         self._max_depth = max_depth
         self._method = getattr(self._odometry.Method, METHODS[method])
         self._last: Any | None = None
-        self._camera = SteadyCamera()
+        self._camera = ConsistentCamera()
         self.poses: list[npt.NDArray[np.float64]] = []
         self.lost = 0
 
     def track(
         self, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.floating], intrinsics: Intrinsics
     ) -> npt.NDArray[np.float64]:
-        """Add the next frame.
+        """Track the next frame.
 
         Args:
             image: (H, W, 3) uint8 RGB.
@@ -88,7 +88,7 @@ class RgbdOdometry:
         return pose
 
     def close(self) -> None:
-        """Forget the last frame; what was tracked stays."""
+        """Release the last frame."""
         self._last = None
 
     def _frame(self, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.floating]) -> Any:

@@ -1,4 +1,4 @@
-"""One picture that shows a prediction: input, depth, labels, overlay, and the cloud from two sides."""
+"""One image that shows a prediction: input, depth, labels, overlay, and the cloud from two sides."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.label_sets import LabelSet
 from cinet_core.tasks import TASKS, RenderSettings, Tile
 from cinet_core.tasks.segmentation import LEGEND_WIDTH
-from cinet_core.visualize.cloud import View, render_cloud
+from cinet_core.visualize.cloud import CloudView, render_cloud
 from cinet_core.visualize.depth import depth_range
 from cinet_core.visualize.labels import colorize_labels
 from cinet_core.visualize.scale import SCALE_WIDTH
-from cinet_core.visualize.text import BACKGROUND, FAINT, INK, Color, Pen, Picture, blank, shortened, wrapped
+from cinet_core.visualize.text import BACKGROUND, FAINT, INK, Color, Pen, RgbImage, blank, shortened, wrapped
 
 TILE = 480
-"""Pixels: the longer side of each picture in the panel."""
+"""Pixels: the longer side of each image in the panel."""
 
 MIN_TILE = 48
 MIN_CELL_HEIGHT = 240
@@ -46,15 +46,15 @@ class PredictionLike(Protocol):
 
 
 def panel(
-    image: Picture,
+    image: RgbImage,
     prediction: PredictionLike,
     label_set: LabelSet,
     caption: str | None = None,
     near: float | None = None,
     far: float | None = None,
     warning: bool = False,
-) -> Picture:
-    """The pictures of one prediction with their titles: six of depth and labels, and those of further tasks.
+) -> RgbImage:
+    """The images of one prediction with their titles: six of depth and labels, and those of further tasks.
 
     Args:
         image: (H, W, 3) uint8 RGB that the network saw.
@@ -86,7 +86,7 @@ def panel(
         if all(output.name in outputs for output in task.outputs):
             tiles += task.render(outputs, settings)
     colors = cv2.resize(image, outputs["depth"].shape[::-1], interpolation=cv2.INTER_AREA)
-    clouds: tuple[tuple[str, Picture, View], ...] = (
+    clouds: tuple[tuple[str, RgbImage, CloudView], ...] = (
         ("cloud from above, in label colours", colorize_labels(outputs["labels"], label_set), "above"),
         ("cloud from the side, in camera colours", colors, "side"),
     )
@@ -108,46 +108,48 @@ def _fit(width: int, height: int) -> tuple[int, int]:
     return max(MIN_TILE, round(width * factor)), max(MIN_TILE, round(height * factor))
 
 
-def _cell(title: str, pictures: Sequence[Picture], width: int, height: int) -> Picture:
-    """A title over pictures side by side, on a ground of (TITLE + height, width)."""
+def _cell(title: str, images: Sequence[RgbImage], width: int, height: int) -> RgbImage:
+    """A title over images side by side, on a ground of (TITLE + height, width)."""
     cell = blank(TITLE + height, width)
     left = 0
-    for picture in pictures:
-        h, w = picture.shape[:2]
-        cell[TITLE : TITLE + h, left : left + w] = picture
+    for image in images:
+        h, w = image.shape[:2]
+        cell[TITLE : TITLE + h, left : left + w] = image
         left += w + GAP
     with Pen(cell) as pen:
         pen.text((0, TITLE / 2 - 2), shortened(title, 15, width), 15, INK, "lm")
     return cell
 
 
-def _cloud(prediction: PredictionLike, colors: npt.NDArray[np.uint8], view: View, width: int, height: int) -> Picture:
+def _cloud(
+    prediction: PredictionLike, colors: npt.NDArray[np.uint8], view: CloudView, width: int, height: int
+) -> RgbImage:
     if prediction.intrinsics is None:
-        picture = blank(height, width)
-        with Pen(picture) as pen:
+        image = blank(height, width)
+        with Pen(image) as pen:
             lines = wrapped("no cloud: the camera's intrinsics are unknown", 15, width - GAP)
             for number, line in enumerate(lines):
                 pen.text((width / 2, height / 2 + 20 * number), line, 15, FAINT, "mm")
-        return picture
+        return image
     return render_cloud(unproject(prediction.outputs["depth"], prediction.intrinsics), colors, view, width, height)
 
 
-def _joined(pictures: list[Picture], axis: Literal[0, 1]) -> Picture:
-    """Pictures of equal height (axis 1) or width (axis 0) with a gap between them."""
-    parts = [pictures[0]]
-    for picture in pictures[1:]:
-        gap = (GAP, picture.shape[1]) if axis == 0 else (picture.shape[0], GAP)
-        parts += [blank(*gap), picture]
+def _joined(images: list[RgbImage], axis: Literal[0, 1]) -> RgbImage:
+    """Images of equal height (axis 1) or width (axis 0) with a gap between them."""
+    parts = [images[0]]
+    for image in images[1:]:
+        gap = (GAP, image.shape[1]) if axis == 0 else (image.shape[0], GAP)
+        parts += [blank(*gap), image]
     return np.concatenate(parts, axis=axis)
 
 
-def caption_bar(text: str, width: int, warning: bool = False) -> Picture:
+def caption_bar(text: str, width: int, warning: bool = False) -> RgbImage:
     """A caption of as many lines as it takes, ``width`` pixels wide; as a warning it stands on red."""
     lines = wrapped(text, CAPTION_SIZE, width - 2 * GAP)
     line_height = round(CAPTION_SIZE * 1.5)
-    picture = blank(line_height * len(lines) + GAP, width, WARNING if warning else BACKGROUND)
-    with Pen(picture) as pen:
+    image = blank(line_height * len(lines) + GAP, width, WARNING if warning else BACKGROUND)
+    with Pen(image) as pen:
         for number, line in enumerate(lines):
             middle = GAP / 2 + line_height * (number + 0.5)
             pen.text((GAP, middle), line, CAPTION_SIZE, (255, 255, 255) if warning else INK, "lm")
-    return picture
+    return image

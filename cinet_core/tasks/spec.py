@@ -1,4 +1,4 @@
-"""What a task is to everybody who does not train it: its outputs, metrics, topics, files and pictures. No PyTorch.
+"""What a task is to everybody who does not train it: its outputs, metrics, topics, files and images. No PyTorch.
 
 A task is two objects: a `TaskSpec`, here and in one file a task beside this one, and a `TaskLearning`
 (`cinet_core.tasks.learning`), which trains and deploys it.
@@ -147,7 +147,7 @@ class Tile:
 
     Attributes:
         title: a line of text above it.
-        pictures: (h, w, 3) uint8 RGB each, drawn side by side: an image, then its scale or legend.
+        images: (h, w, 3) uint8 RGB each, drawn side by side: an image, then its scale or legend.
     """
 
     title: str

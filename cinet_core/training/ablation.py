@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.evaluation.ablation_report import further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
@@ -29,7 +29,7 @@ COMMON_FOLDER = "common-start"
 
 
 @dataclass(frozen=True)
-class Variant:
+class AblationVariant:
     """A row of the table.
 
     Attributes:
@@ -75,21 +75,21 @@ class Variant:
         )
 
 
-BASELINE = Variant("Baseline", False, "none")
+BASELINE = AblationVariant("Baseline", False, "none")
 VARIANTS = (
     BASELINE,
-    Variant("+FSM", False, "fsm"),
-    Variant("+LSU", False, "lsu"),
-    Variant("+SUM", True, "none"),
-    Variant("+SUM+FSM", True, "fsm"),
-    Variant("Full", True, "fsm", consistency=True),
-    Variant("Full without attention loss", True, "fsm", consistency=True, supervise_attention=False),
-    Variant("Full, no stage 1", True, "fsm", consistency=True, teacher="none"),
-    Variant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
-    Variant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
-    Variant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
+    AblationVariant("+FSM", False, "fsm"),
+    AblationVariant("+LSU", False, "lsu"),
+    AblationVariant("+SUM", True, "none"),
+    AblationVariant("+SUM+FSM", True, "fsm"),
+    AblationVariant("Full", True, "fsm", consistency=True),
+    AblationVariant("Full without attention loss", True, "fsm", consistency=True, supervise_attention=False),
+    AblationVariant("Full, no stage 1", True, "fsm", consistency=True, teacher="none"),
+    AblationVariant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
+    AblationVariant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
+    AblationVariant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
     *(
-        Variant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
+        AblationVariant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
         for task in TASKS
         if task.name not in DEFAULT_TASKS
     ),
@@ -99,7 +99,7 @@ and balanced otherwise ("no stage 1" spends its steps as stage 2 does), and with
 help depth and labels?"""
 
 
-def variants_named(names: Sequence[str] | None) -> tuple[Variant, ...]:
+def variants_named(names: Sequence[str] | None) -> tuple[AblationVariant, ...]:
     """The rows with these names or slugs; all of them for None.
 
     Raises:
@@ -116,7 +116,7 @@ def variants_named(names: Sequence[str] | None) -> tuple[Variant, ...]:
 
 def run_ablation(
     recipe: Recipe,
-    variants: Sequence[Variant],
+    variants: Sequence[AblationVariant],
     seeds: Sequence[int],
     output: Path,
     jobs: int = 1,
@@ -141,7 +141,7 @@ def run_ablation(
         finished: called with the name of each run.
 
     Returns:
-        Figures of the last weights on the test split, by row and seed: see `Evaluation.figures`.
+        Metrics of the last weights on the test split, by row and seed: see `Evaluation.metrics`.
 
     Raises:
         SourceError, CheckpointError, ImageNetWeightsError, ValueError: a run could not start.
@@ -158,7 +158,7 @@ def run_ablation(
         _in_fresh_process(start, limit)
         model = replace(recipe.model, checkpoint=str(Path(start.run.output) / FINAL_FILE))
         recipe = replace(recipe, model=model)
-    figures: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
+    metrics: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
     # Seed by seed, so that an interrupted ablation has whole sets of rows.
     planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
     with ThreadPoolExecutor(jobs) as pool:
@@ -166,13 +166,13 @@ def run_ablation(
         try:
             for future in as_completed(waiting):
                 variant, seed, own = waiting[future]
-                figures[variant.name][seed] = future.result()
+                metrics[variant.name][seed] = future.result()
                 if finished is not None:
                     finished(own.name)
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return figures
+    return metrics
 
 
 def _common_start(recipe: Recipe, length: StageSettings, output: Path) -> Recipe:
@@ -200,7 +200,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     from cinet_core.training.run import check_run, fit
 
     folder = Path(recipe.run.output)
-    # With the place of the data, unlike a resumed run: the same command with other data asks for other figures.
+    # With the place of the data, unlike a resumed run: the same command with other data asks for other metrics.
     identity = {
         "learning": recipe.learning(),
         "data": [recipe.data.root, *(other.root for other in recipe.data.mix)],
@@ -220,20 +220,20 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     device = resolve_device("cpu" if recipe.run.accelerator == "cpu" else "auto")
     camera = checkpoint.metadata.camera
     evaluation = evaluate_model(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)
-    found = evaluation.figures()
-    entry = {**identity, "figures": found, "evaluation": evaluation.to_dict()}
-    with replacing(folder / EVALUATION_FILE) as file:
+    found = evaluation.metrics()
+    entry = {**identity, "metrics": found, "evaluation": evaluation.to_dict()}
+    with atomic_write(folder / EVALUATION_FILE) as file:
         file.write(json.dumps(entry, indent=1).encode())
     return found
 
 
 def _stored(path: Path, identity: dict[str, Any]) -> dict[str, float] | None:
-    """Figures of a run that was finished before, if it was this one."""
+    """Metrics of a run that was finished before, if it was this one."""
     try:
         entry: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return entry["figures"] if identity.items() <= entry.items() else None
+    return entry.get("metrics") if identity.items() <= entry.items() else None
 
 
 def _digest(checkpoint: str | None) -> str | None:

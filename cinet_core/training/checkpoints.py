@@ -13,7 +13,7 @@ import torch
 from lightning.fabric.plugins import CheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.training.module import CINetModule
 from cinet_core.training.score import score
 
@@ -37,7 +37,7 @@ class AtomicCheckpointIO(CheckpointIO):
         """Write beside the old file, then take its place. Raises OSError where the disk is full."""
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
-            with replacing(path) as file:
+            with atomic_write(path) as file:
                 torch.save(checkpoint, file)
         except RuntimeError as error:  # of torch's writer, which tells positions only
             raise OSError(f"{path} cannot be written ({error}): is the disk full? The old one is kept") from error
@@ -53,8 +53,8 @@ class AtomicCheckpointIO(CheckpointIO):
         try:
             return torch.load(path, map_location=map_location, weights_only=True)
         except pickle.UnpicklingError as error:  # whose text proposes to load it anyway
-            told = "it is damaged, or holds more than tensors and plain values"
-            raise ResumeError(f"{path} cannot be read, {told}: remove it to start anew") from error
+            reason = "it is damaged, or holds more than tensors and plain values"
+            raise ResumeError(f"{path} cannot be read, {reason}: remove it to start anew") from error
         except Exception as error:  # torch.load raises whatever zipfile, pickle and struct do
             raise ResumeError(f"{path} cannot be read ({error}): remove it to start anew") from error
 
@@ -153,7 +153,7 @@ class WeightsExport(Checkpoint):
     Args:
         folder: of the run.
         kind: of score; see `RunSettings.score`.
-        export: writes the module's averaged weights, with these figures, to a path.
+        export: writes the module's averaged weights, with these metrics, to a path.
     """
 
     def __init__(self, folder: Path, kind: str, export: Callable[[Path, CINetModule, dict[str, Any]], None]) -> None:
@@ -171,7 +171,7 @@ class WeightsExport(Checkpoint):
         self.best = state_dict["best"] if state_dict["kind"] == self._kind else None
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Keep the weights if they are the best so far; figures made with the labels' help are never results."""
+        """Keep the weights if they are the best so far; metrics made with the labels' help are never results."""
         assert isinstance(pl_module, CINetModule)
         if pl_module.is_oracle or trainer.sanity_checking:
             return

@@ -141,7 +141,7 @@ def _notes(camera: TrainingCamera, checkpoint: Checkpoint, fitting: Iterable[str
     if checkpoint.metadata.random_weights:
         notes.append("the checkpoint's weights are random: nothing is gained from it")
     theirs = checkpoint.metadata.camera
-    # The same picture of the same scene, at either training width: canonical depth goes with f_c over that width.
+    # The same image of the same scene, at either training width: canonical depth goes with f_c over that width.
     scale = (camera.canonical_focal / camera.width) / (theirs.canonical_focal / theirs.width)
     if "depth_head.conv.weight" in fitting and abs(scale - 1) > _SAME_SCALE:
         fitting_focal = theirs.canonical_focal / theirs.width * camera.width

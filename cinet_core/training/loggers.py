@@ -14,7 +14,7 @@ from typing import Any
 from lightning.pytorch.loggers import Logger, TensorBoardLogger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.training.settings import Recipe
 
 __all__ = ["CSV_FILE", "WANDB_ID_FILE", "WANDB_PROJECT", "CsvLogger", "check_loggers", "make_loggers"]
@@ -101,7 +101,7 @@ class CsvLogger(Logger):
         kept = io.StringIO()
         csv.writer(kept).writerows([_COLUMNS, *self._kept()])
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self._path) as file:
+        with atomic_write(self._path) as file:
             file.write(kept.getvalue().encode())
         self._opened = True
 
@@ -122,6 +122,6 @@ def _wandb_id(path: Path, first_step: int) -> str:
     identity = uuid.uuid4().hex[:12]
     if rank_zero_only.rank == 0:  # type: ignore[attr-defined]
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
+        with atomic_write(path) as file:
             file.write(identity.encode())
     return identity

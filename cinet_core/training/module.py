@@ -25,7 +25,7 @@ from cinet_core.training.batch_norm import freeze_statistics, normalised_togethe
 from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
-from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, untouched
+from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, unused_parameters
 from cinet_core.training.recomputation import recompute_activations
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
@@ -47,7 +47,7 @@ class CINetModule(lightning.LightningModule):
 
     Attributes:
         average: exponential average of the network's weights: what is validated and exported.
-        validated: the last validation: "stage", "oracle" (the labels helped), "epoch", "step" and its figures by name;
+        validated: the last validation: "stage", "oracle" (the labels helped), "epoch", "step" and its metrics by name;
             empty before the first.
     """
 
@@ -84,7 +84,7 @@ class CINetModule(lightning.LightningModule):
 
     @property
     def is_oracle(self) -> bool:
-        """The figures of this stage are made with the help of the labels: never a result."""
+        """The metrics of this stage are made with the help of the labels: never a result."""
         stage = self.stage.losses
         return stage.ideal_attention and not stage.annealed
 
@@ -115,7 +115,7 @@ class CINetModule(lightning.LightningModule):
             settings.momentum,
             settings.algorithm,
         )
-        self._frozen = untouched(self.model, self.loss, stage.losses)
+        self._frozen = unused_parameters(self.model, self.loss, stage.losses)
         batches: int = self.trainer.datamodule.steps_per_epoch(self.trainer.world_size)  # type: ignore[attr-defined]
         steps = stage.settings.epochs * (batches // settings.accumulate)
         schedule = make_schedule(optimizer, stage.settings.schedule, steps, settings.poly_power, settings.warmup_steps)
@@ -256,22 +256,22 @@ class CINetModule(lightning.LightningModule):
         return output
 
     def on_validation_epoch_end(self) -> None:
-        """Log the figures of the whole validation split, as "oracle" where the labels helped."""
-        figures = self._task_metrics.all_reduced(self.device).compute()
+        """Log the metrics of the whole validation split, as "oracle" where the labels helped."""
+        metrics = self._task_metrics.all_reduced(self.device).compute()
         # Every process reduces, whether it has seen labels or not: the others would wait for it.
         attention = self._attention_metrics.all_reduced(self.device)
         if attention.positions:
-            figures |= {f"attention_{name}": value for name, value in attention.compute().items()}
+            metrics |= {f"attention_{name}": value for name, value in attention.compute().items()}
         self.validated = {
             "stage": self.stage.losses.number,
             "oracle": self.is_oracle,
             "epoch": self.current_epoch + 1,
             "step": self.global_step,
-            **figures,
+            **metrics,
         }
         kind = "oracle" if self.is_oracle else "validation"
         # Equal on all processes already.
-        self.log_dict({f"{kind}/{name}": value for name, value in figures.items()}, sync_dist=False)
+        self.log_dict({f"{kind}/{name}": value for name, value in metrics.items()}, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning does not know of: the stage, its last validation, and torch's random state."""

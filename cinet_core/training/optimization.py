@@ -28,7 +28,7 @@ POLY_POWER = 0.9
 AVERAGE_DECAY = 0.999
 
 
-def untouched(model: CINet, loss: MultiTaskLoss, stage: Stage) -> list[nn.Parameter]:
+def unused_parameters(model: CINet, loss: MultiTaskLoss, stage: Stage) -> list[nn.Parameter]:
     """The parameters that a stage freezes: no term of its loss depends on them.
 
     With the ideal attention map these are the queries and keys of the scene understanding module, without the
@@ -57,7 +57,7 @@ def parameter_groups(
     "sigma" (the two log-sigmas of the consistency loss, and what balances the tasks) without weight decay, which would
     pull sigma to 1. Biases and
     norms decay as everything else does: the paper names one decay, and plain SGD and every code base of its time
-    applied it to all parameters. Parameters without requires_grad and those of `untouched` are in no group.
+    applied it to all parameters. Parameters without requires_grad and those of `unused_parameters` are in no group.
 
     Raises:
         ValueError: a number is out of range.
@@ -68,7 +68,7 @@ def parameter_groups(
             raise ValueError(f"{name} is {value!r}: it must be above 0")
     if not weight_decay >= 0:
         raise ValueError(f"weight_decay is {weight_decay!r}: it must not be negative")
-    frozen = {id(parameter) for parameter in untouched(model, loss, stage)}
+    frozen = {id(parameter) for parameter in unused_parameters(model, loss, stage)}
     encoder = {id(parameter) for parameter in model.encoder.parameters()}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in encoder]
     groups: list[dict[str, Any]] = [

@@ -14,7 +14,7 @@ from cinet_core.data.sample import Batch
 from cinet_core.process_memory import forget_peak, peak_memory
 from cinet_core.training.batch_norm import freeze_statistics, normalised_together
 from cinet_core.training.optimization import make_optimizer
-from cinet_core.training.preparation import Preparation
+from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.run import processes
 from cinet_core.training.settings import PlannedStage
 
@@ -82,7 +82,7 @@ class TrainingPlan:
     device: str | None
 
 
-def plan_of(preparation: Preparation, measure: bool = False) -> TrainingPlan:
+def plan_of(preparation: TrainingSetup, measure: bool = False) -> TrainingPlan:
     """The plan of a prepared run.
 
     Args:
@@ -103,7 +103,7 @@ def plan_of(preparation: Preparation, measure: bool = False) -> TrainingPlan:
     )
 
 
-def _facts(preparation: Preparation) -> dict[str, str]:
+def _facts(preparation: TrainingSetup) -> dict[str, str]:
     recipe, data, module = preparation.recipe, preparation.data, preparation.module
     seen = preparation.statistics
     config = module.model.config
@@ -127,7 +127,7 @@ def _facts(preparation: Preparation) -> dict[str, str]:
     }
 
 
-def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> StageOutline:
+def _outline(preparation: TrainingSetup, stage: PlannedStage, measure: bool) -> StageOutline:
     optimizer = preparation.recipe.optimizer
     steps = preparation.data.steps_per_epoch(processes(preparation.recipe.run)) // optimizer.accumulate
     attentive = bool(preparation.module.model.config.scene_understanding)
@@ -149,7 +149,7 @@ def _outline(preparation: Preparation, stage: PlannedStage, measure: bool) -> St
     )
 
 
-def step_cost(preparation: Preparation, stage: PlannedStage) -> StepCost:
+def step_cost(preparation: TrainingSetup, stage: PlannedStage) -> StepCost:
     """Run a few real training steps of a stage on the device that would train, on real data.
 
     The network's weights are changed by it: for dry runs only.
@@ -183,7 +183,7 @@ def _metres(depth: float | None) -> str:
     return "unknown" if depth is None else f"{depth:.2f} m"
 
 
-def training_device(preparation: Preparation) -> torch.device:
+def training_device(preparation: TrainingSetup) -> torch.device:
     """Where a run would train."""
     on_gpu = preparation.recipe.run.accelerator != "cpu" and torch.cuda.is_available()
     return torch.device("cuda" if on_gpu else "cpu")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint, save_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
@@ -29,7 +29,7 @@ _DEPTH_BIAS = "depth_head.conv.bias"
 
 
 @dataclass(frozen=True, eq=False)
-class Preparation:
+class TrainingSetup:
     """A run that can begin.
 
     Attributes:
@@ -63,25 +63,25 @@ class Preparation:
         data = self.recipe.data
         return TrainingCamera(data.width, data.height, data.focal, self.statistics.focal_range)
 
-    def metadata(self, figures: dict[str, Any]) -> ModelMetadata:
-        """What travels with the weights."""
+    def metadata(self, metrics: dict[str, Any]) -> ModelMetadata:
+        """Metadata that is stored with the weights."""
         return ModelMetadata(
             config=self.module.model.config,
             label_set=self.data.label_set,
             camera=self.camera,
             recipe=self.recipe.to_dict(),
-            figures={"training": figures},
+            metrics={"training": metrics},
             licence=self.recipe.licence,
             attribution=self.recipe.attribution,
         )
 
-    def export(self, path: Path, module: CINetModule, figures: dict[str, Any]) -> None:
+    def export(self, path: Path, module: CINetModule, metrics: dict[str, Any]) -> None:
         """Write the averaged weights as a deployable checkpoint."""
         model = copy.deepcopy(cast(CINet, module.average.module)).float()
-        save_checkpoint(path, model, self.metadata(figures))
+        save_checkpoint(path, model, self.metadata(metrics))
 
 
-def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> Preparation:
+def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingSetup:
     """Open the data, measure them, build the network.
 
     Args:
@@ -121,7 +121,7 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         compiled=recipe.run.compile,
         recompute=recipe.run.recompute,
     )
-    preparation = Preparation(recipe, data, statistics, module, initialisation)
+    preparation = TrainingSetup(recipe, data, statistics, module, initialisation)
     preparation.metadata({})  # what could not be exported is refused before the first step, not after the last
     return preparation
 
@@ -168,6 +168,6 @@ def _statistics(recipe: Recipe, data: TrainingData, progress: Callable[[int, int
         pass  # none yet, or of other data: measured now
     statistics = data.statistics(progress=progress)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write(json.dumps({"key": key, "statistics": dataclasses.asdict(statistics)}, indent=1).encode())
     return statistics

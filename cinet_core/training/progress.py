@@ -13,7 +13,7 @@ SHOWN = ("abs_rel", "delta1", "rms", "pixel_accuracy", "mean_iou", "attention_av
 
 
 class ProgressLines(Callback):
-    """Prints epoch, stage, loss, the figures of a validation, and the time that is left."""
+    """Prints epoch, stage, loss, the metrics of a validation, and the time that is left."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -25,7 +25,7 @@ class ProgressLines(Callback):
         self._started, self._first_step = time.monotonic(), trainer.global_step
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """There are new figures."""
+        """There are new metrics."""
         self._validated = True
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -35,14 +35,14 @@ class ProgressLines(Callback):
         if not trainer.is_global_zero:
             return
         found = pl_module.validated if validated else {}
-        figures = "  ".join(f"{name} {found[name]:.4f}" for name in SHOWN if name in found)
+        metrics = "  ".join(f"{name} {found[name]:.4f}" for name in SHOWN if name in found)
         loss = trainer.callback_metrics.get("train/total")
         epoch, epochs = trainer.current_epoch + 1, trainer.max_epochs or 0
         stage = pl_module.stage.losses.number
         oracle = " (oracle: with the labels' help, no result)" if pl_module.is_oracle and found else ""
         pl_module.print(
             f"epoch {epoch}/{epochs}  stage {stage}  step {trainer.global_step}  "
-            f"loss {float('nan') if loss is None else float(loss):.4f}  {figures}{oracle}  {self._left(trainer)}"
+            f"loss {float('nan') if loss is None else float(loss):.4f}  {metrics}{oracle}  {self._left(trainer)}"
         )
 
     def _left(self, trainer: lightning.Trainer) -> str:

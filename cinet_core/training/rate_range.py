@@ -12,7 +12,7 @@ from cinet_core.data.sample import Batch
 from cinet_core.training.batch_norm import freeze_statistics, normalised_together
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.plan import autocast_type, training_device
-from cinet_core.training.preparation import Preparation
+from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.run import processes
 
 __all__ = ["RateRange", "measure_rates"]
@@ -43,7 +43,9 @@ class RateRange:
         return self.rates[min(range(len(self.losses)), key=self.losses.__getitem__)] / SAFETY
 
 
-def measure_rates(preparation: Preparation, lowest: float = 1e-5, highest: float = 1.0, steps: int = 200) -> RateRange:
+def measure_rates(
+    preparation: TrainingSetup, lowest: float = 1e-5, highest: float = 1.0, steps: int = 200
+) -> RateRange:
     """Train by the first stage of a prepared run while the learning rate grows from lowest to highest.
 
     The network's weights are changed by it. It ends early where the loss diverges.
@@ -88,7 +90,7 @@ def measure_rates(preparation: Preparation, lowest: float = 1e-5, highest: float
     return RateRange(tuple(rates), tuple(losses))
 
 
-def _batches(preparation: Preparation, device: torch.device) -> Iterator[Batch]:
+def _batches(preparation: TrainingSetup, device: torch.device) -> Iterator[Batch]:
     """Training batches without an end."""
     epoch = 0
     while True:

@@ -15,7 +15,7 @@ import yaml
 from lightning.pytorch.callbacks import Callback, LearningRateMonitor, RichProgressBar
 from lightning.pytorch.strategies import DDPStrategy
 
-from cinet_core.atomic_file import remove_unfinished, replacing
+from cinet_core.atomic_file import atomic_write, remove_unfinished
 from cinet_core.training.checkpoints import (
     BEST_FILE,
     FINAL_FILE,
@@ -27,10 +27,10 @@ from cinet_core.training.checkpoints import (
     check_position,
 )
 from cinet_core.training.loggers import check_loggers, make_loggers
-from cinet_core.training.pictures import ValidationPictures
-from cinet_core.training.preparation import Preparation
+from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.progress import ProgressLines
 from cinet_core.training.settings import Recipe, RunSettings
+from cinet_core.training.validation_images import ValidationImages
 
 RECIPE_FILE = "recipe.yaml"
 
@@ -43,12 +43,12 @@ class TrainingResult:
         best: checkpoint that scored best on the validation split; None where no stage could be validated without the
             help of the labels.
         last: the last weights.
-        figures: of the last validation, see `CINetModule.validated`.
+        metrics: of the last validation, see `CINetModule.validated`.
     """
 
     best: Path | None
     last: Path
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def _check_devices(run: RunSettings) -> None:
         raise ValueError(f"run.devices is {run.devices}: this machine has {there} GPUs")
 
 
-def fit(preparation: Preparation, resume_from: ResumeFrom | None = None) -> TrainingResult:
+def fit(preparation: TrainingSetup, resume_from: ResumeFrom | None = None) -> TrainingResult:
     """Train through all stages.
 
     Args:
@@ -124,7 +124,7 @@ def fit(preparation: Preparation, resume_from: ResumeFrom | None = None) -> Trai
     if trainer.is_global_zero:
         for name in (RESUME_FILE, BEST_FILE, FINAL_FILE):
             remove_unfinished(folder / name)
-        with replacing(folder / RECIPE_FILE) as file:
+        with atomic_write(folder / RECIPE_FILE) as file:
             file.write(yaml.safe_dump(recipe.to_dict(), sort_keys=False).encode())
     try:
         trainer.fit(
@@ -141,14 +141,14 @@ def fit(preparation: Preparation, resume_from: ResumeFrom | None = None) -> Trai
     return TrainingResult(best if best.exists() else None, folder / FINAL_FILE, dict(module.validated))
 
 
-def _trainer(preparation: Preparation, first_step: int) -> lightning.Trainer:
+def _trainer(preparation: TrainingSetup, first_step: int) -> lightning.Trainer:
     recipe = preparation.recipe
     run, optimizer = recipe.run, recipe.optimizer
     folder = Path(run.output)
     loggers = make_loggers(recipe, first_step)
     callbacks: list[Callback] = [
         *([LearningRateMonitor("step")] if loggers else []),
-        ValidationPictures(preparation.data.label_set, recipe.data.focal, run.pictures),
+        ValidationImages(preparation.data.label_set, recipe.data.focal, run.pictures),
         ProgressLines(),
         # The weights first: what is resumed from must know the best score that is on disk.
         WeightsExport(folder, run.score, preparation.export),
@@ -198,7 +198,7 @@ def _quiet() -> None:
         warnings.filterwarnings("ignore", text)
 
 
-def _whole_steps(preparation: Preparation) -> int:
+def _whole_steps(preparation: TrainingSetup) -> int:
     """Batches of an epoch that make whole steps: Lightning would weigh the last, shorter one less.
 
     Raises:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 
 
-def score(figures: Mapping[str, float], kind: str) -> float | None:
+def score(metrics: Mapping[str, float], kind: str) -> float | None:
     """How good a validation was: the higher, the better.
 
     Args:
-        figures: of `CINetModule.figures`.
+        metrics: by name, of `CINetModule.validated`.
         kind: "joint" is the geometric mean of delta1 and mean IoU, both shares, so that neither task is bought with
             the other, or the one that there is truth for; "delta1" and "mean_iou" are those; "abs_rel" is its negative.
 
@@ -21,9 +21,9 @@ def score(figures: Mapping[str, float], kind: str) -> float | None:
         ValueError: there is no such kind.
     """
     if kind == "joint":
-        parts = [figures[name] for name in ("delta1", "mean_iou") if name in figures]
+        parts = [metrics[name] for name in ("delta1", "mean_iou") if name in metrics]
         return math.prod(parts) ** (1 / len(parts)) if parts else None
     if kind not in ("delta1", "mean_iou", "abs_rel"):
         raise ValueError(f"there is no score {kind!r}: choose joint, delta1, mean_iou or abs_rel")
-    value = figures.get(kind)
+    value = metrics.get(kind)
     return -value if kind == "abs_rel" and value is not None else value

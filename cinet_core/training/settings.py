@@ -222,7 +222,7 @@ class RunSettings:
         validate_every: epochs between two validations; the end of each stage is always validated.
         score: what the best checkpoint is best at: "joint" (the geometric mean of delta1 and mean IoU, or the one that
             can be measured), delta1, mean_iou or abs_rel, on the validation split of the training set.
-        pictures: validation images shown in TensorBoard.
+        images: validation images shown in TensorBoard.
         log_every: steps between two entries of the loss curves.
         loggers: what these go to, any of tensorboard, csv (metrics.csv, a line each: step, name, value) and wandb
             (Weights & Biases, where it is installed; WANDB_MODE=offline keeps them in `output`).

@@ -11,7 +11,7 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.progress import SILENT, Progress
 from cinet_core.training.errors import TrainingError, explained
 from cinet_core.training.plan import TrainingPlan, plan_of
-from cinet_core.training.preparation import Preparation, prepare
+from cinet_core.training.preparation import TrainingSetup, prepare
 from cinet_core.training.rate_range import RateRange, measure_rates
 from cinet_core.training.recipe_file import read_recipe
 from cinet_core.training.run import ResumeFrom, TrainingResult, check_run, fit
@@ -97,7 +97,7 @@ def find_learning_rate(recipe: Recipe | str | Path, *, steps: int = 200, progres
         return measure_rates(preparation, steps=steps)
 
 
-def _fitted(preparation: Preparation, resume_from: ResumeFrom | None) -> TrainingResult:
+def _fitted(preparation: TrainingSetup, resume_from: ResumeFrom | None) -> TrainingResult:
     try:
         with explained():
             return fit(preparation, resume_from)
@@ -105,7 +105,7 @@ def _fitted(preparation: Preparation, resume_from: ResumeFrom | None) -> Trainin
         raise TrainingError(f"{error}; then go on with --resume") from error
 
 
-def _prepared(recipe: Recipe, progress: Progress) -> Preparation:
+def _prepared(recipe: Recipe, progress: Progress) -> TrainingSetup:
     begun = False
 
     def show(done: int, total: int) -> None:

@@ -13,7 +13,7 @@ PLOTTED_FRAMES = 200
 
 
 def layout(rr: ModuleType, rates: bool) -> Any:
-    """The blueprint: the world on the left, pictures on the right, plots below them.
+    """The blueprint: the world on the left, images on the right, plots below them.
 
     Args:
         rr: the module ``rerun``.
@@ -28,9 +28,9 @@ def layout(rr: ModuleType, rates: bool) -> Any:
             _world(rr),
             rrb.Vertical(
                 rrb.Grid(
-                    _picture(rr, "Camera", [entities.IMAGE]),
-                    _picture(rr, "Labels over image", [entities.IMAGE, entities.LABELS]),
-                    _picture(rr, "Depth [m]", [entities.DEPTH]),
+                    _image_view(rr, "Camera", [entities.IMAGE]),
+                    _image_view(rr, "Labels over image", [entities.IMAGE, entities.LABELS]),
+                    _image_view(rr, "Depth [m]", [entities.DEPTH]),
                     rrb.Tabs(
                         rrb.Spatial2DView(origin=entities.LEGEND, name="Classes in view"),
                         rrb.TextDocumentView(origin=entities.ABOUT, name="About"),
@@ -51,7 +51,7 @@ def layout(rr: ModuleType, rates: bool) -> Any:
 
 
 def _world(rr: ModuleType) -> Any:
-    """Camera, cloud, map and the way so far; the pictures that lie in the image plane would only hide them."""
+    """Camera, cloud, map and the way so far; the images that lie in the image plane would only hide them."""
     rrb = rr.blueprint
     so_far = [
         rrb.VisibleTimeRange(
@@ -68,7 +68,7 @@ def _world(rr: ModuleType) -> Any:
     )
 
 
-def _picture(rr: ModuleType, name: str, contents: list[str]) -> Any:
+def _image_view(rr: ModuleType, name: str, contents: list[str]) -> Any:
     overlaid = {entities.LABELS: rr.SegmentationImage.from_fields(opacity=OVERLAY_OPACITY)}
     return rr.blueprint.Spatial2DView(
         origin=entities.IMAGE_PLANE,

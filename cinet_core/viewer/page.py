@@ -17,7 +17,7 @@ _PASSED_ON = ("Content-Type", "Content-Length", "Content-Encoding", "rerun-final
 
 
 def policy(data_origin: str) -> str:
-    """The Content-Security-Policy: scripts, styles and pictures of the page itself, data of one more origin.
+    """The Content-Security-Policy: scripts, styles and images of the page itself, data of one more origin.
 
     Args:
         data_origin: such as ``http://127.0.0.1:9876``.

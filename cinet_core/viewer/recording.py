@@ -43,8 +43,8 @@ WorldUp = Literal["z", "-y"]
 
 
 @dataclass(frozen=True)
-class Moment:
-    """When something was seen.
+class FrameTime:
+    """The time of a frame in a recording.
 
     Attributes:
         frame: number of the frame, rising.
@@ -62,7 +62,7 @@ class Recording:
         label_set: names and colours of the classes.
         file: where the recording is written while it goes on; an existing file is replaced.
         address: of a live viewer's server (`ViewerServer.address`).
-        about: Markdown, shown beside the pictures: what this is a recording of.
+        about: Markdown, shown beside the images: what this is a recording of.
         world_up: axis of the world that points up.
         rates: whether `log_hertz` will be called: the layout then has a plot for it.
         dated: stamps are nanoseconds since 1970, shown as dates; else since the start of the source.
@@ -123,7 +123,7 @@ class Recording:
 
     def log_frame(
         self,
-        moment: Moment,
+        frame_time: FrameTime,
         image: npt.NDArray[np.uint8],
         depth: npt.NDArray[np.floating],
         labels: npt.NDArray[np.integer],
@@ -132,7 +132,7 @@ class Recording:
         """Record one frame: image, labels over it, depth, the classes in it, and its cloud.
 
         Args:
-            moment: of the frame.
+            frame_time: of the frame.
             image: (H, W, 3) uint8 RGB; kept as JPEG.
             depth: (H, W) metres along z, NaN where invalid; kept as float16.
             labels: (H, W) class ids, 255 unlabelled.
@@ -146,10 +146,10 @@ class Recording:
                 f"labels are {labels.shape}, image {image.shape[:2]}, depth {depth.shape}: one size is needed"
             )
         rr, log = self._rr, self._stream.log
-        self._set_time(moment)
+        self._set_time(frame_time)
         ids = labels.astype(np.uint8, copy=False)
         if intrinsics is not None:
-            # First: a live viewer that has a picture and no camera yet cannot place it.
+            # First: a live viewer that has an image and no camera yet cannot place it.
             log(entities.IMAGE_PLANE, self._pinhole(intrinsics))
             log(entities.CLOUD, self._cloud(thinned_cloud(depth, ids, image, intrinsics, self._cloud_points)))
         log(entities.IMAGE, rr.Image(image).compress(jpeg_quality=JPEG_QUALITY))
@@ -157,11 +157,11 @@ class Recording:
         log(entities.DEPTH, self._depth_image(depth))
         log(entities.LEGEND, rr.Image(self._legend(ids)))
 
-    def log_pose(self, moment: Moment, camera_to_world: npt.NDArray[np.floating]) -> None:
+    def log_pose(self, frame_time: FrameTime, camera_to_world: npt.NDArray[np.floating]) -> None:
         """Record where the camera is, and the way that it came.
 
         Args:
-            moment: of the pose.
+            frame_time: of the pose.
             camera_to_world: (4, 4), metres; the camera's x right, y down, z forward.
 
         Raises:
@@ -171,7 +171,7 @@ class Recording:
         if pose.shape != (4, 4) or not np.isfinite(pose).all():
             raise ValueError(f"camera_to_world of shape {pose.shape} must be (4, 4) and finite")
         rr = self._rr
-        self._set_time(moment)
+        self._set_time(frame_time)
         self._stream.log(entities.CAMERA, rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]))
         if self._position is not None:
             # Only the new piece: the layout shows all pieces up to the time that is looked at.
@@ -180,29 +180,29 @@ class Recording:
         self._position = pose[:3, 3]
 
     def log_map(
-        self, moment: Moment, points: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], radius: float
+        self, frame_time: FrameTime, points: npt.NDArray[np.floating], labels: npt.NDArray[np.integer], radius: float
     ) -> None:
         """Record the whole map, in place of the one before.
 
         Args:
-            moment: of the map.
+            frame_time: of the map.
             points: (N, 3) metres, world coordinates.
             labels: (N,) class ids, 255 unlabelled.
             radius: of a point, metres; half the map's resolution closes the gaps.
         """
-        self._set_time(moment)
+        self._set_time(frame_time)
         self._stream.log(
             entities.MAP,
             self._rr.Points3D(points.astype(np.float32), class_ids=labels.astype(np.uint8), radii=[radius]),
         )
 
-    def log_milliseconds(self, moment: Moment, seconds: Mapping[str, float]) -> None:
+    def log_milliseconds(self, frame_time: FrameTime, seconds: Mapping[str, float]) -> None:
         """Record durations, given in seconds, as a plot in milliseconds; those that are not finite are left out."""
-        self._plot(entities.MILLISECONDS, moment, {name: 1000.0 * value for name, value in seconds.items()})
+        self._plot(entities.MILLISECONDS, frame_time, {name: 1000.0 * value for name, value in seconds.items()})
 
-    def log_hertz(self, moment: Moment, rates: Mapping[str, float]) -> None:
+    def log_hertz(self, frame_time: FrameTime, rates: Mapping[str, float]) -> None:
         """Record rates as a plot in Hz; those that are not finite are left out."""
-        self._plot(entities.HERTZ, moment, rates)
+        self._plot(entities.HERTZ, frame_time, rates)
 
     def end_file(self) -> None:
         """Finish the file; a live viewer goes on. Raises as `flush`."""
@@ -253,18 +253,18 @@ class Recording:
             sinks.append(self._rr.GrpcSink(address))
         return sinks
 
-    def _set_time(self, moment: Moment) -> None:
+    def _set_time(self, frame_time: FrameTime) -> None:
         self._stream.reset_time()
-        self._stream.set_time(entities.FRAME, sequence=moment.frame)
-        if moment.nanoseconds is None:
+        self._stream.set_time(entities.FRAME, sequence=frame_time.frame)
+        if frame_time.nanoseconds is None:
             return
         if self._dated:
-            self._stream.set_time(entities.STAMP, timestamp=np.datetime64(moment.nanoseconds, "ns"))
+            self._stream.set_time(entities.STAMP, timestamp=np.datetime64(frame_time.nanoseconds, "ns"))
         else:
-            self._stream.set_time(entities.STAMP, duration=np.timedelta64(moment.nanoseconds, "ns"))
+            self._stream.set_time(entities.STAMP, duration=np.timedelta64(frame_time.nanoseconds, "ns"))
 
-    def _plot(self, group: str, moment: Moment, values: Mapping[str, float]) -> None:
-        self._set_time(moment)
+    def _plot(self, group: str, frame_time: FrameTime, values: Mapping[str, float]) -> None:
+        self._set_time(frame_time)
         for name, value in values.items():
             if math.isfinite(value):
                 self._stream.log(f"{group}/{name}", self._rr.Scalars(value))
@@ -297,7 +297,7 @@ class Recording:
     def _legend(self, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Always of one size, so that the view keeps its scale."""
         height = ROW * LEGEND_ROWS
-        picture = legend(labels, self._label_set, LEGEND_WIDTH, height)
-        framed = np.full((height, LEGEND_WIDTH, 3), picture[-1, -1], dtype=np.uint8)
-        framed[: picture.shape[0]] = picture
+        image = legend(labels, self._label_set, LEGEND_WIDTH, height)
+        framed = np.full((height, LEGEND_WIDTH, 3), image[-1, -1], dtype=np.uint8)
+        framed[: image.shape[0]] = image
         return framed

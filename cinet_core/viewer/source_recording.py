@@ -18,7 +18,7 @@ from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.progress import SILENT, Progress
 from cinet_core.viewer.cloud import without_edges
 from cinet_core.viewer.poses import Pose, SourcePoses, source_poses
-from cinet_core.viewer.recording import Moment, Recording
+from cinet_core.viewer.recording import FrameTime, Recording
 from cinet_core.viewer.server import ViewerServer
 
 __all__ = ["RecordedSource", "record_source"]
@@ -146,33 +146,35 @@ class _Shown:
     def __init__(self, recording: Recording, predictor: Predictor, poses: SourcePoses | None) -> None:
         self._recording = recording
         self._poses = poses
-        self._latest: Moment | None = None
+        self._latest: FrameTime | None = None
         self._map = None if poses is None else SemanticMap(predictor.label_set, VOXEL_SIZE)
 
     def add(self, number: int, frame: Frame, prediction: Prediction) -> None:
-        moment = Moment(number, None if frame.stamp is None else round(frame.stamp * NANOSECONDS))
+        frame_time = FrameTime(number, None if frame.stamp is None else round(frame.stamp * NANOSECONDS))
         pose = None if self._poses is None else self._poses.of(frame.name)
         if pose is not None:
-            self._recording.log_pose(moment, pose)
-        self._recording.log_frame(moment, frame.image, prediction.depth, prediction.labels, prediction.intrinsics)
-        self._recording.log_milliseconds(moment, prediction.seconds)
+            self._recording.log_pose(frame_time, pose)
+        self._recording.log_frame(frame_time, frame.image, prediction.depth, prediction.labels, prediction.intrinsics)
+        self._recording.log_milliseconds(frame_time, prediction.seconds)
         if self._map is not None and pose is not None:
-            self._fuse(self._map, moment, frame, prediction, pose)
+            self._fuse(self._map, frame_time, frame, prediction, pose)
 
     def finish(self) -> None:
         """Record the whole map, at the last of its frames."""
         if self._map is not None and self._latest is not None:
             self._record_map(self._map, self._latest)
 
-    def _fuse(self, fused: SemanticMap, moment: Moment, frame: Frame, prediction: Prediction, pose: Pose) -> None:
+    def _fuse(
+        self, fused: SemanticMap, frame_time: FrameTime, frame: Frame, prediction: Prediction, pose: Pose
+    ) -> None:
         if prediction.intrinsics is None:
             return
-        self._latest = moment
+        self._latest = frame_time
         near = without_edges(prediction.depth)
         fused.integrate(near, prediction.labels, prediction.confidence, frame.image, prediction.intrinsics, pose)
-        if moment.frame % MAP_EVERY == 0:
-            self._record_map(fused, moment)
+        if frame_time.frame % MAP_EVERY == 0:
+            self._record_map(fused, frame_time)
 
-    def _record_map(self, fused: SemanticMap, moment: Moment) -> None:
+    def _record_map(self, fused: SemanticMap, frame_time: FrameTime) -> None:
         points = fused.surface(min(3.0, fused.frames - 0.5))  # at first, what every frame saw
-        self._recording.log_map(moment, points.xyz, points.labels, VOXEL_SIZE / 2)
+        self._recording.log_map(frame_time, points.xyz, points.labels, VOXEL_SIZE / 2)

@@ -5,8 +5,8 @@ Charts and the figures of a paper are in `cinet_core.figures`, which needs matpl
 
 from cinet_core.visualize.cloud import render_cloud
 from cinet_core.visualize.depth import colorize_depth, depth_range, depth_scale_bar
+from cinet_core.visualize.image_file import write_image
 from cinet_core.visualize.labels import colorize_labels, legend, overlay, wide_legend
-from cinet_core.visualize.picture_file import write_picture
 from cinet_core.visualize.ply import write_ply
 
 __all__ = [
@@ -18,6 +18,6 @@ __all__ = [
     "overlay",
     "render_cloud",
     "wide_legend",
-    "write_picture",
+    "write_image",
     "write_ply",
 ]

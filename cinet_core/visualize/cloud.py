@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from cinet_core.visualize.depth import ENOUGH
 from cinet_core.visualize.scale import round_ticks
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank
+from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank
 
-View = Literal["above", "side"]
+CloudView = Literal["above", "side"]
 GRID = (58, 62, 70)
 CAMERA = (255, 176, 32)
 BORDER = 34
@@ -29,19 +29,19 @@ POINT_OFFSETS = ((0, 0), (0, 1), (1, 0), (1, 1))
 def render_cloud(
     xyz: npt.NDArray[np.floating],
     rgb: npt.NDArray[np.uint8],
-    view: View = "above",
+    view: CloudView = "above",
     width: int = 480,
     height: int = 360,
-) -> Picture:
+) -> RgbImage:
     """Draw points without perspective, with the camera, and a grid whose lines are labelled in metres.
 
     Args:
         xyz: (..., 3) metres in camera coordinates (x right, y down, z forward); NaN rows are left out.
         rgb: (..., 3) uint8 colours of the points.
-        view: "above" looks along the camera's y axis (forward is up in the picture), without what is more than
+        view: "above" looks along the camera's y axis (forward is up in the image), without what is more than
             1 m above the camera; "side" looks along its x axis from the right (forward is right, up is up).
-        width: of the picture, in pixels.
-        height: of the picture, in pixels.
+        width: of the image, in pixels.
+        height: of the image, in pixels.
 
     Returns:
         (height, width, 3) uint8 RGB. The nearest 99 % of the points fit into it; the camera is always in view.
@@ -62,17 +62,17 @@ def render_cloud(
         across, up, toward_viewer = points[:, 0], points[:, 2], -points[:, 1]
     else:
         across, up, toward_viewer = points[:, 2], -points[:, 1], points[:, 0]
-    frame = _Frame(across, up, width, height)
-    picture = blank(height, width)
-    frame.grid(picture)
+    frame = _PlotFrame(across, up, width, height)
+    image = blank(height, width)
+    frame.grid(image)
     order = np.argsort(toward_viewer, kind="stable")  # what is nearer to the viewer is painted later
-    frame.points(picture, across[order], up[order], colors[order])
-    frame.numbers(picture, view)
-    return picture
+    frame.points(image, across[order], up[order], colors[order])
+    frame.numbers(image, view)
+    return image
 
 
-class _Frame:
-    """Where metres lie in a picture: the same scale on both axes, the camera (0, 0) included."""
+class _PlotFrame:
+    """Where metres lie in an image: the same scale on both axes, the camera (0, 0) included."""
 
     def __init__(self, across: npt.NDArray[np.floating], up: npt.NDArray[np.floating], width: int, height: int) -> None:
         if across.size:
@@ -104,9 +104,9 @@ class _Frame:
             for low, high in (across, up)
         )
 
-    def grid(self, picture: Picture) -> None:
+    def grid(self, image: RgbImage) -> None:
         across, up = self._ticks()
-        with Pen(picture) as pen:
+        with Pen(image) as pen:
             for metres in across:
                 pen.line([(self.x(metres), 0), (self.x(metres), self._height - BORDER)], GRID)
             for metres in up:
@@ -114,7 +114,7 @@ class _Frame:
 
     def points(
         self,
-        picture: Picture,
+        image: RgbImage,
         across: npt.NDArray[np.floating],
         up: npt.NDArray[np.floating],
         colors: npt.NDArray[np.uint8],
@@ -125,12 +125,12 @@ class _Frame:
             inside = (columns + right >= BORDER) & (columns + right < self._width)
             inside &= (rows + down >= 0) & (rows + down < self._height - BORDER)
             at = ((rows[inside] + down).astype(np.intp), (columns[inside] + right).astype(np.intp))
-            picture[at] = colors[inside]
+            image[at] = colors[inside]
 
-    def numbers(self, picture: Picture, view: View) -> None:
+    def numbers(self, image: RgbImage, view: CloudView) -> None:
         across, up = self._ticks()
         x, y = self.x(0.0), self.y(0.0)
-        with Pen(picture) as pen:
+        with Pen(image) as pen:
             for metres in across:
                 pen.text((self.x(metres), self._height - BORDER + 4), f"{metres:g}", 12, FAINT, "ma")
             for metres in up:

@@ -1,4 +1,4 @@
-"""Depth as a picture: viridis, near bright and far dark, with a scale in metres."""
+"""Depth as an image: viridis, near bright and far dark, with a scale in metres."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.visualize.scale import INVALID_COLOR, color_map, scale_bar
-from cinet_core.visualize.text import Picture
+from cinet_core.visualize.text import RgbImage
 
 ENOUGH = 20_000
 """Pixels, evenly taken, to find percentiles from: sorting them all takes longer and changes nothing to be seen."""
 
 
 def depth_range(depth: npt.NDArray[np.floating]) -> tuple[float, float]:
-    """Metres that a depth picture spans unless told otherwise: the 1st and 99th percentile, at least 10 cm apart.
+    """Metres that a depth image spans unless told otherwise: the 1st and 99th percentile, at least 10 cm apart.
 
     (0, 1) where no depth is valid.
     """
@@ -25,7 +25,7 @@ def depth_range(depth: npt.NDArray[np.floating]) -> tuple[float, float]:
     return near, max(far, near + 0.1)
 
 
-def colorize_depth(depth: npt.NDArray[np.floating], near: float | None = None, far: float | None = None) -> Picture:
+def colorize_depth(depth: npt.NDArray[np.floating], near: float | None = None, far: float | None = None) -> RgbImage:
     """A depth image as colours.
 
     Args:
@@ -42,13 +42,13 @@ def colorize_depth(depth: npt.NDArray[np.floating], near: float | None = None, f
     near, far = _limits(depth, near, far)
     valid = _valid(depth)
     nearness = (far - np.where(valid, depth, far)) / (far - near)
-    picture = color_map(nearness)
-    picture[~valid] = INVALID_COLOR
-    return picture
+    image = color_map(nearness)
+    image[~valid] = INVALID_COLOR
+    return image
 
 
-def depth_scale_bar(near: float, far: float, height: int) -> Picture:
-    """The scale to put beside a depth picture: (height, 64, 3), near below, with ticks at round metres.
+def depth_scale_bar(near: float, far: float, height: int) -> RgbImage:
+    """The scale to put beside a depth image: (height, 64, 3), near below, with ticks at round metres.
 
     Raises:
         ValueError: near is not below far, or the height leaves no room for the bar.

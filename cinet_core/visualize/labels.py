@@ -1,4 +1,4 @@
-"""Labels as pictures: exact palette colours, an overlay on the image, and a legend of the classes present."""
+"""Labels as images: exact palette colours, an overlay on the image, and a legend of the classes present."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.label_sets import UNLABELLED, LabelSet
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank, shortened, text_width
+from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank, shortened, text_width
 
 ROW = 19
 SWATCH = 13
 
 
-def colorize_labels(labels: npt.NDArray[np.integer], label_set: LabelSet) -> Picture:
+def colorize_labels(labels: npt.NDArray[np.integer], label_set: LabelSet) -> RgbImage:
     """(H, W) class ids as (H, W, 3) uint8 RGB: the palette's colours, unblended; no class is black.
 
     >>> from cinet_core.label_sets import NYU40
@@ -22,7 +22,7 @@ def colorize_labels(labels: npt.NDArray[np.integer], label_set: LabelSet) -> Pic
     return label_set.palette[_as_bytes(labels)]
 
 
-def overlay(image: Picture, labels: npt.NDArray[np.integer], label_set: LabelSet, opacity: float = 0.5) -> Picture:
+def overlay(image: RgbImage, labels: npt.NDArray[np.integer], label_set: LabelSet, opacity: float = 0.5) -> RgbImage:
     """The image under its labels' colours; pixels without a class keep the image's.
 
     Args:
@@ -45,7 +45,7 @@ def overlay(image: Picture, labels: npt.NDArray[np.integer], label_set: LabelSet
 
 def legend(
     labels: npt.NDArray[np.integer], label_set: LabelSet, width: int = 160, max_height: int | None = None
-) -> Picture:
+) -> RgbImage:
     """The classes present, largest first, with their colour and share of all pixels.
 
     Args:
@@ -62,8 +62,8 @@ def legend(
     if len(rows) > fitting:
         rest = rows[fitting - 1 :]
         rows = [*rows[: fitting - 1], (f"{len(rest)} more", None, sum(share for *_, share in rest))]
-    picture = blank(ROW * max(1, len(rows)), width)
-    with Pen(picture) as pen:
+    image = blank(ROW * max(1, len(rows)), width)
+    with Pen(image) as pen:
         for number, (name, color, share) in enumerate(rows):
             top, middle = number * ROW + (ROW - SWATCH) // 2, number * ROW + ROW / 2
             if color is not None:
@@ -72,10 +72,10 @@ def legend(
             percent = "< 1 %" if share < 0.005 else f"{share:.0%}".replace("%", " %")
             pen.text((SWATCH + 7, middle), shortened(name, 13, width - SWATCH - 60), 13, INK, "lm")
             pen.text((width - 6, middle), percent, 13, FAINT, "rm")
-    return picture
+    return image
 
 
-def wide_legend(labels: npt.NDArray[np.integer], label_set: LabelSet, width: int) -> Picture:
+def wide_legend(labels: npt.NDArray[np.integer], label_set: LabelSet, width: int) -> RgbImage:
     """The classes present, largest first, with their colours, in as many lines as they take.
 
     Args:
@@ -95,14 +95,14 @@ def wide_legend(labels: npt.NDArray[np.integer], label_set: LabelSet, width: int
             left, line = 0, line + 1
         places.append((left, line, name, color))
         left += needed + SWATCH + 7
-    picture = blank(ROW * (line + 1), width)
-    with Pen(picture) as pen:
+    image = blank(ROW * (line + 1), width)
+    with Pen(image) as pen:
         for left, line, name, color in places:
             top = line * ROW + (ROW - SWATCH) // 2
             pen.rectangle((left, top, left + SWATCH, top + SWATCH), FAINT)
             pen.rectangle((left + 1, top + 1, left + SWATCH - 1, top + SWATCH - 1), color or (0, 0, 0))
             pen.text((left + SWATCH + 7, line * ROW + ROW / 2), name, 13, INK, "lm")
-    return picture
+    return image
 
 
 def _shares(

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.visualize.text import FAINT, INK, Pen, Picture, blank
+from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank
 
 INVALID_COLOR = (64, 64, 64)
 BAR_WIDTH = 14
@@ -17,19 +17,19 @@ MARGIN = 10
 """Pixels above and below the bar, so that the labels at its ends are not cut off."""
 
 
-def color_map(share: npt.NDArray[np.floating]) -> Picture:
+def color_map(share: npt.NDArray[np.floating]) -> RgbImage:
     """(H, W, 3) uint8 RGB colours of (H, W) values from 0 (dark) to 1 (bright); what lies outside is clamped."""
     index = (np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_VIRIDIS), cv2.COLOR_BGR2RGB)
 
 
-def scale_bar(dark: float, bright: float, height: int, unit: str = "") -> Picture:
+def scale_bar(dark: float, bright: float, height: int, unit: str = "") -> RgbImage:
     """A bar of colours with ticks at round values: (height, 64, 3), the brightest below where it is the lesser value.
 
     Args:
         dark: value of the darkest colour.
         bright: value of the brightest.
-        height: of the picture, in pixels.
+        height: of the image, in pixels.
         unit: behind each number.
 
     Raises:
@@ -40,16 +40,16 @@ def scale_bar(dark: float, bright: float, height: int, unit: str = "") -> Pictur
         raise ValueError(f"the darkest and the brightest colour both stand for {dark:g}: a scale needs two values")
     if height < 4 * MARGIN:
         raise ValueError(f"height is {height} pixels: a scale needs at least {4 * MARGIN}")
-    picture = blank(height, SCALE_WIDTH)
+    image = blank(height, SCALE_WIDTH)
     length = height - 2 * MARGIN
     share = np.linspace(high - dark, low - dark, length) / (bright - dark)
-    picture[MARGIN : MARGIN + length, :BAR_WIDTH] = color_map(share[:, None].repeat(BAR_WIDTH, axis=1))
-    with Pen(picture) as pen:
+    image[MARGIN : MARGIN + length, :BAR_WIDTH] = color_map(share[:, None].repeat(BAR_WIDTH, axis=1))
+    with Pen(image) as pen:
         for value in _ticks(low, high, length):
             y = MARGIN + (length - 1) * (high - value) / (high - low)
             pen.line([(BAR_WIDTH, y), (BAR_WIDTH + 4, y)], FAINT)
             pen.text((BAR_WIDTH + 8, y), f"{value:g} {unit}".rstrip(), 13, INK, "lm")
-    return picture
+    return image
 
 
 def _ticks(low: float, high: float, length: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""Text on pictures, drawn by Pillow with the font that it carries."""
+"""Text on images, drawn by Pillow with the font that it carries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-Picture = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 
 BACKGROUND: Color = (24, 26, 30)
@@ -23,8 +23,8 @@ def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size)
 
 
-def blank(height: int, width: int, color: Color = BACKGROUND) -> Picture:
-    """A (height, width, 3) picture of one colour."""
+def blank(height: int, width: int, color: Color = BACKGROUND) -> RgbImage:
+    """A (height, width, 3) image of one colour."""
     return np.full((height, width, 3), color, dtype=np.uint8)
 
 
@@ -55,12 +55,12 @@ def wrapped(text: str, size: int, width: int) -> list[str]:
 
 
 class Pen:
-    """Draws on a picture in place; positions are (x, y) in pixels."""
+    """Draws on an image in place; positions are (x, y) in pixels."""
 
-    def __init__(self, picture: Picture) -> None:
-        """Take a (H, W, 3) uint8 RGB picture."""
-        self._target = picture
-        self._image = Image.fromarray(picture)
+    def __init__(self, image: RgbImage) -> None:
+        """Take a (H, W, 3) uint8 RGB image."""
+        self._target = image
+        self._image = Image.fromarray(image)
         self._draw = ImageDraw.Draw(self._image)
 
     def __enter__(self) -> Pen:
@@ -68,7 +68,7 @@ class Pen:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Put what was drawn into the picture."""
+        """Put what was drawn into the image."""
         self._target[...] = np.asarray(self._image)
 
     def text(

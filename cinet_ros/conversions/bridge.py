@@ -46,7 +46,7 @@ class Decoder(NamedTuple):
 
 
 def choose_decoder(preference: str = "auto") -> Decoder:
-    """The decoder to use; decide once, at start: the check takes a second where cv_bridge is installed.
+    """Choose the decoder. Call it once at the start, since checking cv_bridge takes a second.
 
     Args:
         preference: "numpy" for this package's own; "cv_bridge" to insist on that; "auto" for cv_bridge where it

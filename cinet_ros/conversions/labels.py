@@ -1,4 +1,4 @@
-"""What the class ids mean, as messages: this package's and vision_msgs'."""
+"""Messages that describe the classes: this package's and those of vision_msgs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages of one frame as the arrays that are fused, once they are sure to fit together."""
+"""Converts the messages of a frame to the arrays to fuse, after checking that they belong together."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CONFIDENCE_TYPES = {"mono8": "u1", "8UC1": "u1"}
 
 @dataclass(frozen=True)
 class FrameArrays:
-    """One frame, all images at the size (H, W) of the depth.
+    """The arrays of one frame, all at the size (H, W) of the depth.
 
     Attributes:
         depth: (H, W) float32 metres along z, NaN where invalid.

@@ -1,4 +1,4 @@
-"""Frames on their way to the map: messages of one stamp brought together, and complete frames until they are fused."""
+"""Synchronises the messages of a frame by stamp, and queues complete frames until they are fused."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TOO_OLD = "too_old"
 
 
 @dataclass(frozen=True, eq=False)  # arrays of messages are not to be compared
-class Frame:
-    """Everything that was published for one image.
+class SynchronizedFrame:
+    """All messages of one image.
 
     Attributes:
         messages: by topic.
@@ -40,7 +40,7 @@ class Frame:
 
 
 class Synchroniser:
-    """Brings messages of exactly equal stamps together; for the executor's thread.
+    """Collects messages with exactly equal stamps. It must be used from the executor's thread.
 
     A frame counts as received with its first message. It is dropped where its stamp is zero (which no pose has) or that
     of a frame just finished, and where others fill the ``OPEN_FRAMES`` places before the last of its messages comes.
@@ -56,8 +56,8 @@ class Synchroniser:
         self._open: OrderedDict[int, dict[str, Any]] = OrderedDict()
         self._finished: deque[int] = deque(maxlen=OPEN_FRAMES)
 
-    def add(self, topic: str, message: Any) -> Frame | None:
-        """Take a message; return the frame that it completes."""
+    def add(self, topic: str, message: Any) -> SynchronizedFrame | None:
+        """Add a message, and return the frame that it completes, or None."""
         stamp = stamp_of(message)
         if stamp == 0 or stamp in self._finished:
             if topic == self._topics[0]:  # once a frame
@@ -72,10 +72,10 @@ class Synchroniser:
             return None
         del self._open[stamp]
         self._finished.append(stamp)
-        return Frame(messages, stamp, time.monotonic())
+        return SynchronizedFrame(messages, stamp, time.monotonic())
 
     def clear(self) -> None:
-        """Drop what is incomplete."""
+        """Drop incomplete frames."""
         while self._open:
             self._drop_oldest()
 
@@ -91,7 +91,7 @@ class Synchroniser:
 
 
 class FrameQueue:
-    """Complete frames in the order of their arrival, at most so many; safe from any thread.
+    """A bounded first-in-first-out queue of complete frames. Thread-safe.
 
     Args:
         capacity: frames; each holds its images.
@@ -101,15 +101,15 @@ class FrameQueue:
     def __init__(self, capacity: int, counters: FrameCounters) -> None:
         self._capacity = capacity
         self._counters = counters
-        self._frames: deque[Frame] = deque()
+        self._frames: deque[SynchronizedFrame] = deque()
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
         """Frames that wait."""
         return len(self._frames)
 
-    def put(self, frame: Frame) -> None:
-        """Append a frame; the oldest makes room for it."""
+    def put(self, frame: SynchronizedFrame) -> None:
+        """Append a frame. If the queue is full, the oldest frame is dropped."""
         with self._lock:
             self._frames.append(frame)
             surplus = self._frames.popleft() if len(self._frames) > self._capacity else None
@@ -117,7 +117,7 @@ class FrameQueue:
             self._counters.drop(OVERLOAD)
 
     def drop_older(self, age: float) -> int:
-        """Drop the frames that were complete longer ago than so many seconds; return how many."""
+        """Drop the frames that were completed longer ago than this many seconds, and return their number."""
         oldest = time.monotonic() - age
         dropped = 0
         with self._lock:
@@ -128,13 +128,13 @@ class FrameQueue:
             self._counters.drop(TOO_OLD)
         return dropped
 
-    def first(self) -> Frame | None:
-        """The oldest frame, which stays; None where there is none."""
+    def first(self) -> SynchronizedFrame | None:
+        """Return the oldest frame without removing it, or None."""
         with self._lock:
             return self._frames[0] if self._frames else None
 
-    def remove(self, frame: Frame) -> bool:
-        """Take a frame out; False where it made room for another meanwhile and is counted already."""
+    def remove(self, frame: SynchronizedFrame) -> bool:
+        """Remove a frame. Returns False if it was dropped, and counted, in the meantime."""
         with self._lock:
             try:
                 self._frames.remove(frame)

@@ -1,4 +1,4 @@
-"""What the worker of the mapping node does in a turn: answers a call, publishes the map, or fuses one frame."""
+"""The work of the mapping node: in each turn it answers a call, publishes the map, or fuses one frame."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
 from cinet_ros.mapping.frame_arrays import DEPTH, FrameReader
-from cinet_ros.mapping.frame_queue import TOO_OLD, Frame, FrameQueue
+from cinet_ros.mapping.frame_queue import TOO_OLD, FrameQueue, SynchronizedFrame
 from cinet_ros.mapping.map_outputs import MapOutputs
-from cinet_ros.mapping.map_store import MapStore, NotFusedError
+from cinet_ros.mapping.map_store import FrameNotFusedError, MapStore
 from cinet_ros.mapping.map_view import map_messages
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.mapping.pose_sources import PoseSource
@@ -42,8 +42,8 @@ ERROR_REMEDY = "The next one is tried; if this goes on, call ~/reset or restart 
 
 
 @dataclass(frozen=True)
-class Workplace:
-    """All that a worker needs of the node, while it is active.
+class FusionContext:
+    """The parts of the active node that a worker needs.
 
     Attributes:
         store: the map.
@@ -67,24 +67,24 @@ class Workplace:
 
 
 class Fusion:
-    """What one worker runs; to the supervisor it is what the perception node's pipeline is.
+    """Processes calls, publications and frames for the supervisor, as the pipeline does in the perception node.
 
     Args:
-        place: where it works.
+        context: where it works.
 
     Attributes:
-        published: whether a frame has gone through.
+        published: whether a frame has been published.
         fallback: always None: the map stays on its device.
         lost_device: always None: an error of the device is reported like any other.
         progressed: when saving last came forward, steady clock, seconds.
     """
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, context: FusionContext) -> None:
         self.published = False
         self.fallback: str | None = None
         self.lost_device: str | None = None
         self.progressed = 0.0
-        self._place = place
+        self._context = context
         self._gate = PublishGate()
         self._read = FrameReader()
         self._request: Request | None = None
@@ -93,15 +93,15 @@ class Fusion:
         self._lock = threading.Lock()
 
     def abandon(self, reason: str) -> None:
-        """Publish nothing more, and give up what is in work. Safe from any thread."""
+        """Publish nothing more, and abandon the current work. Thread-safe."""
         self._gate.shut()
-        self._end_frame(lambda: self._place.counters.drop(reason))
+        self._end_frame(lambda: self._context.counters.drop(reason))
         request = self._request
         if request is not None:
             request.answer(False, f"given up: {reason}")
 
     def process(self, batch: dict[str, Job]) -> bool:
-        """Take one turn, of one of `ORDER`; whether there is more of the same to do now."""
+        """Take one turn of one of `ORDER`, and return whether there is more of the same to do."""
         if CALLS in batch:
             return self._answer_next()
         if PUBLISH in batch:
@@ -110,55 +110,55 @@ class Fusion:
         return self._fuse_next()
 
     def failed(self, error: Exception, batch: dict[str, Job]) -> None:
-        """Account for an error that struck outside of a frame and of a call: while the map was published."""
+        """Report an error that occurred while the map was published."""
         text = f"the map is not published, {type(error).__name__}: {error}. {ERROR_REMEDY}"
-        self._place.conditions.report("publish", ERROR, text)
+        self._context.conditions.report("publish", ERROR, text)
 
     # frames
 
     def _fuse_next(self) -> bool:
         """Fuse the oldest frame whose pose is there; whether another one waits for its turn."""
-        place = self._place
+        context = self._context
         while not self._gate.is_shut:
             self._drop_old()
-            frame = place.queue.first()
+            frame = context.queue.first()
             if frame is None:
                 return False
             try:
-                pose = place.poses.camera_pose(frame.stamp, frame.messages[DEPTH].header.frame_id)
+                pose = context.poses.camera_pose(frame.stamp, frame.messages[DEPTH].header.frame_id)
             except PoseUnavailable as error:
-                timeout = place.settings().pose_timeout
+                timeout = context.settings().pose_timeout
                 if error.may_come and time.monotonic() - frame.received < timeout:
                     return False
-                if place.queue.remove(frame):
+                if context.queue.remove(frame):
                     waited = f" (waited for pose_timeout = {timeout:g} s)" if error.may_come else ""
                     self._refuse(error.reason, f"a frame is skipped: {error}{waited}", WARN)
                 continue
-            if place.queue.remove(frame):
+            if context.queue.remove(frame):
                 self._fuse(frame, pose)
-                return len(place.queue) > 0
+                return len(context.queue) > 0
         return False
 
     def _drop_old(self) -> None:
         """Drop the frames that wait for the worker for too long: it is to be near to what the camera sees now."""
-        settings = self._place.settings()
+        settings = self._context.settings()
         if settings.max_frame_age == 0:
             return
         age = settings.pose_timeout + settings.max_frame_age
-        dropped = self._place.queue.drop_older(age)
+        dropped = self._context.queue.drop_older(age)
         if dropped:
             text = (
                 f"{dropped} frames are dropped that waited for more than max_frame_age = {settings.max_frame_age:g} s: "
                 "the machine is too slow for this rate. Lower max_rate of the perception node, or raise voxel_size"
             )
-            self._place.conditions.report(TOO_OLD, WARN, text)
+            self._context.conditions.report(TOO_OLD, WARN, text)
 
-    def _fuse(self, frame: Frame, pose: npt.NDArray[np.float64]) -> None:
+    def _fuse(self, frame: SynchronizedFrame, pose: npt.NDArray[np.float64]) -> None:
         with self._lock:
             self._frame_in_work = True
         try:
             self._integrate(frame, pose)
-        except (ConversionError, NotFusedError) as error:
+        except (ConversionError, FrameNotFusedError) as error:
             reason, text = error.reason, str(error)
             self._end_frame(lambda: self._refuse(reason, text, ERROR))
         except ValueError as error:  # of the map, whose texts name the remedy
@@ -168,7 +168,7 @@ class Fusion:
             text = f"frame lost to {type(error).__name__}: {error}. {ERROR_REMEDY}"
             self._end_frame(lambda: self._refuse("error", text, ERROR))
         else:
-            self._end_frame(self._place.counters.use)
+            self._end_frame(self._context.counters.use)
             self.published = True
 
     def _end_frame(self, count: Callable[[], None]) -> None:
@@ -178,46 +178,46 @@ class Fusion:
             if ended:
                 count()
 
-    def _integrate(self, frame: Frame, pose: npt.NDArray[np.float64]) -> None:
-        store = self._place.store
+    def _integrate(self, frame: SynchronizedFrame, pose: npt.NDArray[np.float64]) -> None:
+        store = self._context.store
         semantic_map = store.for_frame()
         arrays = self._read(frame.messages)
         if self._gate.is_shut:
             return
         colors = arrays.color if arrays.color is not None else semantic_map.label_set.palette[arrays.labels]
-        depth = without_edges(arrays.depth, self._place.settings().edge_filter)
+        depth = without_edges(arrays.depth, self._context.settings().edge_filter)
         frame_is_empty = not semantic_map.integrate(
             depth, arrays.labels, arrays.confidence, colors, arrays.intrinsics, pose
         )
         if frame_is_empty:
             far = f"no pixel has a depth up to max_depth = {semantic_map.max_depth:g} m"
-            raise NotFusedError("no_depth", f"{far}: raise it if the scene is that far, or look at {DEPTH}")
+            raise FrameNotFusedError("no_depth", f"{far}: raise it if the scene is that far, or look at {DEPTH}")
         store.fused(frame.stamp)
 
     def _refuse(self, reason: str, text: str, level: bytes) -> None:
-        self._place.counters.drop(reason)
-        self._place.conditions.report(reason, level, text)
+        self._context.counters.drop(reason)
+        self._context.conditions.report(reason, level, text)
 
     # the map
 
     def _publish(self) -> None:
         """Publish the map where it has changed and somebody wants it, or it has come to rest."""
-        place, changes, begun = self._place, self._place.store.changes, time.monotonic()
-        if changes == place.store.published or not place.poses.map_frame or self._gate.is_shut:
+        context, changes, begun = self._context, self._context.store.changes, time.monotonic()
+        if changes == context.store.published or not context.poses.map_frame or self._gate.is_shut:
             return
-        at_rest = begun - (place.counters.last_received or 0.0) > REST
-        if begun < self._publish_again or not (place.outputs.wanted() or at_rest):
+        at_rest = begun - (context.counters.last_received or 0.0) > REST
+        if begun < self._publish_again or not (context.outputs.wanted() or at_rest):
             return
-        messages, trouble = map_messages(place.store, place.poses.map_frame, place.settings())
+        messages, trouble = map_messages(context.store, context.poses.map_frame, context.settings())
         for text in trouble:
-            place.conditions.report("publish", WARN, text)
-        place.outputs.publish(messages, self._gate)
-        place.store.published = changes
+            context.conditions.report("publish", WARN, text)
+        context.outputs.publish(messages, self._gate)
+        context.store.published = changes
         self._publish_again = begun + (time.monotonic() - begun) / PUBLISHING_SHARE
 
     def _answer_next(self) -> bool:
         """Answer the call that waits for longest; whether there are more."""
-        requests = self._place.requests
+        requests = self._context.requests
         self._request = request = requests.take()
         if request is not None:
             self._answer(request)
@@ -237,14 +237,14 @@ class Fusion:
         request.answer(success, text)
 
     def _save(self) -> str:
-        path = in_ros_home(self._place.settings().save_path)
+        path = in_ros_home(self._context.settings().save_path)
         if path.parent == ros_home():  # which need not be there before the first log
             path.parent.mkdir(parents=True, exist_ok=True)
-        return self._place.store.save(path, self._progress)
+        return self._context.store.save(path, self._progress)
 
     def _progress(self) -> None:
         self.progressed = time.monotonic()
 
     def _reset(self) -> str:
-        self._place.store.reset()
+        self._context.store.reset()
         return "the map is empty"

@@ -1,4 +1,4 @@
-"""Subscriptions of the mapping node: the topics of a frame, the poses, and what the class ids mean."""
+"""Subscriptions of the mapping node: the topics of a frame, the poses, and the classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RELIABILITY = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": Reliabili
 
 
 class MapInputs:
-    """All subscriptions.
+    """All subscriptions of the mapping node.
 
     Args:
         node: that subscribes.
@@ -91,11 +91,11 @@ class MapInputs:
         self._subscriptions.clear()
 
     def resolved(self, topic: str) -> str:
-        """Full name of a topic of a frame."""
+        """Return the full name of a topic of a frame."""
         return self._node.resolve_topic_name(self._prefix + topic)
 
     def unpublished(self, *, poses: bool) -> list[str]:
-        """Full names of the topics that nobody publishes: of poses (none where they are from TF), or of frames."""
+        """Return the full names of topics without a publisher: those of poses (none for TF), or those of frames."""
         topics = [topic for topic, (kind, _, _) in self._wanted.items() if (kind in POSE_TYPES) == poses]
         if self._on_classes is not None and not poses:
             topics.append(self._prefix + CLASSES)
@@ -104,7 +104,7 @@ class MapInputs:
 
 
 def label_set_of(message: SemanticClasses) -> LabelSet:
-    """The label set that a message describes.
+    """Return the label set that a message describes.
 
     Raises:
         ValueError: its ids are not 0 to N - 1, each once, or its names are none of a label set.

@@ -1,4 +1,4 @@
-"""The map as messages: points, an occupancy grid for navigation, and a box and a name for each thing."""
+"""Builds the messages of the map: points, an occupancy grid, and a box with a name for each object."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NUMPY_TYPES = {PointField.FLOAT32: np.float32, PointField.UINT32: np.uint32}
 
 
 def cloud_message(points: MapPoints, palette: npt.NDArray[np.uint8] | None, header: Header) -> PointCloud2:
-    """Points as an unorganised cloud (one row, none invalid), field by field as the perception node's `points`.
+    """Return an unorganised cloud with the same fields as the perception node's `points`.
 
     Args:
         points: of the map.
@@ -53,7 +53,7 @@ def cloud_message(points: MapPoints, palette: npt.NDArray[np.uint8] | None, head
         is_dense=True,
     )
     data = allocate(message.row_step)
-    if count:  # OpenCV, which packs the colours, takes no empty picture
+    if count:  # OpenCV, which packs the colours, takes no empty image
         fields = _fields_of(layout, data)
         fields["x"], fields["y"], fields["z"] = points.xyz.T
         packed = pack_rgb(points.rgb[None]) if palette is None else LabelPainter(palette).packed(points.labels[None])
@@ -78,7 +78,7 @@ def _fields_of(layout: PointCloud2, data: array.array[int]) -> npt.NDArray[np.vo
 
 
 def occupancy_message(grid: OccupancyGrid2D | None, resolution: float, header: Header) -> OccupancyGrid:
-    """The grid: -1 unknown, 0 free, 100 occupied; its origin is tilted where the map's z axis is not up.
+    """Return the grid: -1 unknown, 0 free, 100 occupied. Its origin is tilted if the z axis of the map is not up.
 
     Args:
         grid: None for a map without points: then there is no cell.
@@ -97,7 +97,7 @@ def occupancy_message(grid: OccupancyGrid2D | None, resolution: float, header: H
 
 
 def markers_message(objects: Iterable[MapObject], palette: npt.NDArray[np.uint8], header: Header) -> MarkerArray:
-    """For each thing its box in the colour of its class, and its name above; what was shown before is deleted.
+    """Return a box in the colour of its class and a name for each object. Earlier markers are deleted.
 
     Args:
         objects: of the map.
@@ -145,7 +145,7 @@ def _point(values: npt.NDArray[np.floating]) -> Point:
 
 
 def quaternion_of(rotation: npt.NDArray[np.float64]) -> Quaternion:
-    """Of a (3, 3) rotation, with w >= 0 (Shepperd 1978: by its largest component, which loses nothing)."""
+    """Return the quaternion of a (3, 3) rotation, with w >= 0 (Shepperd 1978)."""
     m = rotation
     squares = np.array(
         [m[0, 0] - m[1, 1] - m[2, 2], m[1, 1] - m[0, 0] - m[2, 2], m[2, 2] - m[0, 0] - m[1, 1], m.trace()]

@@ -1,4 +1,4 @@
-"""Publishers of the map: latched, so that whoever subscribes late gets the map that is there."""
+"""Publishers of the map. They are latched, so that late subscribers get the current map."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MapOutputs:
             raise
 
     def wanted(self) -> bool:
-        """Whether somebody subscribes to any of them."""
+        """Return whether any of the topics has a subscriber."""
         return any(publisher.get_subscription_count() > 0 for publisher in self._publishers.values())
 
     def publish(self, messages: Mapping[str, Any], gate: PublishGate) -> None:

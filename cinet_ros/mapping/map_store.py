@@ -1,4 +1,4 @@
-"""The map of a node: made as soon as the classes are known, loaded, saved, begun anew."""
+"""Owns the map of the node: creates it once the classes are known, loads, saves and resets it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cinet_ros.ros_home import in_ros_home
 MEBIBYTE = 2**20
 
 
-class NotFusedError(Exception):
-    """A frame does not go into the map.
+class FrameNotFusedError(Exception):
+    """A frame cannot be fused into the map.
 
     Attributes:
         reason: one word, for counts.
@@ -28,7 +28,7 @@ class NotFusedError(Exception):
 
 
 class MapStore:
-    """The map, for the worker's thread; only `announce` and the attributes are for others.
+    """Owns the map. It must be used from the worker's thread, except for `announce` and the attributes.
 
     Args:
         settings: of the node.
@@ -39,7 +39,7 @@ class MapStore:
         changes: counts what changes the map.
         published: what `changes` was when the map was published last.
         stamp: of the frame fused last, nanoseconds; 0 before the first.
-        figures: of the map, for diagnostics.
+        statistics: of the map, for diagnostics.
 
     Raises:
         ValueError: the device does not exist, or ``load_path`` names no map.
@@ -52,21 +52,21 @@ class MapStore:
         self.map: SemanticMap | None = None
         self.changes = self.published = 0
         self.stamp = 0
-        self.figures: Mapping[str, Any] = {}
+        self.statistics: Mapping[str, Any] = {}
         self._settings = settings
         self._retired = in_ros_home(settings.retired_path) if settings.retired_path else None
         self._announced = label_set
 
     def renewed(self) -> MapStore:
-        """An empty one for the same frames, where a thread hangs in this one."""
+        """Return an empty store for the same frames, to replace one in which a thread hangs."""
         return MapStore(self._settings, self._announced)
 
     def announce(self, label_set: LabelSet) -> None:
-        """Say what classes the frames have. Safe from any thread."""
+        """Set the classes of the frames. Thread-safe."""
         self._announced = label_set
 
     def load(self, path: Path) -> None:
-        """Begin with a saved map; its voxel size, depth and classes are the file's.
+        """Load a saved map. Voxel size, depth limit and classes are those of the file.
 
         Raises:
             OSError, ValueError: it cannot be read, or is none.
@@ -75,7 +75,7 @@ class MapStore:
         self._changed()
 
     def save(self, path: Path, progressed: Callable[[], None]) -> str:
-        """Write the map and its points beside ``path``; each file is there whole, or stays as it was.
+        """Write the map, and its points beside ``path``. Each write is atomic.
 
         Args:
             path: without the files' endings.
@@ -101,19 +101,19 @@ class MapStore:
         return f"the map in {whole}, {count} points in {points}"
 
     def reset(self) -> None:
-        """Begin anew, with the classes announced last."""
+        """Clear the map. Its classes are those announced last."""
         self.map, self.stamp = None, 0
         self._changed()
 
     def for_frame(self) -> SemanticMap:
-        """The map that the next frame goes into.
+        """Return the map for the next frame.
 
         Raises:
-            NotFusedError: its classes are not known, or not those of the map.
+            FrameNotFusedError: its classes are not known, or not those of the map.
         """
         label_set = self._announced
         if label_set is None:
-            raise NotFusedError(
+            raise FrameNotFusedError(
                 "waiting_for_classes",
                 "the classes of the labels are not known: nobody publishes semantic/classes; start the perception "
                 "node, remap the topic, or set label_set",
@@ -129,7 +129,7 @@ class MapStore:
                 self._retired,
             )
         if self.map.label_set.classes != label_set.classes:
-            raise NotFusedError(
+            raise FrameNotFusedError(
                 "other_classes",
                 f"the frames have the classes of {label_set.name} but the map has those of {self.map.label_set.name}: "
                 "call ~/reset to begin a new map (and ~/save before, to keep this one)",
@@ -137,16 +137,16 @@ class MapStore:
         return self.map
 
     def fused(self, stamp: int) -> None:
-        """Say that a frame went into the map."""
+        """Record that a frame was fused."""
         self.stamp = stamp
         self._changed()
 
     def _changed(self) -> None:
         self.changes += 1
         if self.map is None:
-            self.figures = {"frames in the map": 0}
+            self.statistics = {"frames in the map": 0}
             return
-        self.figures = {
+        self.statistics = {
             "frames in the map": self.map.frames,
             "label set": f"{self.map.label_set.name}, {len(self.map.label_set.classes)} classes",
             "voxel size [m]": self.map.voxel_size,

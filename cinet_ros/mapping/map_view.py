@@ -1,4 +1,4 @@
-"""What of the map is published: everything on its surface, where a robot can drive, and the things in it."""
+"""Builds what is published of the map: its surface, an occupancy grid, and its objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cinet_ros.mapping.parameters import MappingSettings
 
 
 def map_messages(store: MapStore, frame_id: str, settings: MappingSettings) -> tuple[dict[str, Any], list[str]]:
-    """Messages by topic, with the stamp of the frame fused last, and why one is missing.
+    """Return the messages by topic, with the stamp of the last fused frame, and why one is missing.
 
     A map without points clears what was published before. One without a floor has no occupancy grid.
 

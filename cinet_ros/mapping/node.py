@@ -1,4 +1,4 @@
-"""The mapping node: what exists in which state, what arrives and where it goes, and who is told of trouble."""
+"""The mapping node: its lifecycle, its callbacks and its diagnostics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cinet_ros.diagnostics import ERROR, WARN, Conditions
 from cinet_ros.managed_node import STOP_TIMEOUT, ManagedNode, NotActivatedError
 from cinet_ros.mapping.frame_arrays import DEPTH
 from cinet_ros.mapping.frame_queue import FrameQueue, Synchroniser
-from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, RESET, SAVE, Fusion, Workplace
+from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, RESET, SAVE, Fusion, FusionContext
 from cinet_ros.mapping.inputs import MapInputs, label_set_of
 from cinet_ros.mapping.map_outputs import MapOutputs
 from cinet_ros.mapping.map_store import MapStore
@@ -39,7 +39,9 @@ DIAGNOSTICS_PERIOD = 1.0
 
 
 class MappingNode(ManagedNode):
-    """Managed node. configure: load or prepare the map, create outputs; activate: start to fuse; cleanup: free it all.
+    """The managed mapping node.
+
+    `configure` loads or creates the map and the outputs, `activate` starts to fuse, `cleanup` frees everything.
 
     The map outlives a deactivation, and ends with a clean-up.
 
@@ -82,7 +84,7 @@ class MappingNode(ManagedNode):
     # transitions
 
     def configure(self) -> None:
-        """Everything but subscriptions and the worker; see `ManagedNode`."""
+        """Create everything but the subscriptions and the worker, see `ManagedNode`."""
         settings = self.settings
         self._poses = open_pose_source(self, settings)
         self._store = MapStore(settings, None if settings.label_set == "auto" else get_label_set(settings.label_set))
@@ -96,7 +98,7 @@ class MappingNode(ManagedNode):
         )
 
     def activate(self) -> None:
-        """Subscribe and work; see `ManagedNode`."""
+        """Subscribe and start the worker, see `ManagedNode`."""
         assert self._inputs is not None
         self._frame_conditions.clear_all()
         self._pose_conditions.clear_all()
@@ -135,7 +137,7 @@ class MappingNode(ManagedNode):
             self._poses.clear()
 
     def free(self) -> None:
-        """The map and the outputs; see `ManagedNode`."""
+        """Free the map and the outputs, see `ManagedNode`."""
         self._store = self._poses = self._inputs = None
         outputs, self._outputs = self._outputs, None
         if outputs is not None:
@@ -151,7 +153,7 @@ class MappingNode(ManagedNode):
         assert self._poses is not None
         assert self._outputs is not None
         return Fusion(
-            Workplace(
+            FusionContext(
                 self._store,
                 self._requests,
                 self._queue,
@@ -226,7 +228,7 @@ class MappingNode(ManagedNode):
         return SetParametersResult(successful=True)
 
     def publish_diagnostics(self) -> None:
-        """Every status of this node; see `ManagedNode`."""
+        """Publish every diagnostic status of this node, see `ManagedNode`."""
         self._supervisor.report()
         report_namesakes(self, self.conditions)
         message = DiagnosticArray()

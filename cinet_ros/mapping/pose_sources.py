@@ -1,4 +1,4 @@
-"""Where the camera was when an image was taken: by odometry or pose messages, or by TF."""
+"""Sources of camera poses: odometry messages, pose messages, or TF."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ USED = (AddOutcome.ADDED, AddOutcome.JUMPED, AddOutcome.CLOCK_WENT_BACK)
 
 
 class PoseSource(Protocol):
-    """What the worker asks for the camera's pose. Safe from any thread.
+    """Provides the pose of the camera at the stamp of a frame. Thread-safe.
 
     Attributes:
         topic: that is subscribed to; empty for TF.
@@ -49,24 +49,24 @@ class PoseSource(Protocol):
     last_received: float | None
 
     def camera_pose(self, stamp: int, camera_frame: str) -> Matrix:
-        """(4, 4) optical frame to map frame at a stamp in nanoseconds.
+        """Return the (4, 4) transform from the optical to the map frame at a stamp in nanoseconds.
 
         Raises:
             PoseUnavailable: there is none, or none yet.
         """
 
     def counts(self) -> Mapping[str, int]:
-        """Poses received, and those that were refused or odd, by reason."""
+        """Return how many poses were received, and how many were refused or unusual, by reason."""
 
     def receive(self, message: Any) -> str | None:
-        """Take a message; return what is wrong with it, None where nothing is."""
+        """Add a message, and return what is wrong with it, or None."""
 
     def clear(self) -> None:
-        """Forget all poses, as after a jump of the clock."""
+        """Remove all poses, for example after a jump of the clock."""
 
 
 def open_pose_source(node: Any, settings: MappingSettings) -> PoseSource:
-    """The source that the parameters choose.
+    """Open the pose source that the parameters select.
 
     Raises:
         ValueError: it lacks an extrinsic, a frame or tf2_ros; the text names the remedy.
@@ -90,7 +90,7 @@ def open_pose_source(node: Any, settings: MappingSettings) -> PoseSource:
 
 
 class MessagePoses:
-    """Poses of a base by messages, and the camera's by an extrinsic.
+    """Poses of the camera from messages with the pose of the base and a fixed extrinsic.
 
     Args:
         settings: of the node.
@@ -170,7 +170,7 @@ class MessagePoses:
 
 
 class TransformPoses:
-    """Poses of the camera by TF, which interpolates them itself.
+    """Poses of the camera from TF, which interpolates them.
 
     Args:
         settings: of the node.
@@ -187,7 +187,7 @@ class TransformPoses:
         self._lock = threading.Lock()
 
     def receive(self, message: Any) -> str | None:
-        """Nothing: TF has subscriptions of its own."""
+        """Do nothing: TF has subscriptions of its own."""
         raise NotImplementedError("TF receives its messages itself")
 
     def camera_pose(self, stamp: int, camera_frame: str) -> Matrix:
@@ -217,7 +217,7 @@ class TransformPoses:
 
 
 def unavailable(gap: PoseGap, source: str) -> PoseUnavailable:
-    """The error for a gap."""
+    """Return the error for a gap between poses."""
     reason, may_come = GAPS[gap]
     return PoseUnavailable(reason, may_come, f"no pose from {source}: {gap.value}")
 

@@ -1,4 +1,4 @@
-"""Service calls that the worker answers, later and on its own thread, while the executor goes on."""
+"""Service calls that the worker answers later, on its own thread, without blocking the executor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Send = Callable[[Trigger.Response], None]
 
 
 class Request:
-    """One call; whoever answers first is heard. Safe from any thread.
+    """One service call. The first answer counts. Thread-safe.
 
     Args:
         key: which service was called.
@@ -28,7 +28,7 @@ class Request:
         self._lock = threading.Lock()
 
     def answer(self, success: bool, message: str) -> None:
-        """Give the answer, unless there is one."""
+        """Answer the call unless it has been answered."""
         with self._lock:
             if self._answer is not None:
                 return
@@ -38,7 +38,7 @@ class Request:
             send(self._answer)
 
     def send_by(self, send: Send) -> None:
-        """Say how the answer goes out; it goes at once where it is there already."""
+        """Set how the answer is sent. It is sent at once if it is known already."""
         with self._lock:
             self._send, answer = send, self._answer
         if answer is not None:
@@ -46,7 +46,7 @@ class Request:
 
 
 class RequestQueue:
-    """Calls in the order of their arrival: who saves and then resets has saved what was. Safe from any thread."""
+    """A first-in-first-out queue of calls, so that a save before a reset saves the old map. Thread-safe."""
 
     def __init__(self) -> None:
         self._waiting: deque[Request] = deque()
@@ -56,18 +56,18 @@ class RequestQueue:
         return len(self._waiting)
 
     def put(self, request: Request) -> None:
-        """Append a call."""
+        """Append a call to the queue."""
         self._waiting.append(request)
 
     def take(self) -> Request | None:
-        """The oldest call, which no longer waits; None where there is none."""
+        """Remove and return the oldest call, or None."""
         try:
             return self._waiting.popleft()
         except IndexError:
             return None
 
     def clear(self, reason: str) -> None:
-        """Answer all calls that they are given up, for a reason."""
+        """Answer all calls with a failure and its reason."""
         while (request := self.take()) is not None:
             request.answer(False, f"given up: {reason}")
 

@@ -15,13 +15,13 @@ Matrix = npt.NDArray[np.float64]
 
 
 def rigid_matrix(position: npt.ArrayLike, quaternion: npt.ArrayLike) -> Matrix:
-    """(4, 4) of a position and a rotation x y z w, whose norm need not be exactly 1."""
+    """Return the (4, 4) transform of a position and a quaternion x y z w, which is normalised."""
     turn = np.asarray(quaternion, dtype=np.float64)
     return Pose(0, np.asarray(position, dtype=np.float64), turn / np.linalg.norm(turn)).matrix()
 
 
 class PoseUnavailable(Exception):  # noqa: N818  (it is no error: poses come late)
-    """There is no pose for a frame.
+    """The pose of a frame is not available.
 
     Attributes:
         reason: one word, for counts.
@@ -35,7 +35,7 @@ class PoseUnavailable(Exception):  # noqa: N818  (it is no error: poses come lat
 
 
 class TransformTree:
-    """The transforms on /tf and /tf_static, from now on. Safe from any thread.
+    """The transforms on /tf and /tf_static, from now on. Thread-safe.
 
     Args:
         node: that subscribes.

@@ -1,1 +1,1 @@
-"""What the player node is made of: parameters, sources of pictures, image encodings, pacing."""
+"""The parts of the player node: parameters, playback of sources, image encodings, pacing."""

@@ -50,7 +50,7 @@ class BagSource:
         image_topic, camera_info_topic: chosen; camera_info_topic is None where there is none.
         compressed: whether the images are CompressedImage.
         stamped: whether the images' stamps can be used: they are not 0, nor all the same.
-        notes: what the user should know of the choice, and of a bag that is sound.
+        notes: notes on the choice of topics, and on bags without faults.
         faults: what is wrong with the bag; grows while iterating.
 
     Raises:
@@ -74,7 +74,7 @@ class BagSource:
             self._count = sum(item.msgcount for item in self._connections(reader) if item.msgtype == image.msgtype)
             stamps = [stamp_of(message) for message in first_messages(reader, image)]
             self.notes = [*reader.notes, *topics.notes]
-            self._tell(reader.faults)
+            self._add_faults(reader.faults)
         problem = unusable(stamps)
         self.stamped = not problem
         if problem:
@@ -98,7 +98,7 @@ class BagSource:
                     yield BagFrame(*image, info)
             for image, info in pairing.end():
                 yield BagFrame(*image, info)
-            self._tell(reader.faults)
+            self._add_faults(reader.faults)
 
     def _messages(self, reader: BagReader) -> Iterator[tuple[int, Any]]:
         for connection, time_ns, data in reader.messages(self._connections(reader)):
@@ -107,7 +107,7 @@ class BagSource:
             except Exception as error:  # what rclpy raises on damaged bytes is not limited
                 if connection.topic not in self._damaged:  # once: a whole bag may be of such messages
                     self._damaged.add(connection.topic)
-                    self._tell([f"{self.path}: messages of {connection.topic} cannot be read ({error})"])
+                    self._add_faults([f"{self.path}: messages of {connection.topic} cannot be read ({error})"])
                 continue
             yield time_ns, message
 
@@ -121,5 +121,5 @@ class BagSource:
             return deserialize_message(bytes(data), CameraInfo)
         return None
 
-    def _tell(self, faults: Iterable[str]) -> None:
+    def _add_faults(self, faults: Iterable[str]) -> None:
         self.faults += [fault for fault in faults if fault not in self.faults]

@@ -1,4 +1,4 @@
-"""RGB pictures into `sensor_msgs` images of any common encoding: what a camera driver would have sent.
+"""Encodes RGB images as `sensor_msgs` images of any common encoding, as a camera driver would send them.
 
 A message is allocated once for a size and filled through NumPy: assigning `data` copies, or checks every element.
 """
@@ -32,7 +32,7 @@ RAW_ENCODINGS = (*_CHANNELS, "mono8", "mono16", *_BAYER, *_PLANAR)
 
 
 class ImageEncoder:
-    """Fills one reused `Image` from RGB pictures.
+    """Encodes RGB images into one reused `Image` message.
 
     Args:
         encoding: one of `RAW_ENCODINGS`.
@@ -52,7 +52,7 @@ class ImageEncoder:
         self._message = Image(encoding=encoding, is_bigendian=int(big_endian))
 
     def encode(self, rgb: np.ndarray) -> Image:
-        """Image message of an (H, W, 3) uint8 RGB picture; the same object every time, header left as it is.
+        """Return an (H, W, 3) uint8 RGB image as a message: always the same object, whose header is not changed.
 
         Raises:
             ValueError: the encoding shares colour between pixels and the size is odd.
@@ -77,9 +77,9 @@ class ImageEncoder:
         if (message.height, message.width) == (height, width):
             return
         if width % 2 and (self.encoding in _PLANAR or self.encoding.startswith("yuv422")):
-            raise ValueError(f"{self.encoding} needs an even width, and this picture is {width} wide; use rgb8")
+            raise ValueError(f"{self.encoding} needs an even width, and this image is {width} wide; use rgb8")
         if height % 2 and self.encoding in _PLANAR:
-            raise ValueError(f"{self.encoding} needs an even height, and this picture is {height} high; use rgb8")
+            raise ValueError(f"{self.encoding} needs an even height, and this image is {height} high; use rgb8")
         bytes_per_pixel = 2 if self.encoding == "mono16" else _CHANNELS.get(self.encoding, 1)
         rows = height * 3 // 2 if self.encoding in _PLANAR else height
         message.height, message.width = height, width
@@ -127,7 +127,7 @@ class ImageEncoder:
 
 
 class CompressedEncoder:
-    """Fills one reused `CompressedImage` from RGB pictures.
+    """Encodes RGB images into one reused `CompressedImage` message.
 
     Args:
         kind: ``jpeg`` or ``png``.
@@ -146,7 +146,7 @@ class CompressedEncoder:
         self._message = CompressedImage(format=f"rgb8; {kind} compressed bgr8")
 
     def encode(self, rgb: np.ndarray) -> CompressedImage:
-        """Message of an (H, W, 3) uint8 RGB picture; the same object every time, header left as it is."""
+        """Return an (H, W, 3) uint8 RGB image as a message: always the same object, whose header is not changed."""
         _, data = cv2.imencode(self._suffix, cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), self._options)
         # an array.array is taken as it is on every distribution
         self._message.data = array.array("B", data.tobytes())

@@ -1,4 +1,4 @@
-"""When to send the next frame: absolute deadlines, so that nothing drifts, and no burst after a stall."""
+"""Schedules the frames by absolute deadlines, without drift and without a burst after a stall."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Pacer:
 
 
 class Intervals:
-    """Seconds between a picture and the one before it.
+    """Seconds between an image and the one before it.
 
     Args:
-        rate: pictures per second; 0: as far apart as their times say.
-        nominal: interval used where times cannot tell: before a second picture, and where time steps back
+        rate: images per second; 0: as far apart as their times say.
+        nominal: interval used where times cannot tell: before a second image, and where time steps back
             because a source starts again or was recorded out of order.
     """
 
@@ -49,7 +49,7 @@ class Intervals:
         self._time_ns: int | None = None
 
     def since_previous(self, time_ns: int) -> float:
-        """Interval in seconds to the picture before, for one taken at ``time_ns``; call it once a picture."""
+        """Interval in seconds to the image before, for one taken at ``time_ns``; call it once an image."""
         if self._rate > 0:
             return 1.0 / self._rate
         if self._time_ns is not None and time_ns >= self._time_ns:
@@ -59,7 +59,7 @@ class Intervals:
 
 
 class Tally:
-    """How many frames were sent, and how fast.
+    """Counts the frames that were sent and measures their rate.
 
     Args:
         clock: steady time in seconds.
@@ -71,7 +71,7 @@ class Tally:
         self.sent = 0
 
     def count(self) -> None:
-        """Note that a frame was sent just now."""
+        """Count a frame that was sent just now."""
         self._last = self._clock()
         if self.sent == 0:
             self._first = self._last

@@ -1,4 +1,4 @@
-"""/clock with the source's own time, for nodes that run with use_sim_time."""
+"""Publishes the time of the source on /clock, for nodes with use_sim_time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SimulatedClock:
         self._started = False
 
     def head_for(self, time_ns: int) -> None:
-        """The next frame is at this time of the source; a time before the present one jumps back at once."""
+        """Set the time of the next frame. A time before the present one takes effect at once."""
         self._from_ns = self._to_ns if self._started and time_ns >= self._to_ns else time_ns
         self._to_ns = time_ns
         self._started = True

@@ -1,1 +1,1 @@
-"""The viewer's room: the topics of the perception node and the mapper, shown by `cinet_core.viewer`."""
+"""The parts of the viewer node, which shows topics of perception and mapping with `cinet_core.viewer`."""

@@ -1,4 +1,4 @@
-"""Messages into a recording: the part of the viewer that takes its time, on a thread of its own."""
+"""Converts messages to a recording, on a thread of its own since it takes time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.images import decode_image
 from cinet_core.messages.planes import read_depth, read_labels
-from cinet_core.viewer import Moment, Recording
+from cinet_core.viewer import FrameTime, Recording
 from cinet_ros.counters import FrameCounters
 from cinet_ros.mapping.frame_arrays import COLOR, DEPTH, LABELS
-from cinet_ros.mapping.frame_queue import Frame
+from cinet_ros.mapping.frame_queue import SynchronizedFrame
 from cinet_ros.viewer.parameters import ViewerSettings
 from cinet_ros.viewer.points import read_points
 
@@ -31,28 +31,28 @@ CLASSES, POSES, FRAME, STATS, MAP = "classes", "poses", "frame", "stats", "map"
 Matrix = npt.NDArray[np.float64]
 
 
-class Seen(NamedTuple):
-    """A frame and the calibration that was known when it was complete."""
+class CalibratedFrame(NamedTuple):
+    """A complete frame with the calibration that was known at that time."""
 
-    frame: Frame
+    frame: SynchronizedFrame
     camera_info: CameraInfo | None
 
 
-class Posed(NamedTuple):
-    """Where the camera was: (4, 4) camera-to-world, metres."""
+class StampedPose(NamedTuple):
+    """The pose of the camera at a time: (4, 4) camera-to-world, metres."""
 
     nanoseconds: int
     camera_to_world: Matrix
 
 
 class Display:
-    """Records what is handed in, from when the classes are known; for one thread.
+    """Records the data once the classes are known. It must be used from one thread.
 
     Args:
         settings: the node's.
         address: of the live viewer's server; None without one.
         counters: where frames that cannot be shown are counted.
-        warn: is told what is wrong with what came in, by a key that is the same for equal faults.
+        warn: called with a key, equal for equal faults, and a description of what is wrong with the input.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Display:
         self._number = 0  # of the latest frame
 
     def process(self, batch: dict[str, Any]) -> None:
-        """Record the latest of everything."""
+        """Record the latest message of every topic."""
         if CLASSES in batch:
             self._begin(batch[CLASSES])
         if self._recording is None:
@@ -119,14 +119,14 @@ class Display:
             cloud_color="camera" if self._settings.cloud_color == "camera" else "semantic",
         )
 
-    def _moment(self, nanoseconds: int) -> Moment:
-        return Moment(self._number, nanoseconds)
+    def _frame_time(self, nanoseconds: int) -> FrameTime:
+        return FrameTime(self._number, nanoseconds)
 
-    def _poses(self, recording: Recording, poses: Sequence[Posed]) -> None:
+    def _poses(self, recording: Recording, poses: Sequence[StampedPose]) -> None:
         for pose in poses:
-            recording.log_pose(self._moment(pose.nanoseconds), pose.camera_to_world)
+            recording.log_pose(self._frame_time(pose.nanoseconds), pose.camera_to_world)
 
-    def _frame(self, recording: Recording, seen: Seen) -> None:
+    def _frame(self, recording: Recording, seen: CalibratedFrame) -> None:
         messages = seen.frame.messages
         image, depth, labels = decode_image(messages[COLOR]), read_depth(messages[DEPTH]), read_labels(messages[LABELS])
         height, width = depth.shape
@@ -141,18 +141,18 @@ class Display:
         if camera_info is not None:
             intrinsics = self._models.get(camera_info, width, height, True).intrinsics
         self._number += 1
-        recording.log_frame(self._moment(seen.frame.stamp), image, depth, labels, intrinsics)
+        recording.log_frame(self._frame_time(seen.frame.stamp), image, depth, labels, intrinsics)
         self._counters.use()
 
     def _stats(self, recording: Recording, message: Any) -> None:
-        moment = self._moment(stamp_of(message))
+        frame_time = self._frame_time(stamp_of(message))
         stages = {stage.stage: stage.seconds for stage in message.stages}
-        recording.log_milliseconds(moment, {"latency": message.latency, **stages})
-        recording.log_hertz(moment, {"in": message.rate_in, "out": message.rate_out})
+        recording.log_milliseconds(frame_time, {"latency": message.latency, **stages})
+        recording.log_hertz(frame_time, {"in": message.rate_in, "out": message.rate_out})
 
     def _map(self, recording: Recording, message: Any) -> None:
         points, labels = read_points(message, self._settings.map_points)
-        recording.log_map(self._moment(stamp_of(message)), points, labels, self._settings.map_point_radius)
+        recording.log_map(self._frame_time(stamp_of(message)), points, labels, self._settings.map_point_radius)
 
     def _limit_file(self, recording: Recording) -> None:
         if self._file is None or self._file.stat().st_size < self._settings.max_file_size * MEGABYTE:

@@ -1,4 +1,4 @@
-"""The points of a sensor_msgs/PointCloud2 with the fields of `points`, whoever sent it."""
+"""Reads points from a sensor_msgs/PointCloud2 with the fields of the topic `points`."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NEEDED = ("x", "y", "z", "label")
 
 
 def read_points(msg: PointCloud2, most: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
-    """Coordinates and classes of the valid points; of more than ``most`` every n-th.
+    """Return coordinates and classes of the valid points, decimated to at most ``most`` points.
 
     Returns:
         (N, 3) float32 metres in the message's frame; (N,) uint8 class ids, 255 where the label does not fit in 8 bits.

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from cinet_core.checkpoint import random_checkpoint
-from cinet_core.inference.availability import lacking
+from cinet_core.inference.availability import missing_requirement
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import HALF
 from cinet_core.inference.graph import DeployableGraph
@@ -24,10 +24,10 @@ from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBacken
 from scripts.benchmarks import machine
 from scripts.benchmarks.network import Timed
 from scripts.benchmarks.roofline import cost_of
-from scripts.benchmarks.rows import Report, Row
-from scripts.benchmarks.run import QUICK, Effort, LeftOutError, Run
+from scripts.benchmarks.rows import BenchmarkReport, Row
+from scripts.benchmarks.run import QUICK, BenchmarkBudget, BenchmarkRun, LeftOutError
 from scripts.benchmarks.timing import take_turns
-from scripts.benchmarks.variants import COMPILED, TORCH, Variant, cached_onnx, example
+from scripts.benchmarks.variants import COMPILED, TORCH, BackendVariant, cached_onnx, example
 
 WAYS = ("eager", "graph", "compile", "tensorrt")
 BATCH = {"resnet101": 8, "lite": 16}
@@ -45,7 +45,7 @@ class ReplayedTorchBackend(TorchBackend):
             self._graph = _CudaGraph(self._graph, image, intrinsics)
 
 
-def forward(run: Run, config: str, way: str) -> Iterator[Row]:
+def forward(run: BenchmarkRun, config: str, way: str) -> Iterator[Row]:
     """Rows of one way of running a network in half precision, against the roofline of this device.
 
     Raises:
@@ -55,9 +55,9 @@ def forward(run: Run, config: str, way: str) -> Iterator[Row]:
         raise LeftOutError(f"{way} is measured on a CUDA device")
     checkpoint = random_checkpoint(config)
     checkpoint.model.to(run.device).eval()
-    size = run.effort.network_sizes[-1]
-    graph = DeployableGraph(checkpoint.model, checkpoint.metadata.camera, run.effort.image_size, size)
-    images, intrinsics = example(run.effort.image_size)
+    size = run.budget.network_sizes[-1]
+    graph = DeployableGraph(checkpoint.model, checkpoint.metadata.camera, run.budget.image_size, size)
+    images, intrinsics = example(run.budget.image_size)
     variant, build = _build(run, way, graph, lambda: cached_onnx(run, checkpoint, graph)(HALF))
     begun = time.perf_counter()
     backend = build()
@@ -67,7 +67,7 @@ def forward(run: Run, config: str, way: str) -> Iterator[Row]:
     yield from rows
     cost = cost_of(graph, torch.from_numpy(images), torch.from_numpy(intrinsics))
     network: list[float] = []
-    whole = take_turns({way: lambda: network.append(backend.run(images, intrinsics).seconds["network"])}, run.effort)[
+    whole = take_turns({way: lambda: network.append(backend.run(images, intrinsics).seconds["network"])}, run.budget)[
         way
     ]
     backend.close()
@@ -75,30 +75,30 @@ def forward(run: Run, config: str, way: str) -> Iterator[Row]:
 
 
 def _build(
-    run: Run, way: str, graph: DeployableGraph, onnx: Callable[[], Path]
-) -> tuple[Variant, Callable[[], Backend]]:
+    run: BenchmarkRun, way: str, graph: DeployableGraph, onnx: Callable[[], Path]
+) -> tuple[BackendVariant, Callable[[], Backend]]:
     if way == "eager":
-        return Variant(TORCH, HALF), lambda: TorchBackend(graph, HALF)
+        return BackendVariant(TORCH, HALF), lambda: TorchBackend(graph, HALF)
     if way == "graph":
-        return Variant(TORCH, HALF, True), lambda: ReplayedTorchBackend(graph)
+        return BackendVariant(TORCH, HALF, True), lambda: ReplayedTorchBackend(graph)
     name = COMPILED if way == "compile" else way
-    reason = lacking(name, run.device, HALF)
+    reason = missing_requirement(name, run.device, HALF)
     if reason:
         raise LeftOutError(str(reason))
     if way == "compile":
-        return Variant(COMPILED, HALF, True), lambda: CompiledTorchBackend(graph, HALF)
-    variant = Variant(name, HALF)
+        return BackendVariant(COMPILED, HALF, True), lambda: CompiledTorchBackend(graph, HALF)
+    variant = BackendVariant(name, HALF)
     return variant, lambda: variant.build(graph, lambda precision: onnx())
 
 
-def train(run: Run, config: str, quick: bool, workers: int) -> Iterator[Row]:
+def train(run: BenchmarkRun, config: str, quick: bool, workers: int) -> Iterator[Row]:
     """Images a second of training steps in bfloat16, stage 3: with the data pipeline, and of one batch again."""
     from cinet_core.training.optimization import make_optimizer
     from cinet_core.training.preparation import prepare
     from cinet_core.training.settings import ModelSettings, OptimizerSettings, Recipe, RunSettings
     from cinet_core.training.settings_data import DataSettings
 
-    height, width = run.effort.network_sizes[-1]
+    height, width = run.budget.network_sizes[-1]
     batch, steps = (2, 3) if quick else (BATCH[config], STEPS)
     rooms = {"length": 2 * batch, "validation_length": 1, "test_length": 1, "width": width, "height": height}
     recipe = Recipe(
@@ -146,12 +146,12 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="tiny: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, required=True, metavar="FILE")
     options = parser.parse_args()
-    effort = QUICK if options.quick else Effort(network_sizes=((480, 640),))
+    budget = QUICK if options.quick else BenchmarkBudget(network_sizes=((480, 640),))
     device = resolve_device(options.device)
     notes: list[str] = []
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="cinet_device_") as scratch:
-        run = Run(effort, device, Path(scratch))
+        run = BenchmarkRun(budget, device, Path(scratch))
         try:
             if options.what == "forward":
                 rows = list(forward(run, options.config, options.way))
@@ -159,7 +159,7 @@ def main() -> int:
                 rows = list(train(run, options.config, options.quick, options.workers))
         except LeftOutError as error:
             notes.append(str(error))
-    Report(machine.facts(device), rows, notes, []).save(options.output)
+    BenchmarkReport(machine.machine_facts(device), rows, notes, []).save(options.output)
     for row in rows:
         print(row)
     print(*notes, sep="\n")

@@ -15,8 +15,8 @@ from cinet_core.inference.choices import AUTO, PRECISIONS
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.model import CONFIGS
 from scripts.benchmarks import loading, machine, network, peers, scaling, start, training
-from scripts.benchmarks.rows import Report, Row
-from scripts.benchmarks.run import QUICK, Effort, Group, LeftOutError, Run
+from scripts.benchmarks.rows import BenchmarkReport, Row
+from scripts.benchmarks.run import QUICK, BenchmarkBudget, BenchmarkRun, Group, LeftOutError
 from scripts.benchmarks.tables import print_report, write_table
 
 CORE_GROUPS: Mapping[str, Group] = {
@@ -46,11 +46,11 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
     if options.output is not None:
         options.output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="cinet_bench_") as scratch, console.status("") as status:
-        effort = QUICK if options.quick else Effort()
+        budget = QUICK if options.quick else BenchmarkBudget()
         if options.together is not None:
-            effort = dataclasses.replace(effort, together=options.together)
-        run = Run(
-            effort,
+            budget = dataclasses.replace(budget, together=options.together)
+        run = BenchmarkRun(
+            budget,
             device,
             Path(scratch),
             options.output.resolve().parent if options.output else None,
@@ -72,9 +72,9 @@ def main(groups: Mapping[str, Group], arguments: Sequence[str] | None = None) ->
     return 1 if report.failures else 0
 
 
-def measure(run: Run, groups: Mapping[str, Group]) -> Report:
+def measure(run: BenchmarkRun, groups: Mapping[str, Group]) -> BenchmarkReport:
     """Run the groups; one that cannot be measured here is left out, with a note, and one that breaks off is named."""
-    facts, rows, failures = machine.facts(run.device), list[Row](), list[str]()
+    facts, rows, failures = machine.machine_facts(run.device), list[Row](), list[str]()
     for name, group in groups.items():
         begun = time.monotonic()
         try:
@@ -84,7 +84,7 @@ def measure(run: Run, groups: Mapping[str, Group]) -> Report:
         except Exception as error:  # the minutes that the others took are not to be lost
             failures.append(f"{name}: {type(error).__name__}: {error}")
         facts[f"seconds of {name}"] = round(time.monotonic() - begun)
-    return Report(facts, rows, run.notes, failures)
+    return BenchmarkReport(facts, rows, run.notes, failures)
 
 
 def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
@@ -96,7 +96,7 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
     parser.add_argument("--together", type=float, metavar="SECONDS", help="of one run of the group mapping")
     parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="set up, for mapping: its nodes by turns")
-    parser.add_argument("--image", type=Path, metavar="FILE", help="picture of traffic (the synthetic room)")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="image of traffic (the synthetic room)")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="markdown whose tables are renewed")

@@ -17,13 +17,13 @@ from cinet_core.data.sample import Sample
 from cinet_core.data.transforms import TrainingTransform
 from cinet_core.rooms.demo.room import SyntheticRoom
 from scripts.benchmarks.rows import Row, ratios
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.run import BenchmarkRun
 from scripts.benchmarks.timing import take_turns
 
 OURS, TORCHVISION, NONE = "hue by OpenCV in float32", "hue by torchvision", "no hue"
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Samples a second by one worker, single-threaded as it is, with the hue shifted in each way; taken in turns."""
     if run.device.type != "cpu":
         run.notes.append("loading: workers run on the CPU; measure them there")
@@ -38,8 +38,8 @@ def measure(run: Run) -> Iterator[Row]:
         cv2.setNumThreads(threads[1])
 
 
-def _samples_per_second(run: Run) -> Iterator[Row]:
-    height, width = run.effort.image_size
+def _samples_per_second(run: BenchmarkRun) -> Iterator[Row]:
+    height, width = run.budget.image_size
     run.say(f"training samples of {width}x{height}")
     sample = _sample(width, height)
     seconds = take_turns(
@@ -48,7 +48,7 @@ def _samples_per_second(run: Run) -> Iterator[Row]:
             OURS: _work(sample, Augmentation(), transforms.shift_hue),
             NONE: _work(sample, dataclasses.replace(Augmentation(), hue=0.0), transforms.shift_hue),
         },
-        run.effort,
+        run.budget,
     )
     size = (height, width)
     for name, taken in seconds.items():

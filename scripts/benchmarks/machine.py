@@ -16,7 +16,7 @@ import torch
 
 from cinet_core.inference.engine_cache import device_name, processor_name
 from scripts.benchmarks.rows import Row
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.run import BenchmarkRun
 from scripts.benchmarks.timing import time_runs
 
 _PACKAGES = ("torch", "numpy", "opencv-python", "openvino", "onnxruntime", "onnxruntime-gpu", "timm", "ros-rclpy")
@@ -25,8 +25,8 @@ CUDA_MATRIX = 8192
 COPIED_BYTES = {"cpu": 2**28, "cuda": 2**30}
 
 
-def facts(device: torch.device) -> dict[str, Any]:
-    """What a reader needs to judge the figures: processor, cores, memory, versions, and how busy it was."""
+def machine_facts(device: torch.device) -> dict[str, Any]:
+    """What a reader needs to judge the measurements: processor, cores, memory, versions, and how busy it was."""
     known = {
         "time": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "processor": processor_name(),
@@ -57,7 +57,7 @@ class Limits:
     bytes: float
 
 
-def measure_limits(run: Run, dtype: torch.dtype = torch.float32) -> tuple[Limits, list[Row]]:
+def measure_limits(run: BenchmarkRun, dtype: torch.dtype = torch.float32) -> tuple[Limits, list[Row]]:
     """The limits of a run's device, and their rows.
 
     Args:
@@ -73,9 +73,9 @@ def measure_limits(run: Run, dtype: torch.dtype = torch.float32) -> tuple[Limits
     return Limits(statistics.median(operations), statistics.median(bandwidth)), rows
 
 
-def _matrix_throughput(run: Run, dtype: torch.dtype) -> list[float]:
+def _matrix_throughput(run: BenchmarkRun, dtype: torch.dtype) -> list[float]:
     """Operations a second, one value a run; a product of N x N matrices is 2 N^3 of them."""
-    count = run.effort.matrix if run.device.type == "cpu" else CUDA_MATRIX
+    count = run.budget.matrix if run.device.type == "cpu" else CUDA_MATRIX
     one, other, product = (torch.ones(count, count, dtype=dtype, device=run.device) for _ in range(3))
 
     def multiply() -> None:
@@ -86,7 +86,7 @@ def _matrix_throughput(run: Run, dtype: torch.dtype) -> list[float]:
         run.synchronise()
 
     with torch.inference_mode(), _same_precision_as_convolutions():
-        return [2 * count**3 / seconds for seconds in time_runs(multiply, run.effort)]
+        return [2 * count**3 / seconds for seconds in time_runs(multiply, run.budget)]
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _same_precision_as_convolutions() -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
-def _bandwidth(run: Run) -> list[float]:
+def _bandwidth(run: BenchmarkRun) -> list[float]:
     source = torch.zeros(COPIED_BYTES[run.device.type], dtype=torch.uint8, device=run.device)
     target = torch.zeros_like(source)
 
@@ -108,4 +108,4 @@ def _bandwidth(run: Run) -> list[float]:
         target.copy_(source)
         run.synchronise()
 
-    return [2 * len(source) / seconds for seconds in time_runs(copy, run.effort)]
+    return [2 * len(source) / seconds for seconds in time_runs(copy, run.budget)]

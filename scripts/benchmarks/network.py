@@ -25,11 +25,11 @@ from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import SceneUnderstanding
 from scripts.benchmarks.machine import Limits, measure_limits
 from scripts.benchmarks.memory import in_fresh_process, peak_increase
-from scripts.benchmarks.roofline import Cost, cost_of
-from scripts.benchmarks.rows import Figure, Row, milliseconds, ratios
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.roofline import ComputeCost, cost_of
+from scripts.benchmarks.rows import Row, Value, milliseconds, ratios
+from scripts.benchmarks.run import BenchmarkRun
 from scripts.benchmarks.timing import take_turns
-from scripts.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text, variants
+from scripts.benchmarks.variants import BackendVariant, build_all, cached_onnx, example, size_text, variants
 
 WHOLE = "image to predictions"
 FORWARD = "network, on the device"
@@ -44,7 +44,7 @@ DTYPES = {
 """By type of device and precision."""
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of all configurations; and of the memory that the attention map would take, on a CPU."""
     run.say("what this machine can do at best")
     limits: dict[str, Limits] = {}
@@ -54,28 +54,28 @@ def measure(run: Run) -> Iterator[Row]:
     for name in run.configs:
         checkpoint = random_checkpoint(name)
         checkpoint.model.to(run.device)
-        for size in run.effort.network_sizes:
+        for size in run.budget.network_sizes:
             yield from _forward(run, checkpoint, size, limits)
     if run.device.type == "cpu":
         yield from _peak_memory(run)
 
 
 def _forward(
-    run: Run, checkpoint: Checkpoint, network_size: tuple[int, int], limits: Mapping[str, Limits]
+    run: BenchmarkRun, checkpoint: Checkpoint, network_size: tuple[int, int], limits: Mapping[str, Limits]
 ) -> Iterator[Row]:
     """One configuration at one size of its input."""
     name, camera = checkpoint.metadata.config.name, checkpoint.metadata.camera
-    graph = DeployableGraph(checkpoint.model, camera, run.effort.image_size, network_size)
-    images, intrinsics = example(run.effort.image_size)
+    graph = DeployableGraph(checkpoint.model, camera, run.budget.image_size, network_size)
+    images, intrinsics = example(run.budget.image_size)
     cost = cost_of(graph, torch.from_numpy(images), torch.from_numpy(intrinsics))
     backends = _backends(run, checkpoint, graph)
     run.say(f"{name} at {size_text(network_size)}: {', '.join(variant.name for variant in backends)}")
-    forward: dict[Variant, list[float]] = {variant: [] for variant in backends}
+    forward: dict[BackendVariant, list[float]] = {variant: [] for variant in backends}
 
-    def predict(variant: Variant) -> None:
+    def predict(variant: BackendVariant) -> None:
         forward[variant].append(backends[variant].run(images, intrinsics).seconds["network"])
 
-    times = take_turns({variant: partial(predict, variant) for variant in backends}, run.effort)
+    times = take_turns({variant: partial(predict, variant) for variant in backends}, run.budget)
     eager = times[next(iter(times))]
     for variant, whole in times.items():
         timed = Timed(variant, whole, forward[variant][-len(whole) :])  # without the warm-up
@@ -91,12 +91,12 @@ def _forward(
 class Timed:
     """Seconds of each run of a variant: as a whole, and of the graph on the device alone."""
 
-    variant: Variant
+    variant: BackendVariant
     whole: Sequence[float]
     network: Sequence[float]
 
     def rows(
-        self, name: str, network_size: tuple[int, int], cost: Cost, limits: Limits, device: torch.device
+        self, name: str, network_size: tuple[int, int], cost: ComputeCost, limits: Limits, device: torch.device
     ) -> Iterator[Row]:
         """Its rows; on a GPU the copies to and from it are apart, elsewhere there are none.
 
@@ -116,7 +116,7 @@ class Timed:
         yield Row.of(FORWARD, subject, "ms", milliseconds(self.network), network_size, against)
         yield Row.of(f"{WHOLE} / {FORWARD}", subject, "x", ratios(self.whole, self.network), network_size, columns)
 
-    def _against(self, cost: Cost, limits: Limits) -> dict[str, Figure]:
+    def _against(self, cost: ComputeCost, limits: Limits) -> dict[str, Value]:
         """What the cost of the graph makes of its median time."""
         median, number_bytes = statistics.median(self.network), self.variant.number_bytes
         roofline, layers = cost.roofline(limits, number_bytes), cost.layer_by_layer(limits, number_bytes)
@@ -132,12 +132,12 @@ class Timed:
         }
 
 
-def _backends(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> dict[Variant, Backend]:
+def _backends(run: BenchmarkRun, checkpoint: Checkpoint, graph: DeployableGraph) -> dict[BackendVariant, Backend]:
     """All that there are, where it matters; elsewhere PyTorch only, for an export of a large network takes minutes."""
     camera = checkpoint.metadata.camera
     trained = graph.network_size == (camera.height, camera.width)
     if not trained and checkpoint.metadata.config.name != MAIN_CONFIG and run.device.type == "cpu":
-        return {Variant(TORCH): TorchBackend(graph)}
+        return {BackendVariant(TORCH): TorchBackend(graph)}
     # On a CPU compiling takes a minute for each.
     main = checkpoint.metadata.config.name == MAIN_CONFIG
     compiled = run.device.type == "cuda" or (trained and main)
@@ -146,15 +146,15 @@ def _backends(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> dict[
     return build_all(run, checkpoint.metadata.config.name, graph, onnx, compiled, quantized=main)
 
 
-def _peak_memory(run: Run) -> Iterator[Row]:
+def _peak_memory(run: BenchmarkRun) -> Iterator[Row]:
     """Memory of one forward pass, of the SUM alone and of the network, with and without the N x N map."""
-    size = run.effort.image_size
+    size = run.budget.image_size
     for subject in ("scene understanding", "network"):
         peaks = {}
         for keep_attention in (False, True):
             run.say(f"memory of the {subject}, map {'kept' if keep_attention else 'not made'}")
             peaks[keep_attention] = [
-                in_fresh_process(peak_of_forward, subject, size, keep_attention) for _ in range(run.effort.processes)
+                in_fresh_process(peak_of_forward, subject, size, keep_attention) for _ in range(run.budget.processes)
             ]
             label = f"{MAIN_CONFIG} {subject}, map {'kept' if keep_attention else 'not made'}"
             yield Row.of("peak memory", label, "MB", peaks[keep_attention], size)

@@ -26,9 +26,9 @@ from cinet_core.inference.torch_backend import TorchBackend
 from scripts.benchmarks.peer_networks import PEERS, Peer
 from scripts.benchmarks.roofline import cost_of
 from scripts.benchmarks.rows import Row, milliseconds, ratios
-from scripts.benchmarks.run import LeftOutError, Run
+from scripts.benchmarks.run import BenchmarkRun, LeftOutError
 from scripts.benchmarks.timing import take_turns
-from scripts.benchmarks.variants import Variant, build_all, cached_onnx, example, size_text
+from scripts.benchmarks.variants import BackendVariant, build_all, cached_onnx, example, size_text
 
 OURS = "lite"
 # Both sides are multiples of 64, as METER demands, and as near to those of `lite` as that allows.
@@ -39,13 +39,13 @@ GET_THEM = (
 )
 # As published it has a bracket too many, and a device that may not be there.
 MEND_METER = r"sed -i 's/RGB_img_res\[2\])), dims/RGB_img_res[2]), dims/; s/cuda:0/cpu/' METER/architecture.py"
-EAGER = Variant(TORCH)
+EAGER = BackendVariant(TORCH)
 
-Backends = Mapping[tuple[str, Variant], Backend]
-Times = Mapping[tuple[str, Variant], Sequence[float]]
+Backends = Mapping[tuple[str, BackendVariant], Backend]
+Times = Mapping[tuple[str, BackendVariant], Sequence[float]]
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Times of ours and of every peer, each at its own input and all at equal input; frames a second of ours over each.
 
     Raises:
@@ -60,7 +60,7 @@ def measure(run: Run) -> Iterator[Row]:
     yield from _at_equal_input(run, run.peers, usable)
 
 
-def _usable(run: Run, folder: Path, peer: Peer) -> bool:
+def _usable(run: BenchmarkRun, folder: Path, peer: Peer) -> bool:
     if not (folder / peer.source).is_file():
         run.notes.append(f"without {peer.name}: there is no {folder / peer.source}")
     elif importlib.util.find_spec(peer.needs) is None:
@@ -80,16 +80,16 @@ def _is_python(path: Path) -> bool:
     return True
 
 
-def _at_own_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[Row]:
+def _at_own_input(run: BenchmarkRun, folder: Path, peers: Sequence[Peer]) -> Iterator[Row]:
     """In every backend; each peer against ours: both eager, ours in its fastest, both in their fastest."""
-    checkpoint, size = _ours(run), run.effort.image_size
+    checkpoint, size = _ours(run), run.budget.image_size
     camera = checkpoint.metadata.camera
     graphs: dict[str, DeployableGraph] = {
         OURS: DeployableGraph(checkpoint.model, camera, size, (camera.height, camera.width)),
         **{peer.name: peer.graph(folder, size, peer.native).to(run.device) for peer in peers},
     }
     compiled = run.device.type == "cuda"
-    backends: dict[tuple[str, Variant], Backend] = {}
+    backends: dict[tuple[str, BackendVariant], Backend] = {}
     for name, graph in graphs.items():
         own = name == OURS
         onnx = cached_onnx(run, checkpoint, graph) if own else partial(_exported, run, checkpoint, name, graph)
@@ -105,9 +105,9 @@ def _at_own_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[Row
             yield Row.of("frames a second, ratio", subject, "x", speedup, size)
 
 
-def _at_equal_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[Row]:
+def _at_equal_input(run: BenchmarkRun, folder: Path, peers: Sequence[Peer]) -> Iterator[Row]:
     """In PyTorch eager."""
-    checkpoint, size = _ours(run), run.effort.image_size
+    checkpoint, size = _ours(run), run.budget.image_size
     graphs: dict[str, DeployableGraph] = {
         OURS: DeployableGraph(checkpoint.model, checkpoint.metadata.camera, size, EQUAL_INPUT),
         **{peer.name: peer.graph(folder, size, EQUAL_INPUT).to(run.device) for peer in peers},
@@ -116,13 +116,13 @@ def _at_equal_input(run: Run, folder: Path, peers: Sequence[Peer]) -> Iterator[R
     yield from _rows(run, f"image to predictions, input {size_text(EQUAL_INPUT)}", graphs, times)
 
 
-def _ours(run: Run) -> Checkpoint:
+def _ours(run: BenchmarkRun) -> Checkpoint:
     checkpoint = random_checkpoint(OURS)
     checkpoint.model.to(run.device)
     return checkpoint
 
 
-def _exported(run: Run, checkpoint: Checkpoint, name: str, graph: DeployableGraph, precision: str) -> Path:
+def _exported(run: BenchmarkRun, checkpoint: Checkpoint, name: str, graph: DeployableGraph, precision: str) -> Path:
     """A peer's graph as an ONNX file, written the first time; of the metadata in it only the sizes are the peer's."""
     folder = run.scratch / "peers" / name.replace(" ", "_")
     path, quantized = folder / "graph.onnx", folder / "graph_int8.onnx"
@@ -136,16 +136,16 @@ def _exported(run: Run, checkpoint: Checkpoint, name: str, graph: DeployableGrap
     return quantized if precision == INT8 else path
 
 
-def _times(run: Run, backends: Backends) -> Times:
+def _times(run: BenchmarkRun, backends: Backends) -> Times:
     run.say(f"{len({name for name, _ in backends})} networks in turns")
-    images, intrinsics = example(run.effort.image_size)
+    images, intrinsics = example(run.budget.image_size)
 
     works = {key: partial(backend.run, images, intrinsics) for key, backend in backends.items()}
-    return take_turns(works, run.effort)
+    return take_turns(works, run.budget)
 
 
-def _rows(run: Run, quantity: str, graphs: Mapping[str, DeployableGraph], times: Times) -> Iterator[Row]:
-    images, intrinsics = (torch.from_numpy(array) for array in example(run.effort.image_size))
+def _rows(run: BenchmarkRun, quantity: str, graphs: Mapping[str, DeployableGraph], times: Times) -> Iterator[Row]:
+    images, intrinsics = (torch.from_numpy(array) for array in example(run.budget.image_size))
     gflop = {name: cost_of(graph, images, intrinsics).operations / 1e9 for name, graph in graphs.items()}
     for (network, variant), seconds in times.items():
         beside = variant.columns(run.device) | {"GFLOP": gflop[network], "frames/s": 1 / statistics.median(seconds)}
@@ -153,6 +153,6 @@ def _rows(run: Run, quantity: str, graphs: Mapping[str, DeployableGraph], times:
         yield Row.of(quantity, f"{network}, {variant.label(run.device)}", "ms", milliseconds(seconds), size, beside)
 
 
-def _fastest(network: str, times: Times) -> Variant:
+def _fastest(network: str, times: Times) -> BackendVariant:
     own = {variant: statistics.median(seconds) for (name, variant), seconds in times.items() if name == network}
     return min(own, key=lambda variant: own[variant])

@@ -41,7 +41,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Cost:
+class ComputeCost:
     """One pass of a network.
 
     Attributes:
@@ -76,7 +76,7 @@ class Cost:
         return sum(part.seconds(limits, number_bytes) for part in self.parts)
 
 
-def cost_of(module: nn.Module, *inputs: Tensor) -> Cost:
+def cost_of(module: nn.Module, *inputs: Tensor) -> ComputeCost:
     """Count one pass; nothing is computed, and the module stays as it is.
 
     Args:
@@ -89,7 +89,7 @@ def cost_of(module: nn.Module, *inputs: Tensor) -> Cost:
     # Not in inference mode: there products of matrices are not taken apart into what the registry knows.
     with torch.no_grad(), counter:
         outputs = shapes_only(*arguments)
-    return Cost(tuple(counter.parts), _numbers((list(module.parameters()), arguments, outputs)))
+    return ComputeCost(tuple(counter.parts), _numbers((list(module.parameters()), arguments, outputs)))
 
 
 class _Counter(TorchDispatchMode):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from cinet_core.atomic_file import write_whole
+from cinet_core.atomic_file import atomic_write_bytes
 
-Figure = float | str
+Value = float | str
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Row:
     high: float
     runs: int
     size: tuple[int, int] | None = None
-    beside: Mapping[str, Figure] = field(default_factory=dict)
+    beside: Mapping[str, Value] = field(default_factory=dict)
     group: str = ""
 
     @classmethod
@@ -51,7 +51,7 @@ class Row:
         unit: str,
         values: Sequence[float],
         size: tuple[int, int] | None = None,
-        beside: Mapping[str, Figure] | None = None,
+        beside: Mapping[str, Value] | None = None,
     ) -> Row:
         """The row for these values, one a run.
 
@@ -70,7 +70,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
+class BenchmarkReport:
     """All that one run found out.
 
     Attributes:
@@ -97,10 +97,10 @@ class Report:
             "failures": list(self.failures),
             "rows": [dataclasses.asdict(row) for row in self.rows],
         }
-        write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
+        atomic_write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
     @classmethod
-    def load(cls, path: Path) -> Report:
+    def load(cls, path: Path) -> BenchmarkReport:
         """Inverse of `save`.
 
         Raises:

@@ -13,7 +13,7 @@ from scripts.benchmarks.rows import Row
 
 
 @dataclass(frozen=True)
-class Effort:
+class BenchmarkBudget:
     """How long a measurement may take.
 
     Attributes:
@@ -46,7 +46,7 @@ class Effort:
     together: float = 120.0
 
 
-QUICK = Effort(
+QUICK = BenchmarkBudget(
     seconds=0.0,
     least=2,
     most=2,
@@ -61,15 +61,15 @@ QUICK = Effort(
     phase=2.0,
     together=6.0,
 )
-"""Shows that every row comes out; its figures mean nothing."""
+"""Shows that every row comes out; its numbers mean nothing."""
 
 
 @dataclass
-class Run:
+class BenchmarkRun:
     """One run of the harness.
 
     Attributes:
-        effort: see `Effort`.
+        budget: see `BenchmarkBudget`.
         device: that the networks run on.
         scratch: folder for what is not kept.
         output: folder for what is kept beside the report, such as plots; None: nothing is.
@@ -79,10 +79,10 @@ class Run:
         peers: folder with checkouts of other projects; None: those are left out.
         say: called with what is being measured now.
         notes: what was left out, and why; groups add to it.
-        image: file of the picture that `traffic` is of; None: the synthetic room.
+        image: file of the image that `traffic` is of; None: the synthetic room.
     """
 
-    effort: Effort
+    budget: BenchmarkBudget
     device: torch.device
     scratch: Path
     output: Path | None = None
@@ -105,7 +105,7 @@ class Run:
             torch.cuda.synchronize(self.device)
 
 
-Group = Callable[[Run], Iterable[Row]]
+Group = Callable[[BenchmarkRun], Iterable[Row]]
 
 
 class LeftOutError(RuntimeError):

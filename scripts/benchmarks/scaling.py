@@ -15,7 +15,7 @@ from cinet_core.inference.torch_backend import TorchBackend
 from scripts.benchmarks.log_plot import Series, log_plots
 from scripts.benchmarks.memory import in_fresh_process, peak_increase
 from scripts.benchmarks.rows import Row, milliseconds
-from scripts.benchmarks.run import Effort, Run
+from scripts.benchmarks.run import BenchmarkBudget, BenchmarkRun
 from scripts.benchmarks.timing import time_runs
 from scripts.benchmarks.variants import example
 
@@ -47,17 +47,17 @@ def power_law(x: Sequence[float], y: Sequence[float]) -> PowerLaw:
     return PowerLaw(float(np.exp(intercept)), float(exponent))
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of each size and of each number of cameras, the exponents, and a plot of all."""
     drawn: list[Series] = []
     for what, points in (
-        ("pixels of the image", [(float(h * w), (h, w), 1) for h, w in run.effort.scaled_sizes]),
-        ("cameras", [(float(count), run.effort.image_size, count) for count in run.effort.cameras]),
+        ("pixels of the image", [(float(h * w), (h, w), 1) for h, w in run.budget.scaled_sizes]),
+        ("cameras", [(float(count), run.budget.image_size, count) for count in run.budget.cameras]),
     ):
         times, memory = [], []
         for _, size, cameras in points:
             run.say(f"cost of {cameras} x {size[1]}x{size[0]}")
-            arguments = (size, cameras, what == "cameras", run.effort, str(run.device))
+            arguments = (size, cameras, what == "cameras", run.budget, str(run.device))
             seconds, peak = in_fresh_process(cost, *arguments)
             subject = f"{CONFIG}, {cameras} camera{'s' * (cameras > 1)}"
             times.append(Row.of(f"time against {what}", subject, "ms", milliseconds(seconds), size))
@@ -75,7 +75,7 @@ def measure(run: Run) -> Iterator[Row]:
 
 
 def cost(
-    size: tuple[int, int], cameras: int, at_trained_size: bool, effort: Effort, device_name: str
+    size: tuple[int, int], cameras: int, at_trained_size: bool, budget: BenchmarkBudget, device_name: str
 ) -> tuple[list[float], float]:
     """Seconds of predictions in PyTorch eager, and the memory of the first one in MB.
 
@@ -83,7 +83,7 @@ def cost(
         size: (height, width) of the images.
         cameras: images in a batch.
         at_trained_size: the network's input is as small as in training; else as large as the image.
-        effort: bounds the number of runs.
+        budget: bounds the number of runs.
         device_name: to run on.
     """
     checkpoint, device = random_checkpoint(CONFIG), torch.device(device_name)
@@ -92,4 +92,4 @@ def cost(
     backend = TorchBackend(DeployableGraph(checkpoint.model.to(device), camera, size, network_size))
     images, intrinsics = example(size, cameras)
     peak = peak_increase(lambda: backend.run(images, intrinsics), device)
-    return time_runs(lambda: backend.run(images, intrinsics), effort), peak
+    return time_runs(lambda: backend.run(images, intrinsics), budget), peak

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.benchmarks.rows import Row, milliseconds
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.run import BenchmarkRun
 
 PREDICTOR = "cinet_core.inference.predictor"
 LARGEST_IMPORTS = 12
@@ -27,16 +27,16 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 _IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE)
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of a cold and of warm starts of the predictor, and of what its imports take."""
     run.say("cold start of the predictor: backends are built and measured")
-    size = run.effort.image_size
+    size = run.budget.image_size
     cache = run.scratch / "start"  # of this group alone, and so empty, whatever was measured before
     cold = first_output(run, size, cache)
     columns = {"backend": cold["backend"]}
     yield Row.of("cold start, imports to first output", "predictor", "s", [cold["first_output"]], size, columns)
     warm = []
-    for _ in range(run.effort.processes):
+    for _ in range(run.budget.processes):
         run.say("warm start of the predictor")
         warm.append(first_output(run, size, cache))
     columns = {"backend": warm[-1]["backend"]}
@@ -46,7 +46,7 @@ def measure(run: Run) -> Iterator[Row]:
     yield from import_rows(run, PREDICTOR)
 
 
-def first_output(run: Run, size: tuple[int, int], cache: Path) -> dict[str, Any]:
+def first_output(run: BenchmarkRun, size: tuple[int, int], cache: Path) -> dict[str, Any]:
     """What a process of `first_output` says; it leaves the cache warm.
 
     Args:
@@ -62,12 +62,12 @@ def first_output(run: Run, size: tuple[int, int], cache: Path) -> dict[str, Any]
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def import_rows(run: Run, module: str) -> Iterator[Row]:
+def import_rows(run: BenchmarkRun, module: str) -> Iterator[Row]:
     """What takes longest when a module is imported, by package, each without what it imports itself; and all of it."""
     run.say(f"imports of {module}")
     samples = [
         by_package(_python(run.cache, "-X", "importtime", "-c", f"import {module}").stderr)
-        for _ in range(run.effort.processes)
+        for _ in range(run.budget.processes)
     ]
     names = sorted(samples[0], key=lambda name: samples[0][name], reverse=True)[:LARGEST_IMPORTS]
     for name in names:

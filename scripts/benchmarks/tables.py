@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cinet_core.atomic_file import write_whole
-from scripts.benchmarks.rows import Figure, Report, Row
+from cinet_core.atomic_file import atomic_write_bytes
+from scripts.benchmarks.rows import BenchmarkReport, Row, Value
 
 BEGIN, END = "<!-- begin figures: `make bench` -->", "<!-- end figures -->"
 
 
-def print_report(report: Report, console: Console) -> None:
+def print_report(report: BenchmarkReport, console: Console) -> None:
     """A table a group, the machine above and the notes below; four columns, which fit where the markdown would not."""
     console.print(", ".join(f"{name} {value}" for name, value in report.machine.items()))
     for group, rows in _groups(report.rows).items():
@@ -33,7 +33,7 @@ def print_report(report: Report, console: Console) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def markdown(report: Report) -> str:
+def markdown(report: BenchmarkReport) -> str:
     """The same as markdown."""
     parts = ["| machine | |", "|---|---|"]
     parts += [_line((name, str(value))) for name, value in report.machine.items()]
@@ -46,7 +46,7 @@ def markdown(report: Report) -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def write_table(report: Report, path: Path) -> None:
+def write_table(report: BenchmarkReport, path: Path) -> None:
     """Renew what stands between the markers of a markdown file; where there is none, the file is made.
 
     Raises:
@@ -58,10 +58,10 @@ def write_table(report: Report, path: Path) -> None:
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{path} has no `{BEGIN}` ... `{END}`: put both lines where the tables belong")
-    write_whole(path, f"{before}{BEGIN}\n{markdown(report)}{END}{after}".encode())
+    atomic_write_bytes(path, f"{before}{BEGIN}\n{markdown(report)}{END}{after}".encode())
 
 
-def _failed(report: Report) -> list[str]:
+def _failed(report: BenchmarkReport) -> list[str]:
     return [f"FAILED, {failure}" for failure in report.failures]
 
 
@@ -91,7 +91,7 @@ def _cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     return headings, lines
 
 
-def short(value: Figure) -> str:
+def short(value: Value) -> str:
     """Three digits are more than can be repeated; text stays as it is."""
     if isinstance(value, str):
         return value

@@ -6,24 +6,24 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
-from scripts.benchmarks.run import Effort
+from scripts.benchmarks.run import BenchmarkBudget
 
 Key = TypeVar("Key", bound=Hashable)
 Work = Callable[[], object]
 
 
-def take_turns(works: Mapping[Key, Work], effort: Effort) -> dict[Key, list[float]]:
+def take_turns(works: Mapping[Key, Work], budget: BenchmarkBudget) -> dict[Key, list[float]]:
     """Seconds of each run of each work, equally many; the i-th runs of all were taken one after another.
 
     Args:
         works: by name; each must wait until what it began is done.
-        effort: bounds the number of runs, and the seconds that each work gets.
+        budget: bounds the number of runs, and the seconds that each work gets.
     """
     for work in works.values():
-        _warm_up(work, effort)
+        _warm_up(work, budget)
     seconds: dict[Key, list[float]] = {name: [] for name in works}
     runs, taken = 0, 0.0
-    while runs < effort.least or (runs < effort.most and taken < effort.seconds * len(works)):
+    while runs < budget.least or (runs < budget.most and taken < budget.seconds * len(works)):
         for name, work in works.items():
             start = time.perf_counter()
             work()
@@ -33,15 +33,15 @@ def take_turns(works: Mapping[Key, Work], effort: Effort) -> dict[Key, list[floa
     return seconds
 
 
-def time_runs(work: Work, effort: Effort) -> list[float]:
+def time_runs(work: Work, budget: BenchmarkBudget) -> list[float]:
     """`take_turns` of one."""
-    return take_turns({"": work}, effort)[""]
+    return take_turns({"": work}, budget)[""]
 
 
-def _warm_up(work: Work, effort: Effort) -> None:
+def _warm_up(work: Work, budget: BenchmarkBudget) -> None:
     """The first runs allocate, and are slower; of a work that takes seconds one will do."""
     start = time.perf_counter()
-    for _ in range(effort.warm_up):
+    for _ in range(budget.warm_up):
         work()
-        if time.perf_counter() - start > effort.seconds / 4:
+        if time.perf_counter() - start > budget.seconds / 4:
             return

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from cinet_core.checkpoint import Checkpoint
-from cinet_core.inference.availability import COMPILED, TORCH, lacking
+from cinet_core.inference.availability import COMPILED, TORCH, missing_requirement
 from cinet_core.inference.backend import Backend, Floats, Images
 from cinet_core.inference.choices import AUTO, BACKENDS, FLOAT32, HALF, INT8
 from cinet_core.inference.engine_cache import EngineCache
@@ -18,7 +18,7 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError
 from cinet_core.inference.runtimes import RUNTIMES
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.run import BenchmarkRun
 
 PRECISIONS_ON = {"cpu": (FLOAT32, HALF, INT8), "cuda": (FLOAT32, HALF)}
 NUMBER_BYTES = {FLOAT32: 4, HALF: 2, INT8: 1}
@@ -27,7 +27,7 @@ OnnxFile = Callable[[str], Path]
 
 
 @dataclass(frozen=True)
-class Variant:
+class BackendVariant:
     """One way to run a graph.
 
     Attributes:
@@ -78,7 +78,7 @@ class Variant:
         return RUNTIMES[self.backend](onnx(self.precision), graph.model.image_mean.device, self.precision)
 
 
-def variants(device: torch.device, compiled: bool, quantized: bool = True) -> list[Variant]:
+def variants(device: torch.device, compiled: bool, quantized: bool = True) -> list[BackendVariant]:
     """Those that work here; PyTorch eager in float32 is the first.
 
     Args:
@@ -89,31 +89,35 @@ def variants(device: torch.device, compiled: bool, quantized: bool = True) -> li
     found = []
     for precision in PRECISIONS_ON[device.type]:
         for backend in BACKENDS:
-            if backend == AUTO or (backend == COMPILED and not compiled) or lacking(backend, device, precision):
+            if (
+                backend == AUTO
+                or (backend == COMPILED and not compiled)
+                or missing_requirement(backend, device, precision)
+            ):
                 continue
             if precision == INT8 and not quantized:
                 continue
             if precision != FLOAT32 and device.type == "cpu" and backend not in RUNTIMES:
                 continue
             replays = (False, True) if backend == COMPILED and device.type == "cuda" else (False,)
-            found += [Variant(backend, precision, replayed) for replayed in replays]
+            found += [BackendVariant(backend, precision, replayed) for replayed in replays]
     return found
 
 
 def build_all(
-    run: Run, name: str, graph: DeployableGraph, onnx: OnnxFile, compiled: bool, quantized: bool = True
-) -> dict[Variant, Backend]:
+    run: BenchmarkRun, name: str, graph: DeployableGraph, onnx: OnnxFile, compiled: bool, quantized: bool = True
+) -> dict[BackendVariant, Backend]:
     """Every variant of a graph that can be built; of the others a note says why not.
 
     Args:
         run: gives the device, and takes the notes.
         name: of the network.
         graph: on that device.
-        onnx: see `Variant.build`.
+        onnx: see `BackendVariant.build`.
         compiled: `torch.compile` too.
         quantized: 8-bit integers too, on a CPU.
     """
-    built: dict[Variant, Backend] = {}
+    built: dict[BackendVariant, Backend] = {}
     for variant in variants(run.device, compiled, quantized):
         what = f"{name} at {size_text(graph.network_size)}, {variant.name}"
         run.say(f"preparing {what}")
@@ -126,7 +130,7 @@ def build_all(
     return built
 
 
-def cached_onnx(run: Run, checkpoint: Checkpoint, graph: DeployableGraph) -> OnnxFile:
+def cached_onnx(run: BenchmarkRun, checkpoint: Checkpoint, graph: DeployableGraph) -> OnnxFile:
     """What writes the file of a graph of a checkpoint the first time that it is called in a run.
 
     The folder is of one configuration: random weights have no digest that would tell two of them apart.

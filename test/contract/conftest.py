@@ -253,7 +253,7 @@ def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
 def equipped_server() -> Iterator[ForkServer]:
     """As `node_server`, whose place it takes in a file that says so: its nodes have messages that no wheel has."""
     environment = message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.pictures"), **environment)
+    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), **environment)
     yield server
     server.close()
 

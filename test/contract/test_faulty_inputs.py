@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from malformed_files import picture_file, with_size
+from malformed_files import image_file, with_size
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
@@ -22,7 +22,7 @@ _SECONDS = itertools.count(1000)
 
 
 def image(scale: int = 1, **fields: Any) -> Image:
-    """A grey picture with a stamp of its own, with fields replaced."""
+    """A grey image with a stamp of its own, with fields replaced."""
     width, height = WIDTH * scale, HEIGHT * scale
     message = Image(width=width, height=height, encoding="mono8", step=width, data=bytes([99]) * (width * height))
     message.header.frame_id = "camera"
@@ -33,14 +33,14 @@ def image(scale: int = 1, **fields: Any) -> Image:
 
 
 def compressed(data: bytes, text: str = "png") -> CompressedImage:
-    """A compressed picture with a stamp of its own."""
+    """A compressed image with a stamp of its own."""
     message = CompressedImage(format=text, data=data)
     message.header.stamp.sec = next(_SECONDS)
     return message
 
 
 def diagnosed(wire: Any) -> tuple[DiagnosticStatus, dict[str, str]]:
-    """The next row of the camera, and its figures."""
+    """The next row of the camera, and its values."""
     row = wire.diagnosis("perception: camera")
     return row, {item.key: item.value for item in row.values}
 
@@ -61,7 +61,7 @@ def loses(wire: Any, make_info: Callable[..., CameraInfo], broken: Any, info: Ca
     row, values = rows[-1]
     assert values[f"dropped: {reason}"] == "1", "each reason has one test"
     assert row.level == DiagnosticStatus.ERROR
-    sound = image() if isinstance(broken, Image) else compressed(picture_file(".png", WIDTH, HEIGHT))
+    sound = image() if isinstance(broken, Image) else compressed(image_file(".png", WIDTH, HEIGHT))
     stats = wire.exchange(sound, make_info(sound, WIDTH, HEIGHT, fx=60.0), ["stats"])["stats"]
     assert stats.frames_received == stats.frames_used + stats.frames_dropped
     return str(row.message)
@@ -267,7 +267,7 @@ class TestRawImages:
 class TestCompressedImages:
     """One node that reads `image/compressed`."""
 
-    PNG = picture_file(".png", WIDTH, HEIGHT)
+    PNG = image_file(".png", WIDTH, HEIGHT)
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod

@@ -36,8 +36,8 @@ def test_normals_and_boundaries(
 ) -> None:
     for topic in TOPICS:
         wire.subscribe(topic, CompressedImage if topic.endswith("compressed") else Image)
-    picture = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    image = make_image(picture, FRAME_ID)
+    rgb = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    image = make_image(rgb, FRAME_ID)
     got = wire.exchange(image, make_info(image, width=WIDTH, height=HEIGHT), list(TOPICS))
     for topic in TOPICS:
         assert got[topic].header == image.header, topic

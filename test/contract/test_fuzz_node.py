@@ -18,14 +18,14 @@ import pytest
 import rclpy
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from malformed import INFO_OUTCOMES, SIZES, USED, Case
-from malformed_files import frames, picture_file
+from malformed_files import frames, image_file
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from cinet_core.messages.errors import REASONS
-from cinet_ros.counters import Counts
+from cinet_ros.counters import FrameCounts
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.perception import PerceptionNode
 
@@ -83,7 +83,7 @@ class Rig:
             assert time.monotonic() < deadline, f"no {what}"
             self._executor.spin_once(timeout_sec=0.05)
 
-    def wait_for(self, received: int) -> Counts:
+    def wait_for(self, received: int) -> FrameCounts:
         """The counts once every frame that was received is accounted for."""
         deadline = time.monotonic() + HANG
         while True:
@@ -120,7 +120,7 @@ def sound(transport: str, seconds: int) -> tuple[Any, CameraInfo]:
     if transport == "raw":
         image = Image(width=width, height=height, encoding="mono8", step=width, data=bytes([77]) * (width * height))
     else:
-        image = CompressedImage(format="png", data=picture_file(".png", width, height))
+        image = CompressedImage(format="png", data=image_file(".png", width, height))
     image.header.stamp.sec = seconds
     k = [25.0, 0.0, 16.0, 0.0, 25.0, 12.0, 0.0, 0.0, 1.0]
     info = CameraInfo(header=copy.deepcopy(image.header), width=width, height=height, k=k)

@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 160, 120
 SMALL_NETWORK = {"weights": "random", "network_width": 80, "network_height": 64}
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """Smooth, colourful (H, W, 3) uint8."""
     coarse = np.random.default_rng(1).integers(30, 226, (4, 5, 3), dtype=np.uint8)
     return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -66,7 +66,7 @@ class TestSeveralCameras:
         d = [-0.35, 0.12, 0.001, -0.001, 0.0]
         # P keeps the whole field of view: the corners of the rectified image have no source
         p = [80.0, 0.0, 79.0, 0.0, 0.0, 80.0, 61.0, 0.0, 0.0, 0.0, 1.0, 0.0]
-        image = make_image(picture())
+        image = make_image(rgb_image())
         info = make_info(image, WIDTH, HEIGHT, d=d, p=p, k=[fx, 0.0, cx, 0.0, fx, cy, 0.0, 0.0, 1.0])
         got = wire.exchange(
             image, info, [f"/direct_drive/front/{topic}" for topic in topics], prefix="/direct_drive/front/"
@@ -76,7 +76,7 @@ class TestSeveralCameras:
         camera = np.array([[fx, 0, cx], [0, fx, cy], [0, 0, 1]])
         projection = np.asarray(p).reshape(3, 4)[:, :3]
         maps = cv2.initUndistortRectifyMap(camera, np.array(d), np.eye(3), projection, (WIDTH, HEIGHT), cv2.CV_32FC1)
-        expected = cv2.remap(picture(), *maps, cv2.INTER_LINEAR)
+        expected = cv2.remap(rgb_image(), *maps, cv2.INTER_LINEAR)
         inside = (maps[0] > 1) & (maps[0] < WIDTH - 2) & (maps[1] > 1) & (maps[1] < HEIGHT - 2)
         outside = (maps[0] < -1) | (maps[0] > WIDTH) | (maps[1] < -1) | (maps[1] > HEIGHT)
         assert inside.any()
@@ -106,10 +106,10 @@ class TestSeveralCameras:
         wire.publisher("/direct_drive/rear/camera_info", CameraInfo)  # there is a driver, but it sends no calibration
         publisher = wire.publisher("/direct_drive/rear/image", Image)
         wire.spin_until(lambda: publisher.get_subscription_count() > 0, "subscriber")
-        publisher.publish(make_image(picture()))
+        publisher.publish(make_image(rgb_image()))
         wire.spin_for(0.7)
         assert not wire.messages[topic], "the first images wait for a camera_info"
-        wire.exchange(make_image(picture()), None, [topic], prefix="/direct_drive/rear/")
+        wire.exchange(make_image(rgb_image()), None, [topic], prefix="/direct_drive/rear/")
         wire.spin_until(
             lambda: any("assumed_fov" in s.message for a in wire.messages["/diagnostics"] for s in a.status), "warning"
         )
@@ -121,7 +121,7 @@ class TestSeveralCameras:
         for topic, kind in (("points", PointCloud2), ("depth_registered/camera_info", CameraInfo)):
             wire.subscribe(f"/direct_drive/rear/{topic}", kind)
         topics = ["/direct_drive/rear/points", "/direct_drive/rear/depth_registered/camera_info"]
-        got = wire.exchange(make_image(picture()), None, topics, prefix="/direct_drive/rear/")
+        got = wire.exchange(make_image(rgb_image()), None, topics, prefix="/direct_drive/rear/")
         assert got[topics[1]].k[0] == pytest.approx(WIDTH / 2)  # tan(45 degrees) = 1
         wire.set_parameters("/direct_drive/perception", assumed_fov=0.0)
 
@@ -148,11 +148,11 @@ class TestCompressed:
         tolerance: int,
     ) -> None:
         wire.subscribe("rgb/image_rect", Image)
-        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(picture(), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 98])
-        message = CompressedImage(header=make_image(picture()).header, format=text)
+        _, data = cv2.imencode(f".{kind}", cv2.cvtColor(rgb_image(), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 98])
+        message = CompressedImage(header=make_image(rgb_image()).header, format=text)
         message.data = data.tobytes()
         got = wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"]
-        assert np.abs(as_array(got).astype(int) - picture()).max() <= tolerance
+        assert np.abs(as_array(got).astype(int) - rgb_image()).max() <= tolerance
 
     @pytest.mark.fault(
         area="input",
@@ -164,14 +164,14 @@ class TestCompressed:
     ) -> None:
         wire.subscribe_stats()
         wire.subscribe("/diagnostics", DiagnosticArray)
-        _, data = cv2.imencode(".jpeg", picture())
-        broken = CompressedImage(header=make_image(picture()).header, format="jpeg", data=data.tobytes()[:200])
+        _, data = cv2.imencode(".jpeg", rgb_image())
+        broken = CompressedImage(header=make_image(rgb_image()).header, format="jpeg", data=data.tobytes()[:200])
         wire.exchange(broken, make_info(broken, WIDTH, HEIGHT), [])
         wire.spin_until(
             lambda: any(s.level == DiagnosticStatus.ERROR for a in wire.messages["/diagnostics"] for s in a.status),
             "error in diagnostics",
         )
-        good = CompressedImage(header=make_image(picture()).header, format="jpeg", data=data.tobytes())
+        good = CompressedImage(header=make_image(rgb_image()).header, format="jpeg", data=data.tobytes())
         stats = wire.exchange(good, make_info(good, WIDTH, HEIGHT), ["stats"])["stats"]
         assert stats.frames_dropped == 1
         assert stats.frames_received == stats.frames_used + stats.frames_dropped
@@ -196,7 +196,7 @@ class TestRate:
     def test_publishers_of_either_reliability_deliver(
         self, wire: Any, start: Callable[..., Any], reliability: str, tmp_path: Path
     ) -> None:
-        still = cv2.resize(picture(), (640, 480), interpolation=cv2.INTER_LINEAR)
+        still = cv2.resize(rgb_image(), (640, 480), interpolation=cv2.INTER_LINEAR)
         encoded = cv2.imencode(".jpg", still)[1].tobytes()
         for index in range(self.FRAMES):  # a folder played once sends every frame exactly once
             (tmp_path / f"{index:04d}.jpg").write_bytes(encoded)
@@ -272,7 +272,7 @@ class TestLifecycle:
                 assert change(Transition.TRANSITION_ACTIVATE)
                 assert state() == State.PRIMARY_STATE_ACTIVE
                 wire.subscribe("semantic/image_raw", Image)
-                image = make_image(picture())
+                image = make_image(rgb_image())
                 wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["semantic/image_raw"])
                 assert change(Transition.TRANSITION_DEACTIVATE)
                 wire.spin_until(lambda: not images.get_subscription_count(), "end of the subscription")
@@ -337,11 +337,11 @@ def test_an_impatient_user_ends_the_node_cleanly_in_the_middle_of_its_work(
     # the installed one: the end of the interpreter is part of it
     node = start("perception_node", {"weights": "random"}, until="configured", installed=True)
     wire.subscribe_stats()
-    image = make_image(picture())
+    image = make_image(rgb_image())
     wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
     images = wire.publisher("image", Image)
     for _ in range(5):
-        images.publish(make_image(picture()))
+        images.publish(make_image(rgb_image()))
     for _ in range(3):
         node.process.send_signal(signal.SIGINT)
         wire.spin_for(0.05)

@@ -111,7 +111,7 @@ def node(start_for_module: Callable[..., Any]) -> Any:
 def taken(
     node: Any, wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]
 ) -> Iterator[Callable[[str], dict[str, Any]]]:
-    """Subscribe as a consumer does, send one picture, and return its messages by the consumer's topic."""
+    """Subscribe as a consumer does, send one image, and return its messages by the consumer's topic."""
     subscriptions = []
 
     def take(name: str) -> dict[str, Any]:

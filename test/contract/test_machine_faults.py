@@ -18,7 +18,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from cinet_ros.shared_memory import LEAST_AGE
 
 WIDTH, HEIGHT = 64, 48
-PICTURE = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+IMAGE = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 MODEL, CAMERA = "perception: model", "perception: camera"
 # So long that no frame takes it on a busy machine; tests that let one hang shorten it once that is in work.
 PATIENT, IMPATIENT = 60.0, 0.5
@@ -40,7 +40,7 @@ def send(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., C
     def exchange(fault: Fault | None = None) -> Any:
         wire.subscribe_stats()
         wire.subscribe("depth_registered/image_rect", Image)
-        image = make_image(PICTURE if fault is None else painted(PICTURE, fault))
+        image = make_image(IMAGE if fault is None else painted(IMAGE, fault))
         topics = ["stats"] if fault is None else []
         got = wire.exchange(image, make_info(image, WIDTH, HEIGHT), topics)
         return got.get("stats")
@@ -49,7 +49,7 @@ def send(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., C
 
 
 def values(status: DiagnosticStatus) -> dict[str, str]:
-    """Figures of a row of diagnostics."""
+    """Values of a row of diagnostics."""
     return {item.key: item.value for item in status.values}
 
 
@@ -256,7 +256,7 @@ def test_a_node_that_was_killed_in_the_middle_of_a_frame_works_again_when_it_is_
     deadline = time.monotonic() + 60.0
     while not wire.messages["stats"]:
         assert time.monotonic() < deadline
-        image = make_image(PICTURE)
+        image = make_image(IMAGE)
         infos.publish(make_info(image, WIDTH, HEIGHT))
         images.publish(image)
         wire.spin_for(0.2)

@@ -14,7 +14,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from managed import ACTIVATE, DEACTIVATE, Managed
 from nav_msgs.msg import OccupancyGrid, Odometry
-from node_in_process import figures_of
+from node_in_process import values_of
 from output_arrays import colors, points
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from room_on_the_wire import (
@@ -99,11 +99,11 @@ class Robot:
         """Counts of the poses so far."""
         return counts_of(self._wire.diagnosis("mapping: poses"))
 
-    def wait_for(self, counted: Callable[[], dict[str, int]], figure: str, value: int) -> dict[str, int]:
+    def wait_for(self, counted: Callable[[], dict[str, int]], counter: str, value: int) -> dict[str, int]:
         """Wait until a count has a value; return all."""
         deadline = time.monotonic() + 30.0
-        while (now := counted()).get(figure, 0) != value:
-            assert time.monotonic() < deadline, f"{figure} is not {value}: {now}"
+        while (now := counted()).get(counter, 0) != value:
+            assert time.monotonic() < deadline, f"{counter} is not {value}: {now}"
         return now
 
     def call(self, service: str) -> Any:
@@ -112,7 +112,7 @@ class Robot:
 
 
 def counts_of(status: DiagnosticStatus) -> dict[str, int]:
-    return {key: int(value) for key, value in figures_of(status).items() if value.isdigit()}
+    return {key: int(value) for key, value in values_of(status).items() if value.isdigit()}
 
 
 @dataclass(frozen=True)

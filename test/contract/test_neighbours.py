@@ -147,7 +147,7 @@ def test_a_namesake_is_a_warning_while_it_is_there(
     area="cameras",
     fault="a camera that is late",
     injected="two cameras, of which one sends nothing",
-    expected="the other one's frames come out at once; each camera has topics and figures of its own",
+    expected="the other one's frames come out at once; each camera has topics and counters of its own",
 )
 def test_a_camera_that_sends_nothing_delays_nobody(
     wire: Any, stats_of: Callable[..., Any], observed: Callable[[str], None]
@@ -166,4 +166,4 @@ def test_a_camera_that_sends_nothing_delays_nobody(
     before = int(rear["received"])
     assert stats_of("rear").frames_received == before + 1
     assert stats_of("front").frames_received == last.frames_received + 1
-    observed("3 of 3 frames of the other camera; figures of each camera apart")
+    observed("3 of 3 frames of the other camera; counters of each camera apart")

@@ -1,4 +1,4 @@
-"""Every output of the README's contract, on the wire: one node process, one picture in, all topics out."""
+"""Every output of the README's contract, on the wire: one node process, one image in, all topics out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ COMPRESSED_TOPICS = {
 CLOUDS = ["points", "points_downsampled"]
 
 
-def picture(seed: int = 0) -> np.ndarray:
+def rgb_image(seed: int = 0) -> np.ndarray:
     """Smooth, colourful (H, W, 3): survives shared chroma and mosaics, and is unlike its mirror images."""
     generator = np.random.default_rng(seed)
     coarse = generator.integers(30, 226, (4, 5, 3), dtype=np.uint8)
@@ -60,7 +60,7 @@ def node(start_for_module: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]) -> Callable[..., Any]:
-    """Send the picture and return what came back on the given topics."""
+    """Send the image and return what came back on the given topics."""
 
     def ask(*topics: str, info: dict[str, Any] | None = None) -> dict[str, Any]:
         for topic in topics:
@@ -68,7 +68,7 @@ def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[...,
                 wire.subscribe_stats()
             else:
                 wire.subscribe(topic, kind_of(topic))
-        image = make_image(picture(), FRAME_ID)
+        image = make_image(rgb_image(), FRAME_ID)
         camera_info = make_info(image, **{"width": WIDTH, "height": HEIGHT, **(info or {})})
         return {"sent": image, "sent_info": camera_info, **wire.exchange(image, camera_info, list(topics))}
 
@@ -225,17 +225,17 @@ def test_every_encoding_goes_in(
     if padding % 2 and encoding in ("mono16",):
         padding += 1  # rows of 16-bit pixels start on even bytes
     wire.subscribe("rgb/image_rect", Image)
-    stamped = make_image(picture(), FRAME_ID)
-    message = ImageEncoder(encoding, padding, big_endian=encoding == "mono16").encode(picture())
+    stamped = make_image(rgb_image(), FRAME_ID)
+    message = ImageEncoder(encoding, padding, big_endian=encoding == "mono16").encode(rgb_image())
     message.header = stamped.header
     got = pixels(wire.exchange(message, make_info(message, WIDTH, HEIGHT), ["rgb/image_rect"])["rgb/image_rect"])
     if encoding.startswith("mono"):
-        gray = cv2.cvtColor(picture(), cv2.COLOR_RGB2GRAY)
+        gray = cv2.cvtColor(rgb_image(), cv2.COLOR_RGB2GRAY)
         assert np.abs(got.astype(int) - gray[..., None]).max() <= 1
     elif encoding.startswith(("rgb", "bgr")):
-        assert (got == picture()).all()
+        assert (got == rgb_image()).all()
     else:  # colour is interpolated between pixels
-        assert np.abs(got.astype(int) - picture()).mean() < 3.0
+        assert np.abs(got.astype(int) - rgb_image()).mean() < 3.0
 
 
 def test_classes_are_latched(wire: Any) -> None:
@@ -275,7 +275,7 @@ def test_a_stamp_of_another_clock_makes_the_latency_nan_and_names_use_sim_time(
 ) -> None:
     wire.subscribe_stats()
     wire.subscribe("/diagnostics", DiagnosticArray)
-    image = make_image(picture(), FRAME_ID)
+    image = make_image(rgb_image(), FRAME_ID)
     image.header.stamp.sec = 1000
     got = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
     assert np.isnan(got["stats"].latency)
@@ -287,7 +287,7 @@ def test_camera_info_of_another_aspect_is_an_error_and_the_frame_is_counted(
 ) -> None:
     before = answer("stats")["stats"].frames_dropped
     wire.subscribe("/diagnostics", DiagnosticArray)
-    image = make_image(picture(), FRAME_ID)
+    image = make_image(rgb_image(), FRAME_ID)
     wire.exchange(image, make_info(image, 160, 90), [])
     assert camera_status(wire, "aspect").level == DiagnosticStatus.ERROR
     wire.messages["stats"].clear()
@@ -339,7 +339,7 @@ def test_statistics_alone_ask_for_no_work_and_the_first_output_is_prompt(
     asked = time.monotonic()
     wire.spin_until(lambda: images.get_subscription_count() == 1, "subscription")
     assert time.monotonic() - asked < 2.0
-    image = make_image(picture(), FRAME_ID)
+    image = make_image(rgb_image(), FRAME_ID)
     wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats", "semantic/image_raw/compressed"])
 
 

@@ -34,7 +34,7 @@ FIELDS = dataclasses.fields(Settings)
 RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """Smooth, colourful (H, W, 3) uint8."""
     coarse = np.random.default_rng(2).integers(30, 226, (4, 5, 3), dtype=np.uint8)
     return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -65,7 +65,7 @@ def change(wire: Any) -> Iterable[Callable[..., Any]]:
 
 @pytest.fixture
 def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[..., CameraInfo]) -> Callable[..., Any]:
-    """Send the picture and return what comes back."""
+    """Send the image and return what comes back."""
 
     def ask(*topics: str, info: dict[str, Any] | None = None) -> dict[str, Any]:
         for topic in topics:
@@ -73,7 +73,7 @@ def answer(wire: Any, make_image: Callable[..., Image], make_info: Callable[...,
                 wire.subscribe_stats()
             else:
                 wire.subscribe(topic, KINDS.get(topic, Image))
-        image = make_image(picture())
+        image = make_image(rgb_image())
         return wire.exchange(image, make_info(image, WIDTH, HEIGHT, fx=70.0, **(info or {})), list(topics))
 
     return ask
@@ -132,21 +132,21 @@ def test_overlay_opacity(answer: Callable[..., Any], change: Callable[..., None]
     np.testing.assert_array_equal(*(pixels(message) for message in got.values()))
     change(overlay_opacity=0.0)
     overlay = pixels(answer("semantic_overlay/image_raw")["semantic_overlay/image_raw"])
-    np.testing.assert_array_equal(overlay, picture())
+    np.testing.assert_array_equal(overlay, rgb_image())
     change(overlay_opacity=0.25)
     got = answer("semantic_color/image_raw", "semantic_overlay/image_raw")
-    expected = 0.75 * picture() + 0.25 * pixels(got["semantic_color/image_raw"])
+    expected = 0.75 * rgb_image() + 0.25 * pixels(got["semantic_color/image_raw"])
     assert np.abs(pixels(got["semantic_overlay/image_raw"]) - expected).max() <= 1.0
 
 
 def test_cloud_options(answer: Callable[..., Any], change: Callable[..., None]) -> None:
     full = points(answer("points")["points"])
     change(cloud_color="camera")
-    np.testing.assert_array_equal(colors(points(answer("points")["points"])), picture())
+    np.testing.assert_array_equal(colors(points(answer("points")["points"])), rgb_image())
     change(cloud_decimation=3)
     decimated = answer("points")["points"]
     assert (decimated.width, decimated.height) == (-(-WIDTH // 3), -(-HEIGHT // 3))
-    np.testing.assert_array_equal(colors(points(decimated)), picture()[::3, ::3])
+    np.testing.assert_array_equal(colors(points(decimated)), rgb_image()[::3, ::3])
     near, far = (float(np.nanquantile(distances(full), q)) for q in (0.25, 0.75))
     change(cloud_decimation=1, cloud_min_range=near, cloud_max_range=far)
     found = distances(points(answer("points")["points"]))
@@ -214,7 +214,7 @@ def test_the_node_can_be_switched_off_and_on(
     assert (switched.success, switched.message) == (True, "disabled")
     wire.spin_until(lambda: images.get_subscription_count() == infos.get_subscription_count() == 0, "end of traffic")
     wire.messages[LABELS].clear()
-    image = make_image(picture())
+    image = make_image(rgb_image())
     infos.publish(make_info(image, WIDTH, HEIGHT))
     images.publish(image)
     wire.spin_for(0.5)
@@ -288,11 +288,11 @@ def test_camera_info_timeout(
     change(camera_info_timeout=60.0)
     before = drops(wire).get("waiting_for_camera_info", 0)
     wire.subscribe(DEPTH, Image)
-    wire.exchange(make_image(picture()), None, [])
+    wire.exchange(make_image(rgb_image()), None, [])
     wire.spin_until(lambda: drops(wire).get("waiting_for_camera_info", 0) > before, "drop of an early image")
     assert not wire.messages[DEPTH]
     change(camera_info_timeout=0.0)
-    wire.exchange(make_image(picture()), None, [DEPTH])
+    wire.exchange(make_image(rgb_image()), None, [DEPTH])
 
 
 def test_stale_after(wire: Any, answer: Callable[..., Any], change: Callable[..., None]) -> None:
@@ -316,7 +316,7 @@ def drops(wire: Any) -> dict[str, int]:
 
 
 def rows_of(wire: Any) -> dict[str, str]:
-    """Figures of the camera, as the next diagnostics have them."""
+    """Values of the camera, as the next diagnostics have them."""
     return {item.key: item.value for item in camera(wire).values}
 
 

@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 64, 48
 SMALL_NETWORK = {"weights": "random", "network_width": 64, "network_height": 48}
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """(H, W, 3) uint8; what it shows does not matter here."""
     return np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 
@@ -38,7 +38,7 @@ class TestSimulatedTime:
     ) -> None:
         wire.subscribe_stats()
         wire.subscribe("/diagnostics", DiagnosticArray)
-        image = make_image(picture())
+        image = make_image(rgb_image())
         stats = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])["stats"]
         assert np.isnan(stats.latency)
         wire.spin_until(lambda: wire.messages["/diagnostics"], "diagnostics")
@@ -60,7 +60,7 @@ class TestSimulatedTime:
             for _ in range(10):  # best effort: on a busy machine the first may come before the reader is matched
                 clock.publish(message)
                 wire.spin_for(0.05)
-            image = make_image(picture())
+            image = make_image(rgb_image())
             image.header.stamp.sec, image.header.stamp.nanosec = now - 1, 500_000_000
             stats = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])["stats"]
             assert stats.latency == pytest.approx(0.5, abs=1e-3)
@@ -79,7 +79,7 @@ def test_odd_stamps_are_copied_counted_and_processed(
     wire.subscribe("/diagnostics", DiagnosticArray)
     for seconds in (2000, 2000, 1999, 0):
         wire.messages["stats"].clear()
-        image = make_image(picture())
+        image = make_image(rgb_image())
         image.header.stamp.sec, image.header.stamp.nanosec = seconds, 0
         got = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])["stats"]
         assert (got.header.stamp.sec, got.header.stamp.nanosec) == (seconds, 0)

@@ -176,8 +176,8 @@ def test_frames_are_recorded_at_their_exact_stamps(recorded: Recorded) -> None:
     for name in ("rgb", "labels", "depth"):
         rows = sorted(recorded.rows[f"/world/camera/image/{name}"], key=lambda row: row["frame"])
         assert [row["stamp"] for row in rows] == stamps(), name
-    labels = recorded.pictures("/world/camera/image/labels", "SegmentationImage", "u1")
-    depths = recorded.pictures("/world/camera/image/depth", "DepthImage", "<f2")
+    labels = recorded.images("/world/camera/image/labels", "SegmentationImage", "u1")
+    depths = recorded.images("/world/camera/image/depth", "DepthImage", "<f2")
     for number, photograph in enumerate(recorded.photographs("/world/camera/image/rgb")):
         assert np.abs(photograph.astype(int) - [40 * number, 100, 200]).max() <= 3
         assert (labels[number] == number).all()

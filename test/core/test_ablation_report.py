@@ -1,4 +1,4 @@
-"""What an ablation's figures say, and what they do not."""
+"""What an ablation's metrics say, and what they do not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from cinet_core.evaluation.ablation_report import AblationReport, compare, mean_and_error
 
-FIGURES = {
+METRICS = {
     "Baseline": {
         seed: {"full/delta1": 0.50 + 0.1 * seed, "full/rms": 1.0, "mean_iou": 0.20 + 0.001 * seed} for seed in (0, 1, 2)
     },
@@ -35,7 +35,7 @@ def test_mean_and_standard_error() -> None:
 
 def test_rows_are_compared_seed_by_seed() -> None:
     # The seeds differ by .1, ten times more than the rows: only in pairs is the gain beyond doubt.
-    report = AblationReport("test", FIGURES)
+    report = AblationReport("test", METRICS)
     assert verdict_of(report, "delta1") == "as published"
     assert verdict_of(report, "rms") == "reversed"  # less is better
     assert verdict_of(report, "mean_iou") == "undecided"
@@ -49,7 +49,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_tables_hold_ours_and_the_papers() -> None:
-    text = AblationReport("rooms", FIGURES).markdown()
+    text = AblationReport("rooms", METRICS).markdown()
     ours = next(line for line in text.splitlines() if line.startswith("| +SUM |"))
     assert "0.630 ± 0.055" in ours
     assert "20.0 ± 0.6" in ours
@@ -62,7 +62,7 @@ def test_tables_hold_ours_and_the_papers() -> None:
 
 
 def test_json_round_trip() -> None:
-    report = AblationReport("rooms", FIGURES)
+    report = AblationReport("rooms", METRICS)
     read = json.loads(json.dumps(report.to_dict(), allow_nan=False))
-    assert read["figures"]["+SUM"]["1"]["full/rms"] == 1.2
+    assert read["metrics"]["+SUM"]["1"]["full/rms"] == 1.2
     assert {entry["verdict"] for entry in read["comparisons"]} == {"as published", "reversed", "undecided"}

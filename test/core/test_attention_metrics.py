@@ -92,9 +92,9 @@ def test_a_constant_map_is_at_chance_and_at_the_best_constant() -> None:
     key = torch.full((3, 30, 7), math.log(share / (1 - share)) / 0.7)
     metrics = AttentionMetrics(CLASSES)
     metrics.update(query, key, labels)
-    figures = metrics.compute()
-    assert figures["average_precision"] == pytest.approx(figures["chance_precision"], rel=1e-12)
-    assert figures["bce"] == pytest.approx(figures["constant_bce"], rel=1e-6)
+    computed = metrics.compute()
+    assert computed["average_precision"] == pytest.approx(computed["chance_precision"], rel=1e-12)
+    assert computed["bce"] == pytest.approx(computed["constant_bce"], rel=1e-6)
 
 
 def test_the_ideal_map_is_perfect_and_its_opposite_is_not() -> None:

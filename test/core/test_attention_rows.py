@@ -102,9 +102,9 @@ def rendered(figure: Figure) -> np.ndarray:
 
 def inside(figure: Figure, axes: Axes) -> np.ndarray:
     """What is drawn within axes, without their frame."""
-    box, picture = axes.get_window_extent(), rendered(figure)
-    top, bottom = (round(len(picture) - y) for y in (box.y1, box.y0))
-    return picture[top + 3 : bottom - 3, round(box.x0) + 3 : round(box.x1) - 3]
+    box, image = axes.get_window_extent(), rendered(figure)
+    top, bottom = (round(len(image) - y) for y in (box.y1, box.y0))
+    return image[top + 3 : bottom - 3, round(box.x0) + 3 : round(box.x1) - 3]
 
 
 def test_a_map_has_blocks_of_one_colour_and_hatches_what_is_unknown() -> None:

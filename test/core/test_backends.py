@@ -21,9 +21,9 @@ from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.inference import availability, selection
 from cinet_core.inference.agreement import FLOAT16, difference
-from cinet_core.inference.availability import COMPILED, TORCH, lacking
+from cinet_core.inference.availability import COMPILED, TORCH, missing_requirement
 from cinet_core.inference.backend import BackendOutput
-from cinet_core.inference.background import BackgroundBackend, preparing
+from cinet_core.inference.background import BackgroundBackend, is_preparing
 from cinet_core.inference.choices import BACKENDS
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
@@ -37,7 +37,7 @@ IMAGE, NETWORK = (96, 128), (48, 64)
 
 CPU = torch.device("cpu")
 ON_CPU = CANDIDATES["cpu"]
-LACKING = [lacking(name, CPU) for name in ON_CPU if lacking(name, CPU)]
+LACKING = [missing_requirement(name, CPU) for name in ON_CPU if missing_requirement(name, CPU)]
 
 needs_onnx = pytest.mark.skipif(bool(LACKING), reason=str(LACKING))
 
@@ -73,7 +73,7 @@ def exported(checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, tmp_pa
     return tmp_path / "cinet"
 
 
-def pictures(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
+def rgb_images(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Images and intrinsics; detail finer than the network's input, so that its resampling shows."""
     coarse = np.random.default_rng(1).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
     images = np.stack([cv2.resize(image, IMAGE[::-1], interpolation=cv2.INTER_CUBIC) for image in coarse])
@@ -86,7 +86,7 @@ def pictures(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
 def test_the_answer_is_that_of_pytorch(
     name: str, count: int, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path
 ) -> None:
-    images, intrinsics = pictures(count)
+    images, intrinsics = rgb_images(count)
     backend = select(name, checkpoint, graph, folder=cache)
     assert (backend.name, backend.device) == (name, "cpu")
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
@@ -194,10 +194,10 @@ def test_what_is_unknown_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match="pip install openvino onnx onnxscript"):
         Predictor(random, "cpu", backend="openvino")
-    assert "pip install onnxruntime-gpu onnx onnxscript" in str(lacking("tensorrt", torch.device("cuda:0")))
-    assert "pip install triton" in str(lacking("torch_compile", torch.device("cuda:0")))
+    assert "pip install onnxruntime-gpu onnx onnxscript" in str(missing_requirement("tensorrt", torch.device("cuda:0")))
+    assert "pip install triton" in str(missing_requirement("torch_compile", torch.device("cuda:0")))
     monkeypatch.setenv("CXX", "no-such-compiler")
-    assert "apt install g++" in str(lacking("torch_compile", CPU))
+    assert "apt install g++" in str(missing_requirement("torch_compile", CPU))
 
 
 def test_the_names_to_choose_from_are_those_that_there_are() -> None:
@@ -208,14 +208,16 @@ def test_the_names_to_choose_from_are_those_that_there_are() -> None:
 def test_a_provider_that_is_not_there_is_told() -> None:
     """This ONNX Runtime is the CPU's."""
     for name in ("onnxruntime", "tensorrt"):
-        assert "pip install onnxruntime-gpu in place of onnxruntime" in str(lacking(name, torch.device("cuda:0")))
+        assert "pip install onnxruntime-gpu in place of onnxruntime" in str(
+            missing_requirement(name, torch.device("cuda:0"))
+        )
 
 
 @pytest.mark.parametrize("name", ["torch", pytest.param("openvino", marks=needs_onnx)])
 def test_half_precision_is_near(name: str, checkpoint: Checkpoint, graph: DeployableGraph, cache: Path) -> None:
     if name == "openvino" and not openvino_has_bfloat16():
         pytest.skip("this processor has no bfloat16 instructions")
-    images, intrinsics = pictures()
+    images, intrinsics = rgb_images()
     expected = TorchBackend(graph).run(images, intrinsics)
     got = select(name, checkpoint, graph, "half", cache).run(images, intrinsics)
     assert not np.array_equal(got["depth"], expected["depth"])  # it is half precision
@@ -233,7 +235,7 @@ def test_half_precision_without_the_instructions_is_told(monkeypatch: pytest.Mon
 
 @pytest.mark.soak  # compiling takes most of a minute
 def test_compiled_the_answer_is_that_of_pytorch(checkpoint: Checkpoint, graph: DeployableGraph) -> None:
-    images, intrinsics = pictures(2)
+    images, intrinsics = rgb_images(2)
     backend = select("torch_compile", checkpoint, graph)
     got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
     found = difference(got, expected)
@@ -262,7 +264,7 @@ class Fake:
 
 
 def test_one_works_until_the_other_is_ready() -> None:
-    images, intrinsics = pictures()
+    images, intrinsics = rgb_images()
     ready = threading.Event()
     first, second = Fake("first", 1.0), Fake("second", 2.0)
 
@@ -288,7 +290,7 @@ def test_where_the_other_fails_the_first_stays_and_says_why() -> None:
 
     backend = BackgroundBackend(Fake("first", 1.0), prepare)
     assert backend.wait(20)
-    assert backend.run(*pictures())["depth"][0, 0, 0] == 1
+    assert backend.run(*rgb_images())["depth"][0, 0, 0] == 1
     assert "no such operator" in backend.reason
 
 
@@ -301,7 +303,7 @@ def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
         return second
 
     backend = BackgroundBackend(Fake("first", 1.0), prepare)
-    assert preparing()
+    assert is_preparing()
     if not close_first:
         ready.set()
         assert backend.wait(20)
@@ -309,7 +311,7 @@ def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
     ready.set()
     assert backend.wait(20)
     assert second.closed
-    assert not preparing()
+    assert not is_preparing()
 
 
 @needs_onnx
@@ -318,7 +320,7 @@ def test_a_predictor_takes_over_without_a_pause(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(exported.parent))
     predictor = Predictor(checkpoint, "cpu", NETWORK, backend="openvino", background=True)
-    (image,), _ = pictures()
+    (image,), _ = rgb_images()
     first = predictor.predict(image)
     assert predictor.backend_name == "torch"
     deadline = time.monotonic() + 120

@@ -79,8 +79,8 @@ def test_colour_depth_and_camera_come_back(tmp_path: Path, encoding: str, storag
         sample = dataset[number]
         true = np.nan_to_num(depth_of(number))
         np.testing.assert_allclose(sample.depth.numpy(), true, atol=0.002 if encoding == "inverse" else 1e-6)
-        picture = sample.image.numpy().transpose(1, 2, 0).astype(int)
-        assert np.abs(picture - made_bags.picture(number)).mean() < 4  # JPEG
+        image = sample.image.numpy().transpose(1, 2, 0).astype(int)
+        assert np.abs(image - made_bags.rgb_image(number)).mean() < 4  # JPEG
         assert sample.intrinsics is not None
         assert (sample.intrinsics.fx, sample.intrinsics.cx) == (made_bags.FOCAL, (WIDTH - 1) / 2)
 
@@ -90,7 +90,7 @@ def test_jpeg_images_are_kept_as_they_are(tmp_path: Path) -> None:
     assert extract(bag, tmp_path / "data") == 0
     for number in range(2):
         kept = (tmp_path / "data" / f"walk-0000_{number:06d}.jpg").read_bytes()
-        assert kept == bytes(made_bags.compressed(0, made_bags.picture(number)).data)
+        assert kept == bytes(made_bags.compressed(0, made_bags.rgb_image(number)).data)
 
 
 def test_it_goes_on_where_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +185,7 @@ def test_distorted_depth_is_rectified_with_its_image(tmp_path: Path) -> None:
     stamp = START
     depth = np.tile(np.linspace(1, 2, WIDTH, dtype=np.float32), (HEIGHT, 1))
     messages = [
-        ("/cam/image_raw", stamp, made_bags.image(stamp, made_bags.picture(0))),
+        ("/cam/image_raw", stamp, made_bags.image(stamp, made_bags.rgb_image(0))),
         ("/cam/camera_info", stamp, made_bags.camera_info(stamp, d=(0.4, 0.0, 0.0, 0.0, 0.0))),
         ("/cam/depth", stamp, made_bags.image(stamp, depth, "32FC1")),
     ]

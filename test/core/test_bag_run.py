@@ -126,7 +126,7 @@ def test_the_outputs_are_the_predictors(
     width, height, focal = made_bags.WIDTH, made_bags.HEIGHT, made_bags.FOCAL
     camera = Intrinsics(focal, focal, (width - 1) / 2, (height - 1) / 2, width, height)
     for number in range(5):
-        prediction = predictor.predict(made_bags.picture(number), camera)
+        prediction = predictor.predict(made_bags.rgb_image(number), camera)
         depth = messages(found, "/depth_registered/image_rect")[number]
         assert (depth.encoding, depth.header.frame_id) == ("16UC1", "camera_optical")
         stored = np.frombuffer(depth.data, "<u2").reshape(height, width)
@@ -266,11 +266,11 @@ def test_distorted_images_are_rectified(tmp_path: Path, cinet_bag: Callable[...,
     time_ns = made_bags.START
     info = made_bags.camera_info(time_ns, d=(0.3, 0.1, 0.0, 0.0, 0.0))
     for topic in ("/image_raw", "/image_rect"):
-        source = [(topic, time_ns, made_bags.image(time_ns, made_bags.picture(1))), ("/camera_info", time_ns, info)]
+        source = [(topic, time_ns, made_bags.image(time_ns, made_bags.rgb_image(1))), ("/camera_info", time_ns, info)]
         out = tmp_path / topic[1:]
         assert cinet_bag("run", made_bags.write(tmp_path / f"in{topic[1:]}", source), out) == 0
         (image,) = messages(made_bags.contents(out), "/rgb/image_rect")
-        assert np.array_equal(np.frombuffer(image.data, np.uint8), made_bags.picture(1).reshape(-1)) == (
+        assert np.array_equal(np.frombuffer(image.data, np.uint8), made_bags.rgb_image(1).reshape(-1)) == (
             topic == "/image_rect"
         )
 

@@ -15,7 +15,7 @@ from field_bags import Row
 
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.frames import first_messages
-from cinet_core.bags.image_topics import Kind, kind_of
+from cinet_core.bags.image_topics import ImageKind, kind_of
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.topics import CameraTopics
 
@@ -122,7 +122,7 @@ def test_a_topic_that_is_named_wrongly_is_answered_with_what_is_there(tmp_path: 
     for topic, said in (
         ("/cam", "has no images on /cam"),
         ("/chatter", "has no images on /chatter"),
-        ("/camera/aligned_depth_to_color/image_raw", r"/image_raw \(depth, 16UC1 64x48\) is no picture"),
+        ("/camera/aligned_depth_to_color/image_raw", r"/image_raw \(depth, 16UC1 64x48\) is no camera image"),
     ):
         with pytest.raises(BagError, match=said + listing):
             topics.image(topic)
@@ -172,37 +172,37 @@ def test_signs_of_registration_that_contradict_each_other_are_told(tmp_path: Pat
 @pytest.mark.parametrize(
     ("topic", "encoding", "kind"),
     [
-        ("/camera/infra1/image_rect_raw", "mono8", Kind.INFRARED),
-        ("/camera/aligned_depth_to_infra1/image_raw", "16UC1", Kind.DEPTH),
-        ("/camera/confidence/image_rect_raw", "mono8", Kind.MEASURE),
-        ("/camera/depth/confidence/image", "16UC1", Kind.MEASURE),
-        ("/ir/image_raw", "mono16", Kind.INFRARED),
-        ("/tof/intensity", "mono8", Kind.INFRARED),
-        ("/tof/depth/amplitude", "16UC1", Kind.MEASURE),
-        ("/ifm/camera/distance", "32FC1", Kind.DEPTH),
-        ("/ir_camera/image_raw", "mono16", Kind.INFRARED),
-        ("/depth/image_raw", "mono16", Kind.DEPTH),
-        ("/depth_camera/image_raw", "mono16", Kind.DEPTH),
-        ("/depth_camera/image_raw", "rgb8", Kind.COLOR),
-        ("/depth_camera/ir/image_raw", "mono16", Kind.INFRARED),
-        ("/basler/image_raw", "mono16", Kind.GREY),
-        ("/rgb_to_depth/image_raw", "bgra8", Kind.WARPED),
-        ("/camera/color_aligned_to_depth/image_raw", "rgb8", Kind.WARPED),
-        ("/camera/depth/image_colorized", "rgb8", Kind.RENDERED),
-        ("/camera/depth/image_8bit", "mono8", Kind.RENDERED),
-        ("/tof/distance", "16UC1", Kind.DEPTH),
-        ("/long_range/image_raw", "mono8", Kind.GREY),
-        ("/tracking_camera/image_raw", "mono8", Kind.GREY),
-        ("/mask_cam/image_raw", "mono8", Kind.GREY),
-        ("/infrastructure/image_raw", "rgb8", Kind.COLOR),
-        ("/fire/image_raw", "rgb8", Kind.COLOR),
-        ("/panoptic/labels", "16UC1", Kind.LABELS),
-        ("/semantic/image", "8UC1", Kind.LABELS),
-        ("/thermal/image", "rgb8", Kind.THERMAL),
-        ("/stereo/normals", "32FC3", Kind.UNREAD),
+        ("/camera/infra1/image_rect_raw", "mono8", ImageKind.INFRARED),
+        ("/camera/aligned_depth_to_infra1/image_raw", "16UC1", ImageKind.DEPTH),
+        ("/camera/confidence/image_rect_raw", "mono8", ImageKind.MEASURE),
+        ("/camera/depth/confidence/image", "16UC1", ImageKind.MEASURE),
+        ("/ir/image_raw", "mono16", ImageKind.INFRARED),
+        ("/tof/intensity", "mono8", ImageKind.INFRARED),
+        ("/tof/depth/amplitude", "16UC1", ImageKind.MEASURE),
+        ("/ifm/camera/distance", "32FC1", ImageKind.DEPTH),
+        ("/ir_camera/image_raw", "mono16", ImageKind.INFRARED),
+        ("/depth/image_raw", "mono16", ImageKind.DEPTH),
+        ("/depth_camera/image_raw", "mono16", ImageKind.DEPTH),
+        ("/depth_camera/image_raw", "rgb8", ImageKind.COLOR),
+        ("/depth_camera/ir/image_raw", "mono16", ImageKind.INFRARED),
+        ("/basler/image_raw", "mono16", ImageKind.GREY),
+        ("/rgb_to_depth/image_raw", "bgra8", ImageKind.WARPED),
+        ("/camera/color_aligned_to_depth/image_raw", "rgb8", ImageKind.WARPED),
+        ("/camera/depth/image_colorized", "rgb8", ImageKind.RENDERED),
+        ("/camera/depth/image_8bit", "mono8", ImageKind.RENDERED),
+        ("/tof/distance", "16UC1", ImageKind.DEPTH),
+        ("/long_range/image_raw", "mono8", ImageKind.GREY),
+        ("/tracking_camera/image_raw", "mono8", ImageKind.GREY),
+        ("/mask_cam/image_raw", "mono8", ImageKind.GREY),
+        ("/infrastructure/image_raw", "rgb8", ImageKind.COLOR),
+        ("/fire/image_raw", "rgb8", ImageKind.COLOR),
+        ("/panoptic/labels", "16UC1", ImageKind.LABELS),
+        ("/semantic/image", "8UC1", ImageKind.LABELS),
+        ("/thermal/image", "rgb8", ImageKind.THERMAL),
+        ("/stereo/normals", "32FC3", ImageKind.UNREAD),
     ],
 )
-def test_what_names_and_encodings_say(topic: str, encoding: str, kind: Kind) -> None:
+def test_what_names_and_encodings_say(topic: str, encoding: str, kind: ImageKind) -> None:
     assert kind_of(topic, encoding) is kind
 
 

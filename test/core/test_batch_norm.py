@@ -63,7 +63,7 @@ def test_frozen_statistics_stay_and_scale_and_shift_still_learn() -> None:
     encoder.train()
     both = encoder(images)
     both.square().mean().backward()
-    torch.testing.assert_close(both[:1], first)  # a picture does not depend on the others of its batch
+    torch.testing.assert_close(both[:1], first)  # an image does not depend on the others of its batch
     assert all(torch.equal(value, before[name]) for name, value in encoder.named_buffers())
     for layer in layers:
         assert layer.weight.grad is not None

@@ -16,9 +16,9 @@ from scripts.benchmarks import harness, loading, network, peers, scaling, traini
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
-from scripts.benchmarks.roofline import Cost, Operation
-from scripts.benchmarks.rows import Report, Row
-from scripts.benchmarks.run import QUICK, LeftOutError, Run
+from scripts.benchmarks.roofline import ComputeCost, Operation
+from scripts.benchmarks.rows import BenchmarkReport, Row
+from scripts.benchmarks.run import QUICK, BenchmarkRun, LeftOutError
 from scripts.benchmarks.start import CHECKOUT
 
 SIZES = {"network_sizes": ((32, 48),), "image_size": (64, 96), "scaled_sizes": ((32, 32), (32, 64)), "matrix": 64}
@@ -67,14 +67,16 @@ METER = METER_AS_PUBLISHED.replace("[2])), dims", "[2]), dims").replace("cuda:0"
 
 
 @pytest.fixture
-def quick_run(tmp_path: Path) -> Run:
-    return Run(TINY, CPU, tmp_path, tmp_path, say=lambda text: None)
+def quick_run(tmp_path: Path) -> BenchmarkRun:
+    return BenchmarkRun(TINY, CPU, tmp_path, tmp_path, say=lambda text: None)
 
 
 @pytest.fixture
 def only_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Exports take seconds, and are tested elsewhere."""
-    monkeypatch.setattr(variants, "lacking", lambda name, device, precision: None if name == "torch" else "left out")
+    monkeypatch.setattr(
+        variants, "missing_requirement", lambda name, device, precision: None if name == "torch" else "left out"
+    )
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def test_the_command_writes_json_and_tables(tmp_path: Path, monkeypatch: pytest.
     report, table = tmp_path / "report.json", tmp_path / "benchmarks.md"
     arguments = ["--quick", "--configs", "lite", "--output", str(report), "--table", str(table)]
     assert harness.main(groups, arguments) == 0
-    read = Report.load(report)
+    read = BenchmarkReport.load(report)
     assert {"processor", "cores", "torch", "load_before", "seconds of network"} <= set(read.machine)
     quantities = {row.quantity for row in read.rows}
     assert {"matrix throughput", "memory bandwidth", "image to predictions", "peak memory"} == quantities
@@ -115,7 +117,7 @@ def test_a_device_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("in_this_process")
-def test_training_steps_of_every_stage(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_steps_of_every_stage(quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "in_fresh_process", lambda function, *arguments: function(*arguments))
     monkeypatch.setattr(training, "keep_freed_memory", lambda: True)  # it would last in the process of all tests
     quick_run.configs = ("lite", "resnet101")
@@ -131,7 +133,7 @@ def test_training_steps_of_every_stage(quick_run: Run, monkeypatch: pytest.Monke
     assert quick_run.notes == ["no training step of resnet101 on a CPU: it takes half a minute"]
 
 
-def test_cost_as_the_work_grows(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cost_as_the_work_grows(quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch) -> None:
     def cost(function: object, size: tuple[int, int], cameras: int, *rest: object) -> tuple[list[float], float]:
         return [1e-6 * (size[0] * size[1] * cameras) ** 1.5] * 2, 1e-3 * size[0] * size[1] * cameras
 
@@ -147,7 +149,7 @@ def test_cost_as_the_work_grows(quick_run: Run, monkeypatch: pytest.MonkeyPatch)
     assert (quick_run.scratch / scaling.PLOT).stat().st_size > 0
 
 
-def test_the_cost_of_a_size_is_measured(quick_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cost_of_a_size_is_measured(quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a process where nothing was freed before that could be used again; it finds modules where this one does.
     monkeypatch.setattr(sys, "path", [*sys.path, str(CHECKOUT)])
     seconds, peak = in_fresh_process(scaling.cost, (32, 48), 2, False, TINY, "cpu")
@@ -157,7 +159,9 @@ def test_the_cost_of_a_size_is_measured(quick_run: Run, monkeypatch: pytest.Monk
 
 
 @pytest.mark.usefixtures("only_torch")
-def test_peers_are_timed_from_their_checkouts(quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peers_are_timed_from_their_checkouts(
+    quick_run: BenchmarkRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for path, text in (("multi-task-refinenet/src/models.py", REFINENET), ("METER/architecture.py", METER)):
         (tmp_path / path).parent.mkdir(parents=True)
         (tmp_path / path).write_text(text, encoding="utf-8")
@@ -179,7 +183,7 @@ def test_peers_are_timed_from_their_checkouts(quick_run: Run, tmp_path: Path, mo
 
 
 def test_a_peer_that_is_no_valid_python_is_left_out_with_the_command_that_mends_it(
-    quick_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick_run: BenchmarkRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "METER" / "architecture.py"
     path.parent.mkdir()
@@ -214,7 +218,7 @@ def test_weights_of_a_peer_do_not_fade_to_subnormal_numbers() -> None:
     assert depth.abs().median() > torch.finfo(torch.float32).tiny
 
 
-def test_peers_that_are_not_there_are_left_out_with_a_hint(quick_run: Run, tmp_path: Path) -> None:
+def test_peers_that_are_not_there_are_left_out_with_a_hint(quick_run: BenchmarkRun, tmp_path: Path) -> None:
     with pytest.raises(LeftOutError, match="clone"):
         list(peers.measure(quick_run))
     quick_run.peers = tmp_path
@@ -225,10 +229,12 @@ def test_peers_that_are_not_there_are_left_out_with_a_hint(quick_run: Run, tmp_p
 
 def test_on_a_gpu_every_precision_and_replay_is_a_variant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        variants, "lacking", lambda name, device, precision: "no" if name in ("tensorrt", "openvino") else None
+        variants,
+        "missing_requirement",
+        lambda name, device, precision: "no" if name in ("tensorrt", "openvino") else None,
     )
     found = variants.variants(torch.device("cuda"), compiled=True)
-    assert found[0] == variants.Variant("torch")
+    assert found[0] == variants.BackendVariant("torch")
     assert [variant.name for variant in found] == [
         f"{backend}{half}{replayed}"
         for half in ("", " half")
@@ -244,7 +250,9 @@ def test_on_a_cpu_other_precisions_are_variants_of_what_has_instructions_for_the
 ) -> None:
     there = {"half": ("torch", "openvino"), "int8": ("torch_compile", "openvino", "onnxruntime")}
     monkeypatch.setattr(
-        variants, "lacking", lambda name, device, precision: None if name in there.get(precision, (name,)) else "no"
+        variants,
+        "missing_requirement",
+        lambda name, device, precision: None if name in there.get(precision, (name,)) else "no",
     )
     names = [variant.label(CPU) for variant in variants.variants(CPU, compiled=False)]
     floating = ["torch", "openvino", "onnxruntime", "tensorrt", "openvino half"]
@@ -253,9 +261,9 @@ def test_on_a_cpu_other_precisions_are_variants_of_what_has_instructions_for_the
 
 
 def test_on_a_gpu_the_time_on_the_device_stands_beside_its_roofline() -> None:
-    variant = variants.Variant("torch_compile", "half", replayed=True)
+    variant = variants.BackendVariant("torch_compile", "half", replayed=True)
     timed = network.Timed(variant, [0.013, 0.013], [0.010, 0.010])
-    cost = Cost((Operation(4_000_000_000, 1_000_000), Operation(1_000, 6_000_000)), least_numbers=30_000_000)
+    cost = ComputeCost((Operation(4_000_000_000, 1_000_000), Operation(1_000, 6_000_000)), least_numbers=30_000_000)
     limits = Limits(operations=1e12, bytes=12e9)
     whole, forward, ratio = timed.rows("resnet101", (480, 640), cost, limits, torch.device("cuda"))
     columns = {"precision": "half", "CUDA graph": "yes"}
@@ -275,19 +283,19 @@ def test_on_a_gpu_the_time_on_the_device_stands_beside_its_roofline() -> None:
 
 
 def test_a_group_that_breaks_off_costs_nothing_of_the_others(tmp_path: Path) -> None:
-    def broken(run: Run) -> Iterator[Row]:
+    def broken(run: BenchmarkRun) -> Iterator[Row]:
         yield Row.of("before", "it", "ms", [1.0])
         raise RuntimeError("a defect, not a lack")
 
     groups = {"broken": broken, "fine": lambda run: [Row.of("after", "it", "ms", [2.0])]}
     path = tmp_path / "new" / "report.json"
     assert harness.main(groups, ["--output", str(path)]) == 1
-    report = Report.load(path)
+    report = BenchmarkReport.load(path)
     assert [(row.group, row.quantity) for row in report.rows] == [("broken", "before"), ("fine", "after")]
     assert report.failures == ["broken: RuntimeError: a defect, not a lack"]
 
 
-def test_samples_of_a_loader(quick_run: Run) -> None:
+def test_samples_of_a_loader(quick_run: BenchmarkRun) -> None:
     threads = torch.get_num_threads()
     rows = list(loading.measure(quick_run))
     assert [row.subject for row in rows] == [loading.TORCHVISION, loading.OURS, loading.NONE, loading.OURS]

@@ -176,7 +176,7 @@ def test_each_alone_changes_the_image_and_keeps_its_shape_and_type(room: Sample,
     assert result.is_contiguous()
     assert not torch.equal(result, room.image)
     difference = (result.float() - room.image.float()).abs().mean()
-    assert 0.05 < difference < 60, "another picture altogether"
+    assert 0.05 < difference < 60, "another image altogether"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (61, 33)])
@@ -266,7 +266,7 @@ def test_shot_noise_grows_with_the_light_and_read_noise_does_not() -> None:
         assert both.mean() == pytest.approx(level, rel=0.01)
 
 
-def test_noise_of_a_demosaiced_picture_is_correlated_and_as_strong() -> None:
+def test_noise_of_a_demosaiced_image_is_correlated_and_as_strong() -> None:
     def neighbours(size: float) -> tuple[float, float]:
         noise = light(apply_artifacts(grey(150), DrawnArtifacts(noise=0.04, noise_size=size, noise_seed=2)))
         noise = noise - noise.mean()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from field_cases import field_cases
-from turned_frames import save_picture, save_plane, upright
+from turned_frames import save_image, save_plane, upright
 
 from cinet_core.data.exif import ORIENTATIONS
 from cinet_core.data.folder import FolderDataset
@@ -54,7 +54,7 @@ def calibration(model: str | None = "plumb_bob", d: list[float] | None = None, *
 
 def write(root: Path, fields: dict[str, Any] | str, orientation: int = 1) -> Path:
     root.mkdir(exist_ok=True)
-    save_picture(root / "x.png", orientation, waves())
+    save_image(root / "x.png", orientation, waves())
     save_plane(root / "x_depth.png", 1000 * blocks().astype(np.uint16))
     save_plane(root / "x_label.png", blocks())
     (root / "camera_info.yaml").write_text(fields if isinstance(fields, str) else yaml.safe_dump(fields))

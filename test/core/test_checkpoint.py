@@ -38,7 +38,7 @@ def checkpoint() -> Checkpoint:
         camera=TrainingCamera(256, 192, 210.0, (150.0, 300.5)),
         depth_range=(0.3, 7.5),
         recipe={"stages": [1, 2, 3], "lr": 6e-4},
-        figures={"synthetic": {"delta1": 0.5}},
+        metrics={"synthetic": {"delta1": 0.5}},
         licence="CC-BY-4.0",
         attribution="nobody",
         random_weights=False,
@@ -105,7 +105,7 @@ def test_half_precision_file_is_smaller_and_close(checkpoint: Checkpoint, saved:
 
 def test_saving_replaces_the_file_whole_and_leaves_nothing_behind(checkpoint: Checkpoint, saved: Path) -> None:
     before = saved.read_bytes()
-    not_json = dataclasses.replace(checkpoint.metadata, figures={"rms": float("nan")})
+    not_json = dataclasses.replace(checkpoint.metadata, metrics={"rms": float("nan")})
     with pytest.raises(ValueError, match=r"JSON|nan"):
         save_checkpoint(saved, checkpoint.model, not_json)
     assert saved.read_bytes() == before

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from cinet_core.cli import main
-from cinet_core.inference.availability import lacking
+from cinet_core.inference.availability import missing_requirement
 from cinet_core.rooms.demo.room import SyntheticRoom
 
 
@@ -46,7 +46,7 @@ def test_writes_and_prints(weights: Path, rooms: Path, capsys: pytest.CaptureFix
     assert values["warnings"] == []
     table = output.with_suffix(".md").read_text()
     assert "## Depth" in table
-    assert "No published figures exist for rooms, read as folder." in table
+    assert "No published results exist for rooms, read as folder." in table
     printed = capsys.readouterr().out
     assert "full: own depth, any size" in printed
     assert str(output) in printed
@@ -79,24 +79,24 @@ def test_random_weights_are_marked(rooms: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_what_a_precision_costs(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """In bfloat16 by PyTorch, which every processor computes: nearly the same figures, labels as deployed only."""
+    """In bfloat16 by PyTorch, which every processor computes: nearly the same metrics, labels as deployed only."""
     one, other = rooms / "float32.json", rooms / "half.json"
     assert run("default", "--data", rooms, "--split", "all", "--output", one) == 0
     assert run("default", "--data", rooms, "--split", "all", "--output", other, "--precision", "half") == 0
     assert "run by torch in half" in capsys.readouterr().out
     exact, half = (json.loads(path.read_text()) for path in (one, other))
     assert (exact["precision"], half["precision"]) == ("float32", "half")
-    by_order = {score["order"]: score["figures"] for score in exact["evaluation"]["labels"]}
+    by_order = {score["order"]: score["metrics"] for score in exact["evaluation"]["labels"]}
     (labels,) = half["evaluation"]["labels"]
     assert labels["order"] == "argmax-resize"
-    assert labels["figures"]["pixel_accuracy"] == pytest.approx(by_order["argmax-resize"]["pixel_accuracy"], abs=0.1)
+    assert labels["metrics"]["pixel_accuracy"] == pytest.approx(by_order["argmax-resize"]["pixel_accuracy"], abs=0.1)
     assert half["evaluation"]["attention"] is None
     for score, reduced in zip(exact["evaluation"]["depth"], half["evaluation"]["depth"], strict=True):
-        assert reduced["figures"]["abs_rel"] == pytest.approx(score["figures"]["abs_rel"], rel=0.1)
-        assert reduced["figures"] != score["figures"]
+        assert reduced["metrics"]["abs_rel"] == pytest.approx(score["metrics"]["abs_rel"], rel=0.1)
+        assert reduced["metrics"] != score["metrics"]
 
 
-@pytest.mark.skipif(lacking("openvino", torch.device("cpu")) is not None, reason="no OpenVINO")
+@pytest.mark.skipif(missing_requirement("openvino", torch.device("cpu")) is not None, reason="no OpenVINO")
 def test_a_backend_gets_the_figures_of_pytorch(rooms: Path) -> None:
     """Frames of two sizes, one backend each."""
     Image.fromarray(np.full((40, 56, 3), 99, np.uint8)).save(rooms / "00003_00.jpg")
@@ -108,9 +108,9 @@ def test_a_backend_gets_the_figures_of_pytorch(rooms: Path) -> None:
     assert ours["network_sizes"] == theirs["network_sizes"]
     assert (ours["backends"], theirs["backends"]) == (["torch"], ["openvino"])
     for score, same in zip(ours["depth"], theirs["depth"], strict=True):
-        assert same["figures"] == pytest.approx(score["figures"], rel=1e-3)
+        assert same["metrics"] == pytest.approx(score["metrics"], rel=1e-3)
     deployed = next(score for score in ours["labels"] if score["order"] == "argmax-resize")
-    assert theirs["labels"][0]["figures"] == pytest.approx(deployed["figures"], abs=2e-3)
+    assert theirs["labels"][0]["metrics"] == pytest.approx(deployed["metrics"], abs=2e-3)
 
 
 def test_a_backend_that_cannot_be_had_is_told(rooms: Path, capsys: pytest.CaptureFixture[str]) -> None:

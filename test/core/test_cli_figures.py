@@ -118,9 +118,9 @@ def test_options_reach_the_data_set(folder: Path, weights: Path, tmp_path: Path)
 
 
 def test_frames_are_looked_up_before_they_are_counted(folder: Path, tmp_path: Path) -> None:
-    picture = (folder / "room0_0.png").read_bytes()
+    image = (folder / "room0_0.png").read_bytes()
     for name in ("00003", "00005", "1", "2", "7", "8"):
-        (tmp_path / f"{name}.png").write_bytes(picture)
+        (tmp_path / f"{name}.png").write_bytes(image)
     dataset = open_dataset(tmp_path, "all")
 
     def names(*wanted: str) -> list[str]:

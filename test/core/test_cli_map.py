@@ -1,4 +1,4 @@
-"""``cinet map``, as it is called: files, figures and pictures of the synthetic room and of a real kitchen."""
+"""``cinet map``, as it is called: files, metrics and renderings of the synthetic room and of a real kitchen."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def test_files_and_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert loaded.frames == 16
     assert len(loaded.surface(0.0)) == report["points"]
     for name in ("above.png", "within.png"):
-        picture = np.asarray(Image.open(out / name))
-        assert picture.shape[1] == 1280
-        assert len(np.unique(picture[60:400, 700:1240].reshape(-1, 3), axis=0)) > 5  # classes' colours
+        image = np.asarray(Image.open(out / name))
+        assert image.shape[1] == 1280
+        assert len(np.unique(image[60:400, 700:1240].reshape(-1, 3), axis=0)) > 5  # classes' colours
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""``cinet odometry`` from a sequence on disk to its report and picture."""
+"""``cinet odometry`` from a sequence on disk to its report and image."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_the_top_view_shows_right_to_the_right_and_ahead_up() -> None:
         trajectory_figure([], truth, seen_from_above(poses))
 
 
-def test_without_matplotlib_the_report_is_written_and_the_picture_is_not(
+def test_without_matplotlib_the_report_is_written_and_the_image_is_not(
     sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("cinet_core.figures")]:

@@ -42,10 +42,10 @@ def test_the_scale_that_was_put_in_is_found() -> None:
     assert report.quartiles == pytest.approx((1.25, 1.25))
     assert report.spread == pytest.approx(0.0, abs=1e-6)
     assert report.slope == pytest.approx(0.0, abs=1e-6)
-    assert report.figures["as predicted"]["abs_rel"] == pytest.approx(0.2, abs=1e-6)
+    assert report.metrics["as predicted"]["abs_rel"] == pytest.approx(0.2, abs=1e-6)
     for name in ("suggested scale", "each frame's own scale"):
-        assert report.figures[name]["abs_rel"] == pytest.approx(0.0, abs=1e-3)
-        assert report.figures[name]["delta1"] == 1.0
+        assert report.metrics[name]["abs_rel"] == pytest.approx(0.0, abs=1e-3)
+        assert report.metrics[name]["delta1"] == 1.0
 
 
 def test_drift_is_told_by_minute_or_by_frames() -> None:
@@ -70,7 +70,7 @@ def test_the_histogram_agrees_with_the_metrics() -> None:
     histogram.add(predicted, truth)
     for factor in (1.0, 0.8):
         ratio = predicted * factor / truth
-        found = histogram.figures(factor)
+        found = histogram.metrics(factor)
         assert found["abs_rel"] == pytest.approx(np.abs(ratio - 1).mean(), abs=1e-3)
         assert found["delta1"] == pytest.approx((np.maximum(ratio, 1 / ratio) < 1.25).mean(), abs=2e-3)
 
@@ -92,7 +92,7 @@ def test_pixels_out_of_range_and_empty_frames_do_not_count() -> None:
 
 @pytest.fixture
 def perfect_but_for_scale(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Depth by the picture's first pixel: the network is not what is tested here, but all around it."""
+    """Depth by the image's first pixel: the network is not what is tested here, but all around it."""
 
     def predict(self: Predictor, image: np.ndarray, intrinsics: object = None) -> Prediction:
         depth = np.full(image.shape[:2], 1.0 + image[0, 0, 0] / 100.0, np.float32)
@@ -119,17 +119,17 @@ def bag(path: Path, factor: float, depth_frame: str = "camera_optical") -> Path:
 
 @pytest.mark.usefixtures("perfect_but_for_scale")
 def test_a_bag_gives_a_parameter_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    output, figures = tmp_path / "scale.yaml", tmp_path / "scale.json"
-    assert scale(bag(tmp_path / "walk", 1.2), "--output", output, "--json", figures) == 0
+    output, metrics = tmp_path / "scale.yaml", tmp_path / "scale.json"
+    assert scale(bag(tmp_path / "walk", 1.2), "--output", output, "--json", metrics) == 0
     printed = capsys.readouterr().out
     assert "scale (median of true / predicted): 1.200" in printed
     assert "/cam/image_raw against /cam/depth" in printed
     parameters = yaml.safe_load(output.read_text())["/**"]["ros__parameters"]
     assert parameters == {"depth_scale": 1.2}
     assert read_file(output, OutputSettings) == (OutputSettings(depth_scale=1.2), [])
-    values = json.loads(figures.read_text())
+    values = json.loads(metrics.read_text())
     assert [frame["time"] for frame in values["frames"]] == pytest.approx([0.1 * n for n in range(6)])
-    assert values["figures"]["as predicted"]["abs_rel"] == pytest.approx(1 - 1 / 1.2, abs=1e-3)
+    assert values["metrics"]["as predicted"]["abs_rel"] == pytest.approx(1 - 1 / 1.2, abs=1e-3)
 
 
 @pytest.mark.usefixtures("perfect_but_for_scale")

@@ -212,7 +212,7 @@ def _step(
 def test_validation_on_the_device_gives_the_cpus_figures(checkpoint: Checkpoint, batch: Batch) -> None:
     model = checkpoint.model.eval()
 
-    def figures(network: Any, data: Batch) -> dict[str, float]:
+    def metrics(network: Any, data: Batch) -> dict[str, float]:
         tasks, attention = BatchMetrics(task_learning(TASKS), 40, 52.5), AttentionMetrics(40)
         with torch.no_grad():
             output = network((data.images.float() / 255 - network.image_mean) / network.image_std)
@@ -221,8 +221,8 @@ def test_validation_on_the_device_gives_the_cpus_figures(checkpoint: Checkpoint,
         return tasks.compute() | attention.compute()
 
     with pretended_cuda():
-        found = figures(on_pretended(model), batch.to("cuda"))
-    assert found == pytest.approx(figures(model, batch), rel=1e-5, nan_ok=True)
+        found = metrics(on_pretended(model), batch.to("cuda"))
+    assert found == pytest.approx(metrics(model, batch), rel=1e-5, nan_ok=True)
 
 
 @pytest.mark.parametrize("half", [False, True])

@@ -114,12 +114,12 @@ def test_sheet_shows_what_is_there(rooms: Path) -> None:
         sheet.draw()
     for index in range(4):
         sheet.add(dataset[index])
-    picture = sheet.draw()
-    colors = {tuple(color) for color in picture.reshape(-1, 3)[::7].tolist()}
+    image = sheet.draw()
+    colors = {tuple(color) for color in image.reshape(-1, 3)[::7].tolist()}
     present = np.unique(dataset[0].labels.numpy())
     assert {tuple(NYU40.colors[label].tolist()) for label in present[:3]} <= colors
     assert INVALID_COLOR not in colors  # depth is complete, and where there is none nothing is drawn
-    assert picture.shape[1] > 3 * CELL
+    assert image.shape[1] > 3 * CELL
 
 
 def test_command_on_a_sound_set(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +128,8 @@ def test_command_on_a_sound_set(rooms: Path, tmp_path: Path, capsys: pytest.Capt
     printed = capsys.readouterr().out
     for expected in ("4, 0 of them broken", "64x48 (4)", "62.0 to 62.0 degrees", "wall", "3 frames, 100.0% of their"):
         assert expected in printed
-    with Image.open(sheet) as picture:
-        assert picture.size[0] > 3 * CELL
+    with Image.open(sheet) as image:
+        assert image.size[0] > 3 * CELL
 
 
 def test_options_reach_the_data_set(rooms: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,7 +161,7 @@ def test_command_without_a_set(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_command_when_nothing_can_be_read(tmp_path: Path) -> None:
-    (tmp_path / "x.jpg").write_bytes(b"not a picture")
+    (tmp_path / "x.jpg").write_bytes(b"not an image")
     sheet = tmp_path / "sheet.png"
     assert main(["data", "check", str(tmp_path), "--output", str(sheet)]) == 1
     assert not sheet.exists()

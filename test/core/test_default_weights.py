@@ -15,7 +15,7 @@ import torch
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, read_metadata, weights_path
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.evaluate import evaluate_model
-from cinet_core.inference.availability import lacking
+from cinet_core.inference.availability import missing_requirement
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.selection import select
@@ -66,19 +66,19 @@ def test_other_names_are_paths() -> None:
 
 
 def test_they_see_real_rooms(checkpoint: Checkpoint, shared_data: Path) -> None:
-    """Five frames of a real living room: the model card has the figures, with room here for other processors."""
+    """Five frames of a real living room: the model card has the metrics, with room here for other processors."""
     frames = open_dataset(shared_data / "livingroom_frames", "all", label_set=checkpoint.metadata.label_set)
     evaluation = evaluate_model(checkpoint.model, checkpoint.metadata.camera, frames)
     (aligned,) = (score for score in evaluation.depth if score.aligned)
     depths = [frames[number].depth.numpy() for number in range(len(frames))]
     # A wall at the true median of each frame.
     wall = np.concatenate([np.abs(np.median(d[d > 0]) / d[d > 0] - 1) for d in depths]).mean()
-    assert aligned.figures["abs_rel"] < 0.85 * wall
-    assert evaluation.figures()["full/abs_rel"] < 0.22, "metric: the model card has .14"
+    assert aligned.metrics["abs_rel"] < 0.85 * wall
+    assert evaluation.metrics()["full/abs_rel"] < 0.22, "metric: the model card has .14"
 
 
 @pytest.mark.skipif(
-    lacking("openvino", torch.device("cpu"), "half") is not None, reason="no OpenVINO with half precision"
+    missing_requirement("openvino", torch.device("cpu"), "half") is not None, reason="no OpenVINO with half precision"
 )
 def test_they_can_run_in_half_precision_on_a_cpu(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Their answer in bfloat16 is near enough to be taken: networks with other weights round otherwise."""

@@ -35,16 +35,16 @@ def info(model: str, d: Any, width: int = WIDTH, height: int = HEIGHT, **fields:
     return SimpleNamespace(distortion_model=model, d=d, width=width, height=height, **{**whole, **fields})
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """Waves of 20 pixels: a shift of one pixel changes values by up to 30."""
     x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     return (128 + 100 * np.sin(np.dstack([x, y, x + y]) * (2 * np.pi / 20))).astype(np.uint8)
 
 
 def rectified(model: str, d: Any) -> np.ndarray | None:
-    """The picture without its distortion; None where nothing is undone."""
+    """The image without its distortion; None where nothing is undone."""
     camera = CameraModel.from_camera_info(info(model, d), WIDTH, HEIGHT, rectified=False)
-    return camera.rectify(picture())[0] if camera.distorted else None
+    return camera.rectify(rgb_image())[0] if camera.distorted else None
 
 
 def by_opencv(d: list[float], fisheye: bool) -> np.ndarray:
@@ -52,7 +52,7 @@ def by_opencv(d: list[float], fisheye: bool) -> np.ndarray:
     module = cv2.fisheye if fisheye else cv2
     matrix = np.reshape(K, (3, 3))
     u, v = module.initUndistortRectifyMap(matrix, np.array(d), np.eye(3), matrix, (WIDTH, HEIGHT), cv2.CV_32FC1)
-    return cv2.remap(picture(), u, v, cv2.INTER_LINEAR)
+    return cv2.remap(rgb_image(), u, v, cv2.INTER_LINEAR)
 
 
 def assert_undone(model: str, d: Any, like: list[float], fisheye: bool = False) -> None:
@@ -60,7 +60,7 @@ def assert_undone(model: str, d: Any, like: list[float], fisheye: bool = False) 
     assert found is not None
     inner = np.s_[8:-8, 8:-8]  # at the rim what has no source is black in one and mixed in the other
     assert np.abs(found[inner].astype(int) - expected[inner]).max() <= 4
-    assert np.abs(expected[inner].astype(int) - picture()[inner]).max() > 4  # else the test would see no lens
+    assert np.abs(expected[inner].astype(int) - rgb_image()[inner]).max() > 4  # else the test would see no lens
 
 
 @pytest.mark.parametrize("d", [FIVE[:4], FIVE, EIGHT, TWELVE, FOURTEEN], ids=len)
@@ -189,7 +189,7 @@ def test_a_size_of_0x0_is_the_image_s(d: list[float]) -> None:
     unset = CameraModel.from_camera_info(info("plumb_bob", d, 0, 0), WIDTH, HEIGHT, rectified=False)
     known = CameraModel.from_camera_info(info("plumb_bob", d), WIDTH, HEIGHT, rectified=False)
     assert unset.intrinsics == known.intrinsics
-    assert (unset.rectify(picture())[0] == known.rectify(picture())[0]).all()
+    assert (unset.rectify(rgb_image())[0] == known.rectify(rgb_image())[0]).all()
 
 
 def test_0x0_with_binning_and_a_region() -> None:

@@ -1,4 +1,4 @@
-"""Evaluation of a data set against figures computed from the predictor's output with NumPy alone."""
+"""Evaluation of a data set against metrics computed from the predictor's output with NumPy alone."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def predicted(checkpoint: Checkpoint, sample: Sample) -> tuple[Array, NDArray[np
     return result.depth.astype(np.float64), result.labels
 
 
-def depth_figures(d_hat: Array, d: Array) -> dict[str, float]:
+def depth_metrics(d_hat: Array, d: Array) -> dict[str, float]:
     ratio = np.maximum(d_hat / d, d / d_hat)
     return {
         "delta1": float(np.mean(ratio < 1.25)),
@@ -106,7 +106,7 @@ def depth_figures(d_hat: Array, d: Array) -> dict[str, float]:
     }
 
 
-def label_figures(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:
+def label_metrics(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -> dict[str, float]:
     known = truth != 255
     prediction, truth = prediction[known], truth[known]
     ious = []
@@ -116,8 +116,8 @@ def label_figures(prediction: NDArray[np.integer], truth: NDArray[np.integer]) -
     return {"pixel_accuracy": float(np.mean(prediction == truth)), "mean_iou": float(np.mean(ious))}
 
 
-def chosen(figures: object, names: dict[str, float]) -> dict[str, float]:
-    return {name: figures[name] for name in names}  # type: ignore[index]
+def chosen(metrics: object, names: dict[str, float]) -> dict[str, float]:
+    return {name: metrics[name] for name in names}  # type: ignore[index]
 
 
 @pytest.mark.parametrize("batch", [1, 3])
@@ -138,17 +138,17 @@ def test_against_the_deployed_predictions(checkpoint: Checkpoint, rooms: Path, b
         if sample.has_labels:
             labels.append((ids.ravel(), sample.labels.numpy().ravel()))
     for score in result.depth:
-        expected = depth_figures(*(np.concatenate(part) for part in zip(*pairs[score.aligned], strict=True)))
-        assert chosen(score.figures, expected) == pytest.approx(expected, rel=1e-4)
-        assert score.figures["scale_ratio"] == pytest.approx(np.exp(np.mean(np.log(scales))), rel=1e-5)
-        assert score.figures["scale_spread"] == pytest.approx(np.std(np.log(scales)), rel=1e-4)
+        expected = depth_metrics(*(np.concatenate(part) for part in zip(*pairs[score.aligned], strict=True)))
+        assert chosen(score.metrics, expected) == pytest.approx(expected, rel=1e-4)
+        assert score.metrics["scale_ratio"] == pytest.approx(np.exp(np.mean(np.log(scales))), rel=1e-5)
+        assert score.metrics["scale_spread"] == pytest.approx(np.std(np.log(scales)), rel=1e-4)
         assert score.images == 4
         assert score.rules == "full: own depth, any size, no crop, 0 < d < 65.534 m, pixel-pooled"
     assert [score.aligned for score in result.depth] == [False, True]
     deployed = result.labels[1]
     assert deployed.order == "argmax-resize"
-    expected = label_figures(*(np.concatenate(part) for part in zip(*labels, strict=True)))
-    assert chosen(deployed.figures, expected) == pytest.approx(expected, abs=2e-3)  # a logit may round the other way
+    expected = label_metrics(*(np.concatenate(part) for part in zip(*labels, strict=True)))
+    assert chosen(deployed.metrics, expected) == pytest.approx(expected, abs=2e-3)  # a logit may round the other way
     assert 0.05 < expected["pixel_accuracy"] < 0.95
     counts = result.counts
     assert dataclasses.astuple(counts) == (5, 4, 3, 3, 5)
@@ -171,8 +171,8 @@ def test_labels_are_decided_after_resizing(checkpoint: Checkpoint, rooms: Path) 
         found.append(logits[0].argmax(dim=0).numpy().ravel())
         truth.append(sample.labels.numpy().ravel())
     prediction, true = np.concatenate(found), np.concatenate(truth)
-    expected = label_figures(prediction, true)
-    assert chosen(score.figures, expected) == pytest.approx(expected, abs=2e-3)
+    expected = label_metrics(prediction, true)
+    assert chosen(score.metrics, expected) == pytest.approx(expected, abs=2e-3)
     assert set(score.class_iou) == set(NYU40.classes)
     occurring = {NYU40.classes[label] for label in np.unique(true) if label != 255}
     assert {name for name, iou in score.class_iou.items() if iou is not None} == occurring
@@ -184,8 +184,8 @@ def test_batches_and_progress_change_nothing(checkpoint: Checkpoint, rooms: Path
     one = run(checkpoint, dataset, batch=1)
     three = run(checkpoint, dataset, batch=3, progress=lambda: ticks.append(1))
     assert len(ticks) == 5
-    assert three.figures() == pytest.approx(one.figures(), rel=1e-4, abs=2e-3)
-    assert {"full/rms", "full/delta1", "mean_iou", "attention/average_precision"} <= set(one.figures())
+    assert three.metrics() == pytest.approx(one.metrics(), rel=1e-4, abs=2e-3)
+    assert {"full/rms", "full/delta1", "mean_iou", "attention/average_precision"} <= set(one.metrics())
     assert json.loads(json.dumps(one.to_dict(), allow_nan=False)) == one.to_dict()
 
 
@@ -227,8 +227,8 @@ def test_labels_of_another_set_are_mapped_or_refused(checkpoint: Checkpoint, roo
         if sample.has_labels:
             found.append(predicted(coarse, sample)[1].ravel())
             truth.append(coarse_id[sample.labels.numpy().ravel()])
-    expected = label_figures(np.concatenate(found), np.concatenate(truth))
-    assert chosen(result.labels[1].figures, expected) == pytest.approx(expected, abs=2e-3)
+    expected = label_metrics(np.concatenate(found), np.concatenate(truth))
+    assert chosen(result.labels[1].metrics, expected) == pytest.approx(expected, abs=2e-3)
     assert expected["mean_iou"] > 0.02
     with pytest.raises(
         ValueError, match="serves the 40 classes of 'nyu40', the network predicts 13: open the data set"
@@ -258,7 +258,7 @@ def test_without_truth_there_are_no_figures(checkpoint: Checkpoint, rooms: Path,
     (tmp_path / "alone.jpg").write_bytes((rooms / "00000_00.jpg").read_bytes())
     result = run(checkpoint, FolderDataset(tmp_path, "all"))
     assert result.counts.frames == 1
-    assert (result.depth, result.labels, result.attention, result.figures()) == ((), (), None, {})
+    assert (result.depth, result.labels, result.attention, result.metrics()) == ((), (), None, {})
 
 
 def test_a_network_without_attention(rooms: Path) -> None:
@@ -306,14 +306,14 @@ def test_both_protocols_of_nyu(checkpoint: Checkpoint, tmp_path: Path) -> None:
         pooled.append((depth.ravel(), filled.astype(np.float32).astype(np.float64).ravel()))
         d_hat, d = depth[45:471, 41:601], raw.astype(np.float32).astype(np.float64)[45:471, 41:601]
         counted = (d > 1e-3) & (d < 10)
-        per_image.append(depth_figures(np.clip(d_hat[counted], 1e-3, 10), d[counted]))
-    expected = depth_figures(*(np.concatenate(part) for part in zip(*pooled, strict=True)))
+        per_image.append(depth_metrics(np.clip(d_hat[counted], 1e-3, 10), d[counted]))
+    expected = depth_metrics(*(np.concatenate(part) for part in zip(*pooled, strict=True)))
     assert result.benchmark == "nyu_depth_v2"
     paper, aligned, eigen, _ = result.depth
     assert (paper.rules, eigen.rules, aligned.aligned) == (str(PAPER), str(EIGEN), True)
-    assert chosen(paper.figures, expected) == pytest.approx(expected, rel=1e-4)
+    assert chosen(paper.metrics, expected) == pytest.approx(expected, rel=1e-4)
     means = {name: float(np.mean([image[name] for image in per_image])) for name in expected}
-    assert chosen(eigen.figures, means) == pytest.approx(means, rel=1e-4)
+    assert chosen(eigen.metrics, means) == pytest.approx(means, rel=1e-4)
 
     with pytest.raises(ValueError, match="protocol 'eigen' needs raw depth"):
         run(checkpoint, sets["filled"])
@@ -340,8 +340,8 @@ def test_batches_of_training_are_scored_in_metric_metres(checkpoint: Checkpoint,
             truths.append(sample.depth.double().numpy()[known] * scale)
             labels.append((output.logits[index].argmax(dim=0).numpy().ravel(), sample.labels.numpy().ravel()))
     assert len({sample.focal for sample in samples}) > 1
-    expected = depth_figures(np.concatenate(depths), np.concatenate(truths))
-    expected |= label_figures(*(np.concatenate(part) for part in zip(*labels, strict=True)))
+    expected = depth_metrics(np.concatenate(depths), np.concatenate(truths))
+    expected |= label_metrics(*(np.concatenate(part) for part in zip(*labels, strict=True)))
     assert chosen(metrics.compute(), expected) == pytest.approx(expected, rel=1e-5)
 
     reduced = metrics.all_reduced()
@@ -356,7 +356,7 @@ def test_real_frames(checkpoint: Checkpoint, shared_data: Path) -> None:
     dataset = FolderDataset(shared_data / "rendered_rooms", "test")
     result = run(checkpoint, dataset, limit=4)
     assert result.counts == dataclasses.replace(result.counts, frames=4, with_depth=4, with_labels=4, with_camera=4)
-    assert all(math.isfinite(value) for value in result.figures().values())
+    assert all(math.isfinite(value) for value in result.metrics().values())
     attention = result.attention
     assert attention is not None
     assert 0 < attention["chance_precision"] < 0.5

@@ -31,7 +31,7 @@ def images(seed: int = 0) -> Tensor:
 class Pinhole(torch.nn.Module):
     """Knows the truth: metric depth is what the image's red says, and canonical depth d f_c / f_net is what it answers.
 
-    It sees how far the picture is zoomed by its width, as a network does by the size of things. Odd columns of logits
+    It sees how far the image is zoomed by its width, as a network does by the size of things. Odd columns of logits
     lean to the left, which a mirrored view takes back.
     """
 
@@ -145,7 +145,7 @@ def test_the_report_names_it(tmp_path: Path) -> None:
     assert "test-time augmentation: none" in plain.markdown()
     assert "TTA" not in plain.markdown()
     assert len(augmented.evaluation.network_sizes) == 2
-    one, other = plain.evaluation.figures(), augmented.evaluation.figures()
+    one, other = plain.evaluation.metrics(), augmented.evaluation.metrics()
     assert one.keys() == other.keys()
     assert one["full/abs_rel"] != other["full/abs_rel"]
     assert one["attention/bce"] == other["attention/bce"]

@@ -1,4 +1,4 @@
-"""EXIF: a picture is turned upright, and depth, labels, camera and pose are turned with it, in every reader."""
+"""EXIF: an image is turned upright, and depth, labels, camera and pose are turned with it, in every reader."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from turned_frames import (
     WIDTH,
     depth_mm,
     labels,
-    picture,
-    save_picture,
+    rgb_image,
+    save_image,
     save_plane,
     upright,
 )
@@ -42,7 +42,7 @@ POSE = np.array([[0.0, 0.0, 1.0, 0.5], [-1.0, 0.0, 0.0, 0.25], [0.0, -1.0, 0.0, 
 def write_folder(root: Path, orientation: int, suffix: str = ".png", calibrated: tuple[int, int] | None = None) -> Path:
     """One frame with depth and labels on the sensor's grid; calibrated for this size, where one is given."""
     root.mkdir(parents=True, exist_ok=True)
-    save_picture(root / f"x{suffix}", orientation)
+    save_image(root / f"x{suffix}", orientation)
     save_plane(root / "x_depth.png", depth_mm())
     save_plane(root / "x_label.png", labels())
     if calibrated is not None:
@@ -56,7 +56,7 @@ def write_folder(root: Path, orientation: int, suffix: str = ".png", calibrated:
 
 def assert_upright(sample: Sample, orientation: int) -> None:
     """The sample is the stored frame, every part of it turned alike."""
-    assert (sample.image.permute(1, 2, 0).numpy() == upright(picture(), orientation)).all()
+    assert (sample.image.permute(1, 2, 0).numpy() == upright(rgb_image(), orientation)).all()
     assert np.allclose(sample.depth.numpy() * 1000, upright(depth_mm(), orientation))
     assert (sample.labels.numpy() + 1 == upright(labels(), orientation)).all()
 
@@ -84,7 +84,7 @@ def test_a_folder_is_turned_as_a_whole(tmp_path: Path, orientation: int, suffix:
 
 @pytest.mark.parametrize("orientation", ALL)
 def test_a_camera_without_a_size_is_the_sensor_s(tmp_path: Path, orientation: int) -> None:
-    save_picture(tmp_path / "x.jpg", orientation)
+    save_image(tmp_path / "x.jpg", orientation)
     line = {"frame": "x", "fx": STORED.fx, "fy": STORED.fy, "cx": STORED.cx, "cy": STORED.cy}
     (tmp_path / "frames.jsonl").write_text(json.dumps(line))
     assert_same_rays(FolderDataset(tmp_path, "all")[0].intrinsics, orientation)
@@ -111,7 +111,7 @@ def test_a_sequence_s_pixels_keep_their_places_in_the_world(tmp_path: Path, orie
     found = unproject(sample.depth.numpy(), sample.intrinsics) @ pose[:3, :3].T + pose[:3, 3]
     world = STORED_POINTS @ POSE[:3, :3].T + POSE[:3, 3]
     assert np.allclose(found, upright(world, orientation), atol=1e-4)
-    assert (sample.image.permute(1, 2, 0).numpy() == upright(picture(), orientation)).all()
+    assert (sample.image.permute(1, 2, 0).numpy() == upright(rgb_image(), orientation)).all()
 
 
 @pytest.mark.parametrize("orientation", MIRRORED)
@@ -122,7 +122,7 @@ def test_a_mirrored_sequence_has_no_pose(tmp_path: Path, orientation: int) -> No
 
 def read_sequence(root: Path, orientation: int) -> tuple[Sample, Any]:
     np.savetxt(root / "camera-intrinsics.txt", STORED.matrix())
-    save_picture(root / "f.color.png", orientation)
+    save_image(root / "f.color.png", orientation)
     save_plane(root / "f.depth.png", depth_mm())
     np.savetxt(root / "f.pose.txt", POSE)
     dataset = RgbdSequence(root)
@@ -130,15 +130,15 @@ def read_sequence(root: Path, orientation: int) -> tuple[Sample, Any]:
 
 
 @pytest.mark.parametrize("size", [(WIDTH, HEIGHT), (HEIGHT, WIDTH)])
-def test_polygons_of_a_turned_picture(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_polygons_of_a_turned_image(tmp_path: Path, size: tuple[int, int]) -> None:
     np.savetxt(tmp_path / "camera-intrinsics.txt", STORED.matrix())
-    save_picture(tmp_path / "f.color.png", 6)
+    save_image(tmp_path / "f.color.png", 6)
     corner = [[0, 0], [5, 0], [5, 3], [0, 3]]
     frames = {"f": [{"label": "wall", "polygon": corner}]}
     content = {"label_set": "nyu40", "image_size": size, "source": "a test", "frames": frames}
     (tmp_path / "polygons.json").write_text(json.dumps(content))
     drawn = RgbdSequence(tmp_path, polygons=str(tmp_path / "polygons.json"))[0].labels.numpy() != 255
-    at_left = size == (HEIGHT, WIDTH)  # the sensor's top left corner is the upright picture's top right one
+    at_left = size == (HEIGHT, WIDTH)  # the sensor's top left corner is the upright image's top right one
     assert drawn[0, 0] == at_left
     assert drawn[0, -1] == (not at_left)
 
@@ -147,21 +147,21 @@ def test_polygons_of_a_turned_picture(tmp_path: Path, size: tuple[int, int]) -> 
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".webp", ".tiff"])
 def test_a_lone_photograph_is_upright_and_its_camera_with_it(tmp_path: Path, suffix: str, orientation: int) -> None:
     path = tmp_path / f"photo{suffix}"
-    save_picture(path, orientation)
+    save_image(path, orientation)
     (frame,) = open_source(str(path), STORED)
-    assert frame.image.shape == upright(picture(), orientation).shape
-    assert np.abs(frame.image.astype(int) - upright(picture(), orientation)).mean() < 20  # JPEG and WebP lose some
+    assert frame.image.shape == upright(rgb_image(), orientation).shape
+    assert np.abs(frame.image.astype(int) - upright(rgb_image(), orientation)).mean() < 20  # JPEG and WebP lose some
     assert_same_rays(frame.intrinsics, orientation)
     turned = ORIENTATIONS[orientation].turned_camera(STORED)
-    if orientation in SWAPPED:  # given for the picture as one sees it
+    if orientation in SWAPPED:  # given for the image as one sees it
         (frame,) = open_source(str(path), turned)
         assert frame.intrinsics == turned
 
 
 def test_a_sequence_s_sensor_depth_is_turned_in_a_source_too(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "camera-intrinsics.txt", STORED.matrix())
-    save_picture(tmp_path / "f.color.png", 6)
-    save_plane(tmp_path / "f.depth.png", depth_mm()[::2, ::2])  # of half the picture's size
+    save_image(tmp_path / "f.color.png", 6)
+    save_plane(tmp_path / "f.depth.png", depth_mm()[::2, ::2])  # of half the image's size
     (frame,) = open_source(str(tmp_path))
     assert frame.depth is not None
     assert np.allclose(frame.depth * 1000, upright(depth_mm()[::2, ::2], 6))
@@ -193,10 +193,10 @@ def test_an_orientation_that_was_lost_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [0, 9, 65535])
 def test_numbers_that_exif_does_not_have_turn_nothing(tmp_path: Path, number: int) -> None:
-    save_picture(tmp_path / "x.png", number)
+    save_image(tmp_path / "x.png", number)
     assert orientation_of(tmp_path / "x.png") is UPRIGHT
     (frame,) = open_source(str(tmp_path / "x.png"))
-    assert (frame.image == picture()).all()
+    assert (frame.image == rgb_image()).all()
 
 
 def test_a_file_that_is_none_is_upright(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_file_that_is_none_is_upright(tmp_path: Path) -> None:
 
 def test_the_check_counts_what_was_turned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_folder(tmp_path, 3)
-    save_picture(tmp_path / "y.png", 1)
+    save_image(tmp_path / "y.png", 1)
     assert check_dataset(FolderDataset(tmp_path, "all")).turned == {3: 1}
     assert main(["data", "check", str(tmp_path), "--output", str(tmp_path / "sheet.png")]) == 0
     assert "1 frame by EXIF orientation 3" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Bags from the field, through the commands: the right picture with the right depth, or a message that names both.
+"""Bags from the field, through the commands: the right image with the right depth, or a message that names both.
 
 The rows of the table `bags/` in ../shared/cases/README.md, made here anew; and the shared files where they are.
 """
@@ -38,18 +38,18 @@ def frames_of(folder: Path) -> list[str]:
 
 
 def written(folder: Path, frame: str) -> tuple[np.ndarray, np.ndarray]:
-    """Picture as RGB, and depth in millimetres."""
-    picture = cv2.imread(str(folder / f"{frame}.jpg"), cv2.IMREAD_COLOR)[..., ::-1]
-    return picture, cv2.imread(str(folder / f"{frame}_depth.png"), cv2.IMREAD_UNCHANGED)
+    """Image as RGB, and depth in millimetres."""
+    image = cv2.imread(str(folder / f"{frame}.jpg"), cv2.IMREAD_COLOR)[..., ::-1]
+    return image, cv2.imread(str(folder / f"{frame}_depth.png"), cv2.IMREAD_UNCHANGED)
 
 
 def check_frames(folder: Path, numbers: range, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
-    """The folder holds the colour pictures and the depth of these frames."""
+    """The folder holds the colour images and the depth of these frames."""
     names = frames_of(folder)
     assert [int(name[-6:]) for name in names] == list(numbers)
     for name, number in zip(names, numbers, strict=True):
-        picture, depth = written(folder, name)
-        assert np.abs(picture.astype(int) - colour(number, size)).mean() < 5  # JPEG
+        image, depth = written(folder, name)
+        assert np.abs(image.astype(int) - colour(number, size)).mean() < 5  # JPEG
         np.testing.assert_array_equal(depth, depth_mm(number, size))
 
 
@@ -219,8 +219,8 @@ def test_red_is_left_whatever_an_ordinary_jpeg_is_called(tmp_path: Path, text: s
     assert cinet_bag("extract", bag, tmp_path / "out", "--without-depth") == 0
     with BagReader(bag) as reader:
         (frame, *_) = RgbdBag(reader, need_depth=False)
-    for picture in (frame.picture.image, cv2.imread(str(next((tmp_path / "out").glob("*.jpg"))))[..., ::-1]):
-        left, right = picture[20, 10].astype(int), picture[20, -10].astype(int)
+    for image in (frame.prepared.image, cv2.imread(str(next((tmp_path / "out").glob("*.jpg"))))[..., ::-1]):
+        left, right = image[20, 10].astype(int), image[20, -10].astype(int)
         assert left[0] > 150 > left[2]
         assert right[2] > 150 > right[0]
 
@@ -228,8 +228,8 @@ def test_red_is_left_whatever_an_ordinary_jpeg_is_called(tmp_path: Path, text: s
 def test_a_jpeg_with_red_for_blue_is_not_kept_as_a_file(tmp_path: Path) -> None:
     rows = [Row("/cam/image_raw/compressed", "swapped|rgb8; jpeg compressed rgb8"), Row("/cam/camera_info", "info")]
     assert cinet_bag("extract", field_bags.write(tmp_path / "bag", rows), tmp_path / "out", "--without-depth") == 0
-    picture, _ = written(tmp_path / "out", frames_of(tmp_path / "out")[1])
-    assert np.abs(picture.astype(int) - colour(1)).mean() < 6
+    image, _ = written(tmp_path / "out", frames_of(tmp_path / "out")[1])
+    assert np.abs(image.astype(int) - colour(1)).mean() < 6
 
 
 @pytest.mark.parametrize(
@@ -243,13 +243,13 @@ def test_a_jpeg_with_red_for_blue_is_not_kept_as_a_file(tmp_path: Path) -> None:
 def test_rect_counts_only_in_the_last_parts(tmp_path: Path, topic: str, rectified: bool) -> None:
     info = made_bags.camera_info(made_bags.START, d=(-0.3, 0.1, 0.0, 0.0, 0.0))
     messages = [
-        (topic, made_bags.START, made_bags.image(made_bags.START, made_bags.picture(1))),
+        (topic, made_bags.START, made_bags.image(made_bags.START, made_bags.rgb_image(1))),
         (f"{topic.rpartition('/')[0]}/camera_info", made_bags.START, info),
     ]
     with BagReader(made_bags.write(tmp_path / "bag", messages)) as reader:
         (frame,) = RgbdBag(reader, need_depth=False)
-    assert np.array_equal(frame.picture.image, made_bags.picture(1)) == rectified
-    assert (frame.picture.valid is None) == rectified
+    assert np.array_equal(frame.prepared.image, made_bags.rgb_image(1)) == rectified
+    assert (frame.prepared.valid is None) == rectified
 
 
 def test_run_takes_the_colour_camera_and_says_what_it_leaves(
@@ -302,11 +302,11 @@ def test_the_shared_bags_with_depth(cases: Path, name: str) -> None:
     assert [frame.index for frame in frames] == list(numbers)
     for frame in frames:
         assert frame.depth is not None
-        # the picture's blue ramp and the depth are of the same instant
-        assert abs(int(frame.picture.image[0, 0, 2]) - 10 * frame.index) < 16
+        # the image's blue ramp and the depth are of the same instant
+        assert abs(int(frame.prepared.image[0, 0, 2]) - 10 * frame.index) < 16
         assert round(float(frame.depth[0, 0]) * 1000) == 1000 + 5 * frame.index
-        assert frame.picture.intrinsics is not None
-        assert frame.picture.intrinsics.fx == pytest.approx(140.0)
+        assert frame.prepared.intrinsics is not None
+        assert frame.prepared.intrinsics.fx == pytest.approx(140.0)
     notes = " ".join(bag.notes)
     assert ("/camera/infra1/image_rect_raw (infrared" in notes) == (name == "infrared_first")
     assert ("paired by their time of recording" in notes) == (name == "stamps_zero_depth_late")
@@ -315,14 +315,14 @@ def test_the_shared_bags_with_depth(cases: Path, name: str) -> None:
 def test_the_shared_bags_of_one_camera(cases: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with BagReader(cases / "jpeg_named_bgr8") as reader:
         (frame, *_) = RgbdBag(reader, need_depth=False)
-    red, green, blue = (frame.picture.image[40, 35 + 45 * number].astype(int) for number in range(3))
+    red, green, blue = (frame.prepared.image[40, 35 + 45 * number].astype(int) for number in range(3))
     assert red[0] > 150 > red[2]
     assert green[1] > 150
     assert blue[2] > 150 > blue[0]
     with BagReader(cases / "direct_in_the_name") as reader:
         (frame, *_) = RgbdBag(reader, need_depth=False)
-    assert frame.picture.camera is not None
-    assert frame.picture.camera.distorted
+    assert frame.prepared.camera is not None
+    assert frame.prepared.camera.distorted
     with BagReader(cases / "fisheye_five") as reader:
         assert RgbdBag(reader, need_depth=False).image.topic == "/camera/fisheye1/image_raw"
     assert cinet_bag("extract", cases / "unregistered", tmp_path / "out") == 2

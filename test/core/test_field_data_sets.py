@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from field_cases import field_cases
 from PIL import Image
-from turned_frames import HEIGHT, WIDTH, depth_mm, labels, save_picture, save_plane
+from turned_frames import HEIGHT, WIDTH, depth_mm, labels, save_image, save_plane
 
 from cinet_core.cli import main
 from cinet_core.data.augmentation import NO_AUGMENTATION
@@ -30,7 +30,7 @@ Write = Callable[[Path], object]
 def images(root: Path, names: tuple[str, ...] = ("x", "y")) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     for name in names:
-        save_picture(root / f"{name}.png", 1)
+        save_image(root / f"{name}.png", 1)
     return root
 
 
@@ -159,7 +159,7 @@ def test_many_files_are_counted_by_kind(tmp_path: Path) -> None:
     "name", ["mask_01.jpg", "label_maker.jpg", "depth.of.field.jpg", "gt3_race.jpg", "semantic.jpg"]
 )
 def test_photographs_that_are_only_called_so_stay_photographs(tmp_path: Path, name: str) -> None:
-    save_picture(images(tmp_path) / name, 1)
+    save_image(images(tmp_path) / name, 1)
     assert len(FolderDataset(tmp_path, "all")) == 3
     assert remarks(tmp_path) == []
 
@@ -176,7 +176,7 @@ def test_a_burst_and_a_grey_copy_stay_photographs(tmp_path: Path) -> None:
 
 def test_colour_and_depth_that_differ_in_their_first_word(tmp_path: Path) -> None:
     for number in range(3):
-        save_picture(tmp_path / f"rgb_{number}.png", 1)
+        save_image(tmp_path / f"rgb_{number}.png", 1)
         png16(tmp_path / f"depth_{number}.png")
     assert [frame.name for frame in list_frames(tmp_path)] == ["rgb_0", "rgb_1", "rgb_2"]
     assert len(open_source(str(tmp_path))) == 3
@@ -200,7 +200,7 @@ def test_upper_case_in_the_other_layouts(tmp_path: Path) -> None:
     line = {"frame": "x", "fx": 40.0, "fy": 40.0, "cx": 20.0, "cy": 15.0}
     lines, pairs, seven = tmp_path / "lines", tmp_path / "pairs", tmp_path / "seven"
     images(lines, ())
-    save_picture(lines / "x.JPG", 1)
+    save_image(lines / "x.JPG", 1)
     (lines / "frames.jsonl").write_text(json.dumps(line))
     png16(lines / "x_depth.PNG")
     images(pairs / "color", ("x",))

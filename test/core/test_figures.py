@@ -20,14 +20,14 @@ from cinet_core.checkpoint import Checkpoint
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.sample import Batch, Sample
 from cinet_core.figures import MissingPartError, Observer, draw_attention, draw_features, draw_panels, write_figure
-from cinet_core.figures.comparison import ONE_NETWORK, ComparedFrame, Guess, comparison, depth_error
+from cinet_core.figures.comparison import ONE_NETWORK, ComparedFrame, PredictedMaps, comparison, depth_error
 from cinet_core.figures.features import features_figure, reduced
 from cinet_core.figures.image_grid import DPI, image_grid, show_image, show_values
 from cinet_core.figures.observer import Shared, SharedBlock
 from cinet_core.label_sets import NYU40
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.training.batch_pictures import training_pictures
+from cinet_core.training.batch_images import training_images
 from cinet_core.visualize import colorize_labels
 
 TILE = 120
@@ -70,9 +70,9 @@ def baseline() -> Checkpoint:
     return trained_checkpoint(sharing="none", scene_understanding=False)
 
 
-def compared(sample: Sample, **guesses: Guess) -> ComparedFrame:
+def compared(sample: Sample, **predictions: PredictedMaps) -> ComparedFrame:
     image = sample.image.permute(1, 2, 0).numpy()
-    return ComparedFrame(sample.name, image, sample.depth.numpy(), sample.labels.numpy(), guesses)
+    return ComparedFrame(sample.name, image, sample.depth.numpy(), sample.labels.numpy(), predictions)
 
 
 def rendered(figure: Figure) -> np.ndarray:
@@ -94,7 +94,7 @@ def notes(figure: Figure) -> list[str]:
 
 def test_a_perfect_prediction_looks_like_the_truth_and_has_no_error(sample: Sample) -> None:
     depth, labels = sample.depth.numpy(), sample.labels.numpy()
-    figure = comparison([compared(sample, network=Guess(depth, labels))], NYU40, TILE)
+    figure = comparison([compared(sample, network=PredictedMaps(depth, labels))], NYU40, TILE)
     image, true_depth, depth_shown, error, true_labels, labels_shown = figure.axes
     np.testing.assert_array_equal(values(image), sample.image.permute(1, 2, 0))
     np.testing.assert_array_equal(values(true_depth), np.where(depth > 0, depth, np.nan))
@@ -107,7 +107,7 @@ def test_a_perfect_prediction_looks_like_the_truth_and_has_no_error(sample: Samp
 
 def test_all_depth_of_a_row_is_on_the_scale_of_the_truth(sample: Sample) -> None:
     depth, labels = sample.depth.numpy(), sample.labels.numpy()
-    frame = compared(sample, network=Guess(np.full_like(depth, 90.0), labels))
+    frame = compared(sample, network=PredictedMaps(np.full_like(depth, 90.0), labels))
     near, far = frame.depth_range()
     assert near < far < 20.0
     figure = comparison([frame], NYU40, TILE)
@@ -121,7 +121,7 @@ def test_all_depth_of_a_row_is_on_the_scale_of_the_truth(sample: Sample) -> None
 
 def test_several_networks_get_a_column_each_and_one_scale_of_errors(sample: Sample) -> None:
     depth, labels = sample.depth.numpy(), sample.labels.numpy()
-    good, bad = Guess(depth + 0.1, labels), Guess(depth + 1.0, labels)
+    good, bad = PredictedMaps(depth + 0.1, labels), PredictedMaps(depth + 1.0, labels)
     figure = comparison([compared(sample, good=good, bad=bad)], NYU40, TILE)
     axes = np.reshape(figure.axes, (3, 4))
     assert [[bool(one.images) for one in row] for row in axes] == [
@@ -142,7 +142,7 @@ def test_several_networks_get_a_column_each_and_one_scale_of_errors(sample: Samp
 def test_the_legend_names_the_classes_of_all_labels_the_most_frequent_first(sample: Sample) -> None:
     labels = np.full_like(sample.labels.numpy(), 3)
     labels[:2], labels[-1] = 0, 255
-    frame = dataclasses.replace(compared(sample, network=Guess(sample.depth.numpy(), labels)), labels=labels)
+    frame = dataclasses.replace(compared(sample, network=PredictedMaps(sample.depth.numpy(), labels)), labels=labels)
     (legend,) = comparison([frame], NYU40, TILE).legends
     assert [text.get_text() for text in legend.get_texts()] == [NYU40.classes[3], NYU40.classes[0], "unlabelled"]
     colors = [np.array(patch.get_facecolor()[:3]) * 255 for patch in legend.get_patches()]
@@ -151,21 +151,23 @@ def test_the_legend_names_the_classes_of_all_labels_the_most_frequent_first(samp
 
 def test_the_depth_error_is_known_where_both_are() -> None:
     truth = np.array([[1.0, 2.0, 0.0, 4.0, np.nan]])
-    guess = np.array([[1.5, 2.0, 3.0, np.nan, 1.0]])
-    np.testing.assert_array_equal(depth_error(guess, truth), [[0.5, 0.0, np.nan, np.nan, np.nan]])
+    predicted = np.array([[1.5, 2.0, 3.0, np.nan, 1.0]])
+    np.testing.assert_array_equal(depth_error(predicted, truth), [[0.5, 0.0, np.nan, np.nan, np.nan]])
 
 
 def test_frames_without_depth_or_labels_are_drawn(sample: Sample) -> None:
-    guess = {"network": Guess(sample.depth.numpy(), sample.labels.numpy())}
-    bare = dataclasses.replace(compared(sample, **guess), depth=None, labels=None)
+    predicted = {"network": PredictedMaps(sample.depth.numpy(), sample.labels.numpy())}
+    bare = dataclasses.replace(compared(sample, **predicted), depth=None, labels=None)
     figure = comparison([bare], NYU40, TILE)
     drawn = [bool(axes.images) for axes in figure.axes]
     assert drawn == [True, False, True, False, False, True]
     assert [text.get_text() for axes in figure.axes for text in axes.texts] == ["no true depth", "no true labels"]
-    two = comparison([dataclasses.replace(bare, guesses={"a": guess["network"], "b": guess["network"]})], NYU40, TILE)
+    two = comparison(
+        [dataclasses.replace(bare, predictions={"a": predicted["network"], "b": predicted["network"]})], NYU40, TILE
+    )
     assert len(two.axes) == 2 * 4, "no row of errors"
     with pytest.raises(ValueError, match="depth of network is"):
-        comparison([compared(sample, network=Guess(np.ones((3, 3)), sample.labels.numpy()))], NYU40)
+        comparison([compared(sample, network=PredictedMaps(np.ones((3, 3)), sample.labels.numpy()))], NYU40)
 
 
 def test_panels_show_what_the_predictor_says(sample: Sample, fsm: Checkpoint) -> None:
@@ -289,26 +291,26 @@ def perfect(batch: Batch, checkpoint: Checkpoint) -> CINetOutput:
     return output._replace(depth=batch.depth[:, None], logits=logits)
 
 
-def test_training_pictures_are_the_figures_in_metric_metres(batch: Batch, fsm: Checkpoint) -> None:
-    pictures = training_pictures(perfect(batch, fsm), batch, 105.0, NYU40, images=1)
-    assert sorted(pictures) == ["attention", "predictions"]
+def test_training_images_are_the_figures_in_metric_metres(batch: Batch, fsm: Checkpoint) -> None:
+    rgb_images = training_images(perfect(batch, fsm), batch, 105.0, NYU40, images=1)
+    assert sorted(rgb_images) == ["attention", "predictions"]
     depth = batch.depth[0].numpy() * 0.5  # f_net is half of f_c
-    _, true_depth, predicted, *_ = pictures["predictions"].axes
+    _, true_depth, predicted, *_ = rgb_images["predictions"].axes
     for axes in (true_depth, predicted):
         np.testing.assert_array_equal(values(axes), np.where(depth > 0, depth, np.nan))
 
 
-def test_training_pictures_of_partly_labelled_batches(batch: Batch, fsm: Checkpoint) -> None:
+def test_training_images_of_partly_labelled_batches(batch: Batch, fsm: Checkpoint) -> None:
     output = perfect(batch, fsm)
-    three, two = (training_pictures(output, batch, 105.0, NYU40, images) for images in (3, 2))
-    assert [len(pictures["predictions"].axes) // len(ONE_NETWORK) for pictures in (three, two)] == [3, 2]
+    three, two = (training_images(output, batch, 105.0, NYU40, images) for images in (3, 2))
+    assert [len(rgb_images["predictions"].axes) // len(ONE_NETWORK) for rgb_images in (three, two)] == [3, 2]
     assert len(three["attention"].axes) > len(two["attention"].axes), "the third image has labels again"
-    without = training_pictures(output._replace(query=None, key=None), batch, 105.0, NYU40, 2)
+    without = training_images(output._replace(query=None, key=None), batch, 105.0, NYU40, 2)
     assert sorted(without) == ["predictions"]
     bf16 = CINetOutput(*(value.bfloat16() if isinstance(value, torch.Tensor) else value for value in output))
-    assert sorted(training_pictures(bf16, batch, 105.0, NYU40, 9)) == ["attention", "predictions"]
+    assert sorted(training_images(bf16, batch, 105.0, NYU40, 9)) == ["attention", "predictions"]
     with pytest.raises(ValueError, match="0 images of a batch of 3"):
-        training_pictures(output, batch, 105.0, NYU40, 0)
+        training_images(output, batch, 105.0, NYU40, 0)
 
 
 def test_images_are_as_wide_as_asked_for_and_every_pixel_is_one_of_the_map() -> None:
@@ -319,9 +321,9 @@ def test_images_are_as_wide_as_asked_for_and_every_pixel_is_one_of_the_map() -> 
             assert (box.width, box.height) == (pytest.approx(60), pytest.approx(height))
     show_values(axes[0, 1], np.array([[0.0, np.nan], [1.0, 0.0]]), "viridis", (0.0, 1.0), "a note that is too long")
     show_image(axes[1, 1], np.zeros((4, 8, 3), np.uint8))
-    box, picture = axes[0, 1].get_window_extent(), rendered(figure)
-    assert picture.shape[:2] == (round(figure.get_figheight() * DPI), round(figure.get_figwidth() * DPI))
-    part = picture[len(picture) - int(box.y1) + 3 : len(picture) - int(box.y0) - 3, int(box.x0) + 3 : int(box.x1) - 3]
+    box, image = axes[0, 1].get_window_extent(), rendered(figure)
+    assert image.shape[:2] == (round(figure.get_figheight() * DPI), round(figure.get_figwidth() * DPI))
+    part = image[len(image) - int(box.y1) + 3 : len(image) - int(box.y0) - 3, int(box.x0) + 3 : int(box.x1) - 3]
     assert len(np.unique(part.reshape(-1, 3), axis=0)) == 3, "two colours, and grey where nothing is known"
     assert axes[0, 1].get_title(loc="left") == "a note th…"
     assert not axes[0, 0].get_visible()

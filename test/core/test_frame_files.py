@@ -1,4 +1,4 @@
-"""Files of frames: pictures of every kind, broken ones included, and calibrations that cannot be read."""
+"""Files of frames: images of every kind, broken ones included, and calibrations that cannot be read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def depth_png(path: Path, values: list[list[int]]) -> Path:
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
-def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+def test_every_kind_of_image_becomes_rgb(tmp_path: Path, mode: str) -> None:
     path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
     Image.new("RGB", (8, 6), (255, 255, 255)).convert(mode).save(path)
     image = read_image(path).rgb
@@ -38,16 +38,16 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
     assert (image == 255).all()
 
 
-def test_sixteen_bit_pictures_keep_their_upper_byte(tmp_path: Path) -> None:
+def test_sixteen_bit_images_keep_their_upper_byte(tmp_path: Path) -> None:
     image = read_image(depth_png(tmp_path / "thermal.png", [[0x12FF, 0xFF00]])).rgb
     assert image.tolist() == [[[0x12] * 3, [0xFF] * 3]]
 
 
-def test_pictures_are_turned_upright(tmp_path: Path) -> None:
-    picture = Image.new("RGB", (32, 24), RED)
-    exif = picture.getexif()
+def test_images_are_turned_upright(tmp_path: Path) -> None:
+    image = Image.new("RGB", (32, 24), RED)
+    exif = image.getexif()
     exif[0x0112] = 6  # the camera was held upright
-    picture.save(tmp_path / "phone.jpg", exif=exif)
+    image.save(tmp_path / "phone.jpg", exif=exif)
     assert read_image(tmp_path / "phone.jpg").rgb.shape == (32, 24, 3)
 
 
@@ -58,7 +58,7 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def test_a_giant_picture_is_refused_by_its_header(tmp_path: Path) -> None:
+def test_a_giant_image_is_refused_by_its_header(tmp_path: Path) -> None:
     path = tmp_path / "giant.png"
     path.write_bytes(png_header(60_000, 60_000))
     with pytest.raises(SourceError, match="too large"):

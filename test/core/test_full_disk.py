@@ -17,12 +17,12 @@ import torch
 from PIL import Image
 from tiny_network import tiny_checkpoint
 
-from cinet_core.atomic_file import replacing, write_whole
+from cinet_core.atomic_file import atomic_write, atomic_write_bytes
 from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
-from cinet_core.rooms.pathtraced.frames import FolderError, Frame, FrameFolder
-from cinet_core.rooms.pathtraced.plan import RoomPlan, View
-from cinet_core.visualize import write_picture, write_ply
+from cinet_core.rooms.pathtraced.frames import FolderError, RenderedFolder, RenderedFrame
+from cinet_core.rooms.pathtraced.plan import PlannedView, RoomPlan
+from cinet_core.visualize import write_image, write_ply
 
 WIDTH, HEIGHT = 64, 48
 fault = functools.partial(pytest.mark.fault, area="machine")
@@ -44,7 +44,7 @@ def files_in(folder: Path) -> list[str]:
 
 
 def noise(*shape: int) -> np.ndarray:
-    """Pictures of it cannot be packed."""
+    """Images of it cannot be packed."""
     return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -62,7 +62,7 @@ def weights(checkpoint: Checkpoint, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def frames(tmp_path: Path) -> Path:
-    """A folder with two pictures and their depth."""
+    """A folder with two images and their depth."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for index in range(2):
@@ -75,17 +75,17 @@ def frames(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("size", [100, 100_000])  # within and beyond the buffer of a Python file
 def test_old_file_is_kept_and_the_error_names_it(tmp_path: Path, size: int) -> None:
     path = tmp_path / "figures.json"
-    write_whole(path, b"old")
+    atomic_write_bytes(path, b"old")
     with room_for(size // 2), pytest.raises(OSError, match=r"figures\.json"):
-        write_whole(path, bytes(size))
+        atomic_write_bytes(path, bytes(size))
     assert path.read_bytes() == b"old"
     assert files_in(tmp_path) == ["figures.json"]
-    write_whole(path, b"new")
+    atomic_write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
 
 
 def test_error_of_another_file_keeps_its_name(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"missing\.txt"), replacing(tmp_path / "new") as file:
+    with pytest.raises(FileNotFoundError, match=r"missing\.txt"), atomic_write(tmp_path / "new") as file:
         file.write((tmp_path / "missing.txt").read_bytes())
     assert files_in(tmp_path) == []
 
@@ -162,16 +162,16 @@ def test_cloud(tmp_path: Path) -> None:
     assert files_in(tmp_path) == ["cloud.ply"]
 
 
-def test_picture(tmp_path: Path) -> None:
+def test_image(tmp_path: Path) -> None:
     path = tmp_path / "sheet.png"
-    write_picture(path, noise(HEIGHT, WIDTH, 3))
+    write_image(path, noise(HEIGHT, WIDTH, 3))
     before = path.read_bytes()
     with room_for(1000), pytest.raises(OSError, match=r"sheet\.png"):
-        write_picture(path, noise(HEIGHT, WIDTH, 3))
+        write_image(path, noise(HEIGHT, WIDTH, 3))
     assert path.read_bytes() == before
     assert files_in(tmp_path) == ["sheet.png"]
-    with pytest.raises(ValueError, match=r"'\.doc' is no format of pictures; call the file \.png"):
-        write_picture(tmp_path / "sheet.doc", noise(HEIGHT, WIDTH, 3))
+    with pytest.raises(ValueError, match=r"'\.doc' is no format of images; call the file \.png"):
+        write_image(tmp_path / "sheet.doc", noise(HEIGHT, WIDTH, 3))
 
 
 @fault(
@@ -208,16 +208,16 @@ def test_data_check(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 )
 def test_data_render(tmp_path: Path) -> None:
     pose = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0), (0.0, 0.0, 0.0, 1.0))
-    view = View(30.0, 31.5, 23.5, pose)
+    view = PlannedView(30.0, 31.5, 23.5, pose)
     plan = RoomPlan(0, "bed", (), (), (), (), (0, 0, 0), (view,), 2, WIDTH, HEIGHT)
-    frame = Frame(
+    frame = RenderedFrame(
         view, noise(HEIGHT, WIDTH, 3), noise(HEIGHT, WIDTH).astype(np.float32) / 64, noise(HEIGHT, WIDTH) % 41
     )
-    with FrameFolder(tmp_path, {}, {}) as folder:
+    with RenderedFolder(tmp_path, {}, {}) as folder:
         with room_for(300), pytest.raises((FolderError, OSError), match="00000_00"):
             folder.add(plan, [frame])
         assert not folder.done
-    with FrameFolder(tmp_path, {}, {}) as folder:
+    with RenderedFolder(tmp_path, {}, {}) as folder:
         assert not folder.done
         folder.add(plan, [frame])
         assert folder.done == {0}

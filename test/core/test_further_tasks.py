@@ -15,7 +15,7 @@ from cinet_core.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from cinet_core.cli import main
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.geometry import Intrinsics
-from cinet_core.inference.availability import lacking
+from cinet_core.inference.availability import missing_requirement
 from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.prediction import PREDICTION_FILES
 from cinet_core.inference.predictor import Predictor
@@ -92,7 +92,7 @@ def test_normals_follow_the_focal_length(checkpoint: Checkpoint) -> None:
 def test_other_backends_answer_alike(
     checkpoint: Checkpoint, name: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    reason = lacking(name, torch.device("cpu"))
+    reason = missing_requirement(name, torch.device("cpu"))
     if reason:
         pytest.skip(reason)
     graph = graph_of(checkpoint)
@@ -203,7 +203,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
         ModelSettings(checkpoint=str(start), tasks=ALL_TASKS),
         StagesSettings(none, none, StageSettings(2, 1e-2)),
         optimizer=OptimizerSettings(batch_size=4),
-        run=RunSettings(str(tmp_path / "run"), accelerator="cpu", devices=1, log_every=1, pictures=2),
+        run=RunSettings(str(tmp_path / "run"), accelerator="cpu", devices=1, log_every=1, rgb_images=2),
     )
     preparation = prepare(recipe)
     assert preparation.initialisation is not None
@@ -219,13 +219,13 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     result = fit(preparation)
     after = preparation.module.model.task_heads.state_dict()
     assert all(not torch.equal(value, after[name]) for name, value in before.items())
-    assert {"angle_mean", "boundary_f", "edge_accuracy", "delta1"} <= result.figures.keys()
+    assert {"angle_mean", "boundary_f", "edge_accuracy", "delta1"} <= result.metrics.keys()
     learnt = load_checkpoint(result.last)
     assert learnt.metadata.config.tasks == ALL_TASKS
     report = evaluate("synthetic", result.last, options=ROOMS, device="cpu")
-    figures = report.evaluation.figures()
-    assert 0 < figures["angle_median"] < 90
-    assert 0 <= figures["boundary_f"] <= 1
+    metrics = report.evaluation.metrics()
+    assert 0 < metrics["angle_median"] < 90
+    assert 0 <= metrics["boundary_f"] <= 1
     text = "\n".join(table.markdown() for table in report.tables())
     assert "Surface normals" in text
     assert "11.25°" in text
@@ -255,11 +255,11 @@ def test_rows_of_an_ablation() -> None:
 
     normals, boundaries = variants_named(["full_normals", "Full + boundaries"])
     assert (normals.tasks, boundaries.tasks) == (("normals",), ("boundaries",))
-    figures = {
+    metrics = {
         "Full": {seed: {"full/rms": 0.5 + 0.1 * seed, "mean_iou": 0.4} for seed in range(3)},
         "Full + normals": {seed: {"full/rms": 0.45 + 0.101 * seed, "angle_mean": 20.0} for seed in range(3)},
     }
-    report = AblationReport("test", figures)
+    report = AblationReport("test", metrics)
     (pair,) = report.comparisons()
     assert (pair.better, pair.worse, pair.metric, pair.verdict) == ("Full + normals", "Full", "rms", "gain")
     assert "20.0" in report.markdown()

@@ -14,7 +14,7 @@ import torch
 from tiny_network import CAMERA, TINY, tiny_checkpoint, trained_checkpoint
 
 from cinet_core.checkpoint import Checkpoint
-from cinet_core.inference.availability import lacking
+from cinet_core.inference.availability import missing_requirement
 from cinet_core.inference.backend import Backend, OutOfDeviceMemoryError
 from cinet_core.inference.choices import FLOAT32, HALF
 from cinet_core.inference.graph import DeployableGraph
@@ -77,7 +77,7 @@ def test_the_graph_answers_as_on_the_cpu(checkpoint: Checkpoint, precision: str)
 @pytest.mark.parametrize("replayed", [False, True], ids=["compiled", "CUDA graph"])
 @pytest.mark.parametrize("precision", [FLOAT32, HALF])
 def test_compiled_and_replayed_it_answers_alike(checkpoint: Checkpoint, precision: str, replayed: bool) -> None:
-    reason = lacking("torch_compile", torch.device("cuda:0"), precision)
+    reason = missing_requirement("torch_compile", torch.device("cuda:0"), precision)
     if reason:
         pytest.skip(str(reason))
     backend = CompiledTorchBackend(graph_on(checkpoint, "cuda"), precision, replayed=replayed)
@@ -96,7 +96,7 @@ def test_the_runtimes_of_files_answer_alike(checkpoint: Checkpoint, name: str, t
     from cinet_core.inference.runtimes import RUNTIMES
 
     device = torch.device("cuda:0")
-    reason = lacking(name, device, FLOAT32)
+    reason = missing_requirement(name, device, FLOAT32)
     if reason:
         pytest.skip(str(reason))
     graph = graph_on(checkpoint, "cuda")
@@ -111,7 +111,7 @@ def test_out_of_memory_the_predictor_goes_on_on_the_cpu(checkpoint: Checkpoint, 
     free, _ = torch.cuda.mem_get_info()
     torch.cuda.empty_cache()
     held = torch.cuda.memory_reserved()
-    # What is left of the allowance is less than a picture takes.
+    # What is left of the allowance is less than an image takes.
     torch.cuda.set_per_process_memory_fraction((held + 2**21) / torch.cuda.get_device_properties(0).total_memory)
     try:
         with pytest.raises(OutOfDeviceMemoryError, match="cuda:0 is out of memory"):
@@ -236,7 +236,7 @@ def test_twenty_steps_and_on_from_where_they_were_stopped(
         stages=StagesSettings(*(StageSettings(count, 1e-3) for count in (0, 1, 1))),
         optimizer=OptimizerSettings(batch_size=2),
         run=RunSettings(
-            str(tmp_path), accelerator="gpu", devices=1, precision=precision, pictures=0, checkpoint_minutes=0
+            str(tmp_path), accelerator="gpu", devices=1, precision=precision, rgb_images=0, checkpoint_minutes=0
         ),
     )
     stopped = prepare(recipe)
@@ -247,11 +247,11 @@ def test_twenty_steps_and_on_from_where_they_were_stopped(
     begun = check_run(recipe, resume=True)
     assert begun is None or begun.step <= 10
     result = fit(prepare(recipe), begun)
-    assert result.figures["step"] == 20
-    assert result.figures["rms"] < 10
+    assert result.metrics["step"] == 20
+    assert result.metrics["rms"] < 10
     # Asked to go on after its end it has nothing to do, and knows what it knew.
     again = fit(prepare(recipe), check_run(recipe, resume=True))
-    assert again.figures == result.figures
+    assert again.metrics == result.metrics
 
 
 def _stop(module: Any) -> None:

@@ -73,8 +73,8 @@ def test_a_real_kitchen_is_recognised_as_a_room_and_batch_statistics_fit(weights
     norms = [module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     for norm in norms:
         norm.register_forward_pre_hook(measure)
-    pictures = [cv2.imread(str(KITCHEN / f"frame-{index:06d}.color.jpg"))[:, 80:560, ::-1] for index in (0, 60, 120)]
-    small = [torch.from_numpy(cv2.resize(picture, (224, 224), interpolation=cv2.INTER_AREA)) for picture in pictures]
+    rgb_images = [cv2.imread(str(KITCHEN / f"frame-{index:06d}.color.jpg"))[:, 80:560, ::-1] for index in (0, 60, 120)]
+    small = [torch.from_numpy(cv2.resize(image, (224, 224), interpolation=cv2.INTER_AREA)) for image in rgb_images]
     images = torch.stack(small).movedim(-1, 1) / 127.5 - 1
     with torch.inference_mode():
         probabilities = network(images).softmax(dim=1)

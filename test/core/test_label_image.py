@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from turned_frames import depth_mm, labels, picture, save_picture, save_plane
+from turned_frames import depth_mm, labels, rgb_image, save_image, save_plane
 
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import SourceError
@@ -72,7 +72,7 @@ def test_zero_is_a_class_where_the_first_one_is_zero(tmp_path: Path) -> None:
 
 
 def test_an_orientation_of_the_labels_own_does_not_count(tmp_path: Path) -> None:
-    save_picture(tmp_path / "x.png", 3, labels())  # copied by a tool from the photograph, whose tag turns them all
+    save_image(tmp_path / "x.png", 3, labels())  # copied by a tool from the photograph, whose tag turns them all
     assert (read_labels(tmp_path / "x.png", NYU40) == labels() - 1).all()
 
 
@@ -81,8 +81,8 @@ def bilevel_by_opencv(path: Path) -> None:
 
 
 REFUSED: dict[str, tuple[Write, str]] = {
-    "rgb": (save(picture()), r"labels are colours: \d+ pixels.*save class numbers"),
-    "rgba": (save(picture(), OPAQUE), "labels are colours"),
+    "rgb": (save(rgb_image()), r"labels are colours: \d+ pixels.*save class numbers"),
+    "rgba": (save(rgb_image(), OPAQUE), "labels are colours"),
     "jpeg": (lambda path: Image.fromarray(labels()).save(path, format="JPEG"), "it is a JPEG file.*mixed"),
     "webp": (lambda path: Image.fromarray(labels()).save(path, format="WEBP"), "it is a WEBP file"),
     "bilevel": (save(labels() > 9), "grey PNG with 1 bits a sample.*scale"),
@@ -99,7 +99,7 @@ REFUSED: dict[str, tuple[Write, str]] = {
 @pytest.mark.parametrize("kind", REFUSED)
 def test_labels_that_are_refused(tmp_path: Path, kind: str) -> None:
     write, says = REFUSED[kind]
-    save_picture(tmp_path / "x.png", 1)
+    save_image(tmp_path / "x.png", 1)
     write(tmp_path / "x_label.png")
     (problem,) = FolderDataset(tmp_path, "all").problems(0)
     assert problem.path == str(tmp_path / "x_label.png")

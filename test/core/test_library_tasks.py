@@ -127,14 +127,14 @@ def test_predict_bag(tmp_path: Path, weights: Path, heard: Heard) -> None:
     arguments = {"parameters": settings, "outputs": ["depth_registered/image_rect"], "prefix": "front", "device": "cpu"}
     done = cinet_core.predict_bag(bag, tmp_path / "out", weights, progress=heard, **arguments)
     assert frozen(done)
-    assert (done.frames, done.there, done.was_complete, done.complete) == (3, 0, False, True)
+    assert (done.frames, done.existing, done.was_complete, done.complete) == (3, 0, False, True)
     assert done.messages == len(made_bags.contents(bag)) == heard.begun[0][1] == heard.done[-1]
     assert done.random_weights
     assert any("random weights" in text for text in heard.warnings)
     topics = {topic for topic, *_ in made_bags.contents(tmp_path / "out")}
     assert "/front/depth_registered/image_rect" in topics
     again = cinet_core.predict_bag(bag, tmp_path / "out", weights, **arguments)
-    assert (again.frames, again.there, again.was_complete) == (3, 3, True)
+    assert (again.frames, again.existing, again.was_complete) == (3, 3, True)
     with pytest.raises(cinet_core.BagError, match="there is no such bag"):
         cinet_core.predict_bag(tmp_path / "none", tmp_path / "other", weights, device="cpu")
     with pytest.raises(ValueError, match="batch is 0"):

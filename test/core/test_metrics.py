@@ -118,9 +118,9 @@ def test_silog_does_not_judge_the_scale_of_an_image_and_log10_does(protocol: Dep
 def test_log10_and_silog_by_hand() -> None:
     metrics = DepthMetrics(POOLED)
     metrics.update(torch.tensor([[[10.0, 1.0]]]), torch.tensor([[[1.0, 1.0]]]))
-    figures = metrics.compute()
-    assert figures["log10"] == pytest.approx(0.5)
-    assert figures["silog"] == pytest.approx(math.log(10) / 2)
+    metrics = metrics.compute()
+    assert metrics["log10"] == pytest.approx(0.5)
+    assert metrics["silog"] == pytest.approx(math.log(10) / 2)
 
 
 def test_the_threshold_itself_is_outside() -> None:

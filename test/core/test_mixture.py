@@ -22,7 +22,7 @@ LENGTHS, SHARES = (50, 7, 400), (0.5, 0.3, 0.2)
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Pictures are tiny: threads would only wait for each other."""
+    """Images are tiny: threads would only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

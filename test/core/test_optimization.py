@@ -16,7 +16,7 @@ from cinet_core.training.optimization import (
     make_optimizer,
     make_schedule,
     parameter_groups,
-    untouched,
+    unused_parameters,
 )
 
 CLASSES = 4
@@ -51,7 +51,7 @@ def test_the_groups_hold_exactly_what_the_losses_of_a_stage_reach(stage: int, ov
     trained = [id(parameter) for group in groups for parameter in group["params"]]
     assert len(trained) == len(set(trained))
     assert set(trained) == reached
-    frozen = {id(parameter) for parameter in untouched(model, loss, STAGES[stage - 1])}
+    frozen = {id(parameter) for parameter in unused_parameters(model, loss, STAGES[stage - 1])}
     assert set(trained) | frozen == {id(parameter) for parameter in [*model.parameters(), *loss.parameters()]}
     assert not set(trained) & frozen
 
@@ -76,7 +76,7 @@ def test_a_step_leaves_what_a_stage_freezes_exactly_where_it_was() -> None:
     model, loss = make_model()
     settings = STAGES[0]
     optimizer = make_optimizer(model, loss, settings, 0.01)
-    frozen = untouched(model, loss, settings)
+    frozen = unused_parameters(model, loss, settings)
     before = [parameter.detach().clone() for parameter in frozen]
     value = model.scene_understanding.value.weight.detach().clone()
     for _ in range(2):

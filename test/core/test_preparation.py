@@ -27,7 +27,7 @@ def preparation(topic: str = "/cam/image_raw", info_topic: str | None = "/cam/ca
 
 
 def image(width: int = WIDTH, height: int = HEIGHT) -> Any:
-    return made_bags.image(made_bags.START, made_bags.picture(1, width, height))
+    return made_bags.image(made_bags.START, made_bags.rgb_image(1, width, height))
 
 
 def camera_info(**values: Any) -> Any:
@@ -37,7 +37,7 @@ def camera_info(**values: Any) -> Any:
 def test_an_undistorted_image_is_taken_as_it_is() -> None:
     message = image()
     prepared = preparation()(message, camera_info, OutputSettings())
-    np.testing.assert_array_equal(prepared.image, made_bags.picture(1))
+    np.testing.assert_array_equal(prepared.image, made_bags.rgb_image(1))
     assert prepared.message is message
     assert prepared.valid is None
     assert prepared.intrinsics == Intrinsics(FOCAL, FOCAL, (WIDTH - 1) / 2, (HEIGHT - 1) / 2, WIDTH, HEIGHT)
@@ -58,7 +58,7 @@ def test_an_undistorted_image_is_taken_as_it_is() -> None:
 def test_a_distorted_image_is_rectified_unless_it_arrives_so(topic: str, setting: str, moved: bool) -> None:
     settings = OutputSettings(input_rectified=setting)
     prepared = preparation(topic)(image(), lambda: camera_info(d=BARREL), settings)
-    assert np.array_equal(prepared.image, made_bags.picture(1)) != moved
+    assert np.array_equal(prepared.image, made_bags.rgb_image(1)) != moved
     assert (prepared.valid is not None) == moved
 
 

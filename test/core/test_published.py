@@ -1,4 +1,4 @@
-"""The published figures, and the report that puts ours beside them."""
+"""The published results, and the report that puts ours beside them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from pathlib import Path
 import pytest
 
 from cinet_core.checkpoint import ModelMetadata, random_checkpoint
-from cinet_core.evaluation.evaluation import BrokenFrame, Counts, DepthScore, Evaluation, LabelScore, StabilityScore
+from cinet_core.evaluation.evaluation import (
+    BrokenFrame,
+    DepthScore,
+    Evaluation,
+    LabelScore,
+    SampleCounts,
+    StabilityScore,
+)
 from cinet_core.evaluation.published import PUBLISHED, PublishedRow, published_rows
-from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, Report
+from cinet_core.evaluation.report import RANDOM_WARNING, SCHEMA_VERSION, DataOrigin, EvaluationReport
 from cinet_core.evaluation.tables import TextTable, number, percent
 from cinet_core.metrics.depth import DEPTH_METRICS, FURTHER_DEPTH_METRICS
 
@@ -37,18 +44,18 @@ def row(table: str, method: str) -> PublishedRow:
     ],
 )
 def test_rows_of_the_specification(table: str, method: str, expected: dict[str, float]) -> None:
-    figures = row(table, method).figures
-    assert {name: figures[name] for name in expected} == expected
+    metrics = row(table, method).metrics
+    assert {name: metrics[name] for name in expected} == expected
 
 
 def test_tables_that_repeat_a_row_agree() -> None:
     for first, second in (("Table 1", "Table 2"), ("Table 1", "Table 4")):
-        ours, again = row(first, "CI-Net").figures, row(second, "CI-Net").figures
+        ours, again = row(first, "CI-Net").metrics, row(second, "CI-Net").metrics
         assert {name: ours[name] for name in again} == again
     for method in ("baseline", "baseline + FSM"):
         (first_row,) = [row for row in PUBLISHED if (row.table, row.method) == ("Table 1", method)]
         (again_row,) = [row for row in PUBLISHED if (row.table, row.method) == ("Table 3", method)]
-        assert {name: first_row.figures[name] for name in again_row.figures} == again_row.figures
+        assert {name: first_row.metrics[name] for name in again_row.metrics} == again_row.metrics
 
 
 @pytest.mark.skipif(not PAPER_TEXT.is_file(), reason=f"the paper's text is not here: {PAPER_TEXT}")
@@ -67,7 +74,7 @@ def test_rows_are_as_the_paper_prints_them() -> None:
         if entry.table in names:
             cells = []
             for name in names[entry.table]:
-                value = entry.figures.get(name)
+                value = entry.metrics.get(name)
                 is_percent = name in ("pixel_accuracy", "mean_iou")
                 cells.append("/" if value is None else f"{100 * value:.1f}" if is_percent else f"{value:.3f}")
             method = re.escape(entry.method).replace(r"\ \[", r"\s?\[")
@@ -79,9 +86,9 @@ def test_rows_are_as_the_paper_prints_them() -> None:
 
 def test_figures_are_known_and_in_range() -> None:
     for entry in PUBLISHED:
-        assert entry.figures
-        assert set(entry.figures) <= {*DEPTH_METRICS, "pixel_accuracy", "mean_iou"}
-        assert all(0 < value < 1 for value in entry.figures.values())
+        assert entry.metrics
+        assert set(entry.metrics) <= {*DEPTH_METRICS, "pixel_accuracy", "mean_iou"}
+        assert all(0 < value < 1 for value in entry.metrics.values())
         assert entry.protocol
 
 
@@ -107,7 +114,7 @@ def evaluation(**changes: object) -> Evaluation:
         "split": "test",
         "label_set": "nyu40",
         "own_label_set": "nyu40",
-        "counts": Counts(654, 654, 654, 654, 654),
+        "counts": SampleCounts(654, 654, 654, 654, 654),
         "network_sizes": ((320, 240),),
         "backends": ("torch",),
         "depth": (DepthScore("paper", "paper: the rules", False, 654, depth),),
@@ -119,11 +126,11 @@ def evaluation(**changes: object) -> Evaluation:
     return Evaluation(**(values | changes))  # type: ignore[arg-type]
 
 
-def report(random_weights: bool = False, **changes: object) -> Report:
+def report(random_weights: bool = False, **changes: object) -> EvaluationReport:
     metadata: ModelMetadata = random_checkpoint("lite").metadata
     metadata = dataclasses.replace(metadata, random_weights=random_weights)
     origin = DataOrigin("data/nyu.mat", "nyu_depth_v2", {"seed": 3, "room_pattern": "(.*)"})
-    return Report(evaluation(**changes), origin, metadata, "0123abcd")
+    return EvaluationReport(evaluation(**changes), origin, metadata, "0123abcd")
 
 
 def test_ours_stand_beside_the_published() -> None:
@@ -157,7 +164,7 @@ def test_json_holds_every_figure() -> None:
         "options": {"seed": 3, "room_pattern": "(.*)"},
     }
     assert values["evaluation"]["depth"][0]["rules"] == "paper: the rules"
-    assert values["evaluation"]["depth"][0]["figures"]["scale_ratio"] == 1.5
+    assert values["evaluation"]["depth"][0]["metrics"]["scale_ratio"] == 1.5
     assert values["evaluation"]["labels"][0]["class_iou"] == CLASS_IOU
     assert values["evaluation"]["labels"][0]["class_recall"] == CLASS_RECALL
     assert values["evaluation"]["stability"]["pairs"] == 3
@@ -166,7 +173,7 @@ def test_json_holds_every_figure() -> None:
     assert len(values["published"]) == len(published_rows("nyu_depth_v2"))
 
 
-@pytest.mark.parametrize("changes", [{"split": "validation"}, {"counts": Counts(8, 8, 8, 8, 654)}])
+@pytest.mark.parametrize("changes", [{"split": "validation"}, {"counts": SampleCounts(8, 8, 8, 8, 654)}])
 def test_a_part_of_the_test_set_is_not_comparable(changes: dict[str, object]) -> None:
     assert any("NOT COMPARABLE" in note for note in report(**changes).notes())
 
@@ -183,7 +190,7 @@ def test_later_models_name_their_protocol() -> None:
 
 def test_other_classes_are_not_compared() -> None:
     mapped = report(label_set="nyu13")
-    assert all(set(entry.figures) <= set(DEPTH_METRICS) for entry in mapped.published())
+    assert all(set(entry.metrics) <= set(DEPTH_METRICS) for entry in mapped.published())
     assert any(entry.method == "DORN" for entry in mapped.published())
     assert "classes: nyu13, to which those of nyu40 were mapped" in mapped.markdown()
 
@@ -191,12 +198,14 @@ def test_other_classes_are_not_compared() -> None:
 def test_other_data_has_no_published_figures() -> None:
     for name in ("my_kitchen", "nyu_depth_v2"):  # a folder may have any name
         text = report(dataset=name, benchmark=None).markdown()
-        assert f"No published figures exist for {name}, read as" in text
+        assert f"No published results exist for {name}, read as" in text
         assert "Table 1" not in text
 
 
 def test_what_must_be_known_first() -> None:
-    found = report(random_weights=True, counts=Counts(6, 5, 5, 4, 8), broken=(BrokenFrame("f", "it is truncated"),))
+    found = report(
+        random_weights=True, counts=SampleCounts(6, 5, 5, 4, 8), broken=(BrokenFrame("f", "it is truncated"),)
+    )
     text = found.markdown()
     assert text.index(RANDOM_WARNING) < text.index("## Depth")
     assert "| RANDOM WEIGHTS, paper |" in text

@@ -15,7 +15,7 @@ from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, load_checkpoint, 
 from cinet_core.cli import main
 from cinet_core.inference import quantization
 from cinet_core.inference.agreement import INTEGERS, difference
-from cinet_core.inference.availability import check_backend, lacking
+from cinet_core.inference.availability import check_backend, missing_requirement
 from cinet_core.inference.choices import INT8
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.example_rooms import CALIBRATION, COMPARISON, example_rooms
@@ -30,7 +30,7 @@ from cinet_core.rooms.raycast import SyntheticRooms
 CPU = torch.device("cpu")
 SIZE = (120, 160)
 RUNTIMES_HERE = ("openvino", "onnxruntime")
-LACKING = [text for name in RUNTIMES_HERE if (text := lacking(name, CPU, INT8))]
+LACKING = [text for name in RUNTIMES_HERE if (text := missing_requirement(name, CPU, INT8))]
 
 needs_int8 = pytest.mark.skipif(bool(LACKING), reason=str(LACKING))
 

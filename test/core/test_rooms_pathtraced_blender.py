@@ -11,8 +11,8 @@ import pytest
 
 from cinet_core.rooms.pathtraced.catalogue import Catalogue
 from cinet_core.rooms.pathtraced.installation import Installation, InstallationError
-from cinet_core.rooms.pathtraced.plan import Finish, Light, Piece, RoomPlan, View
-from cinet_core.rooms.pathtraced.run import RenderSettings, Worker, render_rooms
+from cinet_core.rooms.pathtraced.plan import Finish, Piece, PlannedLight, PlannedView, RoomPlan
+from cinet_core.rooms.pathtraced.run import RoomRenderSettings, Worker, render_rooms
 
 WIDTH, HEIGHT, FOCAL = 80, 60, 70.0
 WALL, FLOOR, CABINET, CEILING = 1, 2, 3, 22
@@ -46,12 +46,12 @@ def room() -> RoomPlan:
     right /= np.linalg.norm(right)
     pose = np.eye(4)
     pose[:3, 0], pose[:3, 1], pose[:3, 2], pose[:3, 3] = right, np.cross(forward, right), forward, (1.9, 0.4, 1.4)
-    view = View(FOCAL, 37.0, 31.5, tuple(tuple(row) for row in pose.tolist()))
-    lamp = Light("area", (2, 2, 2.5), (0, 0, -1), (0.5, 0.5), 60, (1, 0.9, 0.8))
+    view = PlannedView(FOCAL, 37.0, 31.5, tuple(tuple(row) for row in pose.tolist()))
+    lamp = PlannedLight("area", (2, 2, 2.5), (0, 0, -1), (0.5, 0.5), 60, (1, 0.9, 0.8))
     return RoomPlan(0, "test", finishes, pieces, (), (lamp,), (0.1, 0.1, 0.1), (view,), 1, WIDTH, HEIGHT, 4)
 
 
-def unproject(depth: np.ndarray, view: View) -> np.ndarray:
+def unproject(depth: np.ndarray, view: PlannedView) -> np.ndarray:
     """(H, W, 3) world points, if depth runs along the camera's z."""
     u, v = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     rays = np.stack([(u - view.cx) / view.fx, (v - view.cy) / view.fx, np.ones_like(u)], axis=-1)
@@ -83,7 +83,7 @@ def test_depth_and_labels_are_where_the_plan_has_them(installation: Installation
 
 
 def test_rooms_are_rendered_and_kept(installation: Installation, tmp_path: Path) -> None:
-    settings, reports = RenderSettings(1, 1, 48, 36, 1), []
+    settings, reports = RoomRenderSettings(1, 1, 48, 36, 1), []
     for _ in range(2):
         failed = render_rooms(tmp_path, range(2), settings, installation, 1, lambda *counts: reports.append(counts))
         assert failed == 0

@@ -11,14 +11,14 @@ import pytest
 
 from cinet_core.data.folder import FolderDataset
 from cinet_core.rooms.pathtraced.catalogue import Model
-from cinet_core.rooms.pathtraced.frames import FolderError, Frame, FrameFolder
-from cinet_core.rooms.pathtraced.plan import UPRIGHT, Placement, RoomPlan, View
+from cinet_core.rooms.pathtraced.frames import FolderError, RenderedFolder, RenderedFrame
+from cinet_core.rooms.pathtraced.plan import UPRIGHT, Placement, PlannedView, RoomPlan
 
 WIDTH, HEIGHT = 32, 24
 POSE = ((1.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0, 2.0), (0.0, -1.0, 0.0, 1.5), (0.0, 0.0, 0.0, 1.0))
 """Level camera that looks along world y."""
 
-VIEW = View(30.0, 15.5, 11.5, POSE)
+VIEW = PlannedView(30.0, 15.5, 11.5, POSE)
 SETTINGS = {"seed": 3, "width": WIDTH}
 
 
@@ -29,8 +29,8 @@ def model(key: str, creator: str = "Ann") -> Model:
 MODELS = {"Scopia#bed": model("Scopia#bed")}
 
 
-def opened(root: Path, settings: dict[str, int] = SETTINGS, models: dict[str, Model] = MODELS) -> FrameFolder:
-    return FrameFolder(root, settings, models)
+def opened(root: Path, settings: dict[str, int] = SETTINGS, models: dict[str, Model] = MODELS) -> RenderedFolder:
+    return RenderedFolder(root, settings, models)
 
 
 def lines_of(path: Path) -> list[dict]:
@@ -42,11 +42,11 @@ def plan(room: int, model: str = "Scopia#bed") -> RoomPlan:
     return RoomPlan(room, "bed", (), (), (placement,), (), (0, 0, 0), (VIEW,), 2, WIDTH, HEIGHT)
 
 
-def frame(depth: float = 1.234) -> Frame:
+def frame(depth: float = 1.234) -> RenderedFrame:
     labels = np.full((HEIGHT, WIDTH), 4, dtype=np.uint8)
     labels[:3] = 0
     image = np.full((HEIGHT, WIDTH, 3), (200, 100, 50), dtype=np.uint8)
-    return Frame(VIEW, image, np.full((HEIGHT, WIDTH), depth, dtype=np.float32), labels)
+    return RenderedFrame(VIEW, image, np.full((HEIGHT, WIDTH), depth, dtype=np.float32), labels)
 
 
 def test_what_is_written_is_read_as_a_folder_of_frames(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def test_white_balance_takes_colour_back(light: np.ndarray) -> None:
         assert middle[2] / middle[0] > 0.25**0.45 * 0.7
 
 
-def test_pictures_differ_by_seed_and_only_by_it(light: np.ndarray) -> None:
+def test_images_differ_by_seed_and_only_by_it(light: np.ndarray) -> None:
     first, again, other = (photograph(light, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert (first == again).all()
     assert (first != other).any()

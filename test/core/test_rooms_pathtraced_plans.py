@@ -17,7 +17,7 @@ from cinet_core.rooms.pathtraced.kitchen import kitchen_run
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.meshes import mesh_of
 from cinet_core.rooms.pathtraced.plan import Finish, RoomPlan
-from cinet_core.rooms.pathtraced.program import KINDS, RoomKind, Wish
+from cinet_core.rooms.pathtraced.program import KINDS, FurnitureOption, RoomKind
 from cinet_core.rooms.pathtraced.roles import ROLES
 from cinet_core.rooms.pathtraced.shell import wall_block
 from cinet_core.rooms.pathtraced.supports import board_heights
@@ -111,11 +111,13 @@ def test_what_is_placed_does_not_meet(catalogue: Catalogue, artwork: Artwork) ->
         group.box((-0.3, 0.0, 0.0), (0.3, 0.6, 0.6), 38, Finish("paint"))
         return group
 
-    wishes = tuple(Wish(cube, 1.0, where) for where in ("wall", "corner", "free", "hung:1.0") for _ in range(12))
+    options = tuple(
+        FurnitureOption(cube, 1.0, where) for where in ("wall", "corner", "free", "hung:1.0") for _ in range(12)
+    )
     looks = Looks(np.random.default_rng(1), catalogue, artwork)
     size = (3.0, 3.0, 2.5)
     filled = Furnishing(Shell(looks.style, size, False, windows=1), looks, size)
-    filled.complete(RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), wishes))
+    filled.complete(RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), options))
     boxes = [item for item in filled.group.items if item.label == 38]
     assert 6 <= len(boxes) < 48
     for number, a in enumerate(boxes):
@@ -134,7 +136,7 @@ def test_furniture_does_not_meet_wall_blocks(catalogue: Catalogue, artwork: Artw
         return group
 
     size, blocks, cubes = (3.0, 3.0, 2.5), 0, 0
-    kind = RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), tuple(Wish(cube, 1.0, "corner") for _ in range(4)))
+    kind = RoomKind(1.0, (3.0, 3.0), (3.0, 3.0), tuple(FurnitureOption(cube, 1.0, "corner") for _ in range(4)))
     for seed in range(12):
         looks = Looks(np.random.default_rng(seed), catalogue, artwork)
         filled = Furnishing(Shell(looks.style, size, False, windows=0), looks, size)

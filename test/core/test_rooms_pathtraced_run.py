@@ -18,7 +18,7 @@ from cinet_core.rooms.pathtraced.catalogue import Catalogue
 from cinet_core.rooms.pathtraced.furnish import furnished_room
 from cinet_core.rooms.pathtraced.installation import Installation
 from cinet_core.rooms.pathtraced.plan import RoomPlan
-from cinet_core.rooms.pathtraced.run import RenderSettings, Worker, WorkerError, render_rooms
+from cinet_core.rooms.pathtraced.run import RoomRenderSettings, Worker, WorkerError, render_rooms
 from cinet_core.rooms.pathtraced.supports import ModelError
 
 RENDERER = """#!{python}
@@ -64,7 +64,7 @@ def test_rooms_lost_to_a_dead_renderer_are_tried_again(
     renderer: Installation, artwork: Artwork, tmp_path: Path
 ) -> None:
     (renderer.root / "artwork1").symlink_to(artwork.folder)
-    settings, reports, output = RenderSettings(5, 1, 16, 12, 1), [], tmp_path / "frames"
+    settings, reports, output = RoomRenderSettings(5, 1, 16, 12, 1), [], tmp_path / "frames"
 
     def run() -> int:
         return render_rooms(output, range(3), settings, renderer, 1, lambda *counts: reports.append(counts))
@@ -107,7 +107,7 @@ def test_a_room_with_a_damaged_model_fails_alone(
 
     monkeypatch.setattr("cinet_core.rooms.pathtraced.run.furnished_room", broken)
     output = tmp_path / "frames"
-    assert render_rooms(output, range(2), RenderSettings(5, 1, 16, 12, 1), renderer, 1, lambda *_: None) == 1
+    assert render_rooms(output, range(2), RoomRenderSettings(5, 1, 16, 12, 1), renderer, 1, lambda *_: None) == 1
     rooms = [json.loads(line) for line in (output / "rooms.jsonl").read_text().splitlines()]
     assert rooms[0]["error"] == "bookcase.obj is damaged"
     assert rooms[1]["frames"] == 1

@@ -4,41 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
-from cinet_core.rooms.pathtraced.views import Glance, choose_views
+from cinet_core.rooms.pathtraced.views import ViewPreview, choose_views
 
 
-def glance(depth: float, place: float, classes: int = 4, rays: int = 200) -> Glance:
+def preview(depth: float, place: float, classes: int = 4, rays: int = 200) -> ViewPreview:
     """A view from ``place`` metres along x at things ``depth`` metres off."""
     rng = np.random.default_rng(0)
     points = np.stack([np.full(rays, place), rng.uniform(0, 2, rays), rng.uniform(0, 2, rays)], axis=1)
-    return Glance(np.full(rays, depth), points, np.arange(rays) % classes + 3, np.arange(rays) % classes)
+    return ViewPreview(np.full(rays, depth), points, np.arange(rays) % classes + 3, np.arange(rays) % classes)
 
 
 def test_worth_grows_with_what_there_is_to_see() -> None:
-    assert glance(1.5, 0.0, classes=8).worth() > glance(1.5, 0.0, classes=3).worth() > 0
+    assert preview(1.5, 0.0, classes=8).score() > preview(1.5, 0.0, classes=3).score() > 0
 
 
 def test_bare_walls_close_things_and_the_open_are_not_taken() -> None:
-    good = glance(1.5, 0.0)
-    outside = Glance(np.where(np.arange(200) < 20, 0.0, 1.5), good.points, good.labels, good.things)
-    close = Glance(np.where(np.arange(200) < 1, 0.05, 1.5), good.points, good.labels, good.things)
-    views = [glance(1.5, 0.0, classes=1), glance(0.3, 0.0), glance(9.0, 0.0), outside, close]
-    assert [view.worth() < 0 for view in views] == [True] * 5
+    good = preview(1.5, 0.0)
+    outside = ViewPreview(np.where(np.arange(200) < 20, 0.0, 1.5), good.points, good.labels, good.things)
+    close = ViewPreview(np.where(np.arange(200) < 1, 0.05, 1.5), good.points, good.labels, good.things)
+    views = [preview(1.5, 0.0, classes=1), preview(0.3, 0.0), preview(9.0, 0.0), outside, close]
+    assert [view.score() < 0 for view in views] == [True] * 5
     assert choose_views([*views, good], 4) == [5]
 
 
 def test_a_view_of_other_things_beats_a_better_one_of_the_same() -> None:
-    views = [glance(1.5, 0.0, classes=8), glance(3.0, 0.0, classes=7), glance(3.0, 5.0, classes=4)]
+    views = [preview(1.5, 0.0, classes=8), preview(3.0, 0.0, classes=7), preview(3.0, 5.0, classes=4)]
     assert choose_views(views, 2) == [0, 2]
 
 
 def test_half_of_the_views_are_near() -> None:
-    far = [glance(3.0, float(place), classes=9) for place in range(6)]
-    near = [glance(1.2, 20.0 + place, classes=7) for place in range(6)]
+    far = [preview(3.0, float(place), classes=9) for place in range(6)]
+    near = [preview(1.2, 20.0 + place, classes=7) for place in range(6)]
     chosen = choose_views([*far, *near], 4)
     assert sum(number >= 6 for number in chosen) == 2
 
 
 def test_fewer_than_wanted_where_there_are_fewer() -> None:
-    assert choose_views([glance(1.5, 0.0), glance(0.2, 0.0)], 4) == [0]
+    assert choose_views([preview(1.5, 0.0), preview(0.2, 0.0)], 4) == [0]
     assert choose_views([], 4) == []

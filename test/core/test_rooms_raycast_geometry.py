@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from cinet_core.geometry import Intrinsics
-from cinet_core.rooms.raycast import PLAIN_SENSOR, Camera, SyntheticRooms, render
+from cinet_core.rooms.raycast import PLAIN_SENSOR, PosedCamera, SyntheticRooms, render
 from cinet_core.rooms.raycast.camera import clearance, look
 from cinet_core.rooms.raycast.intersection import CROSSINGS
 from cinet_core.rooms.raycast.primitives import (
-    Kind,
     Light,
     Material,
     Parts,
     Pattern,
     Primitive,
     Scene,
+    Shape,
     rotation_x,
     rotation_y,
     rotation_z,
@@ -29,9 +29,9 @@ GREY = Material(Pattern.PLAIN, (0.5, 0.5, 0.5))
 def mesh_of(solid: Primitive):
     """A triangle mesh of a solid, round ones finely divided."""
     o3d = pytest.importorskip("open3d")
-    if solid.kind == Kind.BOX:
+    if solid.kind == Shape.BOX:
         mesh = o3d.geometry.TriangleMesh.create_box(2, 2, 2).translate((-1, -1, -1))
-    elif solid.kind == Kind.ELLIPSOID:
+    elif solid.kind == Shape.ELLIPSOID:
         mesh = o3d.geometry.TriangleMesh.create_sphere(1.0, 80)
     else:
         mesh = o3d.geometry.TriangleMesh.create_cylinder(1.0, 2.0, 160, 1)
@@ -39,7 +39,7 @@ def mesh_of(solid: Primitive):
     return vertices.astype(np.float32), np.asarray(mesh.triangles).astype(np.uint32)
 
 
-def open3d_view(scene: Scene, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+def open3d_view(scene: Scene, camera: PosedCamera) -> tuple[np.ndarray, np.ndarray]:
     """z-depth and labels, from rays built with K and the pose as every user would."""
     o3d = pytest.importorskip("open3d")
     world = o3d.t.geometry.RaycastingScene()
@@ -76,7 +76,7 @@ def test_odd_sizes_and_solids_behind_the_camera() -> None:
     parts.cylinder((0.1, 2.2, 0.6), 0.3, 1.2, 4, GREY, rotation_x(1.2))
     parts.ellipsoid((0.0, -1.0, 0.8), (0.5, 0.5, 0.5), 5, GREY)
     scene = Scene(tuple(parts.solids), (), (0.3, 0.3, 0.3), (3.0, 3.0, 3.0))
-    camera = Camera(Intrinsics(70.0, 78.0, 51.5, 33.0, 101, 67), look(np.array([0.0, 0.0, 0.9]), 1.5, -0.4, 0.1))
+    camera = PosedCamera(Intrinsics(70.0, 78.0, 51.5, 33.0, 101, 67), look(np.array([0.0, 0.0, 0.9]), 1.5, -0.4, 0.1))
     rendering = render([scene], [camera], [0])
     depth, labels = open3d_view(scene, camera)
     assert rendering.images.shape == (1, 3, 67, 101)
@@ -88,24 +88,24 @@ def test_odd_sizes_and_solids_behind_the_camera() -> None:
     assert (rendering.labels[0].numpy() == labels).mean() >= 0.995
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_crossings_lie_on_the_surface(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", Shape)
+def test_crossings_lie_on_the_surface(kind: Shape) -> None:
     generator = torch.Generator().manual_seed(3)
     origin = torch.randn(3, 20000, generator=generator) * 3
     direction = torch.randn(3, 20000, generator=generator)
     enter, leave = CROSSINGS[kind](tuple(origin), tuple(direction))
     met = enter <= leave
     measure = {
-        Kind.BOX: lambda p: p.abs().amax(0),
-        Kind.ELLIPSOID: lambda p: p.norm(dim=0),
-        Kind.CYLINDER: lambda p: torch.maximum(p[2].abs(), p[:2].norm(dim=0)),
+        Shape.BOX: lambda p: p.abs().amax(0),
+        Shape.ELLIPSOID: lambda p: p.norm(dim=0),
+        Shape.CYLINDER: lambda p: torch.maximum(p[2].abs(), p[:2].norm(dim=0)),
     }[kind]
     for t in (enter, leave):
         surface = measure((origin + t * direction)[:, met])
         assert (surface - 1).abs().max() < 1e-3
     middle = measure((origin - (origin * direction).sum(0) / direction.square().sum(0) * direction)[:, ~met])
     assert 0.01 < met.float().mean() < 0.5
-    if kind == Kind.ELLIPSOID:  # of the others the nearest point may lie outside although the line meets them
+    if kind == Shape.ELLIPSOID:  # of the others the nearest point may lie outside although the line meets them
         assert (middle > 1 - 1e-4).all()
 
 
@@ -143,7 +143,7 @@ def test_a_solid_before_the_light_casts_a_shadow_of_the_right_place() -> None:
     parts.box((-0.25, -0.25, 0.9), (0.25, 0.25, 1.1), 2, GREY)
     light = Light((0.0, 0.0, 2.0), (8.0, 8.0, 8.0), radius=0.01)
     scene = Scene(tuple(parts.solids), (light,), (0.02, 0.02, 0.02), (2.0, 2.0, 3.0))
-    camera = Camera(Intrinsics.from_fov(120, 90, 70.0), look(np.array([0.0, -2.5, 1.6]), np.pi / 2, -0.55, 0.0))
+    camera = PosedCamera(Intrinsics.from_fov(120, 90, 70.0), look(np.array([0.0, -2.5, 1.6]), np.pi / 2, -0.55, 0.0))
     rendering = render([scene], [camera], [0], PLAIN_SENSOR)
     depth, labels = rendering.depth[0].numpy(), rendering.labels[0].numpy()
     k = camera.intrinsics
@@ -167,7 +167,7 @@ def test_a_mirror_shows_what_is_behind_the_camera_and_has_its_own_depth() -> Non
     parts.box((-6, -2.1, -6), (0, -2.0, 6), 28, red)  # behind the camera, to its left
     parts.box((0, -2.1, -6), (6, -2.0, 6), 0, GREY)
     scene = Scene(tuple(parts.solids), (), (1.0, 1.0, 1.0), (4.0, 4.0, 4.0))
-    camera = Camera(Intrinsics.from_fov(80, 60, 60.0), look(np.zeros(3), np.pi / 2, 0.0, 0.0))
+    camera = PosedCamera(Intrinsics.from_fov(80, 60, 60.0), look(np.zeros(3), np.pi / 2, 0.0, 0.0))
     rendering = render([scene], [camera], [0], PLAIN_SENSOR)
     image = rendering.images[0].int()
     assert (rendering.labels == 18).all()

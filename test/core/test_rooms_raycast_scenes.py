@@ -23,7 +23,7 @@ LENGTHS = {"length": 5, "validation_length": 3, "test_length": 2}
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Pictures are tiny: threads would only wait for each other."""
+    """Images are tiny: threads would only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

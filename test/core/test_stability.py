@@ -19,10 +19,10 @@ from cinet_core.data.folder import FolderDataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.evaluation import Evaluation, StabilityScore
-from cinet_core.evaluation.report import DataOrigin, Report
+from cinet_core.evaluation.report import DataOrigin, EvaluationReport
 from cinet_core.evaluation.stability import (
     PosedDataset,
-    PosedFrame,
+    PosedPrediction,
     StabilityMetrics,
     unexplained_change,
 )
@@ -62,13 +62,13 @@ def frame(
     factor: float | torch.Tensor = 1.0,
     truth: torch.Tensor | None = None,
     camera: Intrinsics = CAMERA,
-) -> PosedFrame:
+) -> PosedPrediction:
     """A frame of the wall, predicted rightly but for a factor."""
     depth = wall(where, camera)
-    return PosedFrame(number, depth * factor, (depth if truth is None else truth).float(), camera, where)
+    return PosedPrediction(number, depth * factor, (depth if truth is None else truth).float(), camera, where)
 
 
-def score(*frames: PosedFrame) -> StabilityScore:
+def score(*frames: PosedPrediction) -> StabilityScore:
     metrics = StabilityMetrics()
     for entry in frames:
         metrics.update(entry)
@@ -85,43 +85,43 @@ def test_right_depth_does_not_flicker(motion: str) -> None:
     found = score(frame(0), frame(1, MOTIONS[motion]))
     assert found.pairs == 1
     assert found.points > 2000
-    assert max(found.figures.values()) < 5e-5  # reading a slanted wall's depth bilinearly is exact to second order
+    assert max(found.metrics.values()) < 5e-5  # reading a slanted wall's depth bilinearly is exact to second order
     # The true motion is what explains the change: with another one the same predictions flicker.
     wrong = score(frame(0), frame(1, MOTIONS[motion])._replace(pose=pose(x=0.02, z=0.03)))
-    assert wrong.points == 0 or wrong.figures["depth_change"] > 1e-3
+    assert wrong.points == 0 or wrong.metrics["depth_change"] > 1e-3
 
 
 def test_lenses_may_differ() -> None:
     zoomed = replace(CAMERA, fx=120.0, fy=114.0, cx=37.0)
     found = score(frame(0), frame(1, MOTIONS["all"], camera=zoomed))
     assert found.points > 1000
-    assert found.figures["depth_change"] < 5e-5
+    assert found.metrics["depth_change"] < 5e-5
 
 
 def test_the_same_error_in_every_frame_is_no_flicker() -> None:
-    assert score(frame(0, factor=1.3), frame(1, MOTIONS["on"], factor=1.3)).figures["depth_change"] < 5e-5
+    assert score(frame(0, factor=1.3), frame(1, MOTIONS["on"], factor=1.3)).metrics["depth_change"] < 5e-5
 
 
 @pytest.mark.parametrize("factor", [1.05, 0.9])
 def test_a_flicker_of_scale_is_its_exact_value(factor: float) -> None:
-    figures = score(frame(0), frame(1, factor=factor)).figures
+    metrics = score(frame(0), frame(1, factor=factor)).metrics
     value = abs(math.log(factor))
     expected = {"depth_change": value, "scale_change": value, "shape_change": 0.0}
-    assert figures == pytest.approx(expected, abs=1e-6)
-    assert score(frame(0), frame(1, MOTIONS["all"], factor=factor)).figures == pytest.approx(expected, abs=5e-5)
+    assert metrics == pytest.approx(expected, abs=1e-6)
+    assert score(frame(0), frame(1, MOTIONS["all"], factor=factor)).metrics == pytest.approx(expected, abs=5e-5)
 
 
 def test_a_flicker_of_shape_is_told_from_one_of_scale() -> None:
     bent = torch.full((60, 80), 1.1, dtype=torch.float64)
     bent[:, :40] = 1 / 1.1
     value = math.log(1.1)
-    figures = score(frame(0), frame(1, factor=bent)).figures
-    assert figures == pytest.approx({"depth_change": value, "scale_change": 0.0, "shape_change": value}, abs=1e-6)
+    metrics = score(frame(0), frame(1, factor=bent)).metrics
+    assert metrics == pytest.approx({"depth_change": value, "scale_change": 0.0, "shape_change": value}, abs=1e-6)
     bent[:, :60] = 1.2  # three quarters
     bent[:, 60:] = 1.5
-    figures = score(frame(0), frame(1, factor=bent)).figures
+    metrics = score(frame(0), frame(1, factor=bent)).metrics
     value = math.log(1.2)
-    assert figures == pytest.approx({"depth_change": value, "scale_change": value, "shape_change": 0.0}, abs=1e-6)
+    assert metrics == pytest.approx({"depth_change": value, "scale_change": value, "shape_change": 0.0}, abs=1e-6)
 
 
 def test_only_points_that_both_frames_see_count() -> None:
@@ -134,7 +134,7 @@ def test_only_points_that_both_frames_see_count() -> None:
     wild[:10] = wild[20:40] = 7.0
     found = score(frame(0, truth=before), frame(1, factor=wild, truth=after))
     assert found.points == 80 * (60 - 30)
-    assert found.figures["depth_change"] == pytest.approx(0.0, abs=1e-6)
+    assert found.metrics["depth_change"] == pytest.approx(0.0, abs=1e-6)
 
 
 def test_points_leave_the_image_and_pass_behind_the_camera() -> None:
@@ -161,11 +161,11 @@ def test_pairs_are_frames_that_follow_one_another() -> None:
     frames = [frame(number, factor=factor) for number, factor in enumerate(factors)]
     found = score(*frames)
     assert (found.pairs, found.points) == (3, 3 * 4800)
-    assert found.figures["depth_change"] == pytest.approx(math.log(1.03), abs=1e-6)  # the median of 2, 10 and 3 %
+    assert found.metrics["depth_change"] == pytest.approx(math.log(1.03), abs=1e-6)  # the median of 2, 10 and 3 %
     assert score(frames[0], frames[1], frames[3]).pairs == 1
     apart = score(frames[0], frames[2])
     assert (apart.pairs, apart.points) == (0, 0)
-    assert all(math.isnan(value) for value in apart.figures.values())
+    assert all(math.isnan(value) for value in apart.metrics.values())
     assert StabilityMetrics().compute() is None
 
 
@@ -189,18 +189,18 @@ def evaluated(root: Path, kind: type = RgbdSequence, limit: int | None = None) -
     camera = TrainingCamera(width=80, height=64, canonical_focal=80.0)
     evaluation = evaluate_model(checkpoint.model, camera, kind(root, "all"), batch=2, limit=limit)
     origin = DataOrigin(str(root), "any", {})
-    return evaluation, Report(evaluation, origin, checkpoint.metadata, "0").markdown()
+    return evaluation, EvaluationReport(evaluation, origin, checkpoint.metadata, "0").markdown()
 
 
 def test_it_is_part_of_an_evaluation(walk: Path) -> None:
     evaluation, text = evaluated(walk)
     assert evaluation.stability is not None
     assert evaluation.stability.pairs == 2  # 0 and 1, 1 and 2; the frame without a pose parts the others
-    change = evaluation.stability.figures["depth_change"]
+    change = evaluation.stability.metrics["depth_change"]
     assert 0 < change < 1
-    assert evaluation.figures()["stability/depth_change"] == change
+    assert evaluation.metrics()["stability/depth_change"] == change
     stored = json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))["stability"]
-    assert stored["figures"]["depth_change"] == change
+    assert stored["metrics"]["depth_change"] == change
     assert "## Stability between consecutive frames" in text
     assert "- Stability: 2 pairs of frames, " in text
 
@@ -209,8 +209,8 @@ def test_frames_that_are_not_consecutive_are_not_measured(walk: Path) -> None:
     evaluation, text = evaluated(walk, limit=2)
     assert evaluation.stability is not None
     assert evaluation.stability.pairs == 0
-    assert not any(name.startswith("stability") for name in evaluation.figures())
-    assert json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))["stability"]["figures"] == {
+    assert not any(name.startswith("stability") for name in evaluation.metrics())
+    assert json.loads(json.dumps(evaluation.to_dict(), allow_nan=False))["stability"]["metrics"] == {
         "depth_change": None, "scale_change": None, "shape_change": None
     }  # fmt: skip
     assert "## Stability" not in text
@@ -235,7 +235,7 @@ def test_the_depth_of_a_real_sensor_is_steady(shared_data: Path) -> None:
         assert where is not None
         assert sample.intrinsics is not None
         filled = torch.where(sample.depth > 0, sample.depth, sample.depth.median())
-        frames.append(PosedFrame(number, filled, sample.depth, sample.intrinsics, where))
+        frames.append(PosedPrediction(number, filled, sample.depth, sample.intrinsics, where))
     right = unexplained_change(*frames)
     still = unexplained_change(frames[0], frames[1]._replace(pose=frames[0].pose))
     assert right.size > 2 * still.size

@@ -52,14 +52,18 @@ def transform(scale: tuple[float, float] = (1.2, 1.5)) -> TrainingTransform:
 
 
 def test_counts_are_those_of_the_pixels() -> None:
-    figures = measure(Frames([10.0, 10.0, 10.0]), [0, 1, 2], 4, transform())
-    assert figures.class_pixels == (3 * 11 * 5, 0, 3 * 11 * 15, 0)
-    assert figures.labelled == pytest.approx(11 / 12)
-    assert figures.valid_depth == pytest.approx(0.5)
-    assert (figures.samples, figures.of_samples, figures.with_depth, figures.with_labels, figures.with_camera) == (
-        3,
-    ) * 5
-    weights = class_weights(torch.tensor(figures.class_pixels))
+    statistics = measure(Frames([10.0, 10.0, 10.0]), [0, 1, 2], 4, transform())
+    assert statistics.class_pixels == (3 * 11 * 5, 0, 3 * 11 * 15, 0)
+    assert statistics.labelled == pytest.approx(11 / 12)
+    assert statistics.valid_depth == pytest.approx(0.5)
+    assert (
+        statistics.samples,
+        statistics.of_samples,
+        statistics.with_depth,
+        statistics.with_labels,
+        statistics.with_camera,
+    ) == (3,) * 5
+    weights = class_weights(torch.tensor(statistics.class_pixels))
     assert weights.tolist() == pytest.approx([0.75, 1.0, 0.25, 1.0])
 
 
@@ -74,9 +78,9 @@ def test_median_depth_is_canonical() -> None:
 def test_focal_range_is_what_augmentation_makes_of_the_cameras() -> None:
     """Checked against what the transform really does to samples at the limits of its zoom."""
     frames = Frames([14.0, 30.0, 22.0])
-    figures = measure(frames, [0, 1, 2], 4, transform())
-    assert figures.focal_range == pytest.approx((14.0 * 1.2, 30.0 * 1.5))
-    low, high = figures.focal_range
+    statistics = measure(frames, [0, 1, 2], 4, transform())
+    assert statistics.focal_range == pytest.approx((14.0 * 1.2, 30.0 * 1.5))
+    low, high = statistics.focal_range
     for index, epoch in np.ndindex(3, 20):
         assert low * 0.95 < transform()(frames[index], epoch, index).focal < high * 1.05  # windows are whole pixels
     assert measure(Frames([None]), [0], 4, transform()).focal_range == (CANONICAL, CANONICAL)
@@ -85,19 +89,19 @@ def test_focal_range_is_what_augmentation_makes_of_the_cameras() -> None:
 
 def test_only_what_is_asked_for_is_read() -> None:
     seen: list[tuple[int, int]] = []
-    figures = measure(Frames([10.0] * 50), [3, 3, 7], 4, transform(), lambda done, of: seen.append((done, of)))
-    assert (figures.samples, figures.of_samples) == (3, 50)
+    statistics = measure(Frames([10.0] * 50), [3, 3, 7], 4, transform(), lambda done, of: seen.append((done, of)))
+    assert (statistics.samples, statistics.of_samples) == (3, 50)
     assert seen == [(1, 3), (2, 3), (3, 3)]
-    assert figures.median_depth == pytest.approx(4.0, abs=0.01)  # of 4, 4 and 8 m
+    assert statistics.median_depth == pytest.approx(4.0, abs=0.01)  # of 4, 4 and 8 m
     with pytest.raises(ValueError, match="max_samples"):
         measure(Frames([10.0]), [], 4, transform())
 
 
 def test_figures_survive_json() -> None:
     for frames in (Frames([10.0, None]), Frames([10.0, 11.0], depth=False)):
-        figures = measure(frames, [0, 1], 4, transform())
-        text = json.dumps(dataclasses.asdict(figures))
-        assert DatasetStatistics.from_dict(json.loads(text)) == figures
-        assert math.isfinite(sum(figures.focal_range))
+        statistics = measure(frames, [0, 1], 4, transform())
+        text = json.dumps(dataclasses.asdict(statistics))
+        assert DatasetStatistics.from_dict(json.loads(text)) == statistics
+        assert math.isfinite(sum(statistics.focal_range))
     with pytest.raises(ValueError, match="not the statistics"):
         DatasetStatistics.from_dict({"samples": 3})

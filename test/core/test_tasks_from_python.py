@@ -49,7 +49,7 @@ def bag(tmp_path: Path) -> Path:
         stamp = made_bags.START + number * made_bags.PERIOD
         depth = np.full((made_bags.HEIGHT, made_bags.WIDTH), 1000 + 500 * number, np.uint16)
         messages += [
-            ("/cam/image_raw", stamp, made_bags.image(stamp, made_bags.picture(number))),
+            ("/cam/image_raw", stamp, made_bags.image(stamp, made_bags.rgb_image(number))),
             ("/cam/camera_info", stamp, made_bags.camera_info(stamp)),
             ("/cam/depth", stamp + 5, made_bags.image(stamp, depth, "16UC1")),
         ]
@@ -74,7 +74,7 @@ def test_evaluate(weights: Path) -> None:
     )
     assert (listener.total, listener.done) == (2, [1, 2])
     assert report.evaluation.counts.frames == 2
-    assert 0 <= report.evaluation.figures()["mean_iou"] <= 1
+    assert 0 <= report.evaluation.metrics()["mean_iou"] <= 1
     assert len(report.sha256) == 64
     assert "only 2 of the split's 3" in "".join(report.warnings())
     with pytest.raises(dataclasses.FrozenInstanceError):
@@ -156,10 +156,10 @@ def test_extract_bag(bag: Path, tmp_path: Path) -> None:
     listener = Listener()
     done = cinet_core.extract_bag(bag, tmp_path / "data", every=2, progress=listener)
     assert (listener.total, listener.done[-1]) == (2, 2)
-    assert (done.written, done.there, done.frames, done.complete) == (2, 0, 2, True)
+    assert (done.written, done.existing, done.frames, done.complete) == (2, 0, 2, True)
     assert (done.image_topic, done.depth_topic, done.labels_topic) == ("/cam/image_raw", "/cam/depth", None)
     again = cinet_core.extract_bag(bag, tmp_path / "data", every=2)
-    assert (again.written, again.there) == (0, 2)
+    assert (again.written, again.existing) == (0, 2)
     with pytest.raises(ValueError, match=r"name is 'a/b'"):
         cinet_core.extract_bag(bag, tmp_path / "data", name="a/b")
     with pytest.raises(cinet_core.BagError, match="nowhere"):

@@ -31,7 +31,7 @@ ROOMS, FRAMES = 10, 4
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread() -> Iterator[None]:
-    """Pictures are tiny: threads would only wait for each other."""
+    """Images are tiny: threads would only wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -40,7 +40,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten rooms of four frames; a frame's red is its room, so that a picture tells where it comes from."""
+    """Ten rooms of four frames; a frame's red is its room, so that an image tells where it comes from."""
     root = tmp_path_factory.mktemp("rooms")
     random = np.random.default_rng(0)
     lines = []
@@ -172,7 +172,7 @@ def test_lightning_goes_on_exactly_where_it_was_killed(folder: Path, tmp_path: P
     assert whole.validated[-len(resumed.validated) :] == resumed.validated
 
 
-def test_loader_resumes_with_equal_pictures(folder: Path) -> None:
+def test_loader_resumes_with_equal_images(folder: Path) -> None:
     expected = batches(TrainingData(settings(folder), 6), epoch=1)
     for workers in (0, 2):
         data = TrainingData(settings(folder, workers=workers), 6)
@@ -252,11 +252,11 @@ def test_sets_are_mixed_and_mapped_to_one_label_set(folder: Path) -> None:
     labels = joined(tuple(batches(data))).labels
     assert int(labels[labels != 255].max()) < 13
     assert data.describe().startswith(f"{folder.name} (32 samples, 75%) + synthetic_rooms (4 samples, 25%), 40 drawn")
-    figures = data.statistics()
-    assert figures.samples == 20
-    assert figures.of_samples == 36
-    assert len(figures.class_pixels) == 13
-    assert figures == data.statistics()
+    statistics = data.statistics()
+    assert statistics.samples == 20
+    assert statistics.of_samples == 36
+    assert len(statistics.class_pixels) == 13
+    assert statistics == data.statistics()
     own = TrainingData(settings(folder, mix=(rooms,)), 5)
     assert own.label_set == NYU40  # that of the main set
 

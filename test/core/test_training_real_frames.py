@@ -27,7 +27,7 @@ def test_fine_tuning_on_real_frames_learns_their_depth(tmp_path: Path) -> None:
         *("model.checkpoint=null", f"run.output={tmp_path}", "run.accelerator=cpu", "run.devices=1", "run.pictures=0"),
         # All frames are learnt and scored: the question is whether the path learns, not whether it generalises.
         "data.options={validation_fraction: 0.0, test_fraction: 0.0}",
-        # One zoom: five frames do not tell the zoom of a picture from its content.
+        # One zoom: five frames do not tell the zoom of an image from its content.
         "data.augmentation={rotation: 0.0, scale: [1.0, 1.0]}",
         *("data.width=160", "data.height=120", "data.cache=true", "data.workers=0", "data.samples_per_epoch=50"),
         *("optimizer.batch_size=5", "stages.attention.epochs=10", "stages.consistency.epochs=20"),
@@ -36,5 +36,5 @@ def test_fine_tuning_on_real_frames_learns_their_depth(tmp_path: Path) -> None:
     assert main(arguments) == 0
     checkpoint = load_checkpoint(tmp_path / FINAL_FILE)
     frames = open_dataset(FRAMES, "all", label_set=checkpoint.metadata.label_set)
-    figures = evaluate_model(checkpoint.model, checkpoint.metadata.camera, frames).figures()
-    assert figures["full/abs_rel"] < 0.05
+    metrics = evaluate_model(checkpoint.model, checkpoint.metadata.camera, frames).metrics()
+    assert metrics["full/abs_rel"] < 0.05

@@ -131,7 +131,7 @@ def test_every_term_is_logged_in_its_stage(reference: Path) -> None:
     assert {step // STEPS_A_STAGE + 1 == stage for step, stage in logged["stage"].items()} == {True}
     # What labels helped with is never called validation.
     assert max(logged["oracle/rms"]) < STEPS_A_STAGE <= min(logged["validation/rms"])
-    assert read_metadata(reference / BEST_FILE).figures["training"]["validation"]["oracle"] is False
+    assert read_metadata(reference / BEST_FILE).metrics["training"]["validation"]["oracle"] is False
 
 
 def test_learning_rates_follow_the_schedules(reference: Path) -> None:
@@ -155,10 +155,10 @@ def test_a_run_killed_in_each_stage_repeats_exactly(start: Start, reference: Pat
     assert before.keys() == after.keys()
     for name, values in before.items():
         assert after[name] == values, name
-    for file in (FINAL_FILE, BEST_FILE):  # the average of the weights, and the figures that chose it
+    for file in (FINAL_FILE, BEST_FILE):  # the average of the weights, and the metrics that chose it
         first, second = load_file(reference / file), load_file(folder / file)
         assert all(torch.equal(first[name], second[name]) for name in first), file
-        assert read_metadata(reference / file).figures == read_metadata(folder / file).figures
+        assert read_metadata(reference / file).metrics == read_metadata(folder / file).metrics
 
 
 @pytest.mark.soak  # 20 s; that the losses and the metrics are those of one process is in `make test`

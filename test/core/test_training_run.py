@@ -32,7 +32,7 @@ from cinet_core.training.ablation import (
     variants_named,
 )
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
-from cinet_core.training.preparation import Preparation, prepare
+from cinet_core.training.preparation import TrainingSetup, prepare
 from cinet_core.training.run import TrainingResult, check_run, fit
 from cinet_core.training.settings import (
     LossSettings,
@@ -67,13 +67,13 @@ def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **chang
         "data": DataSettings("synthetic", options=ROOMS, label_set="nyu13", width=64, height=48, workers=0, cache=True),
         "model": ModelSettings(overrides=SMALL, pretrained_encoder=False),
         "optimizer": OptimizerSettings(batch_size=4),
-        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=0),
+        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, rgb_images=0),
     }
     stages = StagesSettings(*(StageSettings(count, 1e-2) for count in epochs))
     return Recipe("small", **{"stages": stages, **values, **changes})
 
 
-def run(recipe: Recipe) -> tuple[Preparation, TrainingResult]:
+def run(recipe: Recipe) -> tuple[TrainingSetup, TrainingResult]:
     preparation = prepare(recipe)
     return preparation, fit(preparation)
 
@@ -93,16 +93,16 @@ def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
     statistics = {name for name in after if name.startswith("model.encoder") and "running" in name}
     assert statistics
     assert not changed & statistics  # fewer than 16 images at a time
-    # Figures that the labels helped with choose nothing.
+    # Metrics that the labels helped with choose nothing.
     assert result.best is None
     assert not (tmp_path / BEST_FILE).exists()
-    assert read_metadata(result.last).figures["training"]["validation"]["oracle"] is True
+    assert read_metadata(result.last).metrics["training"]["validation"]["oracle"] is True
 
 
 def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, rgb_images=2)
     preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
@@ -117,7 +117,7 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     events = EventAccumulator(str(tmp_path), size_guidance={"images": 0})
     events.Reload()
     assert {"oracle/predictions", "validation/predictions", "validation/attention"} <= set(events.Tags()["images"])
-    assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.figures.keys()
+    assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.metrics.keys()
 
 
 def test_an_annealed_start_teaches_fewer_and_fewer_images_and_their_maps_from_the_first_step(tmp_path: Path) -> None:
@@ -192,19 +192,19 @@ def test_gradients_of_several_batches_make_one_step(tmp_path: Path) -> None:
     optimizer = OptimizerSettings(batch_size=2, accumulate=3)
     _, result = run(small_recipe(tmp_path, optimizer=optimizer))
     # 4 batches an epoch: one whole step, and what is left over is left out.
-    assert read_metadata(result.last).figures["training"]["step"] == 3
+    assert read_metadata(result.last).metrics["training"]["step"] == 3
 
 
 def test_the_end_of_each_stage_is_validated(tmp_path: Path) -> None:
-    run_settings = RunSettings(str(tmp_path), accelerator="cpu", pictures=0, validate_every=100)
+    run_settings = RunSettings(str(tmp_path), accelerator="cpu", rgb_images=0, validate_every=100)
     preparation, result = run(small_recipe(tmp_path, (2, 1, 2), run=run_settings))
-    assert (result.figures["stage"], result.figures["epoch"], result.figures["oracle"]) == (3, 5, False)
+    assert (result.metrics["stage"], result.metrics["epoch"], result.metrics["oracle"]) == (3, 5, False)
     assert result.best is not None
     # Gone on with after its end, it has nothing to do, and remembers what it knew.
     again = prepare(preparation.recipe)
     resumed = fit(again, check_run(preparation.recipe, resume=True))
-    assert resumed.figures == result.figures
-    assert read_metadata(resumed.last).figures["training"]["validation"] == result.figures
+    assert resumed.metrics == result.metrics
+    assert read_metadata(resumed.last).metrics["training"]["validation"] == result.metrics
 
 
 def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
@@ -220,11 +220,11 @@ def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
 
 
 def test_from_python_in_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", pictures=0)
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", rgb_images=0)
     recipe = small_recipe(tmp_path, run=settings)
     plans: list[cinet_core.TrainingPlan] = []
     result = cinet_core.train(recipe, planned=plans.append)
-    assert result.figures["rms"] < 5
+    assert result.metrics["rms"] < 5
     assert result.last == tmp_path / FINAL_FILE
     (plan,) = plans
     assert [(stage.number, stage.epochs, stage.steps) for stage in plan.stages] == [(1, 1, 2), (2, 1, 2), (3, 1, 2)]
@@ -330,26 +330,26 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
     recipe = replace(recipe, run=replace(recipe.run, output=str(tmp_path / "ablation")))
     progress = Done()
     report = cinet_core.ablate(recipe, rows=["baseline", "Full"], seeds=[3], jobs=2, progress=progress)
-    figures, done = report.figures, progress.notes
-    assert {row: list(own) for row, own in figures.items()} == {"Baseline": [3], "Full": [3]}
+    metrics, done = report.metrics, progress.notes
+    assert {row: list(own) for row, own in metrics.items()} == {"Baseline": [3], "Full": [3]}
     assert sorted(done) == ["done: small: Baseline, seed 3", "done: small: Full, seed 3"]
-    assert "attention/average_precision" in figures["Full"][3]
-    assert "attention/average_precision" not in figures["Baseline"][3]
+    assert "attention/average_precision" in metrics["Full"][3]
+    assert "attention/average_precision" not in metrics["Baseline"][3]
     baseline = load_checkpoint(tmp_path / "ablation" / "baseline-seed3" / FINAL_FILE).model.config
     assert (baseline.scene_understanding, baseline.sharing) == (False, "none")
     written = (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns
     for row in rows:  # what each process of another run would do
-        assert train_and_score(row.applied(recipe, 3, tmp_path / "ablation")) == figures[row.name][3]
+        assert train_and_score(row.applied(recipe, 3, tmp_path / "ablation")) == metrics[row.name][3]
     assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
     stored = tmp_path / "ablation" / "full-seed3" / EVALUATION_FILE
     identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "limit")}
-    assert _stored(stored, identity) == figures["Full"][3]
+    assert _stored(stored, identity) == metrics["Full"][3]
     assert _stored(stored, {**identity, "data": ["elsewhere"]}) is None
     assert _stored(stored, {**identity, "start": "another checkpoint"}) is None
     stored.write_text(stored.read_text()[:100])  # cut off by a kill
     assert _stored(stored, identity) is None
     numbers, tables = report.save(tmp_path / "report")
-    assert json.loads(numbers.read_text())["figures"]["Full"]["3"] == figures["Full"][3]
+    assert json.loads(numbers.read_text())["figures"]["Full"]["3"] == metrics["Full"][3]
     assert "0.563" in tables.read_text()  # the paper's baseline
 
 

@@ -193,16 +193,16 @@ def test_what_is_learnt_does_not_depend_on_where() -> None:
 
 
 def test_score() -> None:
-    figures = {"delta1": 0.81, "mean_iou": 0.36, "abs_rel": 0.2}
-    assert score(figures, "joint") == pytest.approx(0.54)
+    metrics = {"delta1": 0.81, "mean_iou": 0.36, "abs_rel": 0.2}
+    assert score(metrics, "joint") == pytest.approx(0.54)
     assert score({"delta1": 0.81}, "joint") == pytest.approx(0.81)
     assert score({"mean_iou": 0.36}, "joint") == pytest.approx(0.36)
     assert score({}, "joint") is None
-    assert score(figures, "delta1") == 0.81
-    assert score(figures, "abs_rel") == -0.2
+    assert score(metrics, "delta1") == 0.81
+    assert score(metrics, "abs_rel") == -0.2
     assert score({}, "abs_rel") is None
     with pytest.raises(ValueError, match="no score 'loss'"):
-        score(figures, "loss")
+        score(metrics, "loss")
 
 
 def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> None:

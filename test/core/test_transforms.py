@@ -110,7 +110,7 @@ def test_camera_and_depth_describe_the_same_points(
         place = round((value - 1) * 10_000) - 1
         v, u = divmod(place, WIDTH)
         ray = np.array([(u - k.cx) / k.fx, (v - k.cy) / k.fy, 1.0]) * value
-        # Turning the picture counter-clockwise is rolling the camera; mirroring it is mirroring x.
+        # Turning the image counter-clockwise is rolling the camera; mirroring it is mirroring x.
         cos, sin = np.cos(np.radians(angle)), np.sin(np.radians(angle))
         x, y, z = cos * ray[0] + sin * ray[1], -sin * ray[0] + cos * ray[1], ray[2]
         found = project(np.array([-x if flip else x, y, z]), camera)

@@ -22,7 +22,7 @@ from recorded import Recorded  # test/support
 from cinet_core.cli import main
 from cinet_core.geometry import Intrinsics, project
 from cinet_core.label_sets import NYU40, UNLABELLED
-from cinet_core.viewer import Moment, Recording, ViewerError, ViewerServer
+from cinet_core.viewer import FrameTime, Recording, ViewerError, ViewerServer
 
 WIDTH, HEIGHT, FRAMES = 64, 48, 3
 CAMERA = Intrinsics.from_fov(WIDTH, HEIGHT, 60.0)
@@ -59,12 +59,12 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     path = tmp_path_factory.mktemp("recording") / "walk.rrd"
     with Recording(NYU40, file=path, about="# a walk", dated=True, cloud_points=500, cloud_color="camera") as recording:
         for number in range(FRAMES):
-            moment = Moment(number, START + number * STEP)
-            recording.log_pose(moment, pose_of(number))
-            recording.log_frame(moment, image_of(number), depth_of(number), labels_of(number), CAMERA)
-            recording.log_milliseconds(moment, {"network": 0.25, "latency": math.nan})
-            recording.log_hertz(moment, {"out": 4.0})
-        recording.log_map(moment, np.arange(12.0).reshape(4, 3), np.array([0, 1, 2, 255]), 0.01)
+            frame_time = FrameTime(number, START + number * STEP)
+            recording.log_pose(frame_time, pose_of(number))
+            recording.log_frame(frame_time, image_of(number), depth_of(number), labels_of(number), CAMERA)
+            recording.log_milliseconds(frame_time, {"network": 0.25, "latency": math.nan})
+            recording.log_hertz(frame_time, {"out": 4.0})
+        recording.log_map(frame_time, np.arange(12.0).reshape(4, 3), np.array([0, 1, 2, 255]), 0.01)
     return Recorded(path)
 
 
@@ -99,8 +99,8 @@ def test_images_are_the_given_ones(recorded: Recorded) -> None:
     photographs = recorded.photographs("/world/camera/image/rgb")
     for number, photograph in enumerate(photographs):
         assert np.abs(photograph.astype(int) - image_of(number)).max() <= 3
-    labels = recorded.pictures("/world/camera/image/labels", "SegmentationImage", "u1")
-    depths = recorded.pictures("/world/camera/image/depth", "DepthImage", "<f2")
+    labels = recorded.images("/world/camera/image/labels", "SegmentationImage", "u1")
+    depths = recorded.images("/world/camera/image/depth", "DepthImage", "<f2")
     assert len(photographs) == len(labels) == len(depths) == FRAMES
     for number in range(FRAMES):
         np.testing.assert_array_equal(labels[number], labels_of(number))
@@ -159,7 +159,7 @@ def test_plots_and_text(recorded: Recorded) -> None:
 def test_without_a_clock_there_are_only_frame_numbers_and_without_a_camera_no_cloud(tmp_path: Path) -> None:
     path = tmp_path / "still.rrd"
     with Recording(NYU40, file=path) as recording:
-        recording.log_frame(Moment(4), image_of(0), depth_of(0), labels_of(0), None)
+        recording.log_frame(FrameTime(4), image_of(0), depth_of(0), labels_of(0), None)
     recorded = Recorded(path)
     assert "stamp" not in recorded.clocks
     assert [row["frame"] for row in recorded.rows["/world/camera/image/rgb"]] == [4]
@@ -169,10 +169,10 @@ def test_without_a_clock_there_are_only_frame_numbers_and_without_a_camera_no_cl
 def test_a_file_that_was_ended_takes_no_more(tmp_path: Path) -> None:
     path = tmp_path / "short.rrd"
     with Recording(NYU40, file=path) as recording:
-        recording.log_hertz(Moment(0), {"in": 1.0})
+        recording.log_hertz(FrameTime(0), {"in": 1.0})
         recording.end_file()
         size = path.stat().st_size
-        recording.log_frame(Moment(1), image_of(0), depth_of(0), labels_of(0), None)
+        recording.log_frame(FrameTime(1), image_of(0), depth_of(0), labels_of(0), None)
     assert path.stat().st_size == size
     assert recorded_rates(path) == [[1.0]]
 
@@ -188,9 +188,9 @@ def test_what_cannot_be_recorded_is_refused(tmp_path: Path) -> None:
         Recording(NYU40, file=tmp_path / "absent" / "walk.rrd")
     with Recording(NYU40, file=tmp_path / "walk.rrd") as recording:
         with pytest.raises(ValueError, match="one size is needed"):
-            recording.log_frame(Moment(0), image_of(0), depth_of(0)[1:], labels_of(0), None)
+            recording.log_frame(FrameTime(0), image_of(0), depth_of(0)[1:], labels_of(0), None)
         with pytest.raises(ValueError, match=r"must be \(4, 4\) and finite"):
-            recording.log_pose(Moment(0), np.full((4, 4), np.nan))
+            recording.log_pose(FrameTime(0), np.full((4, 4), np.nan))
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +207,7 @@ def free_port() -> int:
 
 def test_the_live_viewer_stays_on_this_machine_and_reports_nothing(server: ViewerServer) -> None:
     with Recording(NYU40, address=server.address) as recording:
-        recording.log_frame(Moment(0), image_of(0), depth_of(0), labels_of(0), CAMERA)
+        recording.log_frame(FrameTime(0), image_of(0), depth_of(0), labels_of(0), CAMERA)
         recording.flush()
         with urllib.request.urlopen(f"{server.url}re_viewer_bg.wasm") as answer:
             assert "connect-src 'self' http://127.0.0.1:" in answer.headers["Content-Security-Policy"]
@@ -255,14 +255,14 @@ import os, resource, signal, sys
 from pathlib import Path
 import numpy as np
 from cinet_core.label_sets import NYU40
-from cinet_core.viewer import Moment, Recording, UnfinishedError
+from cinet_core.viewer import FrameTime, Recording, UnfinishedError
 from cinet_core.viewer import recording as module
 module.FLUSH_TIMEOUT = 0.5
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
 recording = Recording(NYU40, file=Path(sys.argv[1]))
-recording.log_frame(Moment(0), noise, np.ones((480, 640), np.float32), noise[..., 0] % 40, None)
+recording.log_frame(FrameTime(0), noise, np.ones((480, 640), np.float32), noise[..., 0] % 40, None)
 try:
     recording.close()
 except UnfinishedError as error:
@@ -282,13 +282,13 @@ def test_a_server_that_dies_is_said_and_the_file_is_whole(tmp_path: Path) -> Non
     path = tmp_path / "walk.rrd"
     with ViewerServer(port=free_port(), data_port=free_port()) as server:
         recording = Recording(NYU40, file=path, address=server.address)
-        recording.log_hertz(Moment(0), {"in": 1.0})
+        recording.log_hertz(FrameTime(0), {"in": 1.0})
         recording.flush()
         process = psutil.Process(server.pid)
         process.kill()
         psutil.wait_procs([process], timeout=10)
         assert not server.running
-        recording.log_hertz(Moment(1), {"in": 2.0})
+        recording.log_hertz(FrameTime(1), {"in": 2.0})
         with pytest.raises(ViewerError, match="the live viewer is gone"):
             recording.close()
     assert recorded_rates(path) == [[1.0], [2.0]]

@@ -55,20 +55,20 @@ def shown(room: SyntheticRoom, view: SyntheticFrame) -> Shown:
     return Shown(view.depth, view.labels, np.full(view.labels.shape, 204, np.uint8), room.intrinsics)
 
 
-def has_color(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
-    return (picture == np.array(color)).all(axis=-1)
+def has_color(image: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return (image == np.array(color)).all(axis=-1)
 
 
 def test_depth_runs_from_bright_to_dark_and_invalid_is_grey() -> None:
     depth = np.array([[0.5, 1.0, 2.0, 3.0, 4.0], [np.nan, 0.0, -1.0, np.inf, 9.0]])
-    picture = colorize_depth(depth, near=1.0, far=4.0)
-    assert picture.dtype == np.uint8
-    brightness = picture[0].astype(int).sum(axis=1)
+    image = colorize_depth(depth, near=1.0, far=4.0)
+    assert image.dtype == np.uint8
+    brightness = image[0].astype(int).sum(axis=1)
     assert brightness[0] == brightness[1], "nearer than near is clamped"
     assert (np.diff(brightness[1:]) < 0).all()
-    assert picture[0, 1].tolist() == [253, 231, 37], "viridis' yellow, in RGB order"
-    assert has_color(picture, INVALID_COLOR).tolist() == [[False] * 5, [True, True, True, True, False]]
-    np.testing.assert_array_equal(picture[1, 4], picture[0, 4])
+    assert image[0, 1].tolist() == [253, 231, 37], "viridis' yellow, in RGB order"
+    assert has_color(image, INVALID_COLOR).tolist() == [[False] * 5, [True, True, True, True, False]]
+    np.testing.assert_array_equal(image[1, 4], image[0, 4])
 
 
 def test_depth_range_ignores_what_is_invalid() -> None:
@@ -89,7 +89,7 @@ def test_an_empty_depth_range_is_refused() -> None:
         depth_scale_bar(1.0, 2.0, 20)
 
 
-def test_the_scale_bar_has_the_depth_pictures_colours() -> None:
+def test_the_scale_bar_has_the_depth_images_colours() -> None:
     bar = depth_scale_bar(1.0, 4.0, 301 + 2 * MARGIN)[MARGIN:-MARGIN, BAR_WIDTH // 2]
     metres = np.linspace(4.0, 1.0, 301)[:, None]
     np.testing.assert_allclose(bar.astype(int), colorize_depth(metres, 1.0, 4.0)[:, 0], atol=2)
@@ -139,46 +139,46 @@ def test_overlay_refuses_what_does_not_fit() -> None:
 
 def test_legend_lists_the_classes_present_largest_first() -> None:
     labels = np.array([[5] * 6 + [0] * 3 + [255]], dtype=np.uint8)
-    picture = legend(labels, NYU40, width=160)
-    assert picture.shape == (3 * ROW, 160, 3)
-    swatches = [picture[row * ROW + ROW // 2, 6].tolist() for row in range(3)]
+    image = legend(labels, NYU40, width=160)
+    assert image.shape == (3 * ROW, 160, 3)
+    swatches = [image[row * ROW + ROW // 2, 6].tolist() for row in range(3)]
     assert swatches == [NYU40.colors[5].tolist(), NYU40.colors[0].tolist(), [0, 0, 0]]
 
 
 def test_a_long_legend_is_cut_with_a_summary() -> None:
     labels = np.arange(40, dtype=np.uint8)[None]
-    picture = legend(labels, NYU40, 160, max_height=5 * ROW + 3)
-    assert picture.shape[0] == 5 * ROW
-    assert tuple(picture[4 * ROW + ROW // 2, 6]) == BACKGROUND, "the summary has no swatch"
-    assert not has_color(picture[4 * ROW :], BACKGROUND).all(), "but a text"
+    image = legend(labels, NYU40, 160, max_height=5 * ROW + 3)
+    assert image.shape[0] == 5 * ROW
+    assert tuple(image[4 * ROW + ROW // 2, 6]) == BACKGROUND, "the summary has no swatch"
+    assert not has_color(image[4 * ROW :], BACKGROUND).all(), "but a text"
 
 
-def center_of(picture: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
-    return np.argwhere(has_color(picture, color)).mean(axis=0)[::-1]
+def center_of(image: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return np.argwhere(has_color(image, color)).mean(axis=0)[::-1]
 
 
 def test_the_cloud_from_above_is_to_scale_and_the_right_way_round() -> None:
     red, green, blue = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     xyz = np.array([[0.0, 0.3, 1.0], [0.0, 0.3, 3.0], [1.0, 0.3, 3.0], [np.nan, 0.3, 1.0], [0.5, -1.5, 2.0]])
     rgb = np.array([red, green, blue, (255, 255, 0), (255, 0, 255)], dtype=np.uint8)
-    picture = render_cloud(xyz, rgb, "above", 400, 300)
-    assert picture.shape == (300, 400, 3)
-    near, far, right = (center_of(picture, color) for color in (red, green, blue))
+    image = render_cloud(xyz, rgb, "above", 400, 300)
+    assert image.shape == (300, 400, 3)
+    near, far, right = (center_of(image, color) for color in (red, green, blue))
     assert far[1] < near[1], "forward is up"
     assert right[0] > far[0], "right is right"
     scale = (near[1] - far[1]) / 2.0
     np.testing.assert_allclose(right - far, [scale, 0.0], atol=1.0)
-    assert not has_color(picture, (255, 255, 0)).any(), "NaN is not drawn"
-    assert not has_color(picture, (255, 0, 255)).any(), "what is above the roof line is not drawn"
-    foot = np.argwhere(has_color(picture, CAMERA))
+    assert not has_color(image, (255, 255, 0)).any(), "NaN is not drawn"
+    assert not has_color(image, (255, 0, 255)).any(), "what is above the roof line is not drawn"
+    foot = np.argwhere(has_color(image, CAMERA))
     assert foot[:, 0].mean() > near[1], "the camera is behind the nearest point"
 
 
 def test_the_cloud_from_the_side_has_up_above() -> None:
     red, green = (255, 0, 0), (0, 255, 0)
     xyz = np.array([[0.0, -0.5, 2.0], [0.0, 0.5, 3.0]])
-    picture = render_cloud(xyz, np.array([red, green], dtype=np.uint8), "side", 400, 300)
-    high, low = center_of(picture, red), center_of(picture, green)
+    image = render_cloud(xyz, np.array([red, green], dtype=np.uint8), "side", 400, 300)
+    high, low = center_of(image, red), center_of(image, green)
     np.testing.assert_allclose((low - high)[0], (low - high)[1], atol=1.0)
     assert (low - high)[0] > 20
 
@@ -188,9 +188,9 @@ def test_what_is_nearer_to_the_viewer_hides_the_rest(view_name: str, hidden: lis
     shown = [0.0, 0.0, 2.0]
     for order in ([hidden, shown], [shown, hidden]):
         rgb = np.array([(0, 255, 0) if point is shown else (255, 0, 0) for point in order], dtype=np.uint8)
-        picture = render_cloud(np.array(order), rgb, view_name, 200, 200)
-        assert has_color(picture, (0, 255, 0)).any()
-        assert not has_color(picture, (255, 0, 0)).any()
+        image = render_cloud(np.array(order), rgb, view_name, 200, 200)
+        assert has_color(image, (0, 255, 0)).any()
+        assert not has_color(image, (255, 0, 0)).any()
 
 
 def test_clouds_without_points_and_of_another_kind() -> None:
@@ -203,10 +203,10 @@ def test_clouds_without_points_and_of_another_kind() -> None:
 
 
 def test_a_panel_shows_input_depth_and_labels(view: SyntheticFrame, shown: Shown) -> None:
-    picture = panel(view.image, shown, NYU40)
-    assert picture.shape == (808, 1752, 3)
+    image = panel(view.image, shown, NYU40)
+    assert image.shape == (808, 1752, 3)
     for class_id in np.unique(view.labels)[:4]:
-        assert has_color(picture, tuple(NYU40.colors[class_id])).any()
+        assert has_color(image, tuple(NYU40.colors[class_id])).any()
 
 
 def test_a_warning_stands_on_a_red_bar(view: SyntheticFrame, shown: Shown) -> None:
@@ -220,9 +220,9 @@ def test_a_warning_stands_on_a_red_bar(view: SyntheticFrame, shown: Shown) -> No
 
 def test_a_panel_without_camera_or_depth_says_so(view: SyntheticFrame, shown: Shown) -> None:
     blind = replace(shown, intrinsics=None, depth=np.full_like(view.depth, np.nan))
-    picture = panel(view.image, blind, NYU40)
-    assert has_color(picture, INVALID_COLOR).sum() > 100_000
-    assert not has_color(picture, CAMERA).any()
+    image = panel(view.image, blind, NYU40)
+    assert has_color(image, INVALID_COLOR).sum() > 100_000
+    assert not has_color(image, CAMERA).any()
 
 
 @pytest.mark.parametrize("size", [(16, 16), (40, 400), (400, 40), (33, 61)])
@@ -230,8 +230,8 @@ def test_panels_of_any_shape(size: tuple[int, int]) -> None:
     height, width = size
     camera = Intrinsics.from_fov(width, height, 60.0)
     shown = Shown(np.full(size, 2.0), np.zeros(size, np.uint8), np.zeros(size, np.uint8), camera)
-    picture = panel(np.zeros((*size, 3), np.uint8), shown, NYU40, "caption " * 40, warning=True)
-    assert picture.ndim == 3
+    image = panel(np.zeros((*size, 3), np.uint8), shown, NYU40, "caption " * 40, warning=True)
+    assert image.ndim == 3
 
 
 def test_a_panel_of_a_prediction_at_another_size(view: SyntheticFrame, shown: Shown) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from demo_process import Demo
 from fork_server import ForkServer
-from PIL import Image as Picture
+from PIL import Image as PillowImage
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from cinet_core.label_sets import NYU40
@@ -25,13 +25,13 @@ def test_it_leaves_panel_cloud_and_figures_that_account_for_every_frame(
     demo = Demo(node_server, tmp_path, "--seconds", "2")
     status, output = demo.finish()
     assert status == 0, output
-    figures = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
-    frames = figures["frames"]
+    summary = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
+    frames = summary["frames"]
     assert 0 <= frames["received"] - frames["used"] - frames["dropped"] <= 2, "waiting and in work"
-    assert all(row["messages"] > 0 for row in figures["topics"].values())
-    assert not figures["random_weights"], "the weights that ship are the default"
+    assert all(row["messages"] > 0 for row in summary["topics"].values())
+    assert not summary["random_weights"], "the weights that ship are the default"
     assert "random weights" not in output
-    with Picture.open(tmp_path / "panel.png") as panel:
+    with PillowImage.open(tmp_path / "panel.png") as panel:
         assert panel.size[0] > 1000
     assert b"property float confidence" in (tmp_path / "cloud.ply").read_bytes()[:400]
     assert demo.is_alone()
@@ -47,7 +47,7 @@ def test_without_valid_depth_no_cloud_of_an_earlier_run_is_passed_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], metres: float
 ) -> None:
     monkeypatch.syspath_prepend(REPOSITORY)
-    from scripts.demo import write_pictures
+    from scripts.demo import write_images
 
     depth, labels = np.full((48, 64), metres, np.float32), np.full((48, 64), 3, np.uint8)
     points = np.full((48, 64, 8), metres, np.float32)
@@ -64,7 +64,7 @@ def test_without_valid_depth_no_cloud_of_an_earlier_run_is_passed_off(
     classes = [SemanticClass(id=index, name=name) for index, name in enumerate(NYU40.classes)]
     listener = SimpleNamespace(complete=frame, classes=SemanticClasses(label_set="nyu40", classes=classes))
     (tmp_path / "cloud.ply").write_bytes(b"of an earlier run")
-    written = write_pictures(listener, tmp_path)
+    written = write_images(listener, tmp_path)
     assert (tmp_path / "panel.png").exists()
     if np.isnan(metres):
         assert written == ["panel.png"]

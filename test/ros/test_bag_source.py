@@ -109,7 +109,7 @@ def test_a_camera_without_camera_info(tmp_path):
     assert stamps(bag) == [(0, None), (1, None)]
 
 
-def test_depth_is_not_taken_for_the_picture(tmp_path):
+def test_depth_is_not_taken_for_the_image(tmp_path):
     depth = image(0, "16UC1")
     compressed_depth = CompressedImage(header=header(0), format="16UC1; compressedDepth png")
     messages = [("/a/depth", depth), ("/b/depth/compressedDepth", compressed_depth), ("/z/image", image(0, "bgr8"))]

@@ -23,28 +23,28 @@ from std_srvs.srv import Trigger
 from cinet_core.rooms.demo.room import camera_pose
 from cinet_ros.publishers import LATCHED_QOS
 from scripts.benchmarks.nodes.mapping import _command
-from scripts.benchmarks.nodes.mapping_figures import Record, Saved, fused, gaps_between_maps, mapping_rows
+from scripts.benchmarks.nodes.mapping_metrics import MappingRecord, SaveCall, fused, gaps_between_maps, mapping_rows
 from scripts.benchmarks.nodes.robot import FRAMES_ROW, Robot, watch
 
 
 @pytest.fixture
-def record() -> Record:
+def record() -> MappingRecord:
     """Ten seconds of a camera at 5 Hz, of which the mapper fuses four frames a second; before them, all is quiet."""
     reports = [
         (when, {"received": int(5 * when), "used": int(4 * when), "dropped: too_old": int(when), "waiting": 2})
         for when in (98.0, 101.0, 105.0, 109.0, 112.0)
     ]
-    return Record(
+    return MappingRecord(
         camera=[100.0 + 0.1 + index / 5 for index in range(60)],
         maps=[99.0, 101.0, 102.0, 106.0, 111.0],
         counts=reports,
-        saves=[Saved(103.0, 0.5, True, "saved"), Saved(107.0, 30.0, False, "no answer")],
+        saves=[SaveCall(103.0, 0.5, True, "saved"), SaveCall(107.0, 30.0, False, "no answer")],
         span=(100.0, 110.0),
         backend="openvino",
     )
 
 
-def test_frames_are_counted_between_two_reports_within_the_measurement(record: Record) -> None:
+def test_frames_are_counted_between_two_reports_within_the_measurement(record: MappingRecord) -> None:
     counted = fused(record)
     assert (counted.sent, counted.received, counted.used) == (40, 40, 32)
     assert counted.drops == {"too_old": 8}
@@ -53,14 +53,14 @@ def test_frames_are_counted_between_two_reports_within_the_measurement(record: R
         fused(record)
 
 
-def test_the_time_without_a_map_counts_from_the_begin_and_to_the_end(record: Record) -> None:
+def test_the_time_without_a_map_counts_from_the_begin_and_to_the_end(record: MappingRecord) -> None:
     assert gaps_between_maps(record) == pytest.approx([1.0, 1.0, 4.0, 4.0])
     record.maps.clear()
     assert gaps_between_maps(record) == pytest.approx([10.0])
 
 
-def test_rows_say_what_was_fused_why_not_and_who_had_no_answer(record: Record) -> None:
-    again = Record.of(json.loads(json.dumps(record.as_json())))
+def test_rows_say_what_was_fused_why_not_and_who_had_no_answer(record: MappingRecord) -> None:
+    again = MappingRecord.of(json.loads(json.dumps(record.as_json())))
     assert again == record
     share, maps, saves = mapping_rows("ours", [record, again])
     assert (share.median, share.runs, share.unit) == (pytest.approx(80.0), 2, "%")

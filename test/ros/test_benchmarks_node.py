@@ -14,10 +14,10 @@ from rclpy.executors import SingleThreadedExecutor
 from cinet_core.open3d_loading import load_open3d
 from scripts.benchmarks.nodes import cloud
 from scripts.benchmarks.nodes.camera import play
-from scripts.benchmarks.nodes.floor import Floor
+from scripts.benchmarks.nodes.floor import BaselinePublisher
 from scripts.benchmarks.nodes.frame import example_result
-from scripts.benchmarks.nodes.listener import FIGURES, STAGES, Listener, run_phase
-from scripts.benchmarks.nodes.node_figures import Recording, frame_rate_rows, memory_rows, phase_rows, whole_frames
+from scripts.benchmarks.nodes.listener import FRAME_STATISTICS, STAGES, OutputListener, run_phase
+from scripts.benchmarks.nodes.node_metrics import NodeRecording, frame_rate_rows, memory_rows, phase_rows, whole_frames
 from scripts.benchmarks.nodes.phases import (
     ALL,
     ALL_NAME,
@@ -32,7 +32,7 @@ from scripts.benchmarks.nodes.phases import (
 )
 from scripts.benchmarks.nodes.processes import Samples
 from scripts.benchmarks.rows import Row
-from scripts.benchmarks.run import QUICK, Run
+from scripts.benchmarks.run import QUICK, BenchmarkRun
 
 NETWORK, AROUND, WAITING, INPUT, FLOOR_SECONDS = 0.040, 0.020, 0.002, 0.003, 0.012
 
@@ -50,24 +50,24 @@ def test_every_set_of_subscribers_has_a_phase(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def recording() -> Recording:
+def recording() -> NodeRecording:
     """Two phases of the node, each with its floor, at 10 Hz and 100 % of a core; the frames between are strange."""
     phases = [Phase(ALL_NAME, ALL, 10.0), Phase(PAIR_NAME, PAIR, 10.0)]
     phases = [each for phase in phases for each in (phase, floor_of(phase))]
     spans = np.array([(10.0, 20.0), (30.0, 40.0), (50.0, 60.0), (70.0, 80.0)])
     arrival = np.arange(0.05, 100.0, 0.1)
     inside = np.any([(arrival > begin) & (arrival < end) for begin, end in spans[::2]], axis=0)
-    got = {name: np.full(len(arrival), np.where(inside, 0.0, 9.0)) for name in (*FIGURES, *STAGES)}
+    got = {name: np.full(len(arrival), np.where(inside, 0.0, 9.0)) for name in (*FRAME_STATISTICS, *STAGES)}
     got |= {"arrival": arrival, "spans": spans, "network": np.where(inside, NETWORK, 9.0)}
     got["publish"] = np.where(inside, AROUND - WAITING, 9.0)
     got["receive_latency"] = np.where(inside, NETWORK + AROUND, 9.0)
     got["latency"] = got["receive_latency"] + INPUT
     samples = Samples([0.0, 100.0], [500.0, 510.0], [300.0, 310.0], [0.0, 100.0], [50.0, 50.0])
     floor = {"begun": arrival, "seconds": np.full(len(arrival), FLOOR_SECONDS)}
-    return Recording(phases, got, floor, samples)
+    return NodeRecording(phases, got, floor, samples)
 
 
-def test_overhead_is_what_is_not_the_network_and_stands_beside_its_floor(recording: Recording) -> None:
+def test_overhead_is_what_is_not_the_network_and_stands_beside_its_floor(recording: NodeRecording) -> None:
     rows = {(row.quantity, row.subject): row for row in phase_rows(recording)}
 
     def median(quantity: str, subject: str) -> float:
@@ -96,7 +96,7 @@ def test_overhead_is_what_is_not_the_network_and_stands_beside_its_floor(recordi
     }
 
 
-def test_a_phase_without_frames_is_no_row_of_zeros(recording: Recording) -> None:
+def test_a_phase_without_frames_is_no_row_of_zeros(recording: NodeRecording) -> None:
     recording.got["arrival"][:] = 5.0  # type: ignore[index]
     with pytest.raises(ValueError, match="no frame came"):
         list(phase_rows(recording))
@@ -131,7 +131,7 @@ def executor() -> Iterator[SingleThreadedExecutor]:
 
 
 def test_listener_and_floor_on_the_wire(executor: SingleThreadedExecutor, tmp_path: Path) -> None:
-    floor, listener = Floor(), Listener()
+    floor, listener = BaselinePublisher(), OutputListener()
     executor.add_node(listener)
     beats = iter(range(10_000))
 
@@ -157,7 +157,7 @@ def test_listener_and_floor_on_the_wire(executor: SingleThreadedExecutor, tmp_pa
 
 def test_a_topic_that_does_not_come_is_named(executor: SingleThreadedExecutor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scripts.benchmarks.nodes.listener.PATIENCE", 0.1)
-    listener = Listener()
+    listener = OutputListener()
     with pytest.raises(TimeoutError, match="semantic/mask"):
         run_phase(listener, lambda: None, Phase("mask", ("semantic/mask",), 1.0))
     listener.destroy_node()
@@ -169,6 +169,6 @@ def test_the_cloud_is_compared_with_the_same_of_open3d() -> None:
     open3d = load_open3d()
     legacy, tensor = cloud._legacy(open3d, result)(), cloud._tensor(open3d, result)()
     assert len(legacy.points) == len(tensor.point.positions) == result.depth.size
-    rows = list(cloud.measure(Run(QUICK, torch.device("cpu"), Path(), say=lambda text: None)))
+    rows = list(cloud.measure(BenchmarkRun(QUICK, torch.device("cpu"), Path(), say=lambda text: None)))
     assert [row.unit for row in rows] == ["ms"] * 4 + ["x"] * 2
     assert all(row.median > 0 for row in rows)

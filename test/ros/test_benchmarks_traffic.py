@@ -17,14 +17,14 @@ from cinet_ros.frame_messages import MESSAGE_TYPES
 from scripts.benchmarks.nodes.frame import LABEL_SET, example_result
 from scripts.benchmarks.nodes.phases import ALL
 from scripts.benchmarks.nodes.processes import running, usage
-from scripts.benchmarks.nodes.traffic import PREFIX, SMALL, TOPICS, Cost, topic_rows
-from scripts.benchmarks.run import QUICK, Run
+from scripts.benchmarks.nodes.traffic import PREFIX, SMALL, TOPICS, TopicCost, topic_rows
+from scripts.benchmarks.run import QUICK, BenchmarkRun
 
 HEIGHT, WIDTH = 80, 120
 
 
 def test_a_row_has_bytes_rates_and_share_of_the_whole() -> None:
-    whole, small = Cost(1_000_000, [0.001, 0.003], [0.002, 0.002]), Cost(50_000, [0.01], [0.001])
+    whole, small = TopicCost(1_000_000, [0.001, 0.003], [0.002, 0.002]), TopicCost(50_000, [0.01], [0.001])
     row = small.row("points_downsampled", (480, 640), whole)
     assert row.median == pytest.approx(11.0)
     assert row.beside == {
@@ -35,7 +35,7 @@ def test_a_row_has_bytes_rates_and_share_of_the_whole() -> None:
         "build and compress [ms]": pytest.approx(10.0),
         "publish [ms]": pytest.approx(1.0),
     }
-    both = Cost.total([whole, small])
+    both = TopicCost.total([whole, small])
     assert (both.length, both.whole) == (1_050_000, [pytest.approx(0.002 + 0.002 + 0.011)])
 
 
@@ -50,7 +50,7 @@ def test_every_topic_has_a_row_with_the_bytes_of_its_message(nodes: tuple[Node, 
     publisher, subscriber = nodes
     for topic, kind in MESSAGE_TYPES.items():
         subscriber.create_subscription(kind, PREFIX + topic, lambda message: None, 1)
-    run = Run(dataclasses.replace(QUICK, most=1), torch.device("cpu"), Path(), say=lambda text: None)
+    run = BenchmarkRun(dataclasses.replace(QUICK, most=1), torch.device("cpu"), Path(), say=lambda text: None)
     rows = {row.subject: row for row in topic_rows(publisher, example_result(HEIGHT, WIDTH), LABEL_SET, run)}
     assert list(rows)[: len(TOPICS)] == list(TOPICS)
     assert len(rows) == len(TOPICS) + 2

@@ -20,7 +20,7 @@ def values(model):
 
 
 def rays():
-    """Directions over most of the picture, in front of the camera."""
+    """Directions over most of the image, in front of the camera."""
     x, y = np.meshgrid(np.linspace(-0.45, 0.45, 7), np.linspace(-0.34, 0.34, 5))
     return np.stack([x, y, np.ones_like(x)], axis=-1).reshape(-1, 3)
 
@@ -34,18 +34,18 @@ def distorted_pixels(points, model, d):
 
 
 def spots(pixels, width, height):
-    """A black picture with a soft white spot on each pixel position."""
+    """A black image with a soft white spot on each pixel position."""
     v, u = np.mgrid[:height, :width]
-    picture = np.zeros((height, width))
+    image = np.zeros((height, width))
     for x, y in pixels:
-        picture += np.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * 2.0**2))
-    return np.dstack([(255 * picture.clip(0, 1)).astype(np.uint8)] * 3)
+        image += np.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * 2.0**2))
+    return np.dstack([(255 * image.clip(0, 1)).astype(np.uint8)] * 3)
 
 
-def centroid(picture, x, y, radius=8):
+def centroid(image, x, y, radius=8):
     """Where the spot is that should be at (x, y)."""
     left, top = round(x) - radius, round(y) - radius
-    window = picture[top : top + 2 * radius + 1, left : left + 2 * radius + 1, 1].astype(float)
+    window = image[top : top + 2 * radius + 1, left : left + 2 * radius + 1, 1].astype(float)
     v, u = np.mgrid[: window.shape[0], : window.shape[1]]
     return left + (u * window).sum() / window.sum(), top + (v * window).sum() / window.sum()
 
@@ -129,7 +129,7 @@ def test_a_resized_image_scales_k(width, height):
 
 
 def test_pixels_without_a_source_are_invalid_and_black():
-    """A pincushion lens sees less in the corners than the rectified picture shows."""
+    """A pincushion lens sees less in the corners than the rectified image shows."""
     model = CameraModel.from_camera_info(info(d=[0.3, 0.0, 0.0, 0.0, 0.0], p=[0.0] * 12), WIDTH, HEIGHT, False)
     rectified, valid = model.rectify(np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
     assert not valid[0, 0]
@@ -140,7 +140,7 @@ def test_pixels_without_a_source_are_invalid_and_black():
 
 
 def test_rays_that_the_polynomial_folds_back_are_invalid():
-    """r (1 - 0.5 r^2) grows up to r = sqrt(2/3) only; farther out the middle of the picture would show again."""
+    """r (1 - 0.5 r^2) grows up to r = sqrt(2/3) only; farther out the middle of the image would show again."""
     wide = [200.0, 0.0, 320.0, 0.0, 0.0, 200.0, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     narrow = [300.0, 0.0, 320.0, 0.0, 300.0, 240.0, 0.0, 0.0, 1.0]
     model = CameraModel.from_camera_info(
@@ -155,7 +155,7 @@ def test_rays_that_the_polynomial_folds_back_are_invalid():
 
 @pytest.mark.fault(
     area="input",
-    injected="coefficients that fold the picture, seen by a camera of 179.9 degrees",
+    injected="coefficients that fold the image, seen by a camera of 179.9 degrees",
     expected="only what lies before the fold is valid",
 )
 def test_a_fold_is_found_however_wide_the_view():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from malformed_files import picture_file, png_chunk, with_part, with_size
+from malformed_files import image_file, png_chunk, with_part, with_size
 from PIL import Image as PillowImage
 from sensor_msgs.msg import CompressedImage
 
@@ -18,7 +18,7 @@ from cinet_core.messages.containers import MAX_CHUNKS, MAX_SCANS, inspect
 from cinet_core.messages.errors import ConversionError
 
 
-def picture(height=21, width=34):
+def rgb_image(height=21, width=34):
     """Smooth RGB that differs between channels: JPEG keeps it within a few grey levels."""
     v, u = np.mgrid[:height, :width]
     return np.stack([40 + 5 * u, 200 - 3 * v, 30 + 2 * v], axis=-1).clip(0, 255).astype(np.uint8)
@@ -49,16 +49,18 @@ def encoded(extension, pixels, *options):
     ],
 )
 def test_jpeg_is_rgb(text):
-    data = encoded(".jpg", picture()[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, 98)
+    data = encoded(".jpg", rgb_image()[..., ::-1], cv2.IMWRITE_JPEG_QUALITY, 98)
     rgb = decode_compressed(message(data, text))
     assert rgb.dtype == np.uint8
     assert rgb.flags.c_contiguous
-    assert np.abs(rgb.astype(int) - picture()).max() < 10
+    assert np.abs(rgb.astype(int) - rgb_image()).max() < 10
 
 
 @pytest.mark.parametrize("text", ["png", "rgb8; png compressed bgr8", "bgra8; png compressed bgra8"])
 def test_png_is_exact(text):
-    np.testing.assert_array_equal(decode_compressed(message(encoded(".png", picture()[..., ::-1]), text)), picture())
+    np.testing.assert_array_equal(
+        decode_compressed(message(encoded(".png", rgb_image()[..., ::-1]), text)), rgb_image()
+    )
 
 
 @pytest.mark.parametrize(
@@ -66,23 +68,23 @@ def test_png_is_exact(text):
     ["rgb8; png compressed ", "rgb8; png compressed rgb8", "bgr8; png compressed ", "rgb16; png compressed rgb16"],
 )
 def test_rgb_handed_to_the_encoder_by_old_publishers_is_not_swapped(text):
-    data = encoded(".png", picture())
-    np.testing.assert_array_equal(decode_compressed(message(data, text)), picture())
+    data = encoded(".png", rgb_image())
+    np.testing.assert_array_equal(decode_compressed(message(data, text)), rgb_image())
 
 
 def test_a_mosaic_is_one_only_where_the_format_says_so():
-    gray = picture()[..., 0]
+    gray = rgb_image()[..., 0]
     decoded = decode_compressed(message(encoded(".png", gray), "bayer_rggb8"))
     np.testing.assert_array_equal(decoded, np.dstack([gray] * 3))
 
 
 def test_gray_alpha_and_16_bit():
-    gray = picture()[..., 0]
+    gray = rgb_image()[..., 0]
     np.testing.assert_array_equal(
         decode_compressed(message(encoded(".png", gray), "mono8; png compressed ")), np.dstack([gray] * 3)
     )
-    alpha = np.dstack([picture()[..., ::-1], gray])
-    np.testing.assert_array_equal(decode_compressed(message(encoded(".png", alpha), "png")), picture())
+    alpha = np.dstack([rgb_image()[..., ::-1], gray])
+    np.testing.assert_array_equal(decode_compressed(message(encoded(".png", alpha), "png")), rgb_image())
     wide = (np.arange(21 * 34, dtype=np.uint16) * 91).reshape(21, 34)
     expected = np.rint(wide * (255.0 / 65535.0))
     decoded = decode_compressed(message(encoded(".png", wide), "mono16; png compressed "))
@@ -99,7 +101,7 @@ def test_raw_mosaics_are_interpolated(bits, scale):
 
 
 def test_exif_orientation_is_ignored():
-    data = encoded(".jpg", picture()[..., ::-1])
+    data = encoded(".jpg", rgb_image()[..., ::-1])
     tiff = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)  # orientation 6: turn by 90 degrees
     exif = b"Exif\0\0" + tiff
     turned = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
@@ -122,7 +124,7 @@ def undecoded(monkeypatch):
 @pytest.mark.parametrize(("width", "height"), [(30000, 30000), (50000, 50000), (0, 5), (5, 0), (65000, 1)])
 @pytest.mark.usefixtures("undecoded")
 def test_sizes_are_refused_before_decoding(extension, width, height):
-    bomb = with_size(picture_file(extension, 34, 21), width, height)
+    bomb = with_size(image_file(extension, 34, 21), width, height)
     assert len(bomb) < 1000
     with pytest.raises(ConversionError, match=f"{width}x{height}") as caught:
         decode_compressed(message(bomb, "?"))
@@ -137,7 +139,7 @@ def test_sizes_are_refused_before_decoding(extension, width, height):
 @pytest.mark.parametrize("kind", [b"IDAT", b"tEXt"])
 @pytest.mark.usefixtures("undecoded")
 def test_chunks_that_claim_more_than_there_is_are_refused(kind):
-    data = picture_file(".png", 34, 21)
+    data = image_file(".png", 34, 21)
     data = data[:33] + struct.pack(">I", 2**31 - 1) + kind + data[33:]
     with pytest.raises(ConversionError, match="bytes after it") as caught:
         decode_compressed(message(data, "png"))
@@ -146,7 +148,7 @@ def test_chunks_that_claim_more_than_there_is_are_refused(kind):
 
 @pytest.mark.usefixtures("undecoded")
 def test_a_png_of_chunks_without_end_is_refused():
-    data = picture_file(".png", 34, 21)
+    data = image_file(".png", 34, 21)
     data = data[:33] + png_chunk(b"IDAT", b"") * (MAX_CHUNKS + 1) + data[33:]
     with pytest.raises(ConversionError, match=str(MAX_CHUNKS)) as caught:
         decode_compressed(message(data, "png"))
@@ -156,7 +158,7 @@ def test_a_png_of_chunks_without_end_is_refused():
 def progressive():
     """A progressive JPEG."""
     file = io.BytesIO()
-    PillowImage.fromarray(picture()).save(file, "JPEG", progressive=True, quality=98)
+    PillowImage.fromarray(rgb_image()).save(file, "JPEG", progressive=True, quality=98)
     return file.getvalue()
 
 
@@ -176,13 +178,13 @@ def test_a_jpeg_of_scans_without_end_is_refused():
 
 def test_an_honest_progressive_jpeg_is_decoded():
     assert progressive().count(b"\xff\xda") > 5
-    assert np.abs(decode_compressed(message(progressive(), "jpeg")).astype(int) - picture()).max() < 10
+    assert np.abs(decode_compressed(message(progressive(), "jpeg")).astype(int) - rgb_image()).max() < 10
 
 
 @pytest.mark.usefixtures("undecoded")
 def test_a_frame_header_cannot_be_hidden_from_the_check():
     """libjpeg takes FF 00 for no marker at all: with a length behind it, it must not hide what libjpeg reads."""
-    large, small = (with_size(picture_file(".jpg", 34, 21), size, size) for size in (20000, 21))
+    large, small = (with_size(image_file(".jpg", 34, 21), size, size) for size in (20000, 21))
     frame = small[small.index(b"\xff\xc0") :][:19]
     scan = large.index(b"\xff\xda")
     hidden = large[:2] + b"\xff\x00" + struct.pack(">H", scan) + large[2:scan] + frame + large[scan:]
@@ -191,9 +193,9 @@ def test_a_frame_header_cannot_be_hidden_from_the_check():
     assert caught.value.reason == "size"
 
 
-def test_what_no_picture_needs_never_reaches_the_decoder():
-    """Texts, profiles and animations are compressed in their turn, or tell of pictures that are not there."""
-    data = picture_file(".png", 34, 21)
+def test_what_no_image_needs_never_reaches_the_decoder():
+    """Texts, profiles and animations are compressed in their turn, or tell of images that are not there."""
+    data = image_file(".png", 34, 21)
     animation = struct.pack(">II", 2**31 - 1, 0), struct.pack(">IIIIIHHBB", 0, 30000, 30000, 0, 0, 1, 1, 0, 0)
     loaded = data
     for kind, body in ((b"zTXt", b"k\0\0" + b"x" * 999), (b"fcTL", animation[1]), (b"acTL", animation[0])):
@@ -204,9 +206,9 @@ def test_what_no_picture_needs_never_reaches_the_decoder():
     np.testing.assert_array_equal(decode_compressed(message(loaded, "png")), decode_compressed(message(data, "png")))
 
 
-def test_a_thumbnail_does_not_stand_for_the_picture():
+def test_a_thumbnail_does_not_stand_for_the_image():
     """Its frame header comes first in the file, inside the APP1 segment."""
-    data, thumbnail = encoded(".jpg", picture()), encoded(".jpg", picture(4, 6))
+    data, thumbnail = encoded(".jpg", rgb_image()), encoded(".jpg", rgb_image(4, 6))
     exif = b"Exif\0\0" + thumbnail
     both = data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
     assert decode_compressed(message(both, "jpeg")).shape == (21, 34, 3)
@@ -220,7 +222,7 @@ def test_a_thumbnail_does_not_stand_for_the_picture():
 )
 def test_compressed_depth_is_refused_by_name(text):
     with pytest.raises(ConversionError, match="depth image") as caught:
-        decode_compressed(message(encoded(".png", picture()), text))
+        decode_compressed(message(encoded(".png", rgb_image()), text))
     assert caught.value.reason == "compressed_depth"
 
 
@@ -237,7 +239,7 @@ def test_other_formats_are_refused(data):
 @pytest.mark.fault(area="input", injected="a JPEG and a PNG cut at every 7th byte", expected="dropped as `data`")
 @pytest.mark.parametrize("extension", [".jpg", ".png"])
 def test_every_truncation_is_refused(extension):
-    data = encoded(extension, picture())
+    data = encoded(extension, rgb_image())
     for length in range(9, len(data) - 8, 7):
         with pytest.raises(ConversionError) as caught:
             decode_compressed(message(data[:length], ""))
@@ -262,7 +264,7 @@ def test_a_corrupted_png_is_refused():
     cut=st.one_of(st.none(), st.floats(0, 1)),
 )
 def test_damaged_files_decode_or_are_refused(extension, text, position, noise, cut):
-    data = bytearray(encoded(extension, picture()))
+    data = bytearray(encoded(extension, rgb_image()))
     start = int(position * len(data))
     data[start : start + len(noise)] = noise
     if cut is not None:

@@ -61,7 +61,7 @@ def subscribed(message: CompressedImage) -> Image:
     )
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """Smooth (H, W, 3), with a red left half, so that swapped channels show."""
     coarse = np.random.default_rng(0).integers(30, 226, (3, 4, 3), dtype=np.uint8)
     smooth = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
@@ -84,27 +84,27 @@ def test_labels_come_back_bit_for_bit_in_every_encoding(encoding: str, level: in
 
 
 def test_labels_in_a_jpeg_are_refused() -> None:
-    message, _ = compressed(compress_jpeg, "rgb8", picture())
+    message, _ = compressed(compress_jpeg, "rgb8", rgb_image())
     with pytest.raises(ConversionError, match="JPEG blends") as caught:
         read_compressed_labels(message)
     assert caught.value.reason == "format"
 
 
 def test_colours_of_classes_come_back_exactly() -> None:
-    message, raw = compressed(compress_png, "rgb8", picture())
+    message, raw = compressed(compress_png, "rgb8", rgb_image())
     assert message.format == "rgb8; png compressed bgr8"
     np.testing.assert_array_equal(decode_compressed(message), raw)
     assert bytes(subscribed(message).data) == raw.tobytes()
 
 
 def test_jpeg_keeps_the_order_of_the_channels_and_quality_decides_on_size() -> None:
-    message, raw = compressed(compress_jpeg, "rgb8", picture(), 90)
+    message, raw = compressed(compress_jpeg, "rgb8", rgb_image(), 90)
     assert message.format == "rgb8; jpeg compressed bgr8"
     got = decode_compressed(message)
     assert np.abs(got[:, : WIDTH // 2 - 16].astype(int) - raw[:, : WIDTH // 2 - 16]).max() <= 3
     assert np.abs(got.astype(int) - raw).mean() < 5.0
     assert bytes(subscribed(message).data) == got.tobytes()
-    poor, _ = compressed(compress_jpeg, "rgb8", picture(), 10)
+    poor, _ = compressed(compress_jpeg, "rgb8", rgb_image(), 10)
     assert len(poor.data) < 0.9 * len(message.data), "the headers alone are 600 bytes"
 
 

@@ -48,8 +48,8 @@ def test_the_message_is_reused_and_the_array_writes_into_it():
 
 
 def test_rgb_survives_the_way_back():
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(decode_image(ImageBuffer(ROS_TYPES, "rgb8", 5, 7).fill(picture, header())), picture)
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(decode_image(ImageBuffer(ROS_TYPES, "rgb8", 5, 7).fill(image, header())), image)
 
 
 def test_label_255_stays_255_in_every_label_encoding():

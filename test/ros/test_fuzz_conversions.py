@@ -40,7 +40,7 @@ def refusal(case: Case, error: ConversionError) -> str:
 
 
 def decoded(case: Case, decode: Any) -> np.ndarray | None:
-    """The picture; None where it was refused as it should be."""
+    """The image; None where it was refused as it should be."""
     try:
         rgb: np.ndarray = decode(case.message)
     except ConversionError as error:

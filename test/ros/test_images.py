@@ -192,7 +192,7 @@ def test_refusals_name_the_reason_and_the_value(changes, reason, says):
     assert len(str(caught.value)) < 1000
 
 
-def test_the_largest_picture_is_8k():
+def test_the_largest_image_is_8k():
     check_size(7680, 4320, "image")
     with pytest.raises(ConversionError, match="at most 32766 pixels a side and 33554432 in all"):
         check_size(8192, 8192, "image")
@@ -231,7 +231,7 @@ def test_any_message_decodes_or_is_refused(encoding, width, height, step, bigend
     seed=st.integers(0, 99),
 )
 def test_padding_never_shows(encoding, width, height, padding, bigendian, seed):
-    """Whatever the encoding and size: the same pixels with other rows' distance give the same picture."""
+    """Whatever the encoding and size: the same pixels with other rows' distance give the same image."""
     bytes_per_pixel = {1: 1, 2: 2, 3: 3, 4: 4}[len(CHANNELS.get(encoding, "y"))]
     bytes_per_pixel *= 2 if encoding.endswith("16") or encoding in YUV[:4] else 1
     rows = np.random.default_rng(seed).integers(0, 256, (2 * height, width * bytes_per_pixel), dtype=np.uint8)

@@ -82,9 +82,9 @@ def test_a_device_that_is_not_there_is_named(configured: Callable[..., tuple[Tra
 def test_what_does_not_come_is_named_for_what_it_is(context: Context) -> None:
     """With poses of messages, and of TF, which is asked for those of frames and missed only then."""
 
-    def told(node: MappingNode, lacking: str) -> list[str]:
+    def told(node: MappingNode, missing_requirement: str) -> list[str]:
         node._watch_arrivals(node._inputs, node._poses)
-        conditions = {"frame": node._frame_conditions, "pose": node._pose_conditions}[lacking]
+        conditions = {"frame": node._frame_conditions, "pose": node._pose_conditions}[missing_requirement]
         return [item.text for item in conditions.current()]
 
     extrinsic = Parameter("camera_in_base", value=[0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])

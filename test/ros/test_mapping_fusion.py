@@ -23,8 +23,8 @@ from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import Conditions
-from cinet_ros.mapping.frame_queue import Frame, FrameQueue
-from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, PUBLISHING_SHARE, RESET, SAVE, Fusion, Workplace
+from cinet_ros.mapping.frame_queue import FrameQueue, SynchronizedFrame
+from cinet_ros.mapping.fusion import CALLS, FRAMES, ORDER, PUBLISH, PUBLISHING_SHARE, RESET, SAVE, Fusion, FusionContext
 from cinet_ros.mapping.map_outputs import MARKERS, OCCUPANCY, POINTS
 from cinet_ros.mapping.map_store import MapStore
 from cinet_ros.mapping.map_view import map_messages
@@ -38,15 +38,15 @@ PATIENCE = 10.0
 
 
 @pytest.fixture
-def place(make_node: Any) -> Workplace:
+def place(make_node: Any) -> FusionContext:
     return workplace(make_node)
 
 
-def workplace(make_node: Any, **parameters: Any) -> Workplace:
+def workplace(make_node: Any, **parameters: Any) -> FusionContext:
     """Of a node with these parameters."""
     settings = MappingSettings(camera_in_base=CAMERA_IN_BASE, **parameters)
     counters = FrameCounters()
-    return Workplace(
+    return FusionContext(
         store=MapStore(settings, LABEL_SET),
         requests=RequestQueue(),
         queue=FrameQueue(8, counters),
@@ -66,7 +66,7 @@ class Call:
         key: of the service.
     """
 
-    def __init__(self, place: Workplace, key: str) -> None:
+    def __init__(self, place: FusionContext, key: str) -> None:
         self.request = Request(key)
         self.answers: list[Trigger.Response] = []
         self.request.send_by(self.answers.append)
@@ -84,21 +84,21 @@ def turn(fusion: Fusion, key: str) -> bool:
     return fusion.process({key: Job(None, 0.0)})
 
 
-def queue_views(place: Workplace, *numbers: int, age: float = 0.0) -> RoomOnTheWire:
+def queue_views(place: FusionContext, *numbers: int, age: float = 0.0) -> RoomOnTheWire:
     """Frames of the room, complete so many seconds ago, with their poses."""
     room = RoomOnTheWire()
     for number in numbers:
         view = room.views[number]
         for stamp in (view.stamp - SECOND // 100, view.stamp + SECOND // 100):
             place.poses.receive(room.odometry(stamp))
-        place.queue.put(Frame(room.messages(view), view.stamp, time.monotonic() - age))
+        place.queue.put(SynchronizedFrame(room.messages(view), view.stamp, time.monotonic() - age))
     return room
 
 
 # --- turns ---
 
 
-def test_one_frame_a_turn(place: Workplace) -> None:
+def test_one_frame_a_turn(place: FusionContext) -> None:
     queue_views(place, 0, 1, 2)
     fusion = Fusion(place)
     for fused, more in ((1, True), (2, True), (3, False)):
@@ -113,7 +113,7 @@ def test_calls_and_the_map_come_before_the_frames_that_wait(make_node: Any, monk
     done: list[str] = []
     begun, let_go = threading.Event(), threading.Event()
 
-    def integrate(self: Fusion, frame: Frame, pose: np.ndarray) -> None:
+    def integrate(self: Fusion, frame: SynchronizedFrame, pose: np.ndarray) -> None:
         begun.set()
         assert let_go.wait(PATIENCE)
         done.append("frame")
@@ -143,7 +143,7 @@ def test_the_watchdog_times_one_frame_not_all_that_wait(make_node: Any, monkeypa
     place = workplace(make_node)
     seconds, timeout = 0.05, 0.25
 
-    def integrate(self: Fusion, frame: Frame, pose: np.ndarray) -> None:
+    def integrate(self: Fusion, frame: SynchronizedFrame, pose: np.ndarray) -> None:
         time.sleep(seconds)
 
     monkeypatch.setattr(Fusion, "_integrate", integrate)
@@ -179,13 +179,13 @@ def test_without_a_limit_no_frame_is_too_old(make_node: Any) -> None:
     assert place.counters.now().used == 1
 
 
-def test_a_frame_whose_pose_will_not_come_does_not_keep_the_next_one_waiting(place: Workplace) -> None:
+def test_a_frame_whose_pose_will_not_come_does_not_keep_the_next_one_waiting(place: FusionContext) -> None:
     room = queue_views(place, 1)
     late = room.views[0]  # older than every pose
     fresh = place.queue.first()
     assert fresh is not None
     assert place.queue.remove(fresh)
-    place.queue.put(Frame(room.messages(late), late.stamp, time.monotonic()))
+    place.queue.put(SynchronizedFrame(room.messages(late), late.stamp, time.monotonic()))
     place.queue.put(fresh)
     turn(Fusion(place), FRAMES)
     counts = place.counters.now()
@@ -230,7 +230,7 @@ def test_a_map_that_is_slow_to_publish_leaves_time_for_frames(make_node: Any) ->
 
 
 def test_a_call_that_hangs_is_answered_when_its_worker_is_given_up(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch
+    place: FusionContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, let_go = threading.Event(), threading.Event()
 
@@ -254,7 +254,7 @@ def test_a_call_that_hangs_is_answered_when_its_worker_is_given_up(
     assert "hung" in call.answer.message, "who answers first is heard"
 
 
-def test_a_worker_that_was_given_up_changes_nothing_any_more(place: Workplace) -> None:
+def test_a_worker_that_was_given_up_changes_nothing_any_more(place: FusionContext) -> None:
     fusion, call = Fusion(place), Call(place, RESET)
     fusion.abandon("hung")
     changes = place.store.changes
@@ -278,7 +278,7 @@ def test_a_large_map_on_a_slow_disk_is_saved_piece_by_piece(
     assert len(moments) > place.store.for_frame().blocks / 16, "each is a sign of life to the watchdog"
 
 
-def test_calls_that_nobody_will_answer_are_told_so(place: Workplace) -> None:
+def test_calls_that_nobody_will_answer_are_told_so(place: FusionContext) -> None:
     calls = [Call(place, SAVE), Call(place, RESET)]
     place.requests.clear("deactivated")
     assert [call.answer.message for call in calls] == ["given up: deactivated"] * 2

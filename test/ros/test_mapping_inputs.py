@@ -19,7 +19,7 @@ from sensor_msgs.msg import Image
 from cinet_core.label_sets import NYU40
 from cinet_ros.conversions.labels import semantic_classes_message
 from cinet_ros.counters import FrameCounters
-from cinet_ros.mapping.frame_queue import OPEN_FRAMES, Frame, FrameQueue, Synchroniser
+from cinet_ros.mapping.frame_queue import OPEN_FRAMES, FrameQueue, Synchroniser, SynchronizedFrame
 from cinet_ros.mapping.inputs import MapInputs, label_set_of
 from cinet_ros.mapping.map_messages import quaternion_of
 from cinet_ros.mapping.parameters import MappingSettings
@@ -80,7 +80,7 @@ class TestSynchroniser:
 def test_a_full_queue_drops_its_oldest_frame() -> None:
     counters = FrameCounters()
     queue = FrameQueue(2, counters)
-    frames = [Frame({}, stamp, 0.0) for stamp in range(3)]
+    frames = [SynchronizedFrame({}, stamp, 0.0) for stamp in range(3)]
     for frame in frames:
         queue.put(frame)
     assert queue.first() is frames[1]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_in_process import WAIT, figures_of, status_of, wait_until, want_labels
+from node_in_process import WAIT, status_of, values_of, wait_until, want_labels
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
@@ -121,7 +121,7 @@ def test_the_switch_is_a_parameter_and_a_service_and_the_model_stays(
     camera, predictor = node._cameras[""], node._predictor
     assert not camera.input.wanted
     row = camera.status("camera", node.settings, active=True)
-    assert (row.level, figures_of(row)["enabled"]) == (DiagnosticStatus.OK, "False")
+    assert (row.level, values_of(row)["enabled"]) == (DiagnosticStatus.OK, "False")
     assert "~/enable" in row.message
     camera.conditions.report("focal", DiagnosticStatus.WARN, "an odd lens", lasting=True)
     row = camera.status("camera", node.settings, active=True)

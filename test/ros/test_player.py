@@ -108,8 +108,8 @@ def play(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> I
         player.process.wait()
 
 
-def picture(number: int) -> np.ndarray:
-    """A small picture that says which one it is."""
+def rgb_image(number: int) -> np.ndarray:
+    """A small image that says which one it is."""
     rgb = np.full((24, 32, 3), 40, np.uint8)
     rgb[:, : number + 1] = (200, 100, 10 * number)
     return rgb
@@ -121,7 +121,7 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "frames"
     path.mkdir()
     for number in range(12):
-        cv2.imwrite(str(path / f"frame{number}.png"), cv2.cvtColor(picture(number), cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(path / f"frame{number}.png"), cv2.cvtColor(rgb_image(number), cv2.COLOR_RGB2BGR))
     return path
 
 
@@ -141,7 +141,7 @@ def write_bag(path: Path, storage: str, frames: int = 6) -> tuple[list[Image], l
             # exposed 3 ms before it was recorded
             stamp = Time(sec=(time_ns - 3_000_000) // 10**9, nanosec=(time_ns - 3_000_000) % 10**9)
             header = Header(stamp=stamp, frame_id="left_optical_frame")
-            data = array.array("B", picture(number).tobytes())
+            data = array.array("B", rgb_image(number).tobytes())
             images.append(Image(header=header, height=24, width=32, encoding="bgr8", step=96, data=data))
             info = CameraInfo(
                 header=header, height=24, width=32, distortion_model="plumb_bob", d=[0.1, 0.0, 0.0, 0.0, 0.0]
@@ -191,7 +191,7 @@ def test_every_frame_of_a_folder_once(listener, play, folder):
     listener.wait_for(lambda: player.process.poll() is not None, player)
     assert "sent 12 frames" in player.end()
     listener.wait_for(lambda: len(images) == len(infos) == 12, player)
-    assert all(np.array_equal(decode_image(image), picture(number)) for number, image in enumerate(images))
+    assert all(np.array_equal(decode_image(image), rgb_image(number)) for number, image in enumerate(images))
     assert [info.header for info in infos] == [image.header for image in images]
     assert {image.header.frame_id for image in images} == {"eye"}
     assert infos[0].k[0] == pytest.approx(16)
@@ -205,7 +205,7 @@ def test_padded_big_endian_grey_with_the_source_as_clock(listener, play, folder)
     log = player.end(signal.SIGTERM)
     assert "no camera_info is published" in log
     assert (images[0].encoding, images[0].is_bigendian, images[0].step) == ("mono16", 1, 70)
-    grey = cv2.cvtColor(picture(5), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(rgb_image(5), cv2.COLOR_RGB2GRAY)
     assert np.array_equal(decode_image(images[5])[..., 0], grey)
     # seconds into the source, which starts again after twelve frames
     assert [seconds(image) for image in images[:24]] == pytest.approx([number / 50 for number in range(12)] * 2)
@@ -217,7 +217,7 @@ def test_compressed_goes_to_its_own_topic(listener, play, folder):
     listener.wait_for(lambda: len(images) >= 4, player)
     player.end(signal.SIGINT)
     assert "jpeg" in images[0].format
-    assert np.abs(decode_compressed(images[3]).astype(int) - picture(3)).mean() < 8
+    assert np.abs(decode_compressed(images[3]).astype(int) - rgb_image(3)).mean() < 8
 
 
 def test_bag_with_its_own_time(listener, play, tmp_path):

@@ -12,7 +12,7 @@ EXACT = {"rgb8", "bgr8", "rgba8", "bgra8"}
 
 
 def smooth(height: int = 48, width: int = 64) -> np.ndarray:
-    """A picture without edges, so that shared or interpolated colour loses next to nothing."""
+    """An image without edges, so that shared or interpolated colour loses next to nothing."""
     v, u = np.mgrid[0:height, 0:width] / [[[height]], [[width]]]
     return np.stack([60 + 120 * u, 80 + 100 * v, 200 - 90 * u * v], axis=-1).round().astype(np.uint8)
 
@@ -113,7 +113,7 @@ def test_unknown_names_are_refused_with_the_known_ones():
 
 
 @pytest.mark.parametrize(("kind", "loss"), [("png", 0), ("jpeg", 8)])
-def test_compressed_pictures(kind, loss):
+def test_compressed_images(kind, loss):
     rgb = smooth()
     message = CompressedEncoder(kind).encode(rgb)
     assert message.format == f"rgb8; {kind} compressed bgr8"

@@ -90,7 +90,7 @@ def test_a_size_that_the_encoding_cannot_have(play_here, tmp_path):
     cv2.imwrite(str(tmp_path / "odd.png"), np.zeros((20, 33, 3), np.uint8))
     status, log = play_here(source=tmp_path, encoding="nv12")
     assert status == 1
-    assert "nv12 needs an even width, and this picture is 33 wide; use rgb8" in log
+    assert "nv12 needs an even width, and this image is 33 wide; use rgb8" in log
 
 
 def test_every_parameter_is_described():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
-from node_in_process import figures_of, figures_of_camera, state_of, status_of, wait_until, want_labels
+from node_in_process import state_of, status_of, values_of, values_of_camera, wait_until, want_labels
 from rclpy.lifecycle import TransitionCallbackReturn
 from sensor_msgs.msg import Image
 
@@ -139,7 +139,7 @@ def test_diagnostics_tell_what_is_to_be_known(
     node = make_perception(weights="random", device="cpu", camera_info_timeout=0.0, network_width=32, network_height=24)
     assert node.autostart()
     camera = node._cameras[""]
-    assert figures_of_camera(camera)["age of the last output [s]"] == "none yet"
+    assert values_of_camera(camera)["age of the last output [s]"] == "none yet"
     image = Image(width=32, height=24, encoding="mono8", step=32, data=bytes(32 * 24))
     image.header.stamp = node.get_clock().now().to_msg()
     want_labels(node)
@@ -147,15 +147,15 @@ def test_diagnostics_tell_what_is_to_be_known(
     wait_until(lambda: camera.latencies.last_published is not None, "frame")
     node._on_image("", Image(width=32, height=24, encoding="nonsense"))
     wait_until(lambda: camera.counters.now().dropped == 1, "second frame")
-    figures = figures_of_camera(camera)
-    assert [figures[name] for name in ("received", "used", "dropped: encoding")] == ["2", "1", "1"]
-    assert float(figures["rate in [Hz]"]) > 0 == float(figures["rate out [Hz]"]), "of two images, and of one frame"
-    assert 0 <= float(figures["age of the last image [s]"]) <= float(figures["age of the last output [s]"]) < 60
-    assert 0 < float(figures["latency, median [s]"]) <= float(figures["latency, maximum [s]"]) < 10
-    assert 0 < float(figures["receive latency, median [s]"]) < 10
-    figures = figures_of(status_of(node))
-    assert (figures["backend"], figures["device"], figures["label set"]) == ("torch", "cpu", "nyu40, 40 classes")
-    assert (figures["model"], figures["model hash"]) == ("lite", "random")
-    assert 50 < float(figures["host memory [MiB]"]) < 100_000
-    assert (figures["worker restarts"], figures["threads that hang"]) == ("0", "0")
+    values = values_of_camera(camera)
+    assert [values[name] for name in ("received", "used", "dropped: encoding")] == ["2", "1", "1"]
+    assert float(values["rate in [Hz]"]) > 0 == float(values["rate out [Hz]"]), "of two images, and of one frame"
+    assert 0 <= float(values["age of the last image [s]"]) <= float(values["age of the last output [s]"]) < 60
+    assert 0 < float(values["latency, median [s]"]) <= float(values["latency, maximum [s]"]) < 10
+    assert 0 < float(values["receive latency, median [s]"]) < 10
+    values = values_of(status_of(node))
+    assert (values["backend"], values["device"], values["label set"]) == ("torch", "cpu", "nyu40, 40 classes")
+    assert (values["model"], values["model hash"]) == ("lite", "random")
+    assert 50 < float(values["host memory [MiB]"]) < 100_000
+    assert (values["worker restarts"], values["threads that hang"]) == ("0", "0")
     observed("all there")

@@ -3,11 +3,11 @@
     make soak                                             # 30 minutes, on a machine with nothing else to do
     CINET_SOAK_MINUTES=0.5 CINET_SOAK_RATE=20 CINET_SOAK_RESULTS=results pytest -m soak test/soak
 
-The second line only sees whether the harness works: a run that short has no trends to be judged. The figures go to
+The second line only sees whether the harness works: a run that short has no trends to be judged. The metrics go to
 CINET_SOAK_RESULTS as JSON (docs/soak by default); CINET_SOAK_WEIGHTS names other weights than those that ship.
 
-Camera, node and subscriber are processes of their own under the shipped Fast DDS profile. Figures of a busy machine
-mean nothing: the load of the processors is among them.
+Camera, node and subscriber are processes of their own under the shipped Fast DDS profile. Measurements of a busy
+machine mean nothing: the load of the processors is among them.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ DRAIN_SECONDS = 5.0
 SHORTEST_JUDGED_MINUTES = 5.0
 
 MIN_RECEIVED = 0.95
-# The camera itself must hold its rate, or the figures are of another load.
+# The camera itself must hold its rate, or the measurements are of another load.
 MIN_SENT = 0.98
 # Megabytes that the fitted line may rise over the judged 25 minutes: less than one 640x480 frame with its outputs
 # (15 MB), so that a single frame that is kept, or 300 bytes for each of some 15 000 frames used, is seen.
@@ -85,10 +85,10 @@ PHASE_SECONDS = min(60.0, max(8.0, 2 * MINUTES))
 
 @pytest.fixture(autouse=True)
 def _two_cores() -> Iterator[None]:
-    """Give this process and those that it starts two cores, as many as the figures are for."""
+    """Give this process and those that it starts two cores, as many as the measurements are for."""
     own = os.sched_getaffinity(0)
     if len(own) < CORES:
-        pytest.skip(f"this machine has {len(own)} core, the figures are for {CORES}")
+        pytest.skip(f"this machine has {len(own)} core, the measurements are for {CORES}")
     os.sched_setaffinity(0, sorted(own)[:CORES])
     yield
     os.sched_setaffinity(0, own)
@@ -107,8 +107,8 @@ def _backend_is_built() -> None:
     subprocess.run([sys.executable, "-c", program, WEIGHTS, str(HEIGHT), str(WIDTH)], check=True)
 
 
-def record(name: str, figures: dict[str, Any]) -> None:
-    """Print the figures and keep them as JSON."""
+def record(name: str, results: dict[str, Any]) -> None:
+    """Print the measurements and keep them as JSON."""
     revision = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True
     )
@@ -121,7 +121,7 @@ def record(name: str, figures: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "revision": revision.stdout.strip(),
     }
-    text = json.dumps({**about, **figures}, indent=2, default=lambda value: round(float(value), 4))
+    text = json.dumps({**about, **results}, indent=2, default=lambda value: round(float(value), 4))
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
     print(f"{name}:\n{text}")
@@ -235,8 +235,8 @@ def test_overload(tmp_path: Path, observed: Callable[[str], None]) -> None:
                 busy[name] += samples.processor
     got = load(listened)
     chosen = {name: within(got, pairs, WARM_UP) for name, pairs in spans.items()}
-    figures = {name: latencies(values["receive_latency"]) for name, values in chosen.items()}
-    ratio = {name: figures["overload"][name] / figures["control"][name] for name in figures["control"]}
+    results = {name: latencies(values["receive_latency"]) for name, values in chosen.items()}
+    ratio = {name: results["overload"][name] / results["control"][name] for name in results["control"]}
     drops = {name: dropped_share(got, pairs, WARM_UP) for name, pairs in spans.items()}
     record(
         "overload",
@@ -244,14 +244,14 @@ def test_overload(tmp_path: Path, observed: Callable[[str], None]) -> None:
             "able_hz": round(able, 2),
             "control_hz": round(sustainable, 2),
             "phases_seconds": PHASE_SECONDS,
-            "callback_to_publish_ms": {name: rounded(values) for name, values in figures.items()},
+            "callback_to_publish_ms": {name: rounded(values) for name, values in results.items()},
             "overload_to_control": rounded(ratio),
             "dropped_share": {name: round(share, 4) for name, share in drops.items()},
             "processors_in_use_percent": {name: round(float(np.mean(values)), 1) for name, values in busy.items()},
         },
     )
     observed(
-        f"p50 {figures['overload']['p50']:.0f} ms against {figures['control']['p50']:.0f} ms at {sustainable:.1f} Hz: "
+        f"p50 {results['overload']['p50']:.0f} ms against {results['control']['p50']:.0f} ms at {sustainable:.1f} Hz: "
         f"{ratio['p50']:.2f} (p99 {ratio['p99']:.2f})"
     )
     assert drops["control"] <= MAX_CONTROL_DROPS, (

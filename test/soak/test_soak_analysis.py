@@ -62,8 +62,8 @@ def run_of(counts: np.ndarray, latency: np.ndarray) -> dict[str, np.ndarray]:
     """What a listener notes of a frame each second."""
     received, used, dropped = counts
     arrival = np.arange(len(latency), dtype=float)
-    figures = {"arrival": arrival, "receive_latency": latency, "received": received, "used": used, "dropped": dropped}
-    return {**figures, "stamps/stats": arrival.astype(np.int64)}
+    results = {"arrival": arrival, "receive_latency": latency, "received": received, "used": used, "dropped": dropped}
+    return {**results, "stamps/stats": arrival.astype(np.int64)}
 
 
 def test_frames_and_latency_of_a_run() -> None:
@@ -89,10 +89,10 @@ def test_memory_after_the_warm_up() -> None:
     seconds = [float(second) for second in range(100)]
     resident = [min(second, 20.0) + 500 for second in seconds]
     samples = Samples(seconds, resident, [value + second for value, second in zip(resident, seconds, strict=True)])
-    figures = memory_growth(samples, warm=20)
-    assert figures["resident"]["growth"] == pytest.approx(0, abs=1e-6)
-    assert figures["private"]["growth"] == pytest.approx(78, abs=1e-6)
-    assert figures["private"]["growth_per_hour"] == pytest.approx(3600, abs=1e-3)
+    results = memory_growth(samples, warm=20)
+    assert results["resident"]["growth"] == pytest.approx(0, abs=1e-6)
+    assert results["private"]["growth"] == pytest.approx(78, abs=1e-6)
+    assert results["private"]["growth_per_hour"] == pytest.approx(3600, abs=1e-3)
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

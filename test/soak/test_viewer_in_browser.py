@@ -18,7 +18,7 @@ from browser import chromium, visit  # test/support
 
 from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_core.viewer import Moment, Recording, ViewerServer
+from cinet_core.viewer import FrameTime, Recording, ViewerServer
 
 pytestmark = [
     pytest.mark.soak,
@@ -40,16 +40,16 @@ def test_the_page_shows_the_frame_and_stays_on_this_machine() -> None:
     ):
         for number in range(3):
             view = room.render(number)
-            moment = Moment(number, time.time_ns())
-            recording.log_pose(moment, view.camera_to_world)
-            recording.log_frame(moment, view.image, view.depth, view.labels, room.intrinsics)
+            frame_time = FrameTime(number, time.time_ns())
+            recording.log_pose(frame_time, view.camera_to_world)
+            recording.log_frame(frame_time, view.image, view.depth, view.labels, room.intrinsics)
         recording.flush()
         visited = visit(server.url)
     for address in visited.requested:
         if urlsplit(address).hostname != "127.0.0.1":
             assert address.startswith("https://fonts.googleapis.com/"), address  # its page asks, and is refused
             assert visited.refused >= 1
-    picture = np.asarray(Image.open(io.BytesIO(visited.picture)).convert("RGB"))
+    image = np.asarray(Image.open(io.BytesIO(visited.screenshot)).convert("RGB"))
     for name in ("wall", "floor"):  # of the cloud, whose points are shaded a little
         color = NYU40.colors[NYU40.ids([name])[0]].astype(int)
-        assert (np.abs(picture.astype(int) - color).max(axis=2) < 12).sum() > 500, name
+        assert (np.abs(image.astype(int) - color).max(axis=2) < 12).sum() > 500, name

@@ -1,6 +1,6 @@
 """A page in headless Chromium, over its debugging port: what it looks like after a while, and what it asked for.
 
-``python test/support/browser.py http://127.0.0.1:9090/ picture.png`` takes a picture of the viewer's page; without a
+``python test/support/browser.py http://127.0.0.1:9090/ page.png`` takes a screenshot of the viewer's page; without a
 GPU it is drawn by SwiftShader, about once a second, so that all of it takes a minute.
 """
 
@@ -36,12 +36,12 @@ class Visit:
     """What became of a page.
 
     Attributes:
-        picture: PNG.
+        screenshot: PNG.
         requested: addresses that the page asked for, whether or not it got them.
         refused: how many the page's own policy stopped.
     """
 
-    picture: bytes = b""
+    screenshot: bytes = b""
     requested: list[str] = field(default_factory=list)
     refused: int = 0
 
@@ -52,7 +52,7 @@ def chromium() -> str | None:
 
 
 def visit(url: str, seconds: float = SECONDS) -> Visit:
-    """Open a page, give it time, and take a picture of it."""
+    """Open a page, give it time, and take a screenshot of it."""
     with tempfile.TemporaryDirectory() as home:
         command = [str(chromium()), *_FLAGS, f"--window-size={SIZE[0]},{SIZE[1]}", f"--user-data-dir={home}"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
@@ -85,7 +85,7 @@ async def _visit(port: int, url: str, seconds: float) -> Visit:
             await page.ask("Page.navigate", url=url)
             await page.listen(seconds)
             answer = await page.ask("Page.captureScreenshot", format="png")
-            page.visit.picture = base64.b64decode(answer["data"])
+            page.visit.screenshot = base64.b64decode(answer["data"])
             return page.visit
 
 
@@ -121,10 +121,10 @@ class _Page:
 
 
 def main() -> None:
-    """Write the picture, with the 256 colours that are enough for it."""
+    """Write the screenshot, with the 256 colours that are enough for it."""
     url, path = sys.argv[1:]
-    picture = Image.open(io.BytesIO(visit(url).picture)).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    screenshot = Image.open(io.BytesIO(visit(url).screenshot)).convert("RGB")
+    screenshot.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 if __name__ == "__main__":

@@ -299,7 +299,7 @@ DRIVERS = {
         [*OURS, Row("/rgb/image_rect", "rgb8", SMALL, "c"), Row("/rgb/camera_info", "info", SMALL, "c", 61.5)],
         "/rgb/image_rect", "/rgb/camera_info", NO_DEPTH,
     ),
-    "pictures drawn by programs": Driver(
+    "images drawn by programs": Driver(
         [
             Row("/yolo/dbg_image", "bgr8", WIDE, "cam"),
             Row("/rtabmap/map_image", "rgb8", (300, 300), "map", skip=(1,)),
@@ -309,7 +309,7 @@ DRIVERS = {
         ],
         "/camera/image_raw", None, NO_DEPTH,
     ),
-    "a lidar's pictures": Driver(
+    "a lidar's images": Driver(
         [
             *(Row(f"/ouster/{name}_image", "mono16", (102, 6)) for name in ("range", "signal", "nearir", "reflec")),
             Row("/flir_camera/image_raw", "bayer_rggb8", SMALL, "flir"),

@@ -95,10 +95,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             keys |= marker.kwargs
         if not keys:
             continue
-        lacking, unknown = sorted(set(REQUIRED) - set(keys)), sorted(set(keys) - set(KEYS))
-        if lacking or unknown:
+        missing, unknown = sorted(set(REQUIRED) - set(keys)), sorted(set(keys) - set(KEYS))
+        if missing or unknown:
             raise pytest.UsageError(
-                f"{item.nodeid}: its marker `fault` lacks {lacking} and has unknown {unknown}; the keys are {KEYS}"
+                f"{item.nodeid}: its marker `fault` lacks {missing} and has unknown {unknown}; the keys are {KEYS}"
             )
         name = item.nodeid.partition("[")[0]
         keys.setdefault("fault", name.rpartition("::")[2].removeprefix("test_").replace("_", " "))

@@ -44,10 +44,10 @@ _CHANNELS = {"rgb8": 3, "bgr8": 3, "bgra8": 4, "rgba8": 4, "yuv422_yuy2": 2}
 def colour(number: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> np.ndarray:
     """(H, W, 3) RGB: red left, blue right, brighter from frame to frame."""
     width, height = size
-    picture = np.zeros((height, width, 3), np.uint8)
-    picture[:, : width // 2] = (200 + number, 20, 20)
-    picture[:, width // 2 :] = (20, 20, 200 + number)
-    return picture
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, : width // 2] = (200 + number, 20, 20)
+    image[:, width // 2 :] = (20, 20, 200 + number)
+    return image
 
 
 def depth_mm(number: int, size: tuple[int, int] = (WIDTH, HEIGHT)) -> np.ndarray:

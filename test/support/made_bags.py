@@ -25,20 +25,20 @@ def header(stamp: int, frame: str = "camera_optical") -> Any:
     return types("std_msgs/msg/Header")(stamp=time, frame_id=frame)
 
 
-def image(stamp: int, picture: np.ndarray, encoding: str = "rgb8") -> Any:
+def image(stamp: int, rgb_image: np.ndarray, encoding: str = "rgb8") -> Any:
     return types("sensor_msgs/msg/Image")(
         header=header(stamp),
-        height=picture.shape[0],
-        width=picture.shape[1],
+        height=rgb_image.shape[0],
+        width=rgb_image.shape[1],
         encoding=encoding,
         is_bigendian=0,
-        step=picture.strides[0],
-        data=np.frombuffer(picture.tobytes(), np.uint8),
+        step=rgb_image.strides[0],
+        data=np.frombuffer(rgb_image.tobytes(), np.uint8),
     )
 
 
-def compressed(stamp: int, picture: np.ndarray, suffix: str = ".jpg") -> Any:
-    content = cv2.imencode(suffix, picture[..., ::-1])[1].reshape(-1)
+def compressed(stamp: int, rgb_image: np.ndarray, suffix: str = ".jpg") -> Any:
+    content = cv2.imencode(suffix, rgb_image[..., ::-1])[1].reshape(-1)
     kind = "jpeg" if suffix == ".jpg" else "png"
     return types("sensor_msgs/msg/CompressedImage")(
         header=header(stamp), format=f"rgb8; {kind} compressed bgr8", data=content
@@ -66,8 +66,8 @@ def text(content: str) -> Any:
     return types("std_msgs/msg/String")(data=content)
 
 
-def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Another smooth picture for each number."""
+def rgb_image(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
+    """Another smooth image for each number."""
     u, v = np.meshgrid(np.arange(width), np.arange(height))
     channels = [127 + 120 * np.sin(u / (5 + number) + v / 9 + shift) for shift in range(3)]
     return np.stack(channels, axis=-1).astype(np.uint8)
@@ -80,7 +80,7 @@ def camera(frames: int, compress: bool = False, with_info: bool = True) -> list[
         time = START + number * PERIOD
         topic = "/cam/image_raw/compressed" if compress else "/cam/image_raw"
         make = compressed if compress else image
-        found.append((topic, time + 1000, make(time, picture(number))))
+        found.append((topic, time + 1000, make(time, rgb_image(number))))
         if with_info:
             found.append(("/cam/camera_info", time + 2000, camera_info(time)))
         found.append(("/chatter", time + PERIOD // 2, text(f"after {number}")))

@@ -186,7 +186,7 @@ _DISTORTIONS = st.one_of(
     ),
     st.sampled_from((1000, 100_000)).map(lambda count: [0.1] * count),
 )
-_EMPTY = {"distortion_coefficients", "rectification_matrix"}  # nothing of the picture would be left
+_EMPTY = {"distortion_coefficients", "rectification_matrix"}  # nothing of the image would be left
 _NO_PINHOLE = _EMPTY | {USED}  # used as if there were no camera_info
 
 _INFO_CHANGES = Changes(

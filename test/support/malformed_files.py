@@ -31,11 +31,11 @@ from sensor_msgs.msg import CompressedImage
 
 
 @functools.lru_cache(maxsize=64)
-def picture_file(extension: str, width: int, height: int) -> bytes:
+def image_file(extension: str, width: int, height: int) -> bytes:
     """A sound JPEG or PNG, smooth and colourful."""
     v, u = np.mgrid[:height, :width]
-    picture = np.stack([5 * u, 255 - 4 * v, 60 + 2 * v], axis=-1).clip(0, 255).astype(np.uint8)
-    return cv2.imencode(extension, picture)[1].tobytes()
+    image = np.stack([5 * u, 255 - 4 * v, 60 + 2 * v], axis=-1).clip(0, 255).astype(np.uint8)
+    return cv2.imencode(extension, image)[1].tobytes()
 
 
 def png_chunk(kind: bytes, body: bytes) -> bytes:
@@ -124,7 +124,7 @@ _FILE_CHANGES = Changes(
 def compressed_images(draw: Any, width: int, height: int) -> Case:
     """sensor_msgs/CompressedImage; sound ones have this size."""
     extension = draw(_EXTENSIONS)
-    data = picture_file(extension, width, height)
+    data = image_file(extension, width, height)
     message = CompressedImage(format=f"bgr8; {extension[1:]} compressed bgr8", data=array.array("B", data))
     return _FILE_CHANGES.applied(draw, message)
 

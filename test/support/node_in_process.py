@@ -38,11 +38,11 @@ def want_labels(node: PerceptionNode) -> None:
         camera.outputs.subscribed = lambda: frozenset({"semantic/image_raw"})  # type: ignore[method-assign]
 
 
-def figures_of(status: DiagnosticStatus) -> dict[str, str]:
-    """Figures of a row of diagnostics."""
+def values_of(status: DiagnosticStatus) -> dict[str, str]:
+    """Values of a row of diagnostics."""
     return {item.key: item.value for item in status.values}
 
 
-def figures_of_camera(camera: Camera) -> dict[str, str]:
-    """Figures that diagnostics show of a camera."""
-    return figures_of(camera.status("camera", Settings(stale_after=60.0), active=True))
+def values_of_camera(camera: Camera) -> dict[str, str]:
+    """Values that diagnostics show of a camera."""
+    return values_of(camera.status("camera", Settings(stale_after=60.0), active=True))

@@ -48,7 +48,7 @@ class Recorded:
         rows = sorted(self.rows[entity], key=lambda row: row.get("frame", -1))
         return [row[component] for row in rows if row.get(component) is not None]
 
-    def pictures(self, entity: str, archetype: str, dtype: str) -> list[np.ndarray]:
+    def images(self, entity: str, archetype: str, dtype: str) -> list[np.ndarray]:
         """(H, W) of every one-channel image that is not compressed."""
         buffers, formats = self.values(entity, f"{archetype}:buffer"), self.values(entity, f"{archetype}:format")
         shapes = [(form[0]["height"], form[0]["width"]) for form in formats]

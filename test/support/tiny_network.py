@@ -16,7 +16,7 @@ TINY: dict[str, Any] = {
 """What makes it tiny, as overrides of the configuration."""
 
 CAMERA = TrainingCamera(64, 48, 52.5, (42.0, 84.0))
-"""Of small pictures."""
+"""Of small images."""
 
 
 def tiny_checkpoint(seed: int = 0, **overrides: object) -> Checkpoint:
@@ -25,6 +25,6 @@ def tiny_checkpoint(seed: int = 0, **overrides: object) -> Checkpoint:
 
 
 def trained_checkpoint(seed: int = 3, **overrides: object) -> Checkpoint:
-    """With random weights that claim to be trained, on small pictures."""
+    """With random weights that claim to be trained, on small images."""
     made = tiny_checkpoint(seed, **overrides)
     return dataclasses.replace(made, metadata=dataclasses.replace(made.metadata, camera=CAMERA, random_weights=False))

@@ -18,7 +18,7 @@ ROTATIONS = (1, 3, 6, 8)
 MIRRORED = (2, 4, 5, 7)
 SWAPPED = (5, 6, 7, 8)
 
-# How Pillow, which the code under test does not use for these, turns a stored picture upright.
+# How Pillow, which the code under test does not use for these, turns a stored image upright.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,7 +38,7 @@ def upright(plane: np.ndarray, orientation: int) -> np.ndarray:
     return plane.reshape(rows * columns, *plane.shape[2:])[np.asarray(turned)]
 
 
-def picture() -> np.ndarray:
+def rgb_image() -> np.ndarray:
     """(H, W, 3) as the sensor stores it: every pixel is another colour."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     return np.dstack([5 * x, 7 * y, 128 + x - y]).astype(np.uint8)
@@ -54,11 +54,11 @@ def labels() -> np.ndarray:
     return (1 + np.arange(HEIGHT * WIDTH) % 37).astype(np.uint8).reshape(HEIGHT, WIDTH)
 
 
-def save_picture(path: Path, orientation: int, stored: np.ndarray | None = None) -> None:
-    """The picture with that number in its EXIF; PNG and TIFF keep every value."""
+def save_image(path: Path, orientation: int, stored: np.ndarray | None = None) -> None:
+    """The image with that number in its EXIF; PNG and TIFF keep every value."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(picture() if stored is None else stored).save(path, exif=exif)
+    Image.fromarray(rgb_image() if stored is None else stored).save(path, exif=exif)
 
 
 def save_plane(path: Path, plane: np.ndarray) -> None:

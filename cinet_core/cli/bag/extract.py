@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
     except (BagError, ValueError, OSError) as error:
         print(f"cinet bag extract: {error}", file=sys.stderr)
         return 2
-    there = f" ({done.there} were there)" if done.there else ""
+    there = f" ({done.existing} were there)" if done.existing else ""
     print(f"{options.output}: {done.frames} frames of {options.input}{there}")
     print(f"  images of {done.image_topic}, depth of {done.depth_topic or 'no topic'}, ", end="")
     print(f"labels of {done.labels_topic or 'no topic'}")

@@ -91,9 +91,9 @@ def _render(options: argparse.Namespace, installation: Installation) -> int:
         TimeRemainingColumn,
     )
 
-    from cinet_core.rooms.pathtraced.run import RenderSettings, render_rooms
+    from cinet_core.rooms.pathtraced.run import RoomRenderSettings, render_rooms
 
-    settings = RenderSettings(options.seed, options.views, options.size[0], options.size[1], options.samples)
+    settings = RoomRenderSettings(options.seed, options.views, options.size[0], options.size[1], options.samples)
     rooms = range(options.first, options.first + options.rooms)
     columns = (
         TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[frames]} frames"),

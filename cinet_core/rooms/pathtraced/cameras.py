@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from cinet_core.rooms.pathtraced.group import Group
-from cinet_core.rooms.pathtraced.plan import View
+from cinet_core.rooms.pathtraced.plan import PlannedView
 from cinet_core.rooms.raycast.camera import CameraRange, random_intrinsics, random_pose
-from cinet_core.rooms.raycast.primitives import Kind, Material, Pattern, Primitive, Scene, rotation_z
+from cinet_core.rooms.raycast.primitives import Material, Pattern, Primitive, Scene, Shape, rotation_z
 
 LIMITS = CameraRange(height=(0.25, 1.8), pitch=(-45.0, 10.0), roll=6.0, horizontal_fov=(46.0, 76.0), clearance=0.22)
 CANDIDATES = 48
@@ -18,10 +18,10 @@ _PLAIN = Material(Pattern.PLAIN, (0.5, 0.5, 0.5))
 
 def candidates(
     rng: np.random.Generator, group: Group, size: tuple[float, float, float], width: int, height: int
-) -> tuple[View, ...]:
+) -> tuple[PlannedView, ...]:
     """Views from free places, mostly at things; fewer than CANDIDATES in a crowded room."""
     scene = _boxes(group, size)
-    views: list[View] = []
+    views: list[PlannedView] = []
     for _ in range(CANDIDATES * 6):
         if len(views) == CANDIDATES:
             break
@@ -29,19 +29,19 @@ def candidates(
         camera = random_intrinsics(rng, width, height, LIMITS)
         if pose is not None:
             rows = tuple((a, b, c, d) for a, b, c, d in pose.round(6).tolist())
-            views.append(View(round(camera.fx, 3), round(camera.cx, 3), round(camera.cy, 3), rows))
+            views.append(PlannedView(round(camera.fx, 3), round(camera.cx, 3), round(camera.cy, 3), rows))
     return tuple(views)
 
 
 def _boxes(group: Group, size: tuple[float, float, float]) -> Scene:
     """The room with a box for every thing."""
     solids = [
-        Primitive(Kind.BOX, item.center, item.half, item.rotation, max(item.label, 0), _PLAIN)
+        Primitive(Shape.BOX, item.center, item.half, item.rotation, max(item.label, 0), _PLAIN)
         for item in group.items
         if item.label >= 0
     ]
     for stand in group.stands:
         turn = rotation_z(stand.yaw)
         center = stand.position + turn @ np.array([0.0, stand.size[1] / 2, 0.0]) + np.array([0, 0, stand.size[2] / 2])
-        solids.append(Primitive(Kind.BOX, center, stand.size / 2, turn, stand.label, _PLAIN))
+        solids.append(Primitive(Shape.BOX, center, stand.size / 2, turn, stand.label, _PLAIN))
     return Scene(tuple(solids), (), (0.0, 0.0, 0.0), size)

@@ -59,7 +59,7 @@ class Chairs:
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _ChairFrame:
     """Measures of a chair, metres, and what it is made of.
 
     Attributes:
@@ -94,7 +94,7 @@ def dining_chair(looks: Looks) -> Group:
     style, group = looks.style, Group()
     metal = style.chance(0.15)
     post = style.uniform(0.009, 0.014) if metal else style.uniform(0.013, 0.027)
-    frame = _Frame(
+    frame = _ChairFrame(
         half=style.uniform(0.19, 0.25),
         depth=style.uniform(0.38, 0.47),
         seat=style.uniform(0.42, 0.48),
@@ -133,7 +133,7 @@ def _cover(looks: Looks, frame: Finish) -> Finish | None:
     return looks.paint(style.pick(LEATHERS), style.uniform(0.25, 0.5)) if kind < 0.75 else looks.fabric()
 
 
-def _seat(group: Group, looks: Looks, frame: _Frame, cover: Finish | None) -> None:
+def _seat(group: Group, looks: Looks, frame: _ChairFrame, cover: Finish | None) -> None:
     board = 0.02 if cover is None else 0.012
     low, high = (-frame.half, 0.0, frame.seat - board), (frame.half, frame.depth, frame.seat)
     bare = looks.some_wood() if frame.finish.kind == "metal" else frame.finish
@@ -144,7 +144,7 @@ def _seat(group: Group, looks: Looks, frame: _Frame, cover: Finish | None) -> No
         group.add_item("cushion", center, (frame.half * 0.97, frame.depth * 0.48, thick), LABEL.chair, cover)
 
 
-def _legs(group: Group, looks: Looks, frame: _Frame) -> None:
+def _legs(group: Group, looks: Looks, frame: _ChairFrame) -> None:
     style, thick = looks.style, 2 * frame.post
     apron = style.uniform(0.03, 0.07) if style.chance(0.6) else 0.0
     for x in (-frame.half, frame.half - thick):
@@ -169,7 +169,7 @@ def _legs(group: Group, looks: Looks, frame: _Frame) -> None:
         )
 
 
-def _back(group: Group, looks: Looks, frame: _Frame, cover: Finish | None) -> None:
+def _back(group: Group, looks: Looks, frame: _ChairFrame, cover: Finish | None) -> None:
     """Upright, z = 0 at the seat, y = 0 in the middle of the posts."""
     style, thick = looks.style, frame.post
     inside, top = frame.half - 2 * thick, frame.back
@@ -210,7 +210,7 @@ def _back(group: Group, looks: Looks, frame: _Frame, cover: Finish | None) -> No
         group.add_item("cushion", center, (inside, (top - 0.08) / 2, 0.03), LABEL.chair, pad, rotation_x(math.pi / 2))
 
 
-def _arms(group: Group, frame: _Frame) -> None:
+def _arms(group: Group, frame: _ChairFrame) -> None:
     height, thick = frame.seat + 0.2, 2 * frame.post
     for x in (-frame.half - 0.01, frame.half - thick + 0.01):
         group.box((x, 0.0, height), (x + thick, frame.depth * 0.9, height + 0.02), LABEL.chair, frame.finish)

@@ -9,17 +9,17 @@ import numpy as np
 from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import Finish
-from cinet_core.rooms.raycast.primitives import Kind, Parts, Pattern, Primitive, rotation_x, rotation_y
+from cinet_core.rooms.raycast.primitives import Parts, Pattern, Primitive, Shape, rotation_x, rotation_y
 from cinet_core.rooms.vocabulary import BLACK, LABEL, OFF_WHITE
 
-SHAPES = {Kind.BOX: "box", Kind.ELLIPSOID: "ellipsoid", Kind.CYLINDER: "cylinder"}
+SHAPES = {Shape.BOX: "box", Shape.ELLIPSOID: "ellipsoid", Shape.CYLINDER: "cylinder"}
 
 
 def detailed(parts: Parts, looks: Looks) -> Group:
     """The parts as a group, in the same frame."""
     group = Group()
     for solid in parts.solids:
-        build = _DETAILS.get(solid.material.pattern) if solid.kind is Kind.BOX else None
+        build = _DETAILS.get(solid.material.pattern) if solid.kind is Shape.BOX else None
         if build is not None:
             inner = Group()
             build(inner, solid, looks)

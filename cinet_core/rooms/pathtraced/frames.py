@@ -21,9 +21,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.atomic_file import replacing
+from cinet_core.atomic_file import atomic_write
 from cinet_core.rooms.pathtraced.catalogue import Model
-from cinet_core.rooms.pathtraced.plan import RoomPlan, View
+from cinet_core.rooms.pathtraced.plan import PlannedView, RoomPlan
 
 FRAMES, ROOMS, SETTINGS, ATTRIBUTION = "frames.jsonl", "rooms.jsonl", "settings.json", "ATTRIBUTION.md"
 LOCK = "render.lock"
@@ -40,7 +40,7 @@ class FolderError(Exception):
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class RenderedFrame:
     """One finished view.
 
     Attributes:
@@ -50,13 +50,13 @@ class Frame:
         labels: (H, W) uint8, 0 = void.
     """
 
-    view: View
+    view: PlannedView
     image: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
 
 
-class FrameFolder:
+class RenderedFolder:
     """A folder that rooms are added to, by one process at a time; a run that was killed can go on.
 
     Args:
@@ -102,7 +102,7 @@ class FrameFolder:
         }
         self._attribute()
 
-    def add(self, plan: RoomPlan, frames: Sequence[Frame]) -> None:
+    def add(self, plan: RoomPlan, frames: Sequence[RenderedFrame]) -> None:
         """Write a room's frames and lines; without frames, only that it is done.
 
         Raises:
@@ -136,7 +136,7 @@ class FrameFolder:
         """Let another process add to the folder."""
         self._lock.close()
 
-    def __enter__(self) -> FrameFolder:
+    def __enter__(self) -> RenderedFolder:
         """Nothing more to do."""
         return self
 
@@ -168,7 +168,7 @@ class FrameFolder:
                 f"{self.root / ROOMS} names models that are not installed, so that their creators are not known: "
                 f"{', '.join(unknown[:5])}: install the catalogues that it was made with, or give a new folder"
             )
-        with replacing(self.root / ATTRIBUTION) as file:
+        with atomic_write(self.root / ATTRIBUTION) as file:
             file.write(attribution(self._models[key] for key in used).encode())
 
     def _check(self, settings: dict[str, Any]) -> None:
@@ -176,7 +176,7 @@ class FrameFolder:
         if not path.is_file():
             if (self.root / FRAMES).is_file():
                 raise FolderError(f"{self.root} holds frames, but no {SETTINGS}: give a new folder")
-            with replacing(path) as file:
+            with atomic_write(path) as file:
                 file.write((json.dumps(settings, indent=2) + "\n").encode())
             return
         try:
@@ -213,7 +213,7 @@ def attribution(models: Iterable[Model]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, kind: str, view: View) -> dict[str, Any]:
+def _line(name: str, kind: str, view: PlannedView) -> dict[str, Any]:
     pose = (np.array(view.pose) @ OPENGL).round(6) + 0.0
     return {
         "frame": name,
@@ -231,7 +231,7 @@ def _room_of(line: Mapping[str, Any]) -> int:
 
 
 def _rewrite(path: Path, lines: Sequence[Mapping[str, Any]]) -> None:
-    with replacing(path) as file:
+    with atomic_write(path) as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines).encode())
 
 

@@ -14,7 +14,7 @@ from cinet_core.rooms.pathtraced.kitchen import kitchen_run
 from cinet_core.rooms.pathtraced.lighting import daylight, light_room, sky
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import RoomPlan
-from cinet_core.rooms.pathtraced.program import KINDS, RoomKind, Wish
+from cinet_core.rooms.pathtraced.program import KINDS, FurnitureOption, RoomKind
 from cinet_core.rooms.pathtraced.shell import room_shell, wall_block
 from cinet_core.rooms.pathtraced.written import plan_of
 from cinet_core.rooms.raycast.primitives import Vector
@@ -77,15 +77,15 @@ class Furnishing:
         self._wall_blocks()
         if style.chance(0.35) and not kind.runs:
             self._rug()
-        for wish in kind.wishes:
-            if style.chance(wish.probability):
-                self._grant(wish)
+        for option in kind.options:
+            if style.chance(option.probability):
+                self._place_option(option)
 
-    def _grant(self, wish: Wish) -> None:
+    def _place_option(self, option: FurnitureOption) -> None:
         """Build what is wished for and find it a place; what fits nowhere is built anew, and at last left out."""
-        where, _, up = wish.where.partition(":")
+        where, _, up = option.where.partition(":")
         for _ in range(BUILDS):
-            group = wish.build(self._looks)
+            group = option.build(self._looks)
             if not group.items and not group.stands:
                 continue
             if where == "free":

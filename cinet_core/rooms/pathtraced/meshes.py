@@ -1,7 +1,7 @@
 """Meshes of the shapes that a room's pieces have, in NumPy: what Blender gets to see of them.
 
 Every mesh has two sets of texture coordinates: ``metres`` along the surface, upright where it is upright, continuous
-over pieces that share a rotation, and ``face``, 0 to 1 over the side of a piece that a picture is printed on.
+over pieces that share a rotation, and ``face``, 0 to 1 over the side of a piece that an image is printed on.
 """
 
 from __future__ import annotations

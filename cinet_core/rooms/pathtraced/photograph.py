@@ -11,9 +11,9 @@ Linear = npt.NDArray[np.float32]
 
 
 def photograph(light: Linear, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """A camera's picture of linear RGB light (H, W, 3), with automatic exposure that errs as cameras do.
+    """A camera's image of linear RGB light (H, W, 3), with automatic exposure that errs as cameras do.
 
-    Exposure: the middle of the picture's log luminance, or for some pictures what keeps 97 % of it below white, gets a
+    Exposure: the middle of the image's log luminance, or for some images what keeps 97 % of it below white, gets a
     target brightness. White balance takes back most of the light's colour. The curve is between sRGB's, which clips,
     and one with a shoulder. Returns (H, W, 3) uint8 sRGB.
     """

@@ -103,7 +103,7 @@ class Placement:
 
 
 @dataclass(frozen=True)
-class Light:
+class PlannedLight:
     """A lamp, a shining window or the sun.
 
     Attributes:
@@ -124,7 +124,7 @@ class Light:
 
 
 @dataclass(frozen=True)
-class View:
+class PlannedView:
     """A pinhole camera; pixel centres are whole numbers.
 
     Attributes:
@@ -163,9 +163,9 @@ class RoomPlan:
     finishes: tuple[Finish, ...]
     pieces: tuple[Piece, ...]
     models: tuple[Placement, ...]
-    lights: tuple[Light, ...]
+    lights: tuple[PlannedLight, ...]
     sky: Triple
-    views: tuple[View, ...]
+    views: tuple[PlannedView, ...]
     count: int
     width: int = 320
     height: int = 240
@@ -183,8 +183,8 @@ class RoomPlan:
             ("finishes", Finish),
             ("pieces", Piece),
             ("models", Placement),
-            ("lights", Light),
-            ("views", View),
+            ("lights", PlannedLight),
+            ("views", PlannedView),
         ):
             values[name] = tuple(_made(kind, entry) for entry in values[name])
         return _made(RoomPlan, values)

@@ -18,7 +18,7 @@ import numpy as np
 import cinet_core
 from cinet_core.rooms.pathtraced.artwork import VERSION, Artwork
 from cinet_core.rooms.pathtraced.catalogue import Catalogue
-from cinet_core.rooms.pathtraced.frames import Frame, FrameFolder
+from cinet_core.rooms.pathtraced.frames import RenderedFolder, RenderedFrame
 from cinet_core.rooms.pathtraced.furnish import furnished_room
 from cinet_core.rooms.pathtraced.installation import Installation
 from cinet_core.rooms.pathtraced.photograph import photograph
@@ -45,7 +45,7 @@ class WorkerError(Exception):
 
 
 @dataclass(frozen=True)
-class RenderSettings:
+class RoomRenderSettings:
     """What frames depend on.
 
     Attributes:
@@ -66,7 +66,7 @@ class RenderSettings:
 def render_rooms(
     root: Path,
     rooms: range,
-    settings: RenderSettings,
+    settings: RoomRenderSettings,
     installation: Installation,
     threads: int,
     report: Callable[[int, int], None],
@@ -93,7 +93,7 @@ def render_rooms(
     catalogue, artwork = Catalogue(installation.models), Artwork(installation.root)
     failed = 0
     with (
-        FrameFolder(root, {**asdict(settings), "artwork": VERSION}, catalogue.models) as folder,
+        RenderedFolder(root, {**asdict(settings), "artwork": VERSION}, catalogue.models) as folder,
         _worker(installation, threads, root / LOG) as worker,
     ):
         for room in rooms:
@@ -118,14 +118,14 @@ def render_rooms(
     return failed
 
 
-def _frame(plan: RoomPlan, view: dict[str, Any], seed: int) -> Frame:
+def _frame(plan: RoomPlan, view: dict[str, Any], seed: int) -> RenderedFrame:
     """Read what the worker traced, and delete its file."""
     path, number = Path(view["file"]), int(view["view"])
     with np.load(path) as traced:
         light, depth, labels = traced["light"], traced["depth"], traced["labels"]
     path.unlink()
     image = photograph(light, np.random.default_rng([seed, plan.room, number, zlib.crc32(b"photograph")]))
-    return Frame(plan.views[number], image, depth, labels)
+    return RenderedFrame(plan.views[number], image, depth, labels)
 
 
 class Worker:

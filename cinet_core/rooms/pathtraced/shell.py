@@ -15,7 +15,7 @@ from cinet_core.rooms.raycast.shell import WALL_THICKNESS, Shell
 from cinet_core.rooms.vocabulary import LABEL
 
 FAR_OFF = 4.0
-"""Metres from a window to the picture of the world outside."""
+"""Metres from a window to the image of the world outside."""
 
 OUTSIDE = -1
 """Label of what is not part of the room; VOID on disk."""

@@ -26,7 +26,7 @@ VOXEL = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class Glance:
+class ViewPreview:
     """What a coarse grid of rays of a view hits.
 
     Attributes:
@@ -47,7 +47,7 @@ class Glance:
         hit = self.depth[self.depth > 0]
         return float(np.median(hit)) if hit.size else 0.0
 
-    def worth(self) -> float:
+    def score(self) -> float:
         """How much there is to see: higher is better; negative for a view that shows too little."""
         hit = self.depth > 0
         if hit.mean() < 0.97 or self.depth[hit].min() < NEAREST or not _within(self.median, MEDIAN_DEPTH):
@@ -64,24 +64,26 @@ class Glance:
         return set(map(tuple, np.floor(self.points[self.depth > 0] / VOXEL).astype(int)))
 
 
-def choose_views(glances: Sequence[Glance], count: int) -> list[int]:
+def choose_views(previews: Sequence[ViewPreview], count: int) -> list[int]:
     """Numbers of up to ``count`` of the views, best first.
 
     Greedy: each next view has the most worth, less what an earlier one shows too; half of them are near ones, as far
     as there are any.
     """
-    worth = [glance.worth() for glance in glances]
-    cells = [glance.cells() for glance in glances]
+    score = [preview.score() for preview in previews]
+    cells = [preview.cells() for preview in previews]
     chosen: list[int] = []
     seen: set[tuple[int, ...]] = set()
     while len(chosen) < count:
         near_wanted = len(chosen) % 2 == 0
         scores = {}
-        for number, glance in enumerate(glances):
-            if number in chosen or worth[number] < 0:
+        for number, preview in enumerate(previews):
+            if number in chosen or score[number] < 0:
                 continue
             again = len(cells[number] & seen) / max(1, len(cells[number]))
-            scores[number] = worth[number] - 2.5 * again + (1.0 if near_wanted == _within(glance.median, NEAR) else 0.0)
+            scores[number] = (
+                score[number] - 2.5 * again + (1.0 if near_wanted == _within(preview.median, NEAR) else 0.0)
+            )
         if not scores:
             break
         best = max(scores, key=lambda number: scores[number])

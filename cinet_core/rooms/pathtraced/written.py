@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from cinet_core.rooms.pathtraced.group import Group, Lamp
-from cinet_core.rooms.pathtraced.plan import VOID, Finish, Light, Piece, Placement, RoomPlan, Triple, View
+from cinet_core.rooms.pathtraced.plan import VOID, Finish, Piece, Placement, PlannedLight, PlannedView, RoomPlan, Triple
 from cinet_core.rooms.raycast.primitives import Vector
 
 DIGITS = 5
 
 
 def plan_of(
-    group: Group, room: int, kind: str, sky: Triple, views: tuple[View, ...], count: int, width: int, height: int
+    group: Group, room: int, kind: str, sky: Triple, views: tuple[PlannedView, ...], count: int, width: int, height: int
 ) -> RoomPlan:
     """Everything of the group, in the world."""
     finishes: dict[Finish, int] = {}
@@ -57,11 +57,11 @@ def plan_of(
     )
 
 
-def _light(lamp: Lamp) -> Light:
+def _light(lamp: Lamp) -> PlannedLight:
     directed = bool(np.abs(lamp.direction).max() > 0)
     kind = "point" if not directed else "area" if lamp.size[0] > 0 else "sun"
     size = lamp.size if kind == "area" else (lamp.radius, lamp.radius)
-    return Light(kind, _triple(lamp.position), _triple(lamp.direction), size, lamp.power, lamp.color)
+    return PlannedLight(kind, _triple(lamp.position), _triple(lamp.direction), size, lamp.power, lamp.color)
 
 
 def _triple(values: Vector) -> Triple:

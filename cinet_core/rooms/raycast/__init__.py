@@ -5,15 +5,15 @@ dataset.py serves views by number. Nothing is read from disk. It is the embedded
 replacement for photographs.
 """
 
-from cinet_core.rooms.raycast.camera import Camera, CameraRange
+from cinet_core.rooms.raycast.camera import CameraRange, PosedCamera
 from cinet_core.rooms.raycast.dataset import SyntheticBatches, SyntheticRooms
 from cinet_core.rooms.raycast.renderer import Rendering, render
 from cinet_core.rooms.raycast.sensor import PLAIN_SENSOR, Sensor
 
 __all__ = [
     "PLAIN_SENSOR",
-    "Camera",
     "CameraRange",
+    "PosedCamera",
     "Rendering",
     "Sensor",
     "SyntheticBatches",

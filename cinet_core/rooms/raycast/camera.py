@@ -16,7 +16,7 @@ LARGEST_FURNITURE = 1.3
 
 
 @dataclass(frozen=True, eq=False)
-class Camera:
+class PosedCamera:
     """A pinhole camera in the world.
 
     Attributes:

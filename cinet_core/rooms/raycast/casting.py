@@ -7,7 +7,7 @@ from torch import Tensor
 
 from cinet_core.rooms.raycast.intersection import CROSSINGS, Components
 from cinet_core.rooms.raycast.packing import PADDING_OFFSET, CameraBatch, SceneBatch
-from cinet_core.rooms.raycast.primitives import Kind
+from cinet_core.rooms.raycast.primitives import Shape
 from cinet_core.rooms.raycast.tiles import TILE, TileGrid, chunks, solids_before_light, solids_in_view
 
 PATTERN = 4
@@ -32,7 +32,7 @@ def cast_camera_rays(scenes: SceneBatch, cameras: CameraBatch, grid: TileGrid) -
     seen = torch.full((tiles, TILE, TILE), nothing, device=grid.x.device, dtype=torch.int32)
     wanted = solids_in_view(scenes, cameras, grid)
     rays = _camera_rays_in_units(scenes, cameras)
-    for kind in Kind:
+    for kind in Shape:
         for chosen, table in chunks(scenes, wanted, grid, kind):
             x, y, nearest, number = grid.x[chosen], grid.y[chosen], depth[chosen], seen[chosen]
             for solid in table:
@@ -92,7 +92,7 @@ def cast_shadow_rays(scenes: SceneBatch, points: Tensor, light: int, grid: TileG
     wanted = solids_before_light(scenes, low, high, light, grid)
     units = _unit_frames(scenes)
     large = scenes.half.amax(2) > LARGE
-    for kind, group in ((Kind.BOX, large), (Kind.BOX, ~large), (Kind.ELLIPSOID, None), (Kind.CYLINDER, None)):
+    for kind, group in ((Shape.BOX, large), (Shape.BOX, ~large), (Shape.ELLIPSOID, None), (Shape.CYLINDER, None)):
         open_tiles = ~blocked.flatten(1).all(1, keepdim=True)
         some = wanted & open_tiles if group is None else wanted & open_tiles & group[grid.scene]
         for chosen, table in chunks(scenes, some, grid, kind):
@@ -158,7 +158,7 @@ def cast_free_rays(scenes: SceneBatch, scene: int, origin: Tensor, direction: Te
     solids = scenes.shape[1]
     nearest = torch.full_like(origin[:, 0], torch.inf)
     number = torch.full_like(nearest, scenes.kind.numel(), dtype=torch.int32)
-    for kind in Kind:
+    for kind in Shape:
         members = (scenes.kind[scene] == kind).nonzero().flatten()
         for some in members.split(64):
             to_unit, center = scenes.to_unit[scene, some], scenes.center[scene, some]

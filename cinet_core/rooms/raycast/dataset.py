@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from cinet_core.data.sample import Sample
 from cinet_core.label_sets import NYU40, LabelSet
-from cinet_core.rooms.raycast.camera import Camera, CameraRange, random_intrinsics, random_pose
+from cinet_core.rooms.raycast.camera import CameraRange, PosedCamera, random_intrinsics, random_pose
 from cinet_core.rooms.raycast.casting import cast_free_rays
 from cinet_core.rooms.raycast.layout import furnished_room
 from cinet_core.rooms.raycast.packing import SceneBatch, pack_scenes
@@ -28,7 +28,7 @@ _ROOMS_A_VIEW = 20
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SceneView:
     """A camera in a room, not yet rendered.
 
     Attributes:
@@ -38,7 +38,7 @@ class View:
     """
 
     scene: Scene
-    camera: Camera
+    camera: PosedCamera
     sensor_seed: int
 
 
@@ -110,7 +110,7 @@ class SyntheticRooms(Dataset[Sample]):
         """Name of a sample, without rendering it."""
         return f"synthetic-{self.seed}-{self._checked(index):06d}"
 
-    def view(self, index: int) -> View:
+    def view(self, index: int) -> SceneView:
         """Room and camera of a sample.
 
         Raises:
@@ -122,7 +122,7 @@ class SyntheticRooms(Dataset[Sample]):
         """Render some samples together, which is faster than one by one; they stay on the device."""
         return self.render_views([self.view(index) for index in indices])
 
-    def render_views(self, views: Sequence[View]) -> Rendering:
+    def render_views(self, views: Sequence[SceneView]) -> Rendering:
         """Render views drawn before."""
         return render(
             [view.scene for view in views],
@@ -150,7 +150,7 @@ class RenderedBatch:
     """
 
     rendering: Rendering
-    views: tuple[View, ...]
+    views: tuple[SceneView, ...]
     indices: tuple[int, ...]
 
 
@@ -180,7 +180,7 @@ class SyntheticBatches:
             yield RenderedBatch(self._rooms.render_views(views), views, indices)
 
 
-def draw_view(seed: int, index: int, width: int, height: int, limits: CameraRange) -> View:
+def draw_view(seed: int, index: int, width: int, height: int, limits: CameraRange) -> SceneView:
     """Room and camera number ``index`` of a seed.
 
     Views of a bare wall, or of something too near or too far, are drawn again; so is a room without any good one.
@@ -198,12 +198,12 @@ def draw_view(seed: int, index: int, width: int, height: int, limits: CameraRang
             pose = random_pose(rng, scene, limits)
             if pose is None:
                 continue
-            camera = Camera(intrinsics, pose)
+            camera = PosedCamera(intrinsics, pose)
             score = _score(*_probe(packed, camera), limits)
             if score > best_score:
                 best, best_score = camera, score
         if best is not None:
-            return View(scene, best, int(rng.integers(2**31)))
+            return SceneView(scene, best, int(rng.integers(2**31)))
     raise RuntimeError(f"no view in {_ROOMS_A_VIEW} rooms fits {limits}: widen its limits")
 
 
@@ -219,7 +219,7 @@ def _score(depth: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], limits
     return float(-(share * np.log(share)).sum())
 
 
-def _probe(packed: SceneBatch, camera: Camera) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
+def _probe(packed: SceneBatch, camera: PosedCamera) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Depth and labels of a few pixels."""
     k = camera.intrinsics
     u, v = np.meshgrid(

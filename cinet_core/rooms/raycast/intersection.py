@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from cinet_core.rooms.raycast.primitives import Kind
+from cinet_core.rooms.raycast.primitives import Shape
 
 Components = tuple[Tensor, Tensor, Tensor]
 
@@ -65,8 +65,8 @@ def cross_cylinder(origin: Components, direction: Components) -> tuple[Tensor, T
     return torch.maximum(enter, near), torch.minimum(leave, far)
 
 
-CROSSINGS: dict[Kind, Callable[[Components, Components], tuple[Tensor, Tensor]]] = {
-    Kind.BOX: cross_box,
-    Kind.ELLIPSOID: cross_ellipsoid,
-    Kind.CYLINDER: cross_cylinder,
+CROSSINGS: dict[Shape, Callable[[Components, Components], tuple[Tensor, Tensor]]] = {
+    Shape.BOX: cross_box,
+    Shape.ELLIPSOID: cross_ellipsoid,
+    Shape.CYLINDER: cross_cylinder,
 }

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cinet_core.rooms.raycast.camera import Camera
+from cinet_core.rooms.raycast.camera import PosedCamera
 from cinet_core.rooms.raycast.primitives import MAX_LIGHTS, Material, Scene
 
 _CORNERS = torch.tensor([[x, y, z] for x in (-1.0, 1.0) for y in (-1.0, 1.0) for z in (-1.0, 1.0)])
@@ -133,7 +133,7 @@ class CameraBatch:
     width: int
 
 
-def pack_cameras(cameras: Sequence[Camera], device: torch.device | str = "cpu") -> CameraBatch:
+def pack_cameras(cameras: Sequence[PosedCamera], device: torch.device | str = "cpu") -> CameraBatch:
     """Tensors of some cameras on a device.
 
     Raises:

@@ -23,7 +23,7 @@ Place = Sequence[float] | Vector
 """Three numbers."""
 
 
-class Kind(IntEnum):
+class Shape(IntEnum):
     """Shape of a solid in its own frame."""
 
     BOX = 0
@@ -94,7 +94,7 @@ class Primitive:
         casts_shadow: False for what light passes or comes from: panes and lampshades.
     """
 
-    kind: Kind
+    kind: Shape
     center: Vector
     half: Vector
     rotation: Vector
@@ -214,7 +214,7 @@ class Parts:
     ) -> None:
         """Add a box between two corners; a rotation turns it about its centre."""
         corners = np.array([low, high], dtype=np.float64)
-        self._add(Kind.BOX, corners.mean(0), (corners[1] - corners[0]) / 2, label, material, rotation, casts_shadow)
+        self._add(Shape.BOX, corners.mean(0), (corners[1] - corners[0]) / 2, label, material, rotation, casts_shadow)
 
     def ellipsoid(
         self,
@@ -226,7 +226,7 @@ class Parts:
         casts_shadow: bool = True,
     ) -> None:
         """Add an ellipsoid with these half axes."""
-        self._add(Kind.ELLIPSOID, np.array(center), np.array(half), label, material, rotation, casts_shadow)
+        self._add(Shape.ELLIPSOID, np.array(center), np.array(half), label, material, rotation, casts_shadow)
 
     def cylinder(
         self,
@@ -240,7 +240,7 @@ class Parts:
     ) -> None:
         """Add a cylinder around its centre; upright unless rotated."""
         half = np.array([radius, radius, height / 2])
-        self._add(Kind.CYLINDER, np.array(center), half, label, material, rotation, casts_shadow)
+        self._add(Shape.CYLINDER, np.array(center), half, label, material, rotation, casts_shadow)
 
     def add(self, other: Parts, translation: Place = (0.0, 0.0, 0.0), yaw: float = 0.0) -> None:
         """Add another group's solids, turned by ``yaw`` radians and moved."""
@@ -257,7 +257,7 @@ class Parts:
 
     def _add(
         self,
-        kind: Kind,
+        kind: Shape,
         center: Vector,
         half: Vector,
         label: int,

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from cinet_core.label_sets import UNLABELLED
-from cinet_core.rooms.raycast.camera import Camera
+from cinet_core.rooms.raycast.camera import PosedCamera
 from cinet_core.rooms.raycast.casting import cast_camera_rays, cast_shadow_rays, tile_points
 from cinet_core.rooms.raycast.packing import CameraBatch, SceneBatch, pack_cameras, pack_scenes
 from cinet_core.rooms.raycast.primitives import Scene
@@ -49,7 +49,7 @@ class Rendering:
 @torch.no_grad()
 def render(
     scenes: Sequence[Scene],
-    cameras: Sequence[Camera],
+    cameras: Sequence[PosedCamera],
     seeds: Sequence[int],
     sensor: Sensor | None = None,
     shadows: bool = True,

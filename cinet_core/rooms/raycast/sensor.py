@@ -1,4 +1,4 @@
-"""From light to picture: exposure, lens, vignetting, noise, tone curve."""
+"""From light to image: exposure, lens, vignetting, noise, tone curve."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 GAMMA = 2.2
 
 MIDDLE_LIGHT = 0.24
-"""Geometric mean of the light in a correctly exposed picture."""
+"""Geometric mean of the light in a correctly exposed image."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ PLAIN_SENSOR = Sensor(0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def develop(light: Tensor, sensor: Sensor, seeds: Sequence[int]) -> Tensor:
-    """Pictures of some scenes.
+    """Images of some scenes.
 
     Args:
         light: (B, 3, H, W) linear RGB, 0 or more.
         sensor: strengths.
-        seeds: of each image's random numbers; equal seeds give equal pictures on equal devices.
+        seeds: of each image's random numbers; equal seeds give equal images on equal devices.
 
     Returns:
         (B, 3, H, W) uint8 RGB.

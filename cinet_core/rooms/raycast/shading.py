@@ -10,7 +10,7 @@ from torch import Tensor
 from cinet_core.rooms.raycast.casting import PATTERN, cast_free_rays
 from cinet_core.rooms.raycast.materials import PATTERNS, SurfacePoints
 from cinet_core.rooms.raycast.packing import SURFACE_ROWS, SceneBatch
-from cinet_core.rooms.raycast.primitives import Kind, Pattern
+from cinet_core.rooms.raycast.primitives import Pattern, Shape
 
 _VOID_COLOR = 0.5
 
@@ -52,7 +52,7 @@ def surface_at(scenes: SceneBatch, seen: Tensor, points: Tensor, footprint: Tens
     away = points - parts["center"]
     local = torch.stack([_dot(matrix[axis], away) for axis in range(3)])
     flat = _flat_axis(local, kind)
-    curved, tube = flat == 3, kind == Kind.CYLINDER
+    curved, tube = flat == 3, kind == Shape.CYLINDER
     outward = torch.stack([torch.where((flat == axis) | curved, local[axis], 0.0) for axis in range(3)])
     outward[2].masked_fill_(curved & tube, 0.0)
     normal = _unit(torch.stack([_dot(matrix[:, axis], outward) for axis in range(3)]))
@@ -91,8 +91,8 @@ def _flat_axis(local: Tensor, kind: Tensor) -> Tensor:
     """(N,) axis to which the face is perpendicular, 3 where it is curved."""
     x, y, z = local.abs().unbind(0)
     largest = torch.where(x > torch.maximum(y, z), 0, torch.where(y > z, 1, 2))
-    lid = (kind == Kind.CYLINDER) & (z.square_() > x.square_().add_(y.square_()))
-    return torch.where(kind == Kind.BOX, largest, torch.where(lid, 2, 3))
+    lid = (kind == Shape.CYLINDER) & (z.square_() > x.square_().add_(y.square_()))
+    return torch.where(kind == Shape.BOX, largest, torch.where(lid, 2, 3))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cinet_core.rooms.raycast.packing import CameraBatch, SceneBatch
-from cinet_core.rooms.raycast.primitives import Kind
+from cinet_core.rooms.raycast.primitives import Shape
 
 TILE = 16
 """Pixels along a tile's side."""
@@ -122,7 +122,7 @@ def solids_before_light(scenes: SceneBatch, low: Tensor, high: Tensor, light: in
     return (overlap & near & casting[:, None] & lit[:, None, None]).view(-1, solids)
 
 
-def chunks(scenes: SceneBatch, wanted: Tensor, grid: TileGrid, kind: Kind) -> Iterator[tuple[Tensor, Tensor]]:
+def chunks(scenes: SceneBatch, wanted: Tensor, grid: TileGrid, kind: Shape) -> Iterator[tuple[Tensor, Tensor]]:
     """The solids of one kind that each tile wants, in chunks of tiles.
 
     Args:

@@ -125,7 +125,7 @@ class TaskLearning(ABC):
         raise NotImplementedError(f"task {self.spec.name!r} has a scorer of its own in cinet_core.evaluation")
 
     def true_outputs(self, batch: Batch, depth_scale: Tensor) -> dict[str, Tensor]:
-        """What a network that makes no mistake would answer for a batch, for pictures of a training run.
+        """What a network that makes no mistake would answer for a batch, for images of a training run.
 
         Args:
             batch: with its targets.

@@ -28,7 +28,7 @@ QUEUE_DEPTH = 10
 VIEWS = 4
 
 
-class Camera(Node):
+class CameraPublisher(Node):
     """Publishes images and their camera_info; `sent` holds the stamps, nanoseconds."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ def main() -> int:
     stop = StopRequest()
     stop.listen()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    camera = Camera()
+    camera = CameraPublisher()
     print("sending", flush=True)
     play([(options.rate, camera.send)], stop)
     camera.destroy_node()

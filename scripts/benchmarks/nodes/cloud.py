@@ -16,7 +16,7 @@ from cinet_core.open3d_loading import Open3DError, load_open3d
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from scripts.benchmarks.nodes.frame import example_result
 from scripts.benchmarks.rows import Row, milliseconds, ratios
-from scripts.benchmarks.run import LeftOutError, Run
+from scripts.benchmarks.run import BenchmarkRun, LeftOutError
 from scripts.benchmarks.timing import Work, take_turns
 
 OURS = ("ours, colours of classes", "ours, colours of the camera")
@@ -24,7 +24,7 @@ LEGACY, TENSOR = "Open3D, legacy", "Open3D, tensor"
 FARTHEST = 10.0
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Times of all in turns, and the faster of Open3D's over ours.
 
     Raises:
@@ -38,7 +38,7 @@ def measure(run: Run) -> Iterator[Row]:
     result = example_result()
     size = (result.depth.shape[0], result.depth.shape[1])
     works = {**_ours(result), LEGACY: _legacy(open3d, result), TENSOR: _tensor(open3d, result)}
-    times = take_turns(works, run.effort)
+    times = take_turns(works, run.budget)
     for name, seconds in times.items():
         yield Row.of("cloud", name, "ms", milliseconds(seconds), size)
     fastest = min((LEGACY, TENSOR), key=lambda name: statistics.median(times[name]))

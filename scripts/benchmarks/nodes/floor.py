@@ -17,7 +17,7 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
-from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
+from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.parameters import Settings
 from cinet_ros.publishers import OUTPUT_QOS
 from cinet_ros.stop_request import StopRequest
@@ -26,7 +26,7 @@ from scripts.benchmarks.nodes.frame import LABEL_SET, example_result
 from scripts.benchmarks.nodes.phases import FLOOR
 
 
-class Floor(Node):
+class BaselinePublisher(Node):
     """Publishes every output of the node, below `FLOOR`, from messages that are filled once.
 
     Attributes:
@@ -36,7 +36,7 @@ class Floor(Node):
 
     def __init__(self) -> None:
         super().__init__("floor")
-        result, builder, settings = example_result(), FrameMessages(LABEL_SET), Settings()
+        result, builder, settings = example_result(), RosMessageBuilder(LABEL_SET), Settings()
         self._header = result.header
         self._outputs: list[tuple[Any, Any]] = [
             (self.create_publisher(kind, FLOOR + topic, OUTPUT_QOS), builder.build(topic, result, settings))
@@ -72,7 +72,7 @@ def main() -> int:
     stop = StopRequest()
     stop.listen()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    floor = Floor()
+    floor = BaselinePublisher()
     print("ready", flush=True)
     play([(options.rate, floor.send)], stop)
     floor.save(options.output)

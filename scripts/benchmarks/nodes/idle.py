@@ -26,7 +26,7 @@ from scripts.benchmarks.nodes.processes import (
     usage,
 )
 from scripts.benchmarks.rows import Row
-from scripts.benchmarks.run import LeftOutError, Run
+from scripts.benchmarks.run import BenchmarkRun, LeftOutError
 from scripts.benchmarks.start import first_output
 
 RATE, POSE_RATE = 5, 20
@@ -36,7 +36,7 @@ CAMERA_IN_BASE = "[0.0, 0.0, 1.0, -0.5, 0.5, -0.5, 0.5]"
 QUIET_SHARE, QUIET_SECONDS = 5.0, 60.0
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of perception, mapper, viewer and player in one situation after another.
 
     Raises:
@@ -64,23 +64,23 @@ def measure(run: Run) -> Iterator[Row]:
         yield from _rows(run, f"camera at {RATE} Hz, nobody subscribes any more", perception, quiet=True)
 
 
-def _rows(run: Run, situation: str, programs: Mapping[str, Program], quiet: bool = False) -> Iterator[Row]:
+def _rows(run: BenchmarkRun, situation: str, programs: Mapping[str, Program], quiet: bool = False) -> Iterator[Row]:
     """A row of each of the programs, once what changed before has settled; quiet ones take hardly anything by then."""
     run.say(situation)
-    time.sleep(run.effort.phase)
+    time.sleep(run.budget.phase)
     deadline = time.monotonic() + QUIET_SECONDS
     while quiet and any(taken.share > QUIET_SHARE for taken in usage(programs, 1.0).values()):
         if time.monotonic() > deadline:
             run.notes.append(f"idle: {situation}: not quiet within {QUIET_SECONDS:g} s")
             break
-    windows = [usage(programs, run.effort.phase / 2) for _ in range(run.effort.processes)]
+    windows = [usage(programs, run.budget.phase / 2) for _ in range(run.budget.processes)]
     for name in programs:
         last = windows[-1][name]
         beside = {"resident [MB]": last.resident, "private [MB]": last.private}
         yield Row.of(situation, name, "% of a core", [window[name].share for window in windows], None, beside)
 
 
-def _perception(run: Run, folder: Path) -> AbstractContextManager[Program]:
+def _perception(run: BenchmarkRun, folder: Path) -> AbstractContextManager[Program]:
     command = node_command(DEFAULT_WEIGHTS, device=str(run.device), precision=run.precision)
     return running("perception", command, folder, "configured", {"XDG_CACHE_HOME": str(run.cache)})
 

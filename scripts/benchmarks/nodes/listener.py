@@ -27,7 +27,7 @@ from cinet_ros.stop_request import StopRequest
 from scripts.benchmarks.nodes.phases import FLOOR, Phase, read_phases
 
 STAGES = ("decode", "rectify", "upload", "network", "download", "build", "compress", "publish")
-FIGURES = ("stamp", "arrival", "receive_latency", "latency", "received", "used", "dropped")
+FRAME_STATISTICS = ("stamp", "arrival", "receive_latency", "latency", "received", "used", "dropped")
 QUEUE_DEPTH = 10
 POLL_SECONDS = 0.05
 # Of a phase, before it counts: for subscriptions that are still being matched.
@@ -38,13 +38,13 @@ PATIENCE = 300.0
 _ENCAPSULATION_BYTES = 4
 
 
-class Listener(Node):
-    """Notes stamp and arrival of every message, and of `stats` the figures.
+class OutputListener(Node):
+    """Notes stamp and arrival of every message, and of `stats` the values.
 
     Attributes:
         stamps, arrivals: by topic; nanoseconds, and seconds of the steady clock.
-        stats: by the names in `FIGURES` and `STAGES`; seconds, and nanoseconds of the stamp; stages that a frame did
-            not have are 0.
+        stats: by the names in `FRAME_STATISTICS` and `STAGES`; seconds, and nanoseconds of the stamp; stages that a
+            frame did not have are 0.
         backend: that the latest frame was predicted with.
     """
 
@@ -52,7 +52,7 @@ class Listener(Node):
         super().__init__("listener")
         self.stamps: dict[str, array.array[int]] = {}
         self.arrivals: dict[str, array.array[float]] = {}
-        self.stats = {name: array.array("q" if name == "stamp" else "d") for name in (*FIGURES, *STAGES)}
+        self.stats = {name: array.array("q" if name == "stamp" else "d") for name in (*FRAME_STATISTICS, *STAGES)}
         self.backend = ""
         self._taken: dict[str, Any] = {}
 
@@ -92,7 +92,7 @@ class Listener(Node):
         self.stats["stamp"].append(stamp)
         counts = (message.frames_received, message.frames_used, message.frames_dropped)
         values = (time.monotonic(), message.receive_latency, message.latency, *counts)
-        for name, value in zip(FIGURES[1:], values, strict=True):
+        for name, value in zip(FRAME_STATISTICS[1:], values, strict=True):
             self.stats[name].append(value)
         stages = {part.stage: part.seconds for part in message.stages}
         for name in STAGES:
@@ -118,7 +118,9 @@ def stamp_of(serialized: bytes) -> int:
     return int(seconds * 1_000_000_000 + nanoseconds)
 
 
-def run_phase(listener: Listener, spin: Callable[[], None], phase: Phase, backend: str = "") -> tuple[float, float]:
+def run_phase(
+    listener: OutputListener, spin: Callable[[], None], phase: Phase, backend: str = ""
+) -> tuple[float, float]:
     """Take a phase until it is over; its span, steady seconds, without what came before all was matched.
 
     Args:
@@ -152,7 +154,7 @@ def main() -> int:
     stop = StopRequest()
     stop.listen()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    listener = Listener()
+    listener = OutputListener()
     executor = SingleThreadedExecutor()
     executor.add_node(listener)
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS
 from scripts.benchmarks.nodes.camera import HEIGHT, WIDTH
-from scripts.benchmarks.nodes.mapping_figures import Record, mapping_rows
+from scripts.benchmarks.nodes.mapping_metrics import MappingRecord, mapping_rows
 from scripts.benchmarks.nodes.processes import Samples, executable, module_command, running, watch
-from scripts.benchmarks.rows import Figure, Row
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.rows import Row, Value
+from scripts.benchmarks.run import BenchmarkRun
 from scripts.benchmarks.start import first_output
 
 RATE, VIEWS = 5.0, 48
@@ -38,14 +38,14 @@ exec "$prefix/lib/cinet_ros/$2" "${@:3}"
 """
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of the nodes of this checkout, and of the other one where there is one."""
     run.say("the node's backend is prepared")
     backend = str(first_output(run, (HEIGHT, WIDTH), run.cache)["backend"])
     subjects: dict[str, Path | None] = {HERE: None}
     if run.against is not None:
         subjects[str(run.against)] = run.against.resolve()
-    records: dict[str, list[Record]] = {name: [] for name in subjects}
+    records: dict[str, list[MappingRecord]] = {name: [] for name in subjects}
     processor: dict[str, list[float]] = {name: [] for name in subjects}
     for turn in range(TURNS if run.against is not None else 1):
         for name, checkout in subjects.items():
@@ -55,11 +55,11 @@ def measure(run: Run) -> Iterator[Row]:
             processor[name].append(_processor(record, samples))
     for name in subjects:
         yield from mapping_rows(name, records[name])
-        beside: dict[str, Figure] = {"runs": len(processor[name])}
+        beside: dict[str, Value] = {"runs": len(processor[name])}
         yield Row.of("processor of the mapper, of a core", name, "%", processor[name], beside=beside)
 
 
-def _together(run: Run, checkout: Path | None, backend: str) -> tuple[Record, Samples]:
+def _together(run: BenchmarkRun, checkout: Path | None, backend: str) -> tuple[MappingRecord, Samples]:
     """One run of all processes; samples are of the mapper."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=run.scratch)))
@@ -71,7 +71,7 @@ def _together(run: Run, checkout: Path | None, backend: str) -> tuple[Record, Sa
                     "scripts.benchmarks.nodes.robot",
                     views=VIEWS,
                     rate=RATE,
-                    seconds=run.effort.together,
+                    seconds=run.budget.together,
                     saves=SAVES,
                     output=output,
                     backend=backend,
@@ -90,7 +90,7 @@ def _together(run: Run, checkout: Path | None, backend: str) -> tuple[Record, Sa
             for name, parameters in nodes
         }
         samples = watch(programs["mapping_node"], robot)
-        return Record.of(json.loads(output.read_text(encoding="utf-8"))), samples
+        return MappingRecord.of(json.loads(output.read_text(encoding="utf-8"))), samples
 
 
 def _command(node: str, parameters: dict[str, str], checkout: Path | None, cache: Path) -> list[str]:
@@ -103,7 +103,7 @@ def _command(node: str, parameters: dict[str, str], checkout: Path | None, cache
     return ["env", "--ignore-environment", *kept, f"XDG_CACHE_HOME={cache}", *script, *settings]
 
 
-def _processor(record: Record, samples: Samples) -> float:
+def _processor(record: MappingRecord, samples: Samples) -> float:
     """Per cent of a core that the mapper took during the measurement."""
     begin, end = np.interp(record.span, samples.seconds, samples.spent)
     return float(100.0 * (end - begin) / (record.span[1] - record.span[0]))

@@ -15,11 +15,11 @@ import numpy as np
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS
 from scripts.benchmarks.nodes.camera import HEIGHT, WIDTH
-from scripts.benchmarks.nodes.node_figures import Arrays, Recording, frame_rate_rows, memory_rows, phase_rows
+from scripts.benchmarks.nodes.node_metrics import Arrays, NodeRecording, frame_rate_rows, memory_rows, phase_rows
 from scripts.benchmarks.nodes.phases import ALL, ALL_NAME, PAIR, Phase, planned, write_phases
 from scripts.benchmarks.nodes.processes import Program, module_command, node_command, running, watch
 from scripts.benchmarks.rows import Row
-from scripts.benchmarks.run import Run
+from scripts.benchmarks.run import BenchmarkRun
 from scripts.benchmarks.start import first_output, import_rows
 
 NODE_MODULE = "cinet_ros.perception"
@@ -30,7 +30,7 @@ SAMPLE_SECONDS = 0.5
 START = Phase("start", PAIR, 0.0)
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """All rows of the node, with the weights that ship and the fastest backend."""
     yield from import_rows(run, NODE_MODULE)
     run.say("the node's backend is prepared: its start is to be a warm one")
@@ -38,7 +38,7 @@ def measure(run: Run) -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=run.scratch)))
         run.say("the node with one set of subscribers after another")
-        phases = [START, *planned(run.effort.phase)]
+        phases = [START, *planned(run.budget.phase)]
         floor = folder / "floor.npz"
         ready = module_command("scripts.benchmarks.nodes.floor", rate=RATE, output=floor)
         with running("floor", ready, folder, "ready"), _camera(RATE, folder), ExitStack() as listening:
@@ -47,10 +47,10 @@ def measure(run: Run) -> Iterator[Row]:
             samples = watch(node, listener, SAMPLE_SECONDS)
         got = _load(folder / "listener.npz")
         yield _first_output(got, node, backend)
-        yield from phase_rows(Recording(phases, got, _load(floor), samples))
+        yield from phase_rows(NodeRecording(phases, got, _load(floor), samples))
         yield from memory_rows(samples)
         run.say(f"the node at {FAST_RATE:g} Hz")
-        last = [Phase(ALL_NAME, ALL, run.effort.phase)]
+        last = [Phase(ALL_NAME, ALL, run.budget.phase)]
         with _camera(FAST_RATE, folder), _listener("fast_listener", folder, last) as listener:
             watch(node, listener, SAMPLE_SECONDS)
         yield from frame_rate_rows(_load(folder / "fast_listener.npz"), FAST_RATE)
@@ -68,7 +68,7 @@ def _listener(name: str, folder: Path, phases: list[Phase], backend: str = "") -
     return running(name, module_command("scripts.benchmarks.nodes.listener", **options), folder, "listening")
 
 
-def _node(run: Run, folder: Path) -> AbstractContextManager[Program]:
+def _node(run: BenchmarkRun, folder: Path) -> AbstractContextManager[Program]:
     command = node_command(DEFAULT_WEIGHTS, device=str(run.device), precision=run.precision)
     return running("node", command, folder, environment={"XDG_CACHE_HOME": str(run.cache)})
 

@@ -30,7 +30,7 @@ from cinet_ros.msg import PerceptionStats
 from cinet_ros.node_process import make_executor
 from cinet_ros.publishers import LATCHED_QOS
 from cinet_ros.stop_request import StopRequest
-from scripts.benchmarks.nodes.mapping_figures import Record, Saved
+from scripts.benchmarks.nodes.mapping_metrics import MappingRecord, SaveCall
 
 ODOMETRY_HZ = 50.0
 POLL_SECONDS = 0.05
@@ -57,7 +57,7 @@ class Robot(Node):
 
     def __init__(self, views: int, rate: float, **node_arguments: Any) -> None:
         super().__init__("robot", **node_arguments)
-        self.record = Record()
+        self.record = MappingRecord()
         self.backend = ""
         self._views, self._rate = views, rate
         self._begun: dict[Any, float] = {}  # calls without an answer
@@ -83,7 +83,7 @@ class Robot(Node):
         now = time.monotonic()
         for future, begun in list(self._begun.items()):
             if now - begun > SAVE_PATIENCE:
-                self.record.saves.append(Saved(begun, SAVE_PATIENCE, False, "no answer"))
+                self.record.saves.append(SaveCall(begun, SAVE_PATIENCE, False, "no answer"))
                 del self._begun[future]
         return bool(self._begun)
 
@@ -91,7 +91,7 @@ class Robot(Node):
         begun = self._begun.pop(future, None)
         if begun is not None:
             answer = future.result()
-            self.record.saves.append(Saved(begun, time.monotonic() - begun, answer.success, answer.message))
+            self.record.saves.append(SaveCall(begun, time.monotonic() - begun, answer.success, answer.message))
 
     def _on_camera(self, message: CameraInfo) -> None:
         self._anchor = (0 if self._anchor is None else self._anchor[0] + 1), stamp_of(message)

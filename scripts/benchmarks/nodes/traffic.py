@@ -34,14 +34,14 @@ from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, POINTS, topics_of
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_ros.frame_messages import MESSAGE_TYPES, FrameMessages
+from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.parameters import Settings
 from cinet_ros.publishers import OUTPUT_QOS
 from scripts.benchmarks.nodes.camera import FRAME_ID, HEIGHT, WIDTH
 from scripts.benchmarks.nodes.phases import ALL
 from scripts.benchmarks.nodes.processes import module_command, running
-from scripts.benchmarks.rows import Figure, Row, milliseconds
-from scripts.benchmarks.run import Effort, Run
+from scripts.benchmarks.rows import Row, Value, milliseconds
+from scripts.benchmarks.run import BenchmarkBudget, BenchmarkRun
 
 RATES = (5, 30)
 FIELD_OF_VIEW = 62.0
@@ -58,7 +58,7 @@ SMALL = (DOWNSAMPLED_POINTS, *(topic for topic in COMPRESSED if topic in TOPICS)
 
 
 @dataclass(frozen=True)
-class Cost:
+class TopicCost:
     """Of the messages of a topic.
 
     Attributes:
@@ -77,13 +77,13 @@ class Cost:
         return [build + publish for build, publish in zip(self.build, self.publish, strict=True)]
 
     @classmethod
-    def total(cls, costs: Sequence[Cost]) -> Cost:
+    def total(cls, costs: Sequence[TopicCost]) -> TopicCost:
         """Of one message of each topic, by the medians."""
         build = sum(statistics.median(cost.build) for cost in costs)
         publish = sum(statistics.median(cost.publish) for cost in costs)
         return cls(sum(cost.length for cost in costs), [build], [publish])
 
-    def row(self, topic: str, size: tuple[int, int], of: Cost | None = None) -> Row:
+    def row(self, topic: str, size: tuple[int, int], of: TopicCost | None = None) -> Row:
         """The row of a topic.
 
         Args:
@@ -91,7 +91,7 @@ class Cost:
             size: (height, width) of the frame.
             of: the topic that says the same in more bytes; None: there is none.
         """
-        beside: dict[str, Figure] = {"kB a frame": self.length / 1000}
+        beside: dict[str, Value] = {"kB a frame": self.length / 1000}
         if of is not None:
             beside["of the whole [%]"] = 100 * self.length / of.length
         beside |= {f"MB/s at {rate} Hz": self.length * rate / 1e6 for rate in RATES}
@@ -100,7 +100,7 @@ class Cost:
         return Row.of("processor time a frame", topic, "ms", milliseconds(self.whole), size, beside)
 
 
-def measure(run: Run) -> Iterator[Row]:
+def measure(run: BenchmarkRun) -> Iterator[Row]:
     """A row a topic, and the sums of those that hold everything and of those that are small."""
     run.say("a frame for the traffic")
     result, label_set = example_frame(run.image)
@@ -117,43 +117,43 @@ def measure(run: Run) -> Iterator[Row]:
 
 
 def example_frame(image: Path | None) -> tuple[Result, LabelSet]:
-    """A picture as the network sees it, in PyTorch on the CPU, and what its labels mean.
+    """An image as the network sees it, in PyTorch on the CPU, and what its labels mean.
 
     Args:
-        image: file of a picture, taken for one of 62 degrees; None: the synthetic room.
+        image: file of an image, taken for one of 62 degrees; None: the synthetic room.
     """
     room = SyntheticRoom(width=WIDTH, height=HEIGHT, horizontal_fov_deg=FIELD_OF_VIEW)
-    picture = room.render(VIEW).image if image is None else read_image(image).rgb
-    intrinsics = Intrinsics.from_fov(picture.shape[1], picture.shape[0], FIELD_OF_VIEW)
+    rgb = room.render(VIEW).image if image is None else read_image(image).rgb
+    intrinsics = Intrinsics.from_fov(rgb.shape[1], rgb.shape[0], FIELD_OF_VIEW)
     predictor = Predictor(load_checkpoint(DEFAULT_WEIGHTS), "cpu")
     painter = LabelPainter(predictor.label_set.palette)
-    prediction = predictor.predict(picture, intrinsics)
-    prepared = PreparedImage(Image(header=Header(frame_id=FRAME_ID)), picture)
+    prediction = predictor.predict(rgb, intrinsics)
+    prepared = PreparedImage(Image(header=Header(frame_id=FRAME_ID)), rgb)
     result = Result.of(prediction, prepared, painter, Settings())
     return result, predictor.label_set
 
 
-def topic_rows(node: Node, result: Result, label_set: LabelSet, run: Run) -> Iterator[Row]:
+def topic_rows(node: Node, result: Result, label_set: LabelSet, run: BenchmarkRun) -> Iterator[Row]:
     """Rows of all topics of a frame; somebody has to subscribe to all below `PREFIX`.
 
     Raises:
         RuntimeError: nobody does.
     """
-    messages, settings = FrameMessages(label_set), Settings()
+    messages, settings = RosMessageBuilder(label_set), Settings()
     costs = {}
     for topic in TOPICS:
         run.say(f"traffic of {topic}")
-        costs[topic] = _cost(node, topic, functools.partial(messages.build, topic, result, settings), run.effort)
+        costs[topic] = _cost(node, topic, functools.partial(messages.build, topic, result, settings), run.budget)
     whole = {topic: plain for topic, (plain, _) in COMPRESSED.items()} | {DOWNSAMPLED_POINTS: POINTS}
     size = (result.depth.shape[0], result.depth.shape[1])
     for topic, cost in costs.items():
         yield cost.row(topic, size, costs.get(whole.get(topic, "")))
-    everything, small = (Cost.total([costs[topic] for topic in topics]) for topics in (ALL, SMALL))
+    everything, small = (TopicCost.total([costs[topic] for topic in topics]) for topics in (ALL, SMALL))
     yield everything.row("together: all that hold everything", size)
     yield small.row("together: compressed, downsampled, a camera_info", size, everything)
 
 
-def _cost(node: Node, topic: str, build: Callable[[], Any], effort: Effort) -> Cost:
+def _cost(node: Node, topic: str, build: Callable[[], Any], budget: BenchmarkBudget) -> TopicCost:
     publisher = node.create_publisher(MESSAGE_TYPES[topic], PREFIX + topic, OUTPUT_QOS)
     deadline = time.monotonic() + MATCH_SECONDS
     while publisher.get_subscription_count() == 0:
@@ -161,7 +161,7 @@ def _cost(node: Node, topic: str, build: Callable[[], Any], effort: Effort) -> C
             raise RuntimeError(f"nobody subscribes to {PREFIX}{topic}: the subscriber's process is not found")
         time.sleep(PAUSE_SECONDS)
     builds, publishes = [], []
-    for _ in range(effort.warm_up + effort.most):
+    for _ in range(budget.warm_up + budget.most):
         begun = time.process_time()
         message = build()
         built = time.process_time()
@@ -170,4 +170,4 @@ def _cost(node: Node, topic: str, build: Callable[[], Any], effort: Effort) -> C
         builds.append(built - begun)
         time.sleep(PAUSE_SECONDS)
     node.destroy_publisher(publisher)
-    return Cost(len(serialize_message(message)), builds[effort.warm_up :], publishes[effort.warm_up :])
+    return TopicCost(len(serialize_message(message)), builds[budget.warm_up :], publishes[budget.warm_up :])

@@ -54,8 +54,8 @@ def growth(seconds: npt.ArrayLike, values: npt.ArrayLike) -> Growth:
 def latencies(seconds: npt.ArrayLike) -> dict[str, float]:
     """p50, p90, p99 and max of (N,) latencies, milliseconds."""
     values = 1e3 * np.asarray(seconds, dtype=np.float64)
-    figures = {f"p{share}": float(np.percentile(values, share)) for share in (50, 90, 99)}
-    return {**figures, "max": float(values.max())}
+    results = {f"p{share}": float(np.percentile(values, share)) for share in (50, 90, 99)}
+    return {**results, "max": float(values.max())}
 
 
 def outer_thirds(values: npt.ArrayLike) -> tuple[Values, Values]:
@@ -99,16 +99,16 @@ def frame_counts(sent: Arrays, got: Arrays) -> dict[str, float]:
 def memory_growth(samples: Samples, warm: float) -> dict[str, dict[str, float]]:
     """Memory of the node after the warm-up (steady seconds), megabytes."""
     seconds = np.asarray(samples.seconds)
-    figures = {}
+    results = {}
     for name, values in (("resident", samples.resident), ("private", samples.private)):
         trend = growth(seconds[seconds > warm], np.asarray(values)[seconds > warm])
-        figures[name] = {
+        results[name] = {
             "at_the_end": values[-1],
             "growth": trend.over_span,
             "growth_error": trend.standard_error,
             "growth_per_hour": trend.per_hour,
         }
-    return {name: rounded(values) for name, values in figures.items()}
+    return {name: rounded(values) for name, values in results.items()}
 
 
 def latency_change(got: Arrays, warm: float) -> dict[str, dict[str, float]]:
@@ -128,7 +128,7 @@ def strange_stamps(sent: npt.NDArray[np.int64], got: Arrays) -> dict[str, int]:
 
 
 def within(got: Arrays, spans: Sequence[npt.NDArray[np.float64]], warm_up: float) -> Arrays:
-    """Figures of the frames within spans of steady time, without the first ``warm_up`` share of each."""
+    """Statistics of the frames within spans of steady time, without the first ``warm_up`` share of each."""
     arrival = got["arrival"]
     inside = np.zeros(len(arrival), dtype=bool)
     for begin, end in spans:
@@ -146,6 +146,6 @@ def dropped_share(got: Arrays, spans: Sequence[npt.NDArray[np.float64]], warm_up
     return change["dropped"] / change["received"]
 
 
-def rounded(figures: Mapping[str, float]) -> dict[str, float]:
+def rounded(results: Mapping[str, float]) -> dict[str, float]:
     """Two digits after the point are more than can be repeated."""
-    return {name: round(value, 2) for name, value in figures.items()}
+    return {name: round(value, 2) for name, value in results.items()}

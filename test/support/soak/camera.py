@@ -16,7 +16,7 @@ from rclpy.duration import Duration
 from sensor_msgs.msg import Image
 
 from scripts.benchmarks.nodes.camera import HEIGHT as HEIGHT
-from scripts.benchmarks.nodes.camera import QUEUE_DEPTH, VIEWS, Camera, play
+from scripts.benchmarks.nodes.camera import QUEUE_DEPTH, VIEWS, CameraPublisher, play
 from scripts.benchmarks.nodes.camera import WIDTH as WIDTH
 
 BESIDE = "beside/image"
@@ -25,7 +25,7 @@ SUBSCRIBER_TIMEOUT = 300.0
 SETTLE_SECONDS = 1.0
 
 
-class TwoRateCamera(Camera):
+class TwoRateCamera(CameraPublisher):
     """Publishes at two rates; `sent` holds the stamps of the images that are for the node, nanoseconds."""
 
     def __init__(self) -> None:

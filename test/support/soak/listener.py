@@ -1,5 +1,5 @@
-"""Subscribers of long runs: one that takes the node's outputs and notes their stamps and figures, one that takes images
-beside the node. ``python -m soak.listener`` writes a .npz on SIGINT.
+"""Subscribers of long runs: one notes the stamps of the node's outputs and its statistics, one takes images beside
+the node. ``python -m soak.listener`` writes a .npz on SIGINT.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 from soak.camera import BESIDE
 
 from cinet_ros.stop_request import StopRequest
-from scripts.benchmarks.nodes.listener import FIGURES, Listener
+from scripts.benchmarks.nodes.listener import FRAME_STATISTICS, OutputListener
 from scripts.benchmarks.nodes.listener import stamp_of as stamp_of
 from scripts.benchmarks.nodes.phases import Phase
 
@@ -40,10 +40,10 @@ class Sink(Node):
         self.create_subscription(Image, BESIDE, lambda message: None, IMAGE_QUEUE_DEPTH)
 
 
-def save(listener: Listener, path: Path) -> None:
-    """Write all stamps as ``stamps/TOPIC`` (ns), and of `stats` the names in `FIGURES`."""
+def save(listener: OutputListener, path: Path) -> None:
+    """Write all stamps as ``stamps/TOPIC`` (ns), and of `stats` the names in `FRAME_STATISTICS`."""
     stamps = {f"stamps/{topic}": np.asarray(listener.stamps.get(topic, []), np.int64) for topic in OUTPUTS.expected}
-    np.savez(path, **stamps, **{name: np.asarray(listener.stats[name]) for name in FIGURES})
+    np.savez(path, **stamps, **{name: np.asarray(listener.stats[name]) for name in FRAME_STATISTICS})
 
 
 def main() -> int:
@@ -54,15 +54,15 @@ def main() -> int:
     stop = StopRequest()
     stop.listen()
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-    node = Sink() if options.output is None else Listener()
-    if isinstance(node, Listener):
+    node = Sink() if options.output is None else OutputListener()
+    if isinstance(node, OutputListener):
         node.take(OUTPUTS)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     print("listening", flush=True)
     while not stop():
         executor.spin_once(timeout_sec=0.2)
-    if isinstance(node, Listener):
+    if isinstance(node, OutputListener):
         save(node, options.output)
     node.destroy_node()
     rclpy.try_shutdown()

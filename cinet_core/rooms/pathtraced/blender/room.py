@@ -12,8 +12,8 @@ import numpy as np
 
 from cinet_core.rooms.pathtraced.blender import passes, scene
 from cinet_core.rooms.pathtraced.blender.models import Models
-from cinet_core.rooms.pathtraced.plan import RoomPlan, View
-from cinet_core.rooms.pathtraced.views import Glance, choose_views
+from cinet_core.rooms.pathtraced.plan import PlannedView, RoomPlan
+from cinet_core.rooms.pathtraced.views import ViewPreview, choose_views
 
 GRID = (20, 15)
 """Rays of a glance."""
@@ -39,7 +39,7 @@ class Studio:
         began = time.process_time()
         scene.build(plan, self._models)
         passes.prepare(plan.width, plan.height, plan.samples, self._threads)
-        chosen = choose_views([glance(view, plan) for view in plan.views], plan.count)
+        chosen = choose_views([preview(view, plan) for view in plan.views], plan.count)
         built = time.process_time()
         files = []
         for number in chosen:
@@ -54,7 +54,7 @@ class Studio:
         return files
 
 
-def glance(view: View, plan: RoomPlan) -> Glance:
+def preview(view: PlannedView, plan: RoomPlan) -> ViewPreview:
     """Cast a coarse grid of rays through a view."""
     graph = bpy.context.evaluated_depsgraph_get()
     pose = np.array(view.pose)
@@ -73,4 +73,4 @@ def glance(view: View, plan: RoomPlan) -> Glance:
             depth[number] = (points[number] - pose[:3, 3]) @ pose[:3, 2]
             labels[number] = item.get(scene.LABEL, 0)
             things[number] = numbers.setdefault(item.name, len(numbers))
-    return Glance(depth, points, labels, things)
+    return ViewPreview(depth, points, labels, things)

@@ -13,7 +13,7 @@ from cinet_core.rooms.pathtraced.blender.finishes import material_of
 from cinet_core.rooms.pathtraced.blender.models import Models
 from cinet_core.rooms.pathtraced.blender.nodes import FACE, METRES
 from cinet_core.rooms.pathtraced.meshes import coordinates, mesh_of
-from cinet_core.rooms.pathtraced.plan import Light, Piece, RoomPlan, View
+from cinet_core.rooms.pathtraced.plan import Piece, PlannedLight, PlannedView, RoomPlan
 
 LABEL = "label"
 """Object property: label of the object as a whole, for rays that ask what they hit."""
@@ -47,7 +47,7 @@ def clear() -> None:
                 collection.remove(block)
 
 
-def camera_of(view: View, width: int, height: int) -> Any:
+def camera_of(view: PlannedView, width: int, height: int) -> Any:
     """A Blender camera that looks as the view does, and the scene's from now on."""
     data = bpy.data.cameras.new("view")
     data.sensor_fit, data.sensor_width = "HORIZONTAL", 36.0
@@ -90,7 +90,7 @@ def _mesh_object(pieces: list[Piece]) -> Any:
     return item
 
 
-def _light(light: Light) -> None:
+def _light(light: PlannedLight) -> None:
     data = bpy.data.lights.new(light.kind, light.kind.upper())
     data.energy, data.color = light.power, light.color
     if light.kind == "area":

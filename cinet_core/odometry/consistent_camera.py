@@ -1,4 +1,4 @@
-"""What a tracked sequence must be: frames of one camera, of one size."""
+"""Checks that the frames of a tracked sequence have one camera and one size."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 
 
-class SteadyCamera:
-    """The camera of the frames so far."""
+class ConsistentCamera:
+    """Checks that all frames have the same camera and size."""
 
     def __init__(self) -> None:
         """None has been seen yet."""
         self._intrinsics: Intrinsics | None = None
 
     def check(self, image: npt.NDArray[np.uint8], depth: npt.NDArray[np.floating], intrinsics: Intrinsics) -> None:
-        """Take (H, W, 3) image and (H, W) depth as the next frame's.
+        """Check the next frame: an (H, W, 3) image and (H, W) depth.
 
         Raises:
             ValueError: the sizes differ, or the camera is another than before.

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from cinet_core.data.sample import Batch
 from cinet_core.figures.attention import MarkedFrame, attention_figure, marked_frame
-from cinet_core.figures.comparison import ComparedFrame, Guess, comparison
+from cinet_core.figures.comparison import ComparedFrame, PredictedMaps, comparison
 from cinet_core.figures.image_grid import image_grid, image_height, show_labels
 from cinet_core.figures.observer import Projections
 from cinet_core.label_sets import LabelSet
@@ -28,7 +28,7 @@ NAME = "network"
 
 
 @torch.no_grad()
-def training_pictures(
+def training_images(
     output: CINetOutput,
     batch: Batch,
     canonical_focal: float,
@@ -44,11 +44,11 @@ def training_pictures(
         canonical_focal: f_c in pixels: depth is drawn in metric metres.
         label_set: what the classes mean; C of them.
         images: how many of the batch are drawn, at most.
-        tasks: of the network; those beyond depth and segmentation get a picture each.
+        tasks: of the network; those beyond depth and segmentation get an image each.
 
     Returns:
         "predictions", the further tasks by their names, and "attention" (the rows of marked pixels, see
-        `figures.attention`) where the network has a scene understanding module and an image has labels. The attention
+        `metrics.attention`) where the network has a scene understanding module and an image has labels. The attention
         is the predicted one, in stage 1 too, where the ideal one is applied.
 
     Raises:
@@ -67,18 +67,18 @@ def training_pictures(
             image[i],
             true_depth[i] if batch.has_depth[i] else None,
             true_labels[i] if batch.has_labels[i] else None,
-            {NAME: Guess(depth[i], labels[i])},
+            {NAME: PredictedMaps(depth[i], labels[i])},
         )
         for i in range(count)
     ]
-    pictures = {"predictions": comparison(frames, label_set, TILE)}
+    rgb_images = {"predictions": comparison(frames, label_set, TILE)}
     for task in tasks:
         if task.spec.name not in DEFAULT_TASKS:
-            pictures[task.spec.name] = _further(task, output, batch, canonical_focal, label_set, count)
+            rgb_images[task.spec.name] = _further(task, output, batch, canonical_focal, label_set, count)
     marked = _marked(output, batch, label_set, count)
     if any(frame.marks for frame in marked):
-        pictures["attention"] = attention_figure(marked, TILE)
-    return pictures
+        rgb_images["attention"] = attention_figure(marked, TILE)
+    return rgb_images
 
 
 def _further(

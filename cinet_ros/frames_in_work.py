@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from cinet_ros.camera import Camera
 
 
-class Accounts:
-    """The frames that a worker has in work: each is counted once, whether it ends or is given up meanwhile.
+class FramesInWork:
+    """The frames that a worker processes. Each is counted once, whether it completes or is abandoned.
 
     Args:
         cameras: by name.
@@ -22,21 +22,21 @@ class Accounts:
         self._lock = threading.Lock()
 
     def begin(self, names: Iterable[str]) -> None:
-        """Take a frame of each of these cameras to work."""
+        """Register one frame of each of these cameras."""
         with self._lock:
             self._in_work = set(names)
             self._drop_given_up()
 
     def use(self, camera: Camera) -> bool:
-        """Count the camera's frame as used; False where it was counted before."""
+        """Count the frame of a camera as used. Returns False if it was counted before."""
         return self._end(camera, camera.counters.use)
 
     def drop(self, camera: Camera, reason: str) -> bool:
-        """Count the camera's frame as dropped; False where it was counted before."""
+        """Count the frame of a camera as dropped. Returns False if it was counted before."""
         return self._end(camera, lambda: camera.counters.drop(reason))
 
     def give_up(self, reason: str) -> None:
-        """Count what is in work, and all that comes, as dropped."""
+        """Count all current and future frames as dropped."""
         with self._lock:
             self._given_up = reason
             self._drop_given_up()

@@ -1,4 +1,4 @@
-"""From whatever is played to messages: one `Picture` a frame, with its camera_info and its time within the source."""
+"""Playback of a source as messages: one `PlayedFrame` per frame, with camera_info and its time in the source."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _SECOND_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Picture:
-    """Messages of one frame, complete but for the stamp.
+class PlayedFrame:
+    """The messages of one frame, complete except for the stamp.
 
     Attributes:
-        image: frame_id is set; the object may be reused for the next picture.
+        image: frame_id is set; the object may be reused for the next image.
         camera_info: the same frame_id; None where nothing is known about the camera.
         time_ns: when it was taken or recorded, on the source's own clock, for pacing.
         stamp_ns: its stamp on the source's own clock.
@@ -48,8 +48,8 @@ class Picture:
     stamp_ns: int
 
 
-class Pictures(Protocol):
-    """What the node plays: items that a background thread may load, made into messages one at a time.
+class Playback(Protocol):
+    """A source for the player: items that a background thread may load, and their conversion to messages.
 
     Attributes:
         description: for the log.
@@ -67,16 +67,16 @@ class Pictures(Protocol):
     nominal_rate: float
     items: Iterable[Any]
 
-    def picture(self, index: int, item: Any) -> Picture:
-        """Messages of the item at this place in the source.
+    def played_frame(self, index: int, item: Any) -> PlayedFrame:
+        """Return the messages of the item at this index of the source.
 
         Raises:
             ValueError: the item cannot be sent in the wanted encoding.
         """
 
 
-class FramePictures:
-    """Pictures of an image, a folder, a video or the synthetic scene.
+class FramePlayback:
+    """Playback of an image, a folder, a video or the synthetic scene.
 
     Args:
         source: its frames need not all have one size.
@@ -94,8 +94,8 @@ class FramePictures:
         self._frame_id = settings.frame_id or DEFAULT_FRAME_ID
         self._encoder = _encoder("rgb8" if settings.encoding == AS_SOURCE else settings.encoding, settings)
 
-    def picture(self, index: int, frame: Frame) -> Picture:
-        """Messages of the frame at this place in the source; see `Pictures`."""
+    def played_frame(self, index: int, frame: Frame) -> PlayedFrame:
+        """Return the messages of the frame at this index of the source, see `Playback`."""
         image = self._encoder.encode(frame.image)
         image.header.frame_id = self._frame_id
         height, width = frame.image.shape[:2]
@@ -106,11 +106,11 @@ class FramePictures:
         info = None if intrinsics is None else camera_info_message(ROS_TYPES, intrinsics, header)
         seconds = index / self.nominal_rate if frame.stamp is None else frame.stamp
         time_ns = round(seconds * _SECOND_NS)
-        return Picture(image, info, time_ns, time_ns)
+        return PlayedFrame(image, info, time_ns, time_ns)
 
 
-class BagPictures:
-    """Pictures of a ROS 2 bag: messages as recorded, or encoded anew.
+class BagPlayback:
+    """Playback of a ROS 2 bag: messages as recorded, or encoded anew.
 
     Args:
         bag: one of its cameras.
@@ -127,10 +127,10 @@ class BagPictures:
         self.items: Iterable[BagFrame] = bag
         self._settings = settings
         self._encoder = None if settings.encoding == AS_SOURCE else _encoder(settings.encoding, settings)
-        self._size: tuple[int, int] | None = None  # of the pictures, known once one was needed
+        self._size: tuple[int, int] | None = None  # of the images, known once one was needed
 
-    def picture(self, index: int, frame: BagFrame) -> Picture:
-        """Messages of a recorded frame, whatever its place; see `Pictures`."""
+    def played_frame(self, index: int, frame: BagFrame) -> PlayedFrame:
+        """Return the messages of a recorded frame, see `Playback`."""
         recorded, image = frame.image, frame.image
         frame_id = self._settings.frame_id or recorded.header.frame_id
         if self._encoder is not None:
@@ -139,7 +139,7 @@ class BagPictures:
         info = self._camera_info(frame)
         if info is not None:
             info.header.frame_id = frame_id
-        return Picture(image, info, frame.time_ns, stamp_of(recorded) if self._stamped else frame.time_ns)
+        return PlayedFrame(image, info, frame.time_ns, stamp_of(recorded) if self._stamped else frame.time_ns)
 
     def _camera_info(self, frame: BagFrame) -> CameraInfo | None:
         given, assumed = any(self._settings.intrinsics), self._settings.fov > 0
@@ -152,8 +152,8 @@ class BagPictures:
         return None if intrinsics is None else camera_info_message(ROS_TYPES, intrinsics, Header())
 
 
-def open_pictures(settings: PlayerSettings) -> Pictures:
-    """Open what the parameter `source` names.
+def open_playback(settings: PlayerSettings) -> Playback:
+    """Open the source that the parameter `source` names.
 
     Raises:
         BagError: a bag cannot be read.
@@ -165,21 +165,21 @@ def open_pictures(settings: PlayerSettings) -> Pictures:
         camera = camera or Intrinsics.from_fov(width, height, SYNTHETIC_FOV)
         # Without depth, which would triple what is kept in memory, and without a clock: the parameter `rate` is one.
         views = SyntheticSource(camera, depth=False, frames=settings.synthetic_frames, rate=None)
-        return FramePictures(views, settings)
+        return FramePlayback(views, settings)
     if is_bag(settings.source):
         bag = BagSource(settings.source, settings.image_topic, settings.camera_info_topic)
-        return BagPictures(bag, settings)
-    return FramePictures(open_source(settings.source, depth=False), settings)
+        return BagPlayback(bag, settings)
+    return FramePlayback(open_source(settings.source, depth=False), settings)
 
 
 def chosen_intrinsics(settings: PlayerSettings, width: int, height: int) -> Intrinsics | None:
-    """The camera that the parameter `intrinsics` describes, for a picture of this size; None when it is not set."""
+    """Return the camera of the parameter `intrinsics` for an image of this size, or None if it is not set."""
     fx, fy, cx, cy = settings.intrinsics
     return Intrinsics(fx, fy, cx, cy, width, height) if any(settings.intrinsics) else None
 
 
 def assumed_intrinsics(settings: PlayerSettings, width: int, height: int) -> Intrinsics | None:
-    """The camera that the parameter `fov` describes, for a picture of this size; None when it is not set."""
+    """Return the camera of the parameter `fov` for an image of this size, or None if it is not set."""
     return Intrinsics.from_fov(width, height, settings.fov) if settings.fov > 0 else None
 
 

@@ -1,4 +1,4 @@
-"""Pictures of the validation split for TensorBoard: predictions beside the truth, attention beside the ideal map."""
+"""Panels of the validation split for TensorBoard: predictions beside the truth, attention beside the ideal map."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from cinet_core.label_sets import LabelSet
-from cinet_core.training.batch_pictures import training_pictures
+from cinet_core.training.batch_images import training_images
 from cinet_core.training.module import CINetModule
 
 
-class ValidationPictures(Callback):
-    """Adds pictures of the first validation images after each validation.
+class ValidationImages(Callback):
+    """Adds panels of the first validation images after each validation.
 
     Args:
         label_set: for colours and names.
@@ -39,9 +39,9 @@ class ValidationPictures(Callback):
         if batch_idx or not self._images or not trainer.is_global_zero or not boards:
             return
         assert isinstance(pl_module, CINetModule)
-        pictures = training_pictures(
+        images = training_images(
             outputs, batch, self._canonical_focal, self._label_set, self._images, pl_module.loss.tasks
         )
         kind = "oracle" if pl_module.is_oracle else "validation"
-        for name, figure in pictures.items():
+        for name, figure in images.items():
             boards[0].experiment.add_figure(f"{kind}/{name}", figure, trainer.global_step)

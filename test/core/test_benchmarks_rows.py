@@ -17,15 +17,15 @@ from cinet_core.model import build_model, get_config
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import peak_increase
 from scripts.benchmarks.roofline import Operation, cost_of
-from scripts.benchmarks.rows import Report, Row, milliseconds, ratios
-from scripts.benchmarks.run import QUICK, Effort
+from scripts.benchmarks.rows import BenchmarkReport, Row, milliseconds, ratios
+from scripts.benchmarks.run import QUICK, BenchmarkBudget
 from scripts.benchmarks.scaling import power_law
 from scripts.benchmarks.start import by_package
 from scripts.benchmarks.tables import BEGIN, END, markdown, print_report, short, write_table
 from scripts.benchmarks.timing import take_turns
 
 MEGABYTE = 2**20
-REPORT = Report(
+REPORT = BenchmarkReport(
     {"processor": "some|kind", "cores": 2},
     [
         Row.of("forward", "lite", "ms", [1.0, 2.0, 3.0], (240, 320), {"GFLOP": 4.25}).within("network"),
@@ -54,7 +54,7 @@ def test_ratios_are_of_pairs() -> None:
 
 def test_a_report_comes_back_as_it_was(tmp_path: Path) -> None:
     REPORT.save(tmp_path / "report.json")
-    assert Report.load(tmp_path / "report.json") == REPORT
+    assert BenchmarkReport.load(tmp_path / "report.json") == REPORT
 
 
 def test_a_table_has_a_column_for_everything_that_stands_beside() -> None:
@@ -70,7 +70,7 @@ def test_a_table_has_a_column_for_everything_that_stands_beside() -> None:
 def test_units_in_brackets_reach_the_terminal() -> None:
     row = Row.of("forward", "lite", "ms", [1.0], None, {"p99 [ms]": 2.0}).within("network")
     console = Console(file=io.StringIO(), width=120)
-    print_report(Report({}, [row], ["see [1]"]), console)
+    print_report(BenchmarkReport({}, [row], ["see [1]"]), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "p99 [ms]" in text
     assert "see [1]" in text
@@ -95,13 +95,13 @@ def test_a_table_is_renewed_between_its_markers_only(tmp_path: Path) -> None:
 def test_works_take_turns_equally_often() -> None:
     order: list[str] = []
     works = {name: (lambda name=name: order.append(name)) for name in "ab"}  # type: ignore[misc]
-    times = take_turns(works, Effort(seconds=0.0, least=3, most=3, warm_up=1))
+    times = take_turns(works, BenchmarkBudget(seconds=0.0, least=3, most=3, warm_up=1))
     assert order == ["a", "b"] + ["a", "b"] * 3
     assert {name: len(values) for name, values in times.items()} == {"a": 3, "b": 3}
 
 
 def test_a_slow_work_stops_at_its_least_runs() -> None:
-    times = take_turns({"slow": lambda: time.sleep(0.02)}, Effort(seconds=0.01, least=2, most=50, warm_up=5))
+    times = take_turns({"slow": lambda: time.sleep(0.02)}, BenchmarkBudget(seconds=0.01, least=2, most=50, warm_up=5))
     assert len(times["slow"]) == 2
     assert min(times["slow"]) >= 0.02
 

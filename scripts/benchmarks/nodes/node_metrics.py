@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scripts.benchmarks.nodes.listener import STAGES
 from scripts.benchmarks.nodes.phases import ALL_NAME, FLOOR, PAIR_NAME, Phase, floor_name
 from scripts.benchmarks.nodes.processes import Samples
-from scripts.benchmarks.rows import Figure, Row, milliseconds
+from scripts.benchmarks.rows import Row, Value, milliseconds
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Values = npt.NDArray[np.float64]
@@ -22,7 +22,7 @@ TAIL = 99
 
 
 @dataclass(frozen=True)
-class Recording:
+class NodeRecording:
     """What was written.
 
     Attributes:
@@ -43,7 +43,7 @@ class Recording:
         return [(float(begin), float(end)) for phase, (begin, end) in pairs if phase.name == name]
 
     def frames(self, name: str) -> dict[str, Values]:
-        """Figures of the frames whose statistics arrived within the phases of a name."""
+        """Statistics of the frames that arrived within the phases of a name."""
         inside = self._within(self.got["arrival"], name)
         columns = ("latency", "receive_latency", *STAGES)
         return {column: self.got[column][inside].astype(np.float64) for column in columns}
@@ -65,7 +65,7 @@ class Recording:
         return inside
 
 
-def phase_rows(recording: Recording) -> Iterator[Row]:
+def phase_rows(recording: NodeRecording) -> Iterator[Row]:
     """Latency by what is subscribed to; stages, the input, and the overhead against its floor."""
     names = list(dict.fromkeys(phase.name for phase in recording.phases if phase.stats and phase.seconds > 0))
     for name in names:
@@ -77,7 +77,7 @@ def phase_rows(recording: Recording) -> Iterator[Row]:
         yield from overhead_rows(recording, name)
 
 
-def _stages(recording: Recording, name: str) -> Iterator[Row]:
+def _stages(recording: NodeRecording, name: str) -> Iterator[Row]:
     """Those that there are; and what is in none of them, such as the wait for the worker's thread to wake up."""
     frames = recording.frames(name)
     for stage in STAGES:
@@ -87,12 +87,12 @@ def _stages(recording: Recording, name: str) -> Iterator[Row]:
     yield _latency(f"stage, {name}", "all that is in none", frames["receive_latency"] - accounted)
 
 
-def _subscribed(recording: Recording, name: str) -> Row:
+def _subscribed(recording: NodeRecording, name: str) -> Row:
     """Stamp to last publish; beside it from the callback on, and what the node's process spent."""
     frames, spent = recording.frames(name), recording.processor_seconds(name)
     wall = sum(end - begin for begin, end in recording.spans(name))
     received = 1000 * frames["receive_latency"]
-    beside: dict[str, Figure] = {}
+    beside: dict[str, Value] = {}
     if len(received):
         beside = {
             "from callback, p50 [ms]": float(np.median(received)),
@@ -103,13 +103,13 @@ def _subscribed(recording: Recording, name: str) -> Row:
     return _latency("stamp to last publish", name, frames["latency"], beside)
 
 
-def overhead_rows(recording: Recording, name: str) -> Iterator[Row]:
+def overhead_rows(recording: NodeRecording, name: str) -> Iterator[Row]:
     """Image callback to the return of the last publish, without the network; the floor; and one over the other."""
     frames, floor = recording.frames(name), recording.floor_seconds(floor_name(name))
     overhead = frames["receive_latency"] - sum(frames[stage] for stage in NETWORK_STAGES)
     yield _latency("ready messages published (floor)", name, floor)
     share = float(np.median(overhead) / np.median(floor))
-    beside: dict[str, Figure] = {"times the floor": share}
+    beside: dict[str, Value] = {"times the floor": share}
     yield _latency("overhead: callback to last publish - network", name, overhead, beside)
 
 
@@ -143,8 +143,8 @@ def memory_rows(samples: Samples) -> Iterator[Row]:
         yield Row.of("memory of the node", kind, "MB", values, beside={"most": max(values)})
 
 
-def _latency(quantity: str, subject: str, seconds: Values, beside: Mapping[str, Figure] | None = None) -> Row:
+def _latency(quantity: str, subject: str, seconds: Values, beside: Mapping[str, Value] | None = None) -> Row:
     if len(seconds) == 0:
         raise ValueError(f"{quantity}, {subject}: no frame came; measure longer")
-    tail: dict[str, Figure] = {f"p{TAIL} [ms]": 1000 * float(np.percentile(seconds, TAIL))}
+    tail: dict[str, Value] = {f"p{TAIL} [ms]": 1000 * float(np.percentile(seconds, TAIL))}
     return Row.of(quantity, subject, "ms", milliseconds(seconds.tolist()), beside=tail | dict(beside or {}))

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scripts.benchmarks.rows import Figure, Row
+from scripts.benchmarks.rows import Row, Value
 
-Counts = Mapping[str, int]
+CounterValues = Mapping[str, int]
 
 
-class Saved(NamedTuple):
+class SaveCall(NamedTuple):
     """One call of save: when, seconds until the answer, and what that was."""
 
     begun: float
@@ -23,7 +23,7 @@ class Saved(NamedTuple):
 
 
 @dataclass
-class Record:
+class MappingRecord:
     """What the robot saw; all moments in seconds of the steady clock.
 
     Attributes:
@@ -38,7 +38,7 @@ class Record:
     camera: list[float] = field(default_factory=list)
     maps: list[float] = field(default_factory=list)
     counts: list[tuple[float, dict[str, int]]] = field(default_factory=list)
-    saves: list[Saved] = field(default_factory=list)
+    saves: list[SaveCall] = field(default_factory=list)
     span: tuple[float, float] = (0.0, 0.0)
     backend: str = ""
 
@@ -47,17 +47,17 @@ class Record:
         return asdict(self)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Record:
+    def of(cls, values: Mapping[str, Any]) -> MappingRecord:
         """Inverse of `as_json`."""
         lists = {
             "counts": [(when, counts) for when, counts in values["counts"]],
-            "saves": [Saved(*call) for call in values["saves"]],
+            "saves": [SaveCall(*call) for call in values["saves"]],
             "span": tuple(values["span"]),
         }
         return cls(**{**values, **lists})
 
 
-class Fused(NamedTuple):
+class FusedCounts(NamedTuple):
     """Frames between the first and the last report of the mapper within the measurement."""
 
     sent: int  # by the camera
@@ -66,7 +66,7 @@ class Fused(NamedTuple):
     drops: dict[str, int]  # by reason
 
 
-def fused(record: Record) -> Fused:
+def fused(record: MappingRecord) -> FusedCounts:
     """What became of the frames.
 
     Raises:
@@ -80,10 +80,10 @@ def fused(record: Record) -> Fused:
     grown = {name: count - before.get(name, 0) for name, count in after.items()}
     drops = {name.partition(": ")[2]: count for name, count in grown.items() if name.startswith("dropped") and count}
     sent = sum(first < moment <= last for moment in record.camera)
-    return Fused(sent, grown["received"], grown["used"], drops)
+    return FusedCounts(sent, grown["received"], grown["used"], drops)
 
 
-def mapping_rows(subject: str, records: Sequence[Record]) -> Iterator[Row]:
+def mapping_rows(subject: str, records: Sequence[MappingRecord]) -> Iterator[Row]:
     """Frames fused, time between maps, and time of save; each run is one value of the first.
 
     Args:
@@ -91,7 +91,7 @@ def mapping_rows(subject: str, records: Sequence[Record]) -> Iterator[Row]:
         records: one a run.
     """
     frames = [fused(record) for record in records]
-    beside: dict[str, Figure] = {
+    beside: dict[str, Value] = {
         "sent": sum(each.sent for each in frames),
         "received": sum(each.received for each in frames),
         "fused": sum(each.used for each in frames),
@@ -108,20 +108,20 @@ def mapping_rows(subject: str, records: Sequence[Record]) -> Iterator[Row]:
         seconds = [call.seconds for call in saves]
         done = sum(call.success for call in saves)
         said = next((call.message for call in saves if not call.success), "")
-        longest: dict[str, Figure] = {"saved": f"{done} of {len(saves)}", "longest [s]": max(seconds), "else": said}
+        longest: dict[str, Value] = {"saved": f"{done} of {len(saves)}", "longest [s]": max(seconds), "else": said}
         yield Row.of("save, call to answer", subject, "s", seconds, beside=longest)
 
 
-def gaps_between_maps(record: Record) -> list[float]:
+def gaps_between_maps(record: MappingRecord) -> list[float]:
     """Seconds from one map to the next; what is before the first and after the last counts as a gap too."""
     begin, end = record.span
     return np.diff([begin, *_inside(record, record.maps), end]).tolist()
 
 
-def _inside(record: Record, moments: Sequence[float]) -> list[float]:
+def _inside(record: MappingRecord, moments: Sequence[float]) -> list[float]:
     begin, end = record.span
     return [moment for moment in moments if begin <= moment <= end]
 
 
-def _in_words(drops: Counts) -> str:
+def _in_words(drops: CounterValues) -> str:
     return ", ".join(f"{count} {reason}" for reason, count in sorted(drops.items())) or "none"

@@ -1,4 +1,4 @@
-"""Pictures of a map: from above and from within, in the camera's colours and in the classes'."""
+"""Renderings of a map: from above and from within, in the camera's colours and in the classes'."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.visualize.cloud import render_cloud
 from cinet_core.visualize.labels import wide_legend
-from cinet_core.visualize.text import Pen, Picture, blank
+from cinet_core.visualize.text import Pen, RgbImage, blank
 
 WIDTH, HEIGHT = 640, 480
 CAPTION = 22
@@ -25,29 +25,29 @@ MAX_SPLAT = 11
 """Pixels across."""
 
 
-def from_above(points: MapPoints, label_set: LabelSet, poses: npt.NDArray[np.float64], caption: str) -> Picture:
-    """The map without what is over the cameras, on a grid of metres around the middle of the cameras' path.
+def render_from_above(points: MapPoints, label_set: LabelSet, poses: npt.NDArray[np.float64], caption: str) -> RgbImage:
+    """Render the map from above, without what is higher than the cameras, with a metric grid.
 
     Args:
         points: of the map.
-        label_set: what their labels mean.
+        label_set: label set of the points.
         poses: (K, 4, 4) of the cameras; their mean says where up and forward are.
         caption: a line above.
     """
     level = points.xyz @ _level_axes(poses) - poses[:, :3, 3].mean(axis=0) @ _level_axes(poses)
     colors = (points.rgb, label_set.palette[points.labels])
-    pictures = [render_cloud(level, each, "above", WIDTH, HEIGHT) for each in colors]
-    return _beside(pictures, points, label_set, caption)
+    images = [render_cloud(level, each, "above", WIDTH, HEIGHT) for each in colors]
+    return _beside(images, points, label_set, caption)
 
 
-def from_within(
+def render_from_within(
     points: MapPoints, label_set: LabelSet, pose: npt.NDArray[np.float64], voxel: float, caption: str
-) -> Picture:
-    """The map as a camera sees it that stands a little behind a pose.
+) -> RgbImage:
+    """Render the map from a viewpoint a little behind a camera pose.
 
     Args:
         points: of the map.
-        label_set: what their labels mean.
+        label_set: label set of the points.
         pose: (4, 4) of the camera to follow.
         voxel: metres, what a point covers.
         caption: a line above.
@@ -56,8 +56,8 @@ def from_within(
     seen = (points.xyz - eye) @ pose[:3, :3]
     camera = Intrinsics.from_fov(WIDTH, HEIGHT, VIEW_DEG)
     colors = (points.rgb, label_set.palette[points.labels])
-    pictures = [_splatted(seen, each, camera, voxel) for each in colors]
-    return _beside(pictures, points, label_set, caption)
+    images = [_splatted(seen, each, camera, voxel) for each in colors]
+    return _beside(images, points, label_set, caption)
 
 
 def _level_axes(poses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -74,14 +74,14 @@ def _level_axes(poses: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _splatted(
     points: npt.NDArray[np.floating], colors: npt.NDArray[np.uint8], camera: Intrinsics, voxel: float
-) -> Picture:
+) -> RgbImage:
     """Points (N, 3) in camera coordinates as squares as large as a voxel; the nearest of a pixel is seen."""
     order = np.argsort(-points[:, 2], kind="stable")
     order = order[points[order, 2] > NEAR]  # far to near: of equal pixels the last one written stays
     points, colors = points[order], colors[order]
     pixel = np.rint(project(points, camera)).astype(np.int64)
     half = np.clip(np.ceil(voxel * camera.fx / points[:, 2] / 2), 0, MAX_SPLAT // 2)
-    picture = blank(camera.height, camera.width)
+    image = blank(camera.height, camera.width)
     nearest = np.full((camera.height, camera.width), np.inf)
     reach = range(-(MAX_SPLAT // 2), MAX_SPLAT // 2 + 1)
     for right, down in ((right, down) for right in reach for down in reach):
@@ -90,12 +90,12 @@ def _splatted(
         drawn[drawn] = points[drawn, 2] < nearest[v[drawn], u[drawn]]
         at = v[drawn], u[drawn]
         nearest[at] = points[drawn, 2]
-        picture[at] = colors[drawn]
-    return picture
+        image[at] = colors[drawn]
+    return image
 
 
-def _beside(pictures: list[Picture], points: MapPoints, label_set: LabelSet, caption: str) -> Picture:
-    row = np.hstack(pictures)
+def _beside(images: list[RgbImage], points: MapPoints, label_set: LabelSet, caption: str) -> RgbImage:
+    row = np.hstack(images)
     head = blank(CAPTION, row.shape[1])
     with Pen(head) as pen:
         pen.text((8, CAPTION / 2), caption, 13, anchor="lm")
