@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+__all__ = ["atomic_write", "atomic_write_bytes", "remove_unfinished"]
+
 _TEMPORARY = ".{name}.unfinished-"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["depth_millimetres"]
+
 MAX_MILLIMETRES = 65534
 """65535 means "unknown" to some readers of depth images."""
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 import os
 
+__all__ = ["keep_freed_memory"]
+
 # Of mallopt(3).
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_MAX = -4

@@ -1,5 +1,7 @@
 """Class names of the label sets, and the classes in each group of a coarser view: plain facts, no code."""
 
+__all__ = ["KIMERA20_GROUPS", "NYU13_CLASSES", "NYU13_GROUPS", "NYU40_CLASSES", "STRUCTURE_GROUPS", "SUN37_CLASSES"]
+
 NYU40_CLASSES = (
     *("wall", "floor", "cabinet", "bed", "chair", "sofa", "table", "door", "window", "bookshelf"),
     *(

@@ -10,6 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "MAX_NORM_ERROR",
+    "AddOutcome",
+    "Pose",
+    "PoseBuffer",
+    "PoseGap",
+    "rotation_angle",
+    "rotation_matrix",
+    "slerp",
+]
+
 NANOSECONDS = 1e9
 RESTART_NS = 10**9
 """A stamp by which the clock would have gone back by more than this: a new run, not messages out of order."""

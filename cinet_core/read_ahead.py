@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
+__all__ = ["DEPTH", "POLL_SECONDS", "Preloaded", "ReadAhead"]
+
 Item = TypeVar("Item")
 
 # A signal sets a flag and cannot wake a waiting thread: waits are cut into pieces this long (seconds).

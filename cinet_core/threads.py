@@ -13,6 +13,8 @@ import os
 import sys
 from pathlib import Path
 
+__all__ = ["VARIABLE", "cores", "threads", "use_threads"]
+
 VARIABLE = "OMP_NUM_THREADS"
 # In the copies that NumPy and OpenCV bring along, and in Debian's.
 _OPENBLAS = tuple(f"{prefix}openblas_set_num_threads{suffix}" for prefix in ("", "scipy_") for suffix in ("", "64_"))

@@ -12,6 +12,8 @@ from cinet_core.messages.topic_names import base_topic
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["CAMERA_INFO", "CameraInfos"]
+
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 
 

@@ -9,6 +9,8 @@ from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.preparation import PreparedImage
 from cinet_core.messages.stamps import DUPLICATE, ZERO, StampWatch
 
+__all__ = ["CameraWarnings"]
+
 _STAMPS = {ZERO: "are 0", DUPLICATE: "do not change from image to image"}
 
 

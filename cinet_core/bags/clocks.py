@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+__all__ = ["TopicTimes", "common_clock", "unusable"]
+
 
 @dataclass
 class TopicTimes:

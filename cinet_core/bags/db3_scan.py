@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["Db3Scan", "write_ahead_log"]
+
 
 class Db3Scan:
     """All messages up to the first that cannot be read, in the order in which they were recorded.

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.typesys.store import Typestore
 
+__all__ = ["OWN_DEFINITIONS", "OWN_PACKAGE", "definition_folder", "definition_of", "message_store", "message_types"]
+
 OWN_PACKAGE = "cinet_ros"
 OWN_DEFINITIONS = ("StageTime", "PerceptionStats", "SemanticClass", "SemanticClasses")
 

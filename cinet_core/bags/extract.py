@@ -25,6 +25,8 @@ from cinet_core.messages.compressed import swaps_red_and_blue
 if TYPE_CHECKING:
     from cinet_core.geometry import Intrinsics
 
+__all__ = ["ExtractedFolder", "ExtractionCounts", "encoded", "extract"]
+
 FRAMES = "frames.jsonl"
 CLASSES = "classes.txt"
 QUALITY = 95

@@ -21,6 +21,16 @@ from cinet_core.data.bag_paths import (
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = [
+    "content_of",
+    "foreign_topic",
+    "packed_remedy",
+    "refuse_foreign_file",
+    "refuse_foreign_folder",
+    "refuse_foreign_topics",
+    "ros1_remedy",
+]
+
 _UNPACK = {"zstd": "zstd -d", "lz4": "lz4 -d", "gzip": "gunzip", "bzip2": "bunzip2", "xz": "unxz"}
 
 _MAGICS = {

@@ -19,6 +19,8 @@ from cinet_core.messages.settings import OutputSettings
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["RecordedImages", "first_message", "first_messages", "header_stamp", "read_message", "stamp_or"]
+
 
 class RecordedImages:
     """Prepares the images of a topic of a bag, as a node does that receives them.

@@ -23,6 +23,17 @@ from cinet_core.messages.topic_names import base_topic, topic_parts, words
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = [
+    "COMPRESSED_IMAGE",
+    "IMAGE",
+    "IMAGE_KINDS",
+    "IMAGE_TYPES",
+    "ImageKind",
+    "RecordedImageTopic",
+    "image_topic",
+    "kind_of",
+]
+
 IMAGE, COMPRESSED_IMAGE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["McapScan"]
+
 _MAGIC = b"\x89MCAP0\r\n"
 _HEADER, _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END, _FOOTER = 0x01, 0x03, 0x04, 0x05, 0x06, 0x0F, 0x02
 _LAST_KIND = 0x0F  # of the specification; private records begin at 0x80

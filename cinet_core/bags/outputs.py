@@ -16,6 +16,8 @@ from cinet_core.messages.result import Result
 from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import FULL, STATS, TOPICS, topics_of
 
+__all__ = ["ALL_TOPICS", "BY_DEFAULT", "Outputs"]
+
 CLASSES, LABEL_INFO = "semantic/classes", "semantic/label_info"
 ALL_TOPICS: Mapping[str, str] = {
     CLASSES: f"{OWN_PACKAGE}/msg/SemanticClasses",

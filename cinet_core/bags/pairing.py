@@ -6,6 +6,8 @@ import heapq
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+__all__ = ["CameraInfoPairing", "nearest_pairs"]
+
 Item = TypeVar("Item")
 Info = TypeVar("Info")
 

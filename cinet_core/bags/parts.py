@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rosbags.interfaces import Connection
     from rosbags.rosbag2 import Writer
 
+__all__ = ["Journal", "PartedWriter", "TopicToWrite"]
+
 JOURNAL = ".cinet_bag.json"
 _WORK = ".unfinished_part"
 _IDENTITY = "cinet_bag"

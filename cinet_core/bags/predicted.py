@@ -7,6 +7,8 @@ from collections.abc import Collection
 from cinet_core.messages.topic_names import base_topic, topic_parts
 from cinet_core.messages.topics import TOPICS
 
+__all__ = ["CAMERA_COPY", "is_predicted"]
+
 _OWN = frozenset(topic for topic, kind in TOPICS.items() if kind == "sensor_msgs/msg/Image")
 _DISTINCTIVE = ("semantic/classes", "semantic/label_info", "semantic/image_raw", "semantic/confidence", "stats")
 """Outputs that no driver has: where one is, the others beside it are outputs, too."""

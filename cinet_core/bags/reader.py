@@ -27,6 +27,8 @@ from cinet_core.data.bag_paths import METADATA, PACKED, STORAGES, is_packed_stor
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["BagReader"]
+
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _Message = tuple["Connection", int, bytes]
 

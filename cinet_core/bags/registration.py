@@ -14,6 +14,8 @@ from typing import Any
 from cinet_core.bags.image_topics import RecordedImageTopic
 from cinet_core.messages.topic_names import topic_parts, words
 
+__all__ = ["Registered", "Registration", "registration", "same_aspect", "sizes_agree"]
+
 SAME_FOCAL = 0.05
 """Largest relative difference of two focal lengths, by the images' widths, that still are one camera's: rectification
 changes them by a few per cent, another camera by 10 (Kinect) to 60 (RealSense)."""

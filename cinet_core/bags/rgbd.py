@@ -28,6 +28,8 @@ from cinet_core.messages.topic_names import is_rectified
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["TOLERANCE", "RgbdBag", "RgbdFrame"]
+
 TOLERANCE = 0.02
 """Seconds: less than the time between two frames at 30 Hz, more than the two cameras of one sensor are apart."""
 

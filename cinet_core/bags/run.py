@@ -29,6 +29,8 @@ from cinet_core.read_ahead import ReadAhead
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["BagRun", "BagRunCounts"]
+
 PART_BYTES = 2 << 30
 PART_SECONDS = 60.0
 """A part is finished when it is this large, or took this long: what a kill costs at most."""

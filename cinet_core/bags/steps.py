@@ -17,6 +17,8 @@ from cinet_core.messages.preparation import PreparedImage
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
 
+__all__ = ["Step", "read_steps"]
+
 _STEP_MESSAGES = 256
 _STEP_BYTES = 32 << 20
 

@@ -9,6 +9,8 @@ import numpy as np
 
 from cinet_core.data.camera_artifacts import FAULTLESS, NO_ARTIFACTS, CameraArtifacts, DrawnArtifacts, draw_artifacts
 
+__all__ = ["NO_AUGMENTATION", "Augmentation", "Variation", "draw"]
+
 JITTERS = ("brightness", "contrast", "saturation", "hue")
 
 

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+__all__ = [
+    "MCAP_MAGIC",
+    "METADATA",
+    "PACKED",
+    "ROS1_MAGIC",
+    "ROS1_SUFFIXES",
+    "SQLITE_MAGIC",
+    "STORAGES",
+    "bags_at",
+    "is_bag",
+    "is_packed_storage",
+]
+
 METADATA = "metadata.yaml"
 STORAGES = {".db3": "sqlite3", ".mcap": "mcap"}
 """What a storage file is called and the storage that it is."""

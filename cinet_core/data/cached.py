@@ -14,6 +14,8 @@ from cinet_core.data.check import spread
 from cinet_core.data.sample import Sample
 from cinet_core.geometry import Intrinsics
 
+__all__ = ["FORK", "CacheLimitError", "CachedSamples"]
+
 FORK = "fork"
 """Start method of the processes that may share a store: the ``multiprocessing_context`` of its DataLoader."""
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+__all__ = ["FAULTLESS", "NO_ARTIFACTS", "ArtifactProbabilities", "CameraArtifacts", "DrawnArtifacts", "draw_artifacts"]
+
 _TINT = 1 / 3  # illuminants differ along red - blue; along green - magenta about a third as much
 
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from cinet_core.messages.camera import CameraModel
 
+__all__ = ["CameraInfoFile"]
+
 _REGION = ("x_offset", "y_offset", "width", "height")
 _NO_P = (0.0,) * 12
 _IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)

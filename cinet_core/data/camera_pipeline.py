@@ -18,6 +18,8 @@ import torch
 from cinet_core.data.camera_artifacts import DrawnArtifacts
 from cinet_core.srgb import LUMA, decoded, encoded
 
+__all__ = ["Light", "Pixels", "apply_artifacts", "linear_light", "motion_kernel"]
+
 Pixels = npt.NDArray[np.uint8]
 Light = npt.NDArray[np.float32]
 

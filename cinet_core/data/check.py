@@ -17,6 +17,8 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 
+__all__ = ["CheckReport", "Statistics", "check_dataset", "first_look", "spread"]
+
 FIRST_LOOK = 8
 """Frames from which a wrong unit, or depth without a measurement, shows before all of them are read."""
 

@@ -10,6 +10,8 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.visualize import colorize_depth, colorize_labels, depth_range, depth_scale_bar, legend
 from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank, shortened
 
+__all__ = ["CELL", "ContactSheet"]
+
 CELL = 160
 """Width of each of a frame's three images, in pixels."""
 

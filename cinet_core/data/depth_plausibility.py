@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["DepthPlausibility"]
+
 MEDIAN_RANGE = (0.25, 7.0)
 """Metres between which the median depth of a view of a room lies; NYU-Depth-v2's frames have 1 to 5."""
 

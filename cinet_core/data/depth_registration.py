@@ -9,6 +9,8 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
 
+__all__ = ["register_depth"]
+
 SAME_SURFACE = 0.05
 """Neighbours whose depths differ by a smaller part are one surface. No real surface is steeper (88 degrees to the ray
 at a focal length of 585 pixels), and two that lie closer drift apart by less than a pixel when seen from 2.5 cm beside.

@@ -24,6 +24,8 @@ from PIL import Image
 
 from cinet_core.geometry import Intrinsics
 
+__all__ = ["ORIENTATIONS", "UPRIGHT", "Orientation", "orientation_in", "orientation_of"]
+
 Plane = TypeVar("Plane", bound=npt.NDArray)
 
 ORIENTATION_TAG = 0x0112

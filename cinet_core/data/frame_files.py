@@ -31,6 +31,7 @@ __all__ = [
     "FrameFiles",
     "SourceError",
     "list_frames",
+    "refuse_bag",
     "ros_calibration",
     "scaled_to",
 ]

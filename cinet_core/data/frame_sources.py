@@ -17,7 +17,17 @@ from cinet_core.data.frame_files import IMAGE_SUFFIXES, FrameFiles, SourceError,
 from cinet_core.data.image_files import read_depth, read_image
 from cinet_core.geometry import Intrinsics
 
-__all__ = ["SYNTHETIC", "Frame", "FrameSource", "SourceError", "SyntheticSource", "open_source"]
+__all__ = [
+    "SYNTHETIC",
+    "SYNTHETIC_FRAMES",
+    "FilesSource",
+    "Frame",
+    "FrameSource",
+    "SourceError",
+    "SyntheticSource",
+    "VideoSource",
+    "open_source",
+]
 
 SYNTHETIC = "synthetic"
 """The name that open_source takes for the built-in scene; a folder of that name is "./synthetic"."""

@@ -12,6 +12,8 @@ from PIL import Image
 from cinet_core.data.frame_files import SourceError
 from cinet_core.label_sets import UNLABELLED, LabelSet
 
+__all__ = ["read_labels"]
+
 LOSSY = frozenset({"JPEG", "MPO", "JPEG2000", "WEBP", "AVIF"})
 """Formats that mix neighbouring values, whatever the file is called."""
 

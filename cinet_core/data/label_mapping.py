@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from cinet_core.label_sets import UNLABELLED, LabelSet
 
+__all__ = ["label_lookup"]
+
 
 def label_lookup(source: LabelSet, target: LabelSet) -> npt.NDArray[np.uint8]:
     """A (256,) table: ``table[labels]`` turns ids of one label set into ids of another.

@@ -12,6 +12,8 @@ from cinet_core.data.frame_files import SourceError
 if TYPE_CHECKING:
     import h5py
 
+__all__ = ["load_version_5", "open_hdf5"]
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 USER_BLOCK = 512
 """MATLAB puts its own header of this many bytes before the HDF5 file."""

@@ -20,6 +20,8 @@ from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.label_sets import LabelSet
 
+__all__ = ["Key", "MixtureBatches", "MixtureOrder", "SceneMixture"]
+
 Key: TypeAlias = tuple[int, int]
 """Of a TransformedDataset over a SceneMixture: (pass through its set, number in the mixture).
 

@@ -24,6 +24,17 @@ from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
+__all__ = [
+    "DEPTH_KINDS",
+    "FILE_NAME",
+    "INTRINSICS",
+    "META",
+    "DepthKind",
+    "NyuDepthV2",
+    "class_of_label",
+    "official_test_images",
+]
+
 FILE_NAME = "nyu_depth_v2_labeled.mat"
 IMAGES = 1449
 WIDTH, HEIGHT = 640, 480

@@ -21,6 +21,8 @@ import numpy.typing as npt
 from cinet_core.data.frame_files import SourceError
 from cinet_core.label_sets import UNLABELLED, LabelSet, get_label_set
 
+__all__ = ["Polygon", "PolygonLabels", "rasterise", "read_polygons"]
+
 MIN_POINTS = 3
 _SUBPIXEL_BITS = 4  # cv2.fillPoly takes fixed-point corners: a sixteenth of a pixel
 _FORMAT = "give an object with label_set, image_size [width, height], source and frames"

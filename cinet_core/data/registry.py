@@ -23,6 +23,8 @@ from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
 from cinet_core.label_sets import LabelSet, get_label_set
 
+__all__ = ["DATASETS", "kind_at", "open_dataset", "open_for_network", "resolved_kind"]
+
 READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
     "sun_rgbd": SunRgbd,

@@ -32,6 +32,8 @@ from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import NYU40, LabelSet
 
+__all__ = ["CAMERA_FILE", "RgbdSequence"]
+
 CAMERA_FILE = "camera-intrinsics.txt"
 SPLITS: tuple[Split, ...] = ("test", "all")
 MAX_RIGID_ERROR = 1e-3

@@ -14,6 +14,8 @@ import torch
 
 from cinet_core.geometry import Intrinsics
 
+__all__ = ["Batch", "Sample", "TrainingSample", "collate"]
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:

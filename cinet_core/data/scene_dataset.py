@@ -23,6 +23,8 @@ from cinet_core.data.sample import Sample
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import UNLABELLED, LabelSet
 
+__all__ = ["SPLITS", "DatasetMeta", "DepthSource", "Part", "SceneDataset", "Split", "choose_members", "held_out"]
+
 Split = Literal["train", "validation", "trainval", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "trainval", "test", "all")
 """``trainval`` is the whole training set: ``train`` and ``validation`` are carved from it. ``all`` is for checks."""

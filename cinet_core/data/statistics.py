@@ -15,6 +15,8 @@ from cinet_core.data.depth_plausibility import DepthPlausibility
 from cinet_core.data.sample import Sample
 from cinet_core.data.transforms import TrainingTransform
 
+__all__ = ["DatasetStatistics", "measure"]
+
 
 @dataclass(frozen=True)
 class DatasetStatistics:

@@ -28,6 +28,8 @@ from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import SUN37, LabelSet
 
+__all__ = ["Entry", "SunRgbd", "metres", "read_entries"]
+
 MAX_DEPTH = 8.0
 """Metres; the toolbox (read3dPoints.m) sets what is beyond to this."""
 

@@ -31,6 +31,8 @@ from cinet_core.label_sets import UNLABELLED
 if TYPE_CHECKING:
     from cinet_core.tasks.learning.base import TaskLearning
 
+__all__ = ["DepthMap", "LabelMap", "TrainingTransform", "TransformedDataset", "shift_hue"]
+
 
 class DepthMap(tv_tensors.Mask):
     """Depth for torchvision: (H, W) metres, never interpolated, so that no value arises between two surfaces."""

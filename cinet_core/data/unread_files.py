@@ -17,6 +17,8 @@ from typing import Literal
 
 from PIL import Image
 
+__all__ = ["AuxiliaryPart", "certainly_no_photo", "parts_among", "parts_by_pixels", "split_name", "unread_files"]
+
 AuxiliaryPart = Literal["depth", "labels"]
 
 _WORDS: dict[str, AuxiliaryPart] = {

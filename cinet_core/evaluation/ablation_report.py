@@ -16,6 +16,8 @@ from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 
+__all__ = ["AblationReport", "Comparison", "MetricsByRow", "compare", "further_row", "mean_and_error"]
+
 MetricsByRow = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.metrics`."""
 

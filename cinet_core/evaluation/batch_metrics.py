@@ -14,6 +14,8 @@ from cinet_core.model.cinet import CINetOutput
 if TYPE_CHECKING:
     from cinet_core.tasks.learning.base import TaskLearning
 
+__all__ = ["BatchMetrics"]
+
 
 class BatchMetrics:
     """The metrics of all tasks over batches: every pixel of the network's input with a truth, depth in metric metres.

@@ -11,6 +11,8 @@ from typing import Any
 from cinet_core.evaluation.views import PLAIN
 from cinet_core.metrics.protocols import LabelOrder
 
+__all__ = ["BrokenFrame", "DepthScore", "Evaluation", "LabelScore", "SampleCounts", "StabilityScore", "TaskScore"]
+
 
 @dataclass(frozen=True)
 class BrokenFrame:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+__all__ = ["LABEL_SETS", "PUBLISHED", "BenchmarkName", "PublishedRow", "published_rows"]
+
 BenchmarkName = Literal["nyu_depth_v2", "sun_rgbd"]
 
 PAPER_PROTOCOL = (

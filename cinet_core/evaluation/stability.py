@@ -27,6 +27,8 @@ from torch import Tensor
 from cinet_core.evaluation.evaluation import StabilityScore
 from cinet_core.geometry import Intrinsics, project, unproject
 
+__all__ = ["PosedDataset", "PosedPrediction", "StabilityMetrics", "unexplained_change"]
+
 VISIBLE = 0.03
 """A point is seen again where the second frame's true depth is within this part of its own: beyond, something stands
 before it, or it moved. A structured-light sensor's noise is below 1 % in a room."""

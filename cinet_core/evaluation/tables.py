@@ -10,6 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from rich.table import Table
 from rich.text import Text
 
+__all__ = ["MISSING", "TextTable", "number", "percent"]
+
 MISSING = "-"
 """A number that does not exist, or that nobody has published."""
 

@@ -19,6 +19,21 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "AbsoluteError",
+    "Drift",
+    "Points",
+    "Poses",
+    "RelativeError",
+    "Similarity",
+    "absolute_error",
+    "align",
+    "drift",
+    "path_length",
+    "relative_error",
+    "umeyama",
+]
+
 Poses = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 

@@ -27,6 +27,8 @@ from cinet_core.figures.observer import Observer, Projections, image_of, random_
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
+__all__ = ["TILE", "Mark", "MarkedFrame", "Row", "attention_figure", "draw_attention", "marked_frame"]
+
 TILE = 240
 Row = npt.NDArray[np.floating]
 

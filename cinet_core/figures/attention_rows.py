@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from cinet_core.label_sets import LabelSet
 
+__all__ = ["attention_row", "class_centres", "class_name", "ideal_row", "pixel_at", "position_of"]
+
 LEAST_SHARE = 0.02
 """Of the positions of a frame: classes below it are too small to be marked unasked."""
 

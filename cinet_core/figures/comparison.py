@@ -29,6 +29,18 @@ from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.visualize.depth import depth_range
 from cinet_core.visualize.labels import colorize_labels
 
+__all__ = [
+    "ONE_NETWORK",
+    "TILE",
+    "ComparedFrame",
+    "Depth",
+    "Labels",
+    "PredictedMaps",
+    "comparison",
+    "depth_error",
+    "draw_panels",
+]
+
 TILE = 240
 ONE_NETWORK = ("input", "true depth", "predicted depth", "depth error", "true labels", "predicted labels")
 LEGEND_ENTRY = 135

@@ -26,7 +26,7 @@ from cinet_core.inference.choices import AUTO
 from cinet_core.label_sets import LabelSet
 from cinet_core.progress import SILENT, Progress
 
-__all__ = ["DrawnFigures", "FigureKind", "draw_figures"]
+__all__ = ["DrawnFigures", "FigureKind", "chosen_frames", "draw_figures"]
 
 FigureKind = Literal["panels", "attention", "features"]
 """Depth and labels beside the truth (Fig. 5, 8, 9), attention of marked pixels (Fig. 6), shared features (Fig. 7)."""

@@ -13,6 +13,8 @@ from cinet_core.data.sample import Sample
 from cinet_core.figures.image_grid import add_bar, image_grid, image_height, show_image, show_values
 from cinet_core.figures.observer import Features, Observer, Shared, SharedBlock, image_of, random_warning
 
+__all__ = ["TILE", "Reduction", "draw_features", "features_figure", "reduced"]
+
 TILE = 160
 Reduction = Literal["magnitude", "sum"]
 

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from cinet_core.atomic_file import atomic_write
 
+__all__ = ["write_figure"]
+
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure in the format that the path ends with: .png, .svg, .pdf, ...

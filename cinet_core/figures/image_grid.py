@@ -13,6 +13,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
+__all__ = [
+    "DPI",
+    "LINE",
+    "SMALL_SIZE",
+    "Axeses",
+    "add_bar",
+    "image_grid",
+    "image_height",
+    "show_image",
+    "show_labels",
+    "show_text",
+    "show_values",
+]
+
 DPI = 100
 MARGIN, GAP = 16, 10
 NOTE = 20

@@ -16,6 +16,17 @@ from cinet_core.checkpoint import Checkpoint
 from cinet_core.data.sample import Sample
 from cinet_core.inference.predictor import Prediction, Predictor
 
+__all__ = [
+    "Features",
+    "MissingPartError",
+    "Observer",
+    "Projections",
+    "Shared",
+    "SharedBlock",
+    "image_of",
+    "random_warning",
+]
+
 BLOCK_STRIDES = (8, 4, 2)
 """Of the features that each decoder block shares, against the network's input."""
 

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
+__all__ = ["COLORS", "Points", "seen_from_above", "trajectory_figure"]
+
 COLORS = ("#56b4e9", "#e69f00", "#009e73", "#cc79a7")
 """Okabe and Ito's, which the colour-blind tell apart."""
 

@@ -9,6 +9,17 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "CHOSEN",
+    "Backend",
+    "BackendOutput",
+    "DeviceLostError",
+    "Floats",
+    "Images",
+    "OutOfDeviceMemoryError",
+    "one_by_one",
+]
+
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 

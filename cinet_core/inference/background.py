@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from cinet_core.inference.backend import Backend, BackendOutput
 
+__all__ = ["BackgroundBackend", "is_preparing"]
+
 _log = logging.getLogger(__name__)
 
 _threads: set[threading.Thread] = set()

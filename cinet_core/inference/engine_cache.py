@@ -20,6 +20,8 @@ from cinet_core.inference.onnx_file import GRAPH_VERSION, OPSET, export_in_child
 from cinet_core.inference.quantization import quantize_in_child
 from cinet_core.threads import threads
 
+__all__ = ["EngineCache", "cache_folder", "device_name", "processor_name"]
+
 # Graphs whose files are kept; one of the lite configuration takes some 13 MB, in 8-bit integers 5 more.
 MAX_CACHED_GRAPHS = 8
 # Whatever computes: another version of one of them may be faster, slower, or read another file.

@@ -16,6 +16,8 @@ import numpy as np
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.backend import Floats, Images
 
+__all__ = ["CALIBRATION", "CAMERAS", "COMPARISON", "IMAGES", "example_rooms"]
+
 IMAGES = Path(__file__).with_suffix(".webp")
 """The frames below each other."""
 CAMERAS = Path(__file__).with_suffix(".json")

@@ -15,6 +15,8 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import ExportError, export_onnx
 from cinet_core.inference.quantization import quantize
 
+__all__ = ["main"]
+
 # Of Linux' prctl: the signal to be sent to this process when the thread that started it ends.
 PR_SET_PDEATHSIG = 1
 

@@ -16,6 +16,18 @@ from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.checkpoint import Checkpoint, ModelMetadata, save_checkpoint
 from cinet_core.inference.graph import DeployableGraph
 
+__all__ = [
+    "GRAPH_VERSION",
+    "INPUTS",
+    "METADATA_KEY",
+    "OPSET",
+    "PACKAGES",
+    "ExportError",
+    "export_in_child",
+    "export_onnx",
+    "run_in_child",
+]
+
 INPUTS = ("image", "intrinsics")
 OPSET = 18
 # Another one whenever the graph computes something else, or is quantised otherwise: no cached file of before is taken.

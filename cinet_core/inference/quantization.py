@@ -28,6 +28,8 @@ from cinet_core.inference.example_rooms import CALIBRATION, example_rooms
 from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
 
+__all__ = ["float_convolutions", "quantize", "quantize_in_child"]
+
 NETWORK, ENCODER = "model.", "model.encoder."
 LAST_OF_DEPTH = ("model.decoders.stages.2.depth.", "model.depth_head.")
 # Of further tasks, whose answers are numbers at full size, too.

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+__all__ = ["AntialiasedResize", "NearestResize"]
+
 
 class AntialiasedResize(nn.Module):
     """`F.interpolate(mode="bilinear", antialias=True, align_corners=False)` from one size to another.

@@ -17,6 +17,16 @@ from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.onnx_file import INPUTS
 from cinet_core.threads import threads
 
+__all__ = [
+    "RUNTIMES",
+    "Infer",
+    "OnnxBackend",
+    "OnnxRuntimeBackend",
+    "OpenVinoBackend",
+    "TensorRtBackend",
+    "openvino_has_bfloat16",
+]
+
 Infer = Callable[[dict[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
 
 

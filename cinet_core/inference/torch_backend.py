@@ -21,6 +21,8 @@ from cinet_core.inference.backend import (
 from cinet_core.inference.choices import FLOAT32, HALF
 from cinet_core.inference.graph import DeployableGraph
 
+__all__ = ["CompiledTorchBackend", "Graph", "TorchBackend", "on_device", "resolve_device"]
+
 Returned = TypeVar("Returned")
 Graph = Callable[[Tensor, Tensor], dict[str, Tensor]]
 

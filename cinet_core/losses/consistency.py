@@ -13,6 +13,16 @@ from cinet_core.losses.recipe import VarianceStart
 from cinet_core.losses.reduction import LossTerm, global_sum
 from cinet_core.model.scene_understanding import ideal_attention_labels
 
+__all__ = [
+    "GROWTH",
+    "MEASURED_BATCHES",
+    "SHRINKAGE",
+    "FeatureVariance",
+    "border_distances",
+    "consistency_loss",
+    "dissimilarity",
+]
+
 # Eq. 7 compares every position with 8 others, at +-1 and +-2 along x and y. D and psi are symmetric, so these four
 # (rows, columns) see every pair once.
 OFFSETS = ((0, 1), (0, 2), (1, 0), (2, 0))

@@ -11,6 +11,17 @@ from cinet_core.losses.masks import full_precision, valid_depth
 from cinet_core.losses.random_numbers import random_integers
 from cinet_core.losses.reduction import LossTerm
 
+__all__ = [
+    "PAIR_PIXELS",
+    "berhu_loss",
+    "berhu_threshold",
+    "log_depth",
+    "normal_loss",
+    "pair_loss",
+    "sample_valid_pixels",
+    "scale_invariant_loss",
+]
+
 # Eq. 8: c is a fifth of the largest error. The floor, in metres, keeps the quadratic branch finite on a perfect batch.
 BERHU_FRACTION = 0.2
 BERHU_FLOOR = 1e-6

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+__all__ = ["full_precision", "valid_depth", "valid_labels"]
+
 
 def valid_depth(depth: Tensor) -> Tensor:
     """True where a true depth, in metres, is known: finite and above 0. Any shape; bool."""

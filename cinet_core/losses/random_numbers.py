@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+__all__ = ["LARGEST", "random_integers"]
+
 # SplitMix64 (Steele, Lea and Flood 2014), as int64 sees its constants.
 _STEP = 0x9E3779B97F4A7C15 - 2**64
 _FACTORS = (0xBF58476D1CE4E5B9 - 2**64, 0x94D049BB133111EB - 2**64)

@@ -9,6 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+__all__ = ["LossTerm", "global_maximum", "global_means", "global_sum"]
+
 
 @dataclasses.dataclass(frozen=True)
 class LossTerm:

@@ -10,6 +10,8 @@ from cinet_core.losses.masks import full_precision, valid_labels
 from cinet_core.losses.recipe import ClassWeighting
 from cinet_core.losses.reduction import LossTerm
 
+__all__ = ["class_weights", "segmentation_loss"]
+
 # Of ENet (Paszke 2016, 5.2), whose weights reach 50; the limit keeps a class of a few pixels from leading.
 INVERSE_LOG_OFFSET = 1.02
 INVERSE_LOG_LIMIT = 5.0

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cinet_core.losses.recipe import DepthSpace
 
+__all__ = ["NO_TARGETS", "Supervision"]
+
 NO_TARGETS: Mapping[str, Tensor] = MappingProxyType({})
 """Of depth and segmentation: depth and labels are all that they need."""
 

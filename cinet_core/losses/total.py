@@ -22,6 +22,8 @@ from cinet_core.model.scene_understanding import ideal_attention_labels
 if TYPE_CHECKING:
     from cinet_core.tasks.learning.base import TaskLearning
 
+__all__ = ["LossWeights", "MultiTaskLoss"]
+
 
 class MultiTaskLoss(nn.Module):
     """L = L_att + alpha (L_berhu + lambda L_pair + mu L_norm) + beta L_con + gamma L_seg, all of them means.

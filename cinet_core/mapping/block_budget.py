@@ -8,6 +8,8 @@ import numpy.typing as npt
 from cinet_core.mapping.retired_blocks import Regions, RetiredBlocks, region_centres, regions_of
 from cinet_core.mapping.voxel_blocks import EDGE, Keys, VoxelBlocks
 
+__all__ = ["make_room"]
+
 RETIRE_TO = 0.9
 """Part of the budget that is left in use where it was exceeded, so that not every frame has to retire."""
 

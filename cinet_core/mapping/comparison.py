@@ -11,6 +11,8 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.mapping.frame_checks import check_rigid
 from cinet_core.open3d_loading import load_open3d
 
+__all__ = ["Open3DFusion", "surface_distance"]
+
 QUANTILES = {"median": 0.5, "p90": 0.9}
 
 

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import UNLABELLED
 
+__all__ = ["check_frame", "check_rigid"]
+
 MAX_RIGID_ERROR = 1e-3
 """How far R R^T of a pose may be from the identity: poses hold rounded numbers."""
 

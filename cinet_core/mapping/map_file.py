@@ -22,6 +22,8 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.votes import CANDIDATES
 from cinet_core.mapping.voxel_blocks import ATTRIBUTES, VOXELS, BlockData
 
+__all__ = ["MapFileError", "MapMetadata", "Pieces", "open_map", "write_map"]
+
 FORMAT = 1
 MAX_METADATA_BYTES = 2**20
 MAX_FILE_BLOCKS = 2_000_000

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["MapPoints"]
+
 
 @dataclass(frozen=True)
 class MapPoints:

@@ -12,6 +12,8 @@ from cinet_core.mapping.floor import class_table
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.open3d_loading import load_open3d
 
+__all__ = ["MapObject", "find_objects"]
+
 NEIGHBOURS = 1.8
 """Cells: centres nearer than this touch by a face, an edge or a corner (sqrt 3)."""
 

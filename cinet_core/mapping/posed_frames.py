@@ -16,6 +16,8 @@ from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
+__all__ = ["PosedFrame", "PosedFrames", "open_posed_frames"]
+
 SYNTHETIC_FRAMES = 48
 
 

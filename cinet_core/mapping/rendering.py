@@ -12,6 +12,8 @@ from cinet_core.visualize.cloud import render_cloud
 from cinet_core.visualize.labels import wide_legend
 from cinet_core.visualize.text import Pen, RgbImage, blank
 
+__all__ = ["render_from_above", "render_from_within"]
+
 WIDTH, HEIGHT = 640, 480
 CAPTION = 22
 VIEW_DEG = 75.0

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from cinet_core.mapping.voxel_blocks import ATTRIBUTES, BlockData, Keys
 
+__all__ = ["Regions", "RetiredBlocks", "region_centres", "regions_of"]
+
 REGION = 4
 """Blocks along a region's edge: regions go and come as a whole, in one file each. At 2 cm one is 64 cm wide."""
 

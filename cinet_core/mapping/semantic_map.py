@@ -25,6 +25,8 @@ from cinet_core.mapping.voxel_blocks import BLOCK_BYTES, BlockData, Keys, VoxelB
 from cinet_core.open3d_loading import load_open3d
 from cinet_core.visualize.ply import write_ply
 
+__all__ = ["MAX_WEIGHT", "SemanticMap"]
+
 TRUNCATION = 4.0
 """Voxels on either side of a surface that a depth pixel changes; beyond, in front, only blocks touched anyway."""
 

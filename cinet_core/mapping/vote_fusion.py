@@ -11,6 +11,8 @@ from cinet_core.label_sets import UNLABELLED
 from cinet_core.mapping.votes import Votes, with_votes
 from cinet_core.mapping.voxel_blocks import EDGE, VOXELS, Keys, VoxelBlocks
 
+__all__ = ["fuse_votes"]
+
 BAND = 3.0
 """Voxels on either side of the measured surface that get a vote. A point of the surface reads its nearest voxel, less
 than one away; along a ray that meets the surface at 70 degrees that is three. Twice the band is twice the work."""

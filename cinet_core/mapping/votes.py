@@ -18,6 +18,8 @@ import torch
 
 from cinet_core.label_sets import UNLABELLED
 
+__all__ = ["CANDIDATES", "COUNTS", "FULL", "Votes", "winners", "with_votes"]
+
 CANDIDATES = 4
 COUNTS = CANDIDATES + 1
 """The candidates' votes, and the sum of all votes ever given."""

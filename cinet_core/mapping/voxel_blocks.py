@@ -19,6 +19,8 @@ import torch
 from cinet_core.mapping.votes import CANDIDATES, COUNTS
 from cinet_core.open3d_loading import load_open3d
 
+__all__ = ["ATTRIBUTES", "BLOCK_BYTES", "EDGE", "VOXELS", "BlockData", "Keys", "VoxelBlocks", "as_torch"]
+
 EDGE = 8
 """Voxels along a block's edge. Small blocks follow a surface closely: at 2 cm one is 16 cm wide."""
 

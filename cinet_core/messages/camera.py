@@ -14,6 +14,8 @@ from cinet_core.messages.errors import ConversionError, check_size
 from cinet_core.messages.fields import CameraInfoFields
 from cinet_core.messages.rectification import Matrix, Rectification
 
+__all__ = ["CameraModel", "CameraModelCache"]
+
 _FOCAL_LIMITS = (1e-3, 1e7)  # pixels
 
 _ROTATION_TOLERANCE = 1e-3  # calibration files carry four digits and more

@@ -17,6 +17,8 @@ from cinet_core.messages.encoding import IS_BIGENDIAN
 from cinet_core.messages.errors import check_size
 from cinet_core.messages.fields import MessageTypes
 
+__all__ = ["POINT_STEP", "CloudBuffer", "Rays", "point_fields", "ray_grid", "usable"]
+
 POINT_STEP = 32
 """Bytes of a point: x y z @0 4 8, rgb @16, label @20, confidence @24; 12 and 28 are padding, as PCL aligns them."""
 

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["LabelPainter", "pack_rgb", "unpack_rgb"]
+
 _PACKED = np.dtype("<u4")
 _RGB_BITS = np.uint32(0x00FFFFFF)
 

@@ -13,6 +13,8 @@ from cinet_core.messages.errors import ConversionError, quoted
 from cinet_core.messages.fields import CompressedImageFields
 from cinet_core.messages.images import ENCODINGS, convert_color, mosaic_to_rgb, scale_to_8_bit
 
+__all__ = ["decode_compressed", "is_compressed_depth", "swaps_red_and_blue"]
+
 _CHANNELS_TO_RGB = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
 _NUMBERS = re.compile(r"(16|32|64)[SUF]C[0-9]+")
 """Encodings of measurements: what decode_image refuses as a raw image is refused in a PNG, too."""

@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 from cinet_core.messages.fields import MessageTypes
 
+__all__ = ["FARTHEST", "compress_depth", "compress_jpeg", "compress_png"]
+
 DEPTH_QUANTISATION = 100.0
 """The plugin's default of ``depth_quantization``: neighbouring values are depth^2 / 10100 metres apart."""
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from cinet_core.messages.errors import ConversionError, check_size
 
+__all__ = ["JPEG_MAGIC", "MAX_CHUNKS", "MAX_SCANS", "PNG_MAGIC", "Container", "corrupted", "inspect"]
+
 MAX_SCANS = 64
 """Scans of a progressive JPEG, each a pass over the whole image: encoders write 10 or so, a bomb thousands."""
 

@@ -22,6 +22,8 @@ import numpy.typing as npt
 
 from cinet_core.messages.errors import ConversionError, quoted
 
+__all__ = ["FISHEYE", "MOST_COEFFICIENTS", "PINHOLE", "POLYNOMIAL", "Distortion", "read_distortion", "significant"]
+
 POLYNOMIAL = (
     "plumb_bob",
     "rational_polynomial",

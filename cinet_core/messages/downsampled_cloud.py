@@ -13,6 +13,8 @@ from cinet_core.messages.cloud import POINT_STEP, Rays, point_fields, ray_grid, 
 from cinet_core.messages.encoding import IS_BIGENDIAN
 from cinet_core.messages.fields import MessageTypes
 
+__all__ = ["DownsampledCloud"]
+
 # Bits of a cube's number along each axis: with the smallest cube they reach 5 km to either side.
 _BITS = 21
 _REACH = 1 << (_BITS - 1)

@@ -19,6 +19,8 @@ from cinet_core.messages.errors import check_size
 from cinet_core.messages.fields import MessageTypes
 from cinet_core.messages.settings import DEPTH_ENCODINGS
 
+__all__ = ["IS_BIGENDIAN", "ImageBuffer", "camera_info_message"]
+
 IS_BIGENDIAN = sys.byteorder == "big"
 
 _KINDS: dict[str, tuple[type[np.generic], int]] = {

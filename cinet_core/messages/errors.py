@@ -1,5 +1,7 @@
 """What a message that cannot be used raises, and the size that no message may exceed."""
 
+__all__ = ["MAX_PIXELS", "MAX_SIDE", "REASONS", "ConversionError", "check_size", "quoted"]
+
 MAX_PIXELS = 1 << 25
 """Largest image that is decoded: 33 million pixels, just above 8K UHD (7680 x 4320); 100 MB as RGB."""
 

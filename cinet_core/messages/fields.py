@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+__all__ = ["CameraInfoFields", "CompressedImageFields", "ImageFields", "MessageTypes", "stamp_of"]
+
 
 class ImageFields(Protocol):
     """Of sensor_msgs/Image."""

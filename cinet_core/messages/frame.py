@@ -21,6 +21,8 @@ from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, IMAGES, P
 from cinet_core.tasks import ImageTopic
 from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG
 
+__all__ = ["Array", "FrameMessageBuilder", "OutputSettings", "Result"]
+
 Array = npt.NDArray[Any]
 
 

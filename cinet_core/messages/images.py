@@ -16,6 +16,8 @@ import numpy.typing as npt
 from cinet_core.messages.errors import ConversionError, check_size, quoted
 from cinet_core.messages.fields import ImageFields
 
+__all__ = ["ENCODINGS", "check_image", "convert_color", "decode_image", "mosaic_to_rgb", "scale_to_8_bit"]
+
 IDENTITY = -1
 """Colour code of pixels that are RGB already."""
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from cinet_core.label_sets import LabelSet
 
+__all__ = ["label_info_message", "semantic_classes_message"]
+
 
 def semantic_classes_message(
     label_set: LabelSet,

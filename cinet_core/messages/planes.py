@@ -15,6 +15,16 @@ from cinet_core.messages.containers import PNG_MAGIC, corrupted, inspect
 from cinet_core.messages.errors import ConversionError, check_size, quoted
 from cinet_core.messages.fields import CompressedImageFields, ImageFields
 
+__all__ = [
+    "DEPTH_TYPES",
+    "QUANTISATION_BYTES",
+    "read_compressed_depth",
+    "read_compressed_labels",
+    "read_depth",
+    "read_labels",
+    "read_plane",
+]
+
 MILLIMETRE = np.float32(0.001)
 
 DEPTH_TYPES = {"32FC1": "f4", "16UC1": "u2", "mono16": "u2"}

@@ -21,7 +21,7 @@ from cinet_core.messages.fields import CameraInfoFields
 from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topic_names import arrive_rectified
 
-__all__ = ["ImagePreparation", "PreparedImage"]
+__all__ = ["Image", "ImagePreparation", "PreparedImage"]
 
 Image = npt.NDArray[np.uint8]
 

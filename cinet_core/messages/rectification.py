@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+__all__ = ["Matrix", "Rectification"]
+
 Matrix = npt.NDArray[np.float64]
 
 _FRACTIONS = cv2.INTER_TAB_SIZE

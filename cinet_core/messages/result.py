@@ -19,7 +19,7 @@ from cinet_core.tasks import TASKS, erase
 if TYPE_CHECKING:
     from cinet_core.inference.prediction import Prediction
 
-__all__ = ["Result"]
+__all__ = ["Array", "Result"]
 
 Array = npt.NDArray[Any]
 

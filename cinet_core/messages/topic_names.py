@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+__all__ = ["arrive_rectified", "base_topic", "is_rectified", "topic_parts", "words"]
+
 TRANSPORTS = frozenset(
     {"compressed", "compresseddepth", "theora", "zstd", "ffmpeg", "foxglove", "h264", "h265", "avif", "depthz", "draco"}
 )

@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from cinet_core.tasks import TASKS
 from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG, ImageTopic
 
+__all__ = ["COMPRESSED", "DOWNSAMPLED_POINTS", "FULL", "IMAGES", "POINTS", "STATS", "TOPICS", "topics_of"]
+
 _CAMERA_INFO, _IMAGE = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Image"
 _CLOUD, _COMPRESSED = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/CompressedImage"
 

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from cinet_core.metrics.summed import SummedMetric
 
+__all__ = ["AttentionMetrics", "average_precision"]
+
 # Entries of the map that exist at any one time; each costs about 60 bytes while its row is ranked.
 BLOCK_PAIRS = 2**21
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cinet_core.metrics.summed import SummedMetric
 
-__all__ = ["BoundaryMetrics", "depth_edge_errors", "edges_of_depth"]
+__all__ = ["BoundaryMetrics", "Mask", "depth_edge_errors", "edges_of_depth"]
 
 TOLERANCE = 0.0075
 """Of the image's diagonal: how far a boundary may be off and still be found (Martin 2004; 6 pixels at 640x480)."""

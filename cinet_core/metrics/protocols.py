@@ -11,6 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+__all__ = [
+    "EIGEN",
+    "FULL",
+    "PAPER",
+    "PROTOCOLS",
+    "DepthPixels",
+    "DepthProtocol",
+    "LabelOrder",
+    "Pooling",
+    "TruthSource",
+    "predicted_labels",
+    "resized_labels",
+]
+
 Pooling = Literal["pixels", "images"]
 TruthSource = Literal["filled", "raw", "own"]
 LabelOrder = Literal["resize-argmax", "argmax-resize"]

@@ -17,6 +17,8 @@ from cinet_core.model.encoder import Encoder
 from cinet_core.model.scene_understanding import SceneUnderstanding
 from cinet_core.tasks import task_specs
 
+__all__ = ["MIN_IMAGE_SIZE", "CINet", "CINetOutput", "build_model"]
+
 MIN_IMAGE_SIZE = MIN_NETWORK_SIDE
 
 

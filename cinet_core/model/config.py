@@ -9,6 +9,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+__all__ = [
+    "CONFIGS",
+    "CONFIG_NAMES",
+    "DEFAULT_CONFIG",
+    "DEFAULT_TASKS",
+    "AttentionDivisor",
+    "AttentionScale",
+    "ModelConfig",
+    "Sharing",
+    "get_config",
+]
+
 Sharing = Literal["fsm", "lsu", "none"]
 AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from timm.layers import ConvNormAct, SeparableConvNormAct
 from torch import nn
 
+__all__ = ["conv_block"]
+
 
 def conv_block(
     in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, separable: bool = False

@@ -15,6 +15,8 @@ from cinet_core.model.convolution import conv_block
 from cinet_core.model.feature_sharing import make_sharing
 from cinet_core.tasks.spec import HeadSpec
 
+__all__ = ["DecoderStage", "DepthHead", "SegmentationHead", "TaskDecoders", "TaskFeatures", "TaskHead"]
+
 # Softplus underflows to 0 for very negative inputs; depth must stay strictly positive (losses take its logarithm).
 DEPTH_FLOOR = 1e-4
 DEPTH_WEIGHT_STD = 0.01

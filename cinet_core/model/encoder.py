@@ -18,6 +18,8 @@ from cinet_core.model.imagenet import (
     packaged_weights,
 )
 
+__all__ = ["FEATURE_STRIDE", "Encoder"]
+
 FEATURE_STRIDE = 8
 # Sides that are no multiples of 32, and differ: what only works at one size, or in whole windows, fails at it.
 _TRIAL_SIZE = (80, 112)

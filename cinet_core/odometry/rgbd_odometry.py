@@ -12,6 +12,8 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.odometry.consistent_camera import ConsistentCamera
 from cinet_core.open3d_loading import load_open3d
 
+__all__ = ["METHODS", "RgbdOdometry"]
+
 MIN_FITNESS = 0.3
 """Part of the pixels that must fall onto each other, after the depth outliers are taken out; below, tracking is lost.
 Two frames that follow each other share 0.9 and more."""

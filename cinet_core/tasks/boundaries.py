@@ -18,7 +18,7 @@ from cinet_core.tasks.spec import (
     Tile,
 )
 
-__all__ = ["BOUNDARIES", "draw_boundaries"]
+__all__ = ["BOUNDARIES", "COLOR", "draw_boundaries"]
 
 COLOR = (255, 40, 40)
 

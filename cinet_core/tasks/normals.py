@@ -19,7 +19,7 @@ from cinet_core.tasks.spec import (
     Tile,
 )
 
-__all__ = ["NORMALS", "colorize_normals"]
+__all__ = ["INVALID_COLOR", "NORMALS", "colorize_normals"]
 
 INVALID_COLOR = (40, 40, 40)
 TOWARDS_CAMERA = (0.0, 0.0, -1.0)

@@ -19,6 +19,8 @@ from cinet_core.visualize.labels import colorize_labels
 from cinet_core.visualize.scale import SCALE_WIDTH
 from cinet_core.visualize.text import BACKGROUND, FAINT, INK, Color, Pen, RgbImage, blank, shortened, wrapped
 
+__all__ = ["WARNING", "PredictionLike", "caption_bar", "panel"]
+
 TILE = 480
 """Pixels: the longer side of each image in the panel."""
 

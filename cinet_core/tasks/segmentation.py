@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cinet_core.messages.encoding import ImageBuffer
     from cinet_core.messages.frame import OutputSettings, Result
 
-__all__ = ["SEGMENTATION"]
+__all__ = ["LEGEND_WIDTH", "SEGMENTATION"]
 
 LEGEND_WIDTH = 176
 

@@ -24,6 +24,16 @@ from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
 from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
 
+__all__ = [
+    "BASELINE",
+    "EVALUATION_FILE",
+    "VARIANTS",
+    "AblationVariant",
+    "run_ablation",
+    "train_and_score",
+    "variants_named",
+]
+
 EVALUATION_FILE = "evaluation.json"
 COMMON_FOLDER = "common-start"
 

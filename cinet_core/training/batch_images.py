@@ -22,6 +22,8 @@ from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.tasks import RenderSettings
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning, channels_last
 
+__all__ = ["training_images"]
+
 TILE = 160
 MARKS = 2
 NAME = "network"

@@ -9,6 +9,8 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+__all__ = ["freeze_statistics", "has_frozen_statistics", "normalised_together", "synchronise"]
+
 
 def freeze_statistics(module: nn.Module) -> int:
     """Make every BatchNorm layer of `module` use its running statistics for good, whatever `train()` says.

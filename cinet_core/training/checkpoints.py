@@ -17,6 +17,17 @@ from cinet_core.atomic_file import atomic_write
 from cinet_core.training.module import CINetModule
 from cinet_core.training.score import score
 
+__all__ = [
+    "BEST_FILE",
+    "FINAL_FILE",
+    "RESUME_FILE",
+    "AtomicCheckpointIO",
+    "ResumeError",
+    "ResumePoint",
+    "WeightsExport",
+    "check_position",
+]
+
 RESUME_FILE = "last.ckpt"
 BEST_FILE = "best.safetensors"
 FINAL_FILE = "last.safetensors"

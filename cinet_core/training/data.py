@@ -22,6 +22,8 @@ from cinet_core.label_sets import LabelSet, get_label_set
 from cinet_core.tasks.learning import TaskLearning
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
 
+__all__ = ["TrainingData"]
+
 
 class TrainingData(lightning.LightningDataModule):
     """What a run learns from, and the validation split of its main set.

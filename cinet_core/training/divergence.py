@@ -9,6 +9,8 @@ from torch import Tensor
 
 from cinet_core.training.errors import TrainingDivergedError
 
+__all__ = ["DIVERGED_REMEDY", "DivergenceWatch"]
+
 DIVERGED_REMEDY = (
     "start anew in another run.output, from best.safetensors if there is one (model.checkpoint), with a lower learning "
     "rate, with optimizer.gradient_clip, or in 32-true or bf16-mixed precision"

@@ -14,6 +14,8 @@ from cinet_core.checkpoint import Checkpoint, TrainingCamera
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.cinet import CINet
 
+__all__ = ["InitialisationError", "InitialisationReport", "initialise_from"]
+
 CLASS_HEAD = "segmentation_head"
 _HEAD_TENSORS = (f"{CLASS_HEAD}.conv.weight", f"{CLASS_HEAD}.conv.bias")
 # Ratios of depth scales that rounding of an image's height to whole pixels explains.

@@ -16,6 +16,8 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 from torch.overrides import TorchFunctionMode
 
+__all__ = ["fast_half_precision"]
+
 
 @contextlib.contextmanager
 def fast_half_precision(device: str) -> Iterator[None]:

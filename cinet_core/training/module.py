@@ -29,6 +29,8 @@ from cinet_core.training.optimization import ExponentialAverage, make_optimizer,
 from cinet_core.training.recomputation import recompute_activations
 from cinet_core.training.settings import OptimizerSettings, PlannedStage
 
+__all__ = ["CINetModule"]
+
 STAGE_KEY = "cinet_stage"
 
 

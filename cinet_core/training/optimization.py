@@ -20,6 +20,15 @@ from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.model.cinet import CINet
 from cinet_core.training.settings import Algorithm, Schedule
 
+__all__ = [
+    "Algorithm",
+    "ExponentialAverage",
+    "make_optimizer",
+    "make_schedule",
+    "parameter_groups",
+    "unused_parameters",
+]
+
 MOMENTUM = 0.9
 SECOND_MOMENT = 0.999
 WEIGHT_DECAY = 5e-4

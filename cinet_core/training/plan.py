@@ -18,6 +18,8 @@ from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.run import processes
 from cinet_core.training.settings import PlannedStage
 
+__all__ = ["StageOutline", "StepCost", "TrainingPlan", "autocast_type", "plan_of", "step_cost", "training_device"]
+
 MEASURED_STEPS = 3
 
 

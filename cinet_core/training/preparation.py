@@ -24,6 +24,8 @@ from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
 from cinet_core.training.settings import PlannedStage, Recipe
 
+__all__ = ["TrainingSetup", "prepare"]
+
 STATISTICS_FILE = "statistics.json"
 _DEPTH_BIAS = "depth_head.conv.bias"
 

@@ -9,6 +9,8 @@ from lightning.pytorch.callbacks import Callback
 
 from cinet_core.training.module import CINetModule
 
+__all__ = ["ProgressLines"]
+
 SHOWN = ("abs_rel", "delta1", "rms", "pixel_accuracy", "mean_iou", "attention_average_precision")
 
 

@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from cinet_core.model.cinet import CINet
 
+__all__ = ["recompute_activations"]
+
 
 def recompute_activations(model: CINet) -> list[str]:
     """Keep of each stage of the encoder and of the decoders only what goes in; the rest is computed a second time.

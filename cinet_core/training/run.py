@@ -32,6 +32,8 @@ from cinet_core.training.progress import ProgressLines
 from cinet_core.training.settings import Recipe, RunSettings
 from cinet_core.training.validation_images import ValidationImages
 
+__all__ = ["ResumeFrom", "TrainingResult", "check_run", "fit", "processes"]
+
 RECIPE_FILE = "recipe.yaml"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+__all__ = ["score"]
+
 
 def score(metrics: Mapping[str, float], kind: str) -> float | None:
     """How good a validation was: the higher, the better.

@@ -24,6 +24,22 @@ from cinet_core.losses.recipe import (
 from cinet_core.model.config import DEFAULT_CONFIG, ModelConfig
 from cinet_core.training.settings_data import DataSettings
 
+__all__ = [
+    "Algorithm",
+    "LoggerName",
+    "LossSettings",
+    "ModelSettings",
+    "OptimizerSettings",
+    "PlannedStage",
+    "Precision",
+    "Recipe",
+    "RunSettings",
+    "Schedule",
+    "Score",
+    "StageSettings",
+    "StagesSettings",
+]
+
 Algorithm = Literal["sgd", "adamw"]
 Schedule = Literal["constant", "poly", "cosine"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]

@@ -8,6 +8,8 @@ from typing import Any
 
 from cinet_core.data.augmentation import Augmentation
 
+__all__ = ["DataSettings", "DatasetSettings"]
+
 CANONICAL_FOCAL = 525.0
 CANONICAL_WIDTH = 640
 """The canonical camera has this focal length at this width, both in pixels (spec: the canonical camera)."""

@@ -17,7 +17,7 @@ from cinet_core.training.recipe_file import read_recipe
 from cinet_core.training.run import ResumeFrom, TrainingResult, check_run, fit
 from cinet_core.training.settings import Recipe
 
-__all__ = ["find_learning_rate", "plan_training", "train"]
+__all__ = ["RateRange", "find_learning_rate", "plan_training", "train"]
 
 
 def train(

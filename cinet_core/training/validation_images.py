@@ -12,6 +12,8 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.training.batch_images import training_images
 from cinet_core.training.module import CINetModule
 
+__all__ = ["ValidationImages"]
+
 
 class ValidationImages(Callback):
     """Adds panels of the first validation images after each validation.

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from cinet_core.geometry import Intrinsics, depth_edges, unproject
 
+__all__ = ["Cloud", "thinned_cloud", "without_edges"]
+
 RELATIVE_JUMP = 0.05
 """Depth edges are left out: a smooth one puts points into free space, where they hide the rest."""
 

@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+__all__ = [
+    "ABOUT",
+    "CAMERA",
+    "CLOUD",
+    "DEPTH",
+    "FRAME",
+    "HERTZ",
+    "IMAGE",
+    "IMAGE_PLANE",
+    "LABELS",
+    "LEGEND",
+    "MAP",
+    "MILLISECONDS",
+    "STAMP",
+    "TRAJECTORY",
+    "WORLD",
+]
+
 WORLD = "world"
 CAMERA = "world/camera"
 IMAGE_PLANE = "world/camera/image"

@@ -7,6 +7,8 @@ from typing import Any
 
 from cinet_core.viewer import entities
 
+__all__ = ["layout"]
+
 OVERLAY_OPACITY = 0.5
 PLOTTED_SECONDS = 30.0
 PLOTTED_FRAMES = 200

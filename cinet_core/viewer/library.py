@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
+__all__ = ["LostViewerError", "UnfinishedError", "ViewerError", "load_rerun"]
+
 OLDEST = (0, 41)
 """The first version whose API is the one used here; it changes with every minor version."""
 

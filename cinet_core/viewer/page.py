@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+__all__ = ["Page", "policy"]
+
 TIMEOUT = 30.0
 # Whatever proxy the environment names: it knows nothing of this machine's own ports.
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -14,6 +14,8 @@ from cinet_core.data.frame_sources import SYNTHETIC, SYNTHETIC_FRAMES
 from cinet_core.data.rgbd_sequence import CAMERA_FILE, RgbdSequence
 from cinet_core.viewer.recording import WorldUp
 
+__all__ = ["Pose", "SourcePoses", "source_poses"]
+
 Pose = npt.NDArray[np.float64]
 
 

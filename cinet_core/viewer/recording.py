@@ -22,6 +22,8 @@ from cinet_core.viewer.library import LostViewerError, UnfinishedError, ViewerEr
 from cinet_core.visualize.depth import depth_range
 from cinet_core.visualize.labels import ROW, legend
 
+__all__ = ["CLOUD_POINTS", "CloudColor", "FrameTime", "Recording", "WorldUp"]
+
 APPLICATION = "cinet"
 JPEG_QUALITY = 85
 LEGEND_WIDTH = 190

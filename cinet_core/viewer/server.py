@@ -23,6 +23,8 @@ from urllib.parse import quote
 from cinet_core.viewer.library import ViewerError, load_rerun
 from cinet_core.viewer.page import Page
 
+__all__ = ["DATA_PORT", "LOCALHOST", "PORT", "ViewerServer", "executable", "quiet_environment"]
+
 LOCALHOST = "127.0.0.1"
 UNSPECIFIED = ("", "0.0.0.0", "::")
 PORT = 9090

@@ -11,6 +11,8 @@ from cinet_core.visualize.depth import ENOUGH
 from cinet_core.visualize.scale import round_ticks
 from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank
 
+__all__ = ["CAMERA", "CloudView", "render_cloud"]
+
 CloudView = Literal["above", "side"]
 GRID = (58, 62, 70)
 CAMERA = (255, 176, 32)

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from cinet_core.visualize.scale import INVALID_COLOR, color_map, scale_bar
 from cinet_core.visualize.text import RgbImage
 
+__all__ = ["ENOUGH", "INVALID_COLOR", "colorize_depth", "depth_range", "depth_scale_bar"]
+
 ENOUGH = 20_000
 """Pixels, evenly taken, to find percentiles from: sorting them all takes longer and changes nothing to be seen."""
 

@@ -9,6 +9,8 @@ from PIL import Image
 from cinet_core.atomic_file import atomic_write
 from cinet_core.visualize.text import RgbImage
 
+__all__ = ["write_image"]
+
 
 def write_image(path: Path, image: RgbImage) -> None:
     """Write a (H, W, 3) uint8 RGB image in the format that the path ends with.

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank, shortened, text_width
 
+__all__ = ["ROW", "colorize_labels", "legend", "overlay", "wide_legend"]
+
 ROW = 19
 SWATCH = 13
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from cinet_core.open3d_loading import load_open3d
 
+__all__ = ["write_ply"]
+
 # x y z, red green blue, label, confidence
 BYTES_PER_POINT = 3 * 4 + 3 + 1 + 4
 _HEADER_END = b"end_header\n"

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from cinet_core.visualize.text import FAINT, INK, Pen, RgbImage, blank
 
+__all__ = ["BAR_WIDTH", "INVALID_COLOR", "MARGIN", "SCALE_WIDTH", "color_map", "round_ticks", "scale_bar"]
+
 INVALID_COLOR = (64, 64, 64)
 BAR_WIDTH = 14
 SCALE_WIDTH = 64

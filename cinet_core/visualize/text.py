@@ -9,6 +9,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+__all__ = [
+    "BACKGROUND",
+    "FAINT",
+    "INK",
+    "Color",
+    "Pen",
+    "RgbImage",
+    "blank",
+    "font",
+    "shortened",
+    "text_width",
+    "wrapped",
+]
+
 RgbImage = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
 

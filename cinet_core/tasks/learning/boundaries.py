@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cinet_core.losses.supervision import Supervision
     from cinet_core.model.cinet import CINetOutput
 
-__all__ = ["BoundariesLearning", "BoundaryMap", "boundary_loss", "resized_boundaries"]
+__all__ = ["BOUNDARY_WEIGHT", "BoundariesLearning", "BoundaryMap", "boundary_loss", "resized_boundaries"]
 
 BOUNDARY_WEIGHT = 4.0
 """A pixel at a boundary weighs that of so many others.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["decide", "decide_in_one_pass"]
+__all__ = ["decide", "decide_in_one_pass", "first_largest"]
 
 # 255 exponentials of it still sum up in float32.
 MAX_LOGIT = 80.0

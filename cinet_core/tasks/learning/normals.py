@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cinet_core.losses.supervision import Supervision
     from cinet_core.model.cinet import CINetOutput
 
-__all__ = ["NormalMap", "NormalsLearning", "normals_loss", "to_canonical_normals", "to_metric_normals"]
+__all__ = ["NormalMap", "NormalsLearning", "normals_loss", "to_canonical_normals", "to_metric_normals", "true_normals"]
 
 SHORTEST = 1e-6
 """Length below which a predicted vector has no direction: its normal is not valid."""
