@@ -21,7 +21,7 @@ from cinet_core.inference.backend import (
 from cinet_core.inference.choices import FLOAT32, HALF
 from cinet_core.inference.graph import DeployableGraph
 
-__all__ = ["CompiledTorchBackend", "Graph", "TorchBackend", "on_device", "resolve_device"]
+__all__ = ["CompiledTorchBackend", "CudaGraph", "Graph", "TorchBackend", "on_device", "resolve_device"]
 
 Returned = TypeVar("Returned")
 Graph = Callable[[Tensor, Tensor], dict[str, Tensor]]
@@ -160,14 +160,14 @@ class CompiledTorchBackend(TorchBackend):
         with torch.inference_mode():
             self._graph(image, intrinsics)
             if replayed and self._device.type == "cuda":
-                self._graph = _CudaGraph(self._graph, image, intrinsics)
+                self._graph = CudaGraph(self._graph, image, intrinsics)
 
     def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
         """See `Backend.run`."""
         return one_by_one(super().run, images, intrinsics)
 
 
-class _CudaGraph:
+class CudaGraph:
     """A function of tensors of one size, recorded once and replayed from then on.
 
     What it returns is overwritten by the next call on the same stream.
@@ -188,6 +188,7 @@ class _CudaGraph:
                 self._output = function(*self._inputs)
 
     def __call__(self, *arguments: Tensor) -> dict[str, Tensor]:
+        """Replay it for other inputs of the same shapes; the outputs are overwritten by the next call."""
         for kept, given in zip(self._inputs, arguments, strict=True):
             kept.copy_(given, non_blocking=True)
         self._graph.replay()

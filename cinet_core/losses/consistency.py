@@ -153,7 +153,7 @@ def border_distances(depth_features: Tensor, semantic_features: Tensor, labels: 
 
 
 def dissimilarity(distances: Tensor, variances: Tensor) -> LossTerm:
-    """The sum of |D(depth) - D(semantic)| over pairs, and their number.
+    """The sum of ``|D(depth) - D(semantic)|`` over pairs, and their number.
 
     Args:
         distances: (2, P), from `border_distances`.

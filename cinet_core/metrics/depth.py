@@ -79,7 +79,7 @@ class DepthMetrics(SummedMetric):
 
         Returns:
             delta1..3 in 0..1, rms in metres, rms_log (natural logarithm), abs_rel, sq_rel in metres (squared errors
-            divided by d), `log10`: mean of |log10 prediction - log10 truth| (Saxena, Sun and Ng, "Make3D", 2009),
+            divided by d), `log10`: mean of ``|log10 prediction - log10 truth|`` (Saxena, Sun and Ng, "Make3D", 2009),
             `silog`: the scale-invariant error of Eigen, Puhrsch and Fergus (2014, Eq. 1), which is the standard
             deviation of ln prediction - ln truth over the pixels of an image, `scale_ratio`: geometric mean over the
             images of median(truth) / median(prediction), and `scale_spread`: standard deviation of its natural

@@ -95,7 +95,7 @@ def panel(
     for title, points_colors, view in clouds:
         width = widths[len(tiles) % COLUMNS]
         tiles.append(Tile(title, (_cloud(prediction, points_colors, view, width, height),)))
-    cells = [_cell(tile.title, tile.pictures, widths[place % COLUMNS], height) for place, tile in enumerate(tiles)]
+    cells = [_cell(tile.title, tile.images, widths[place % COLUMNS], height) for place, tile in enumerate(tiles)]
     while len(cells) % COLUMNS:
         cells.append(blank(TITLE + height, widths[len(cells) % COLUMNS]))
     rows = [_joined(cells[start : start + COLUMNS], axis=1) for start in range(0, len(cells), COLUMNS)]

@@ -153,7 +153,7 @@ class Tile:
     """
 
     title: str
-    pictures: tuple[npt.NDArray[np.uint8], ...]
+    images: tuple[npt.NDArray[np.uint8], ...]
 
 
 @dataclass(frozen=True)

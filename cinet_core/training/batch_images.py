@@ -100,7 +100,7 @@ def _further(
         row = [("input", image, batch.names[index])]
         for name, answer in answers.items():
             one = {key: channels_last(values[index : index + 1])[0].cpu().numpy() for key, values in answer.items()}
-            row += [(name, tile.pictures[0], tile.title) for tile in (task.spec.render(one, settings) if one else [])]
+            row += [(name, tile.images[0], tile.title) for tile in (task.spec.render(one, settings) if one else [])]
         rows.append(row)
     heights = [image_height(row[0][1].shape, TILE) for row in rows]
     figure, axes = image_grid([title for title, _, _ in max(rows, key=len)], heights, TILE)

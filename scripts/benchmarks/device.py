@@ -20,7 +20,7 @@ from cinet_core.inference.availability import missing_requirement
 from cinet_core.inference.backend import Backend
 from cinet_core.inference.choices import HALF
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend, _CudaGraph, resolve_device
+from cinet_core.inference.torch_backend import CompiledTorchBackend, CudaGraph, TorchBackend, resolve_device
 from scripts.benchmarks import machine
 from scripts.benchmarks.network import Timed
 from scripts.benchmarks.roofline import cost_of
@@ -42,7 +42,7 @@ class ReplayedTorchBackend(TorchBackend):
         image = torch.zeros(1, *graph.image_size, 3, dtype=torch.uint8, device=self._device)
         intrinsics = torch.full((1, 4), graph.canonical_focal, device=self._device)
         with torch.inference_mode():
-            self._graph = _CudaGraph(self._graph, image, intrinsics)
+            self._graph = CudaGraph(self._graph, image, intrinsics)
 
 
 def forward(run: BenchmarkRun, config: str, way: str) -> Iterator[Row]:

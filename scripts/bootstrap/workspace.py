@@ -66,6 +66,13 @@ def lay_out_source(environment: Environment) -> Path:
     return source
 
 
+def remove_dangling_links(folder: Path) -> None:
+    """Remove links to files that the checkout has no more: Python would still list them as modules."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.exists():
+            path.unlink()
+
+
 def build_workspace(environment: Environment) -> None:
     """Build the messages and lay out the package with colcon, Python files as links into this checkout."""
     root, workspace = environment.root, environment.workspace
@@ -90,6 +97,7 @@ def build_workspace(environment: Environment) -> None:
     (workspace / "COLCON_IGNORE").touch()
     (workspace / "distribution").write_text(f"{environment.ros}\n", encoding="utf-8")  # for scripts/env.sh
     rewrite_cmake_paths(environment.venv)
+    remove_dangling_links(workspace / "install")
     prefix, python = str(environment.venv), environment.python
     run(
         python, "-m", "colcon", "--log-base", workspace / "log", "build",

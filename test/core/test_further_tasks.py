@@ -126,9 +126,11 @@ def test_a_prediction_shows_and_saves_them(checkpoint: Checkpoint, tmp_path: Pat
 
 
 def test_the_command_writes_every_kind_of_file(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["predict", "--help"])
-    assert f"of {', '.join(PREDICTION_FILES)} (all)" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "docs/example_room.jpg", "--write", "everything"])
+    assert ended.value.code == 2
+    assert f"(choose from {', '.join(map(repr, PREDICTION_FILES))})" in " ".join(capsys.readouterr().err.split())
+    assert {"normals", "boundaries"} < set(PREDICTION_FILES)
 
 
 def test_a_checkpoint_says_what_it_has_learnt(
@@ -203,7 +205,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
         ModelSettings(checkpoint=str(start), tasks=ALL_TASKS),
         StagesSettings(none, none, StageSettings(2, 1e-2)),
         optimizer=OptimizerSettings(batch_size=4),
-        run=RunSettings(str(tmp_path / "run"), accelerator="cpu", devices=1, log_every=1, rgb_images=2),
+        run=RunSettings(str(tmp_path / "run"), accelerator="cpu", devices=1, log_every=1, pictures=2),
     )
     preparation = prepare(recipe)
     assert preparation.initialisation is not None

@@ -236,7 +236,7 @@ def test_twenty_steps_and_on_from_where_they_were_stopped(
         stages=StagesSettings(*(StageSettings(count, 1e-3) for count in (0, 1, 1))),
         optimizer=OptimizerSettings(batch_size=2),
         run=RunSettings(
-            str(tmp_path), accelerator="gpu", devices=1, precision=precision, rgb_images=0, checkpoint_minutes=0
+            str(tmp_path), accelerator="gpu", devices=1, precision=precision, pictures=0, checkpoint_minutes=0
         ),
     )
     stopped = prepare(recipe)

@@ -89,7 +89,7 @@ def test_every_topic_can_be_filled_and_every_file_and_tile_drawn() -> None:
     for task in TASKS:
         for tile in task.render(outputs, RenderSettings(image, NYU40, 240)):
             assert tile.title
-            assert tile.rgb_images[0].shape == image.shape
+            assert tile.images[0].shape == image.shape
         for file in task.files:
             stored = file.image(outputs)
             assert stored.dtype in (np.uint8, np.uint16)

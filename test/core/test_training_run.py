@@ -67,7 +67,7 @@ def small_recipe(output: Path, epochs: tuple[int, int, int] = (1, 1, 1), **chang
         "data": DataSettings("synthetic", options=ROOMS, label_set="nyu13", width=64, height=48, workers=0, cache=True),
         "model": ModelSettings(overrides=SMALL, pretrained_encoder=False),
         "optimizer": OptimizerSettings(batch_size=4),
-        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, rgb_images=0),
+        "run": RunSettings(str(output), accelerator="cpu", devices=1, log_every=1, pictures=0),
     }
     stages = StagesSettings(*(StageSettings(count, 1e-2) for count in epochs))
     return Recipe("small", **{"stages": stages, **values, **changes})
@@ -102,7 +102,7 @@ def test_each_stage_leaves_alone_what_it_freezes(tmp_path: Path) -> None:
 def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, rgb_images=2)
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
     preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
@@ -196,7 +196,7 @@ def test_gradients_of_several_batches_make_one_step(tmp_path: Path) -> None:
 
 
 def test_the_end_of_each_stage_is_validated(tmp_path: Path) -> None:
-    run_settings = RunSettings(str(tmp_path), accelerator="cpu", rgb_images=0, validate_every=100)
+    run_settings = RunSettings(str(tmp_path), accelerator="cpu", pictures=0, validate_every=100)
     preparation, result = run(small_recipe(tmp_path, (2, 1, 2), run=run_settings))
     assert (result.metrics["stage"], result.metrics["epoch"], result.metrics["oracle"]) == (3, 5, False)
     assert result.best is not None
@@ -220,7 +220,7 @@ def test_changed_data_do_not_go_on(tmp_path: Path) -> None:
 
 
 def test_from_python_in_half_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", rgb_images=0)
+    settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, precision="bf16-mixed", pictures=0)
     recipe = small_recipe(tmp_path, run=settings)
     plans: list[cinet_core.TrainingPlan] = []
     result = cinet_core.train(recipe, planned=plans.append)
@@ -349,7 +349,7 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
     stored.write_text(stored.read_text()[:100])  # cut off by a kill
     assert _stored(stored, identity) is None
     numbers, tables = report.save(tmp_path / "report")
-    assert json.loads(numbers.read_text())["figures"]["Full"]["3"] == metrics["Full"][3]
+    assert json.loads(numbers.read_text())["metrics"]["Full"]["3"] == metrics["Full"][3]
     assert "0.563" in tables.read_text()  # the paper's baseline
 
 

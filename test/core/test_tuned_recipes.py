@@ -92,7 +92,7 @@ def test_a_rehearsal(name: str, kind: str, options: dict[str, float], tmp_path: 
     found = json.loads(report.read_text())
     protocols = {score["protocol"] for score in found["evaluation"]["depth"]}
     assert protocols == ({"paper", "eigen"} if kind == "nyu" else {"full"})
-    assert all(score["figures"]["silog"] is not None for score in found["evaluation"]["depth"])
+    assert all(score["metrics"]["silog"] is not None for score in found["evaluation"]["depth"])
     assert found["published"]
 
 

@@ -12,7 +12,7 @@ import pytest
 import scripts.bootstrap.__main__ as program
 from scripts.bootstrap.environment import Environment
 from scripts.bootstrap.packages import is_usable, is_writable, pinned, uv_cache
-from scripts.bootstrap.workspace import lay_out_source, rewrite_cmake_paths
+from scripts.bootstrap.workspace import lay_out_source, remove_dangling_links, rewrite_cmake_paths
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -149,3 +149,14 @@ def test_cmake_files_are_pointed_at_this_python_without_touching_shared_copies(
     assert path.read_text(encoding="utf-8") == f"set(x {environment.venv}/lib/{version}/site-packages/numpy)"
     assert cached.read_text(encoding="utf-8") == text
     assert [item.name for item in path.parent.iterdir()] == ["x.cmake"]
+
+
+def test_links_to_files_that_are_gone_are_removed_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "kept.py").touch()
+    (tmp_path / "install" / "deep").mkdir(parents=True)
+    (tmp_path / "install" / "kept.py").symlink_to(tmp_path / "kept.py")
+    (tmp_path / "install" / "deep" / "gone.py").symlink_to(tmp_path / "gone.py")
+    remove_dangling_links(tmp_path / "install")
+    assert (tmp_path / "install" / "kept.py").is_symlink()
+    assert not (tmp_path / "install" / "deep" / "gone.py").is_symlink()
+    remove_dangling_links(tmp_path / "absent")
