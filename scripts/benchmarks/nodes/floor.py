@@ -17,6 +17,8 @@ import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from cinet_core.messages.topics import topics_of
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.parameters import Settings
 from cinet_ros.publishers import OUTPUT_QOS
@@ -27,7 +29,7 @@ from scripts.benchmarks.nodes.phases import FLOOR
 
 
 class BaselinePublisher(Node):
-    """Publishes every output of the node, below `FLOOR`, from messages that are filled once.
+    """Publishes every output of a node with the default tasks, below `FLOOR`, from messages that are filled once.
 
     Attributes:
         begun: of each frame, steady seconds.
@@ -39,8 +41,11 @@ class BaselinePublisher(Node):
         result, builder, settings = example_result(), RosMessageBuilder(LABEL_SET), Settings()
         self._header = result.header
         self._outputs: list[tuple[Any, Any]] = [
-            (self.create_publisher(kind, FLOOR + topic, OUTPUT_QOS), builder.build(topic, result, settings))
-            for topic, kind in MESSAGE_TYPES.items()
+            (
+                self.create_publisher(MESSAGE_TYPES[topic], FLOOR + topic, OUTPUT_QOS),
+                builder.build(topic, result, settings),
+            )
+            for topic in topics_of(DEFAULT_TASKS)
         ]
         self.begun = array.array("d")
         self.seconds = array.array("d")
