@@ -67,7 +67,7 @@ class MultiTaskLoss(nn.Module):
         pair_pixels: int = PAIR_PIXELS,
         depth_space: DepthSpace = "metres",
         balance: Balance = "fixed",
-        variance_start: VarianceStart = "median",
+        variance_start: VarianceStart = "channels",
     ) -> None:
         super().__init__()
         if class_weights is None:

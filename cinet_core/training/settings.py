@@ -136,8 +136,10 @@ class LossSettings:
         supervise_attention: the labels teach the attention map, by its loss and by taking its place in stage 1. Without
             it the map is learnt from the tasks alone (paper, Fig. 6).
         consistency: the consistency loss is active in stage 3.
-        consistency_start: where its sigma^2 starts: "median" of the features' distances, as the first batches of stage
-            3 show them, or "channels", their count, with which the loss is inert.
+        consistency_start: where its sigma^2 starts: "channels", their count, with which it hardly moves anything, or
+            "median" of the features' distances, as the first batches of stage 3 show them. There it has a quarter to a
+            half of the gradient at the paper's beta = 5, and labels suffer in short trainings: lower
+            `weights.consistency` with it (docs/training.md).
         teacher: what stage 1 learns with. "ideal" is the paper's: the labels' ideal map in place of the predicted one.
             "annealed": it takes that place for a share of the images that falls from all to none, and the attention
             loss is active from the start. "none": stage 1 is as stage 2.
@@ -150,7 +152,7 @@ class LossSettings:
     class_weight_power: float = 1.0
     supervise_attention: bool = True
     consistency: bool = True
-    consistency_start: VarianceStart = "median"
+    consistency_start: VarianceStart = "channels"
     teacher: Teacher = "ideal"
     balance: Balance = "fixed"
 

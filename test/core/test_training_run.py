@@ -158,7 +158,7 @@ def test_without_a_teacher_the_first_stage_is_as_the_second(tmp_path: Path) -> N
 def test_what_balances_the_tasks_and_sigma_are_logged_and_move(tmp_path: Path, balance: Any) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    recipe = small_recipe(tmp_path, (0, 1, 1), losses=LossSettings(balance=balance))
+    recipe = small_recipe(tmp_path, (0, 1, 1), losses=LossSettings(balance=balance, consistency_start="median"))
     preparation, _ = run(recipe)
     events = EventAccumulator(str(tmp_path))
     events.Reload()
