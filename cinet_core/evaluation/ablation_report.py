@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import atomic_write_bytes
+from cinet_core.evaluation.paired import CONFIDENCE, PairedGain, paired_gain
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.model.config import DEFAULT_TASKS
@@ -49,6 +50,9 @@ _PUBLISHED_ROWS = {
     "Full": ("Table 1", "CI-Net (FSM + SUM + L_con)"),
 }
 STANDARD_ERRORS = 2.0
+_BASELINE = "Baseline"
+_GAINS = ("delta1", "rms", "mean_iou")
+"""The metrics of which every row's gain over the baseline is given with its interval."""
 
 
 def further_row(task: str) -> str:
@@ -126,8 +130,23 @@ class AblationReport:
             if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
 
+    def gains(self) -> dict[str, dict[str, PairedGain]]:
+        """How much better each row is than the baseline, in pairs of the same seed, under delta1, rms and mean_iou.
+
+        By row and metric; empty where the baseline was not run, and without rows that share no seed with it.
+        """
+        found: dict[str, dict[str, PairedGain]] = {}
+        for row in self.metrics:
+            for metric in _METRICS:
+                own, baseline = self.values(row, metric.name), self.values(_BASELINE, metric.name)
+                if row != _BASELINE and metric.name in _GAINS and own.keys() & baseline.keys():
+                    found.setdefault(row, {})[metric.name] = paired_gain(own, baseline, metric.better)
+        return found
+
     def tables(self) -> list[TextTable]:
-        """Return the tables: results with standard errors, those of the paper, and the comparisons."""
+        """Return the tables: results with standard errors, gains over the baseline with their intervals, the results
+        of the paper, and the comparisons.
+        """
         metrics = self._metrics()
         headings = tuple(_heading(metric) for metric in metrics)
         ours = [
@@ -137,6 +156,7 @@ class AblationReport:
         seeds = sorted({seed for own in self.metrics.values() for seed in own})
         return [
             TextTable(f"{self.title}: mean ± standard error over seeds {seeds}", ("row", *headings), tuple(ours)),
+            *self._gains_table(),
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
@@ -188,7 +208,35 @@ class AblationReport:
                 }
                 for pair in self.comparisons()
             ],
+            "gains_over_baseline": {
+                row: {
+                    metric: {
+                        "mean": gain.mean,
+                        "interval": None if math.isnan(gain.low) else [gain.low, gain.high],
+                        "confidence": CONFIDENCE,
+                        "seeds": gain.seeds,
+                    }
+                    for metric, gain in own.items()
+                }
+                for row, own in self.gains().items()
+            },
         }
+
+    def _gains_table(self) -> list[TextTable]:
+        """None where there is nothing to compare with."""
+        gains = self.gains()
+        if not gains:
+            return []
+        metrics = [metric for metric in _METRICS if metric.name in _GAINS]
+        rows = []
+        for row, own in gains.items():
+            cells = [_gain(own.get(metric.name), _factor(metric)) for metric in metrics]
+            rows.append((row, *cells, str(max(gain.seeds for gain in own.values()))))
+        title = (
+            f"Paired gains over {_BASELINE} (+ is better) [{100 * CONFIDENCE:g} % interval by t over seeds]; "
+            "* where it does not hold 0"
+        )
+        return [TextTable(title, ("row", *(_heading(metric) for metric in metrics), "seeds"), tuple(rows))]
 
     def _verdicts(self) -> TextTable:
         rows = []
@@ -238,6 +286,16 @@ def _heading(metric: MetricSpec) -> str:
 
 def _factor(metric: MetricSpec) -> float:
     return 100.0 if metric.percent else 1.0
+
+
+def _gain(gain: PairedGain | None, factor: float) -> str:
+    if gain is None:
+        return MISSING
+    digits = 2 if factor > 1 else 4
+    if math.isnan(gain.low):
+        return f"{factor * gain.mean:+.{digits}f}"
+    low, high = (f"{factor * value:+.{digits}f}" for value in (gain.low, gain.high))
+    return f"{factor * gain.mean:+.{digits}f} [{low}, {high}]{' *' if gain.decided else ''}"
 
 
 def _published(row: str, metrics: Sequence[MetricSpec]) -> list[str]:
