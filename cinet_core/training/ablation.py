@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import atomic_write
+from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.ablation_report import further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
@@ -130,6 +131,7 @@ def run_ablation(
     seeds: Sequence[int],
     output: Path,
     jobs: int = 1,
+    split: Split = "test",
     limit: int | None = None,
     common: StageSettings | None = None,
     finished: Callable[[str], None] | None = None,
@@ -146,12 +148,13 @@ def run_ablation(
         seeds: each row is trained with each of them, so that rows can be compared in pairs.
         output: folder; each run has its own in it, and is resumed there.
         jobs: runs at a time, each in a process of its own.
-        limit: score on at most so many frames of the test split, evenly spread.
+        split: scored on; see `ablate`.
+        limit: score on at most so many frames of it, evenly spread.
         common: length and speed of the common start; None: every run starts as the recipe says.
         finished: called with the name of each run.
 
     Returns:
-        Metrics of the last weights on the test split, by row and seed: see `Evaluation.metrics`.
+        Metrics of the last weights on the split, by row and seed: see `Evaluation.metrics`.
 
     Raises:
         SourceError, CheckpointError, ImageNetWeightsError, ValueError: a run could not start.
@@ -165,14 +168,14 @@ def run_ablation(
     TrainingData(recipe.data, recipe.optimizer.batch_size, recipe.run.seed).setup()  # before the first process
     if common is not None:
         start = _common_start(recipe, common, output)
-        _in_fresh_process(start, limit)
+        _in_fresh_process(start, split, limit)
         model = replace(recipe.model, checkpoint=str(Path(start.run.output) / FINAL_FILE))
         recipe = replace(recipe, model=model)
     metrics: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
     # Seed by seed, so that an interrupted ablation has whole sets of rows.
     planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_in_fresh_process, own, limit): (variant, seed, own) for variant, seed, own in planned}
+        waiting = {pool.submit(_in_fresh_process, own, split, limit): (variant, seed, own) for variant, seed, own in planned}
         try:
             for future in as_completed(waiting):
                 variant, seed, own = waiting[future]
@@ -194,14 +197,14 @@ def _common_start(recipe: Recipe, length: StageSettings, output: Path) -> Recipe
     )
 
 
-def _in_fresh_process(recipe: Recipe, limit: int | None) -> dict[str, float]:
+def _in_fresh_process(recipe: Recipe, split: Split, limit: int | None) -> dict[str, float]:
     """Memory is given back after each run, and no state of one can reach another."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(train_and_score, recipe, limit).result()
+        return process.submit(train_and_score, recipe, split, limit).result()
 
 
-def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float]:
-    """One run: trained, or gone on with, and scored with its last weights on the test split.
+def train_and_score(recipe: Recipe, split: Split = "test", limit: int | None = None) -> dict[str, float]:
+    """One run: trained, or gone on with, and scored with its last weights on a split.
 
     The last weights, not the best: all rows get the same number of steps, and none a choice.
     """
@@ -215,6 +218,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
         "learning": recipe.learning(),
         "data": [recipe.data.root, *(other.root for other in recipe.data.mix)],
         "start": _digest(recipe.model.checkpoint),
+        "split": split,
         "limit": limit,
     }
     stored = _stored(folder / EVALUATION_FILE, identity)
@@ -226,7 +230,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     data = recipe.data
     # The split of a data set is scored as its protocols say, not as training read it.
     options = {name: value for name, value in data.options.items() if name not in ("depth", "label_set")}
-    dataset, raw = open_scored(data.root, "test", data.kind, options, checkpoint.metadata.label_set)
+    dataset, raw = open_scored(data.root, split, data.kind, options, checkpoint.metadata.label_set)
     device = resolve_device("cpu" if recipe.run.accelerator == "cpu" else "auto")
     camera = checkpoint.metadata.camera
     evaluation = evaluate_model(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)
