@@ -99,6 +99,10 @@ VARIANTS = (
     AblationVariant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
     AblationVariant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
     AblationVariant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
+    AblationVariant("Baseline, uncertainty weighting", False, "none", balance="uncertainty"),
+    AblationVariant(
+        "Full, no stage 1, uncertainty weighting", True, "fsm", consistency=True, teacher="none", balance="uncertainty"
+    ),
     *(
         AblationVariant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
         for task in TASKS
@@ -106,8 +110,8 @@ VARIANTS = (
     ),
 )
 """Table 1, the LSU row of Table 3, the network whose attention is left to find itself (Fig. 6), the full network taught
-and balanced otherwise ("no stage 1" spends its steps as stage 2 does), and with each further task: does learning it
-help depth and labels?"""
+and balanced otherwise ("no stage 1" spends its steps as stage 2 does) beside a baseline that is balanced so too, and
+with each further task: does learning it help depth and labels?"""
 
 
 def variants_named(names: Sequence[str] | None) -> tuple[AblationVariant, ...]:
