@@ -26,7 +26,8 @@ import numpy.typing as npt
 from cinet_core.data.camera_info_file import CameraInfoFile
 from cinet_core.data.frame_files import Calibration, SourceError
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.poses import AddOutcome, Pose, PoseBuffer
@@ -80,7 +81,7 @@ class _TumFrame:
     depth: Path | None
 
 
-class TumRgbd(SceneDataset):
+class TumRgbd(PosedDataset):
     """All frames of a sequence, to test on: one walk through one room is nothing to divide or to learn from.
 
     Args:

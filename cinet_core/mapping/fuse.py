@@ -44,6 +44,7 @@ def fuse_map(
     *,
     weights: str | Path | None = DEFAULT_WEIGHTS,
     options: Mapping[str, Any] | None = None,
+    kind: str = AUTO,
     device: str = AUTO,
     map_device: str = "cpu",
     progress: Progress = SILENT,
@@ -58,11 +59,12 @@ def fuse_map(
     (2, 3)
 
     Args:
-        source: a folder with poses, as 7-Scenes and 3DMatch have it, or "synthetic".
+        source: a folder with poses, of one recording, or "synthetic".
         folder: to write to, see `FusedMap.save`; None = nothing is written.
         settings: how to fuse; None = the defaults.
         weights: a checkpoint, "default" or "random"; None leaves the labels to the source, with the sensor's depth.
         options: of the source, see `open_posed_frames`.
+        kind: of data set, likewise; "auto" goes by what lies there.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
         map_device: of the map: "cpu", "cuda" or "cuda:N".
         progress: receives the progress over the frames.
@@ -75,7 +77,7 @@ def fuse_map(
         OSError: the folder cannot be written.
     """
     how = settings or MapSettings()
-    frames = open_posed_frames(str(source), dict(options or {}))
+    frames = open_posed_frames(str(source), dict(options or {}), kind)
     with ExitStack() as stack:
         predictor = None
         if weights is not None:
@@ -147,7 +149,7 @@ class _Fusion:
             raise ValueError(
                 f"none of {len(self._chosen)} frames of {self._source} was fused ({self._skipped}, "
                 f"{self._broken} broken): a map needs poses and depth up to max_depth, "
-                f"{self._settings.max_depth:g} m"
+                f"{self._settings.max_depth:g} m; without the sensor's depth fuse what is predicted, and do not compare"
             )
 
     def outcome(self, options: dict[str, Any], weights: dict[str, str | None]) -> FusedMap:
@@ -217,7 +219,9 @@ class _Fusion:
             self._skipped["no_pose"] += 1
             return None
         if frame.depth is None and (self._settings.depth == "sensor" or self._reference):
-            raise ValueError(f"{frame.name} has no sensor depth: fuse predicted depth, without the comparison")
+            # Of some recordings a few colour images have no depth image that was taken with them.
+            self._skipped["no_depth"] += 1
+            return None
         size = frame.image.shape[:2]
         if self._predictor is None:
             labels = np.full(size, UNLABELLED, np.uint8) if frame.labels is None else frame.labels

@@ -14,7 +14,7 @@ from typing import Any
 
 from cinet_core.atomic_file import atomic_write
 from cinet_core.data.scene_dataset import Split
-from cinet_core.evaluation.ablation_report import further_row
+from cinet_core.evaluation.ablation_report import BALANCED_BASELINE, further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
@@ -99,7 +99,7 @@ VARIANTS = (
     AblationVariant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
     AblationVariant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
     AblationVariant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
-    AblationVariant("Baseline, uncertainty weighting", False, "none", balance="uncertainty"),
+    AblationVariant(BALANCED_BASELINE, False, "none", balance="uncertainty"),
     AblationVariant(
         "Full, no stage 1, uncertainty weighting", True, "fsm", consistency=True, teacher="none", balance="uncertainty"
     ),
@@ -179,7 +179,9 @@ def run_ablation(
     # Seed by seed, so that an interrupted ablation has whole sets of rows.
     planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_in_fresh_process, own, split, limit): (variant, seed, own) for variant, seed, own in planned}
+        waiting = {
+            pool.submit(_in_fresh_process, own, split, limit): (variant, seed, own) for variant, seed, own in planned
+        }
         try:
             for future in as_completed(waiting):
                 variant, seed, own = waiting[future]

@@ -340,7 +340,7 @@ class Recipe:
                 annealed=stage.ideal_attention and supervised and teacher == "annealed",
                 # Where the predicted map is used, the labels teach it.
                 attention=(stage.attention or teacher != "ideal") and supervised,
-                consistency=stage.consistency and self.losses.consistency,
+                consistency=stage.consistency and self.losses.consistency and self.losses.weights.consistency > 0,
             )
             if length.epochs:
                 planned.append(PlannedStage(active, length, epoch))

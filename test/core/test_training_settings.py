@@ -176,6 +176,7 @@ def test_the_plan_has_what_the_network_and_the_losses_have() -> None:
     assert plan_of(LossSettings(), scene_understanding=False) == without_sum
     assert plan_of(LossSettings(supervise_attention=False)) == without_sum
     assert plan_of(LossSettings(consistency=False)) == [*everything[:2], (3, False, True, False)]
+    assert plan_of(LossSettings(LossWeights(consistency=0))) == [*everything[:2], (3, False, True, False)]
 
 
 def test_stages_of_no_epochs_are_left_out() -> None:

@@ -11,6 +11,8 @@ import pytest
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import kind_at, open_dataset
 from cinet_core.data.tum_rgbd import CAMERAS, TumRgbd, associate
+from cinet_core.mapping.posed_frames import open_posed_frames
+from cinet_core.odometry.compare import compare_odometry
 
 HEADER = "# color images\n# file: 'rgbd_dataset_freiburg1_desk.bag'\n# timestamp filename\n"
 START = 1305031102.0
@@ -165,6 +167,25 @@ def test_a_depth_image_of_another_kind_is_one_broken_frame(sequence: Path) -> No
     faults = [dataset.problems(index) for index in range(3)]
     assert sorted(map(len, faults)) == [0, 0, 1]
     assert "16-bit grey PNG" in str(next(fault for fault in faults if fault)[0])
+
+
+def test_it_is_mapped_and_tracked(sequence: Path) -> None:
+    frames = open_posed_frames(str(sequence), {"rectify": True})
+    seen = frames[1]
+    assert (len(frames), frames.name) == (3, "rgbd_dataset_freiburg1_desk")
+    assert seen is not None
+    np.testing.assert_allclose(seen.pose[:3, 3], [1 / 30, 0.5, 1.0], atol=1e-5)
+    pytest.importorskip("open3d", reason="the odometry is Open3D's", exc_type=ImportError)
+    compared = compare_odometry(sequence, depths=["sensor"], method="point_to_plane")
+    assert len(compared.names) == 3
+    np.testing.assert_allclose(np.ptp(compared.truth[:, 0, 3]), 2 / 30, atol=1e-5)
+
+
+def test_colour_without_depth_is_passed_over_where_it_is_tracked_on(sequence: Path) -> None:
+    lines = (sequence / "depth.txt").read_text().splitlines(keepends=True)
+    (sequence / "depth.txt").write_text("".join(lines[:-1]))
+    with pytest.raises(ValueError, match=r"2 of 2 frames of .* at least 3 are needed to compare with; 1 could not be"):
+        compare_odometry(sequence, depths=["sensor"], method="point_to_plane")
 
 
 def test_the_real_sequence(shared_data: Path) -> None:

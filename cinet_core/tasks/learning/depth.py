@@ -43,26 +43,34 @@ class DepthLearning(TaskLearning):
     spec = DEPTH
 
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
-        """Terms "berhu", "pair" and "normal", and of log depth "silog"."""
+        """Terms "berhu", "pair" and "normal", these two unless they weigh 0, and of log depth "silog"."""
         prediction = output.depth.squeeze(1)
         in_log = truth.depth_space == "log"
         compared = (log_depth(prediction), log_depth(truth.depth)) if in_log else (prediction, truth.depth)
         threshold = global_maximum(berhu_threshold(*compared))
-        terms = {
-            "berhu": berhu_loss(*compared, threshold),
-            "pair": pair_loss(*compared, truth.seeds, truth.pair_pixels),
-            "normal": normal_loss(prediction, truth.depth),
-        }
+        terms = {"berhu": berhu_loss(*compared, threshold)}
+        if truth.weights.pair:
+            terms["pair"] = pair_loss(*compared, truth.seeds, truth.pair_pixels)
+        if truth.weights.normal:
+            terms["normal"] = normal_loss(prediction, truth.depth)
         if in_log:
             terms["silog"] = scale_invariant_loss(prediction, truth.depth)
         return terms
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
         """Eq. 11: BerHu + lambda pair + mu normal (+ 0.5 SILog)."""
-        loss = means["berhu"] + weights.pair * means["pair"] + weights.normal * means["normal"]
+        loss = means["berhu"]
+        if weights.pair:
+            loss = loss + weights.pair * means["pair"]
+        if weights.normal:
+            loss = loss + weights.normal * means["normal"]
         if "silog" in means:
             loss = loss + SILOG_WEIGHT * means["silog"]
         return loss
+
+    def answer(self, output: CINetOutput) -> Tensor:
+        """Canonical depth, (B, 1, H, W), metres."""
+        return output.depth
 
     def weight(self, weights: LossWeights) -> float:
         """alpha of Eq. 13."""
