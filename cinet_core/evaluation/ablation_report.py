@@ -59,8 +59,8 @@ _PUBLISHED_ROWS = {
     "Full": ("Table 1", "CI-Net (FSM + SUM + L_con)"),
 }
 STANDARD_ERRORS = 2.0
-BASELINE, BALANCED_BASELINE = "Baseline", "Baseline, uncertainty weighting"
-_BALANCED = "uncertainty weighting"
+BASELINE, BALANCED_BASELINE, TUNED = "Baseline", "Baseline, uncertainty weighting", "Full, tuned"
+_BALANCED = (TUNED, "Full, uncertainty weighting")
 _GAINS = ("delta1", "rms", "mean_iou")
 """The metrics of which every row's gain over the baseline is given with its interval."""
 
@@ -148,7 +148,7 @@ class AblationReport:
         """
         found: dict[str, dict[str, PairedGain]] = {}
         for row in self.metrics:
-            if row == baseline or (baseline == BALANCED_BASELINE and not row.endswith(_BALANCED)):
+            if row == baseline or (baseline == BALANCED_BASELINE and row not in _BALANCED):
                 continue
             for metric in _METRICS:
                 own, other = self.values(row, metric.name), self.values(baseline, metric.name)

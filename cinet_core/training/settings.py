@@ -144,6 +144,8 @@ class LossSettings:
             "annealed": it takes that place for a share of the images that falls from all to none, and the attention
             loss is active from the start. "none": stage 1 is as stage 2.
         balance: of the tasks' losses: "fixed" weights, or "uncertainty" or "gradients" (see `TaskBalance`).
+        sharing_gradient: what of the gradient passes from one task to the other's features through the feature sharing
+            modules, 0 to 1; 1 is the paper's. See `FeatureSharing.gradient`.
     """
 
     weights: LossWeights = field(default_factory=LossWeights)
@@ -155,9 +157,12 @@ class LossSettings:
     consistency_start: VarianceStart = "channels"
     teacher: Teacher = "ideal"
     balance: Balance = "fixed"
+    sharing_gradient: float = 1.0
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
+        if not 0 <= self.sharing_gradient <= 1:
+            raise ValueError(f"sharing_gradient is {self.sharing_gradient}: it must be from 0 to 1")
         if not 0 <= self.class_weight_power <= 1:
             raise ValueError(f"class_weight_power is {self.class_weight_power}: it must be from 0 to 1")
 

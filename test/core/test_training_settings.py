@@ -179,6 +179,12 @@ def test_the_plan_has_what_the_network_and_the_losses_have() -> None:
     assert plan_of(LossSettings(LossWeights(consistency=0))) == [*everything[:2], (3, False, True, False)]
 
 
+@pytest.mark.parametrize("part", [-0.1, 1.5, float("nan")])
+def test_a_part_of_the_gradient_is_from_0_to_1(part: float) -> None:
+    with pytest.raises(ValueError, match="sharing_gradient"):
+        LossSettings(sharing_gradient=part)
+
+
 def test_stages_of_no_epochs_are_left_out() -> None:
     stages = StagesSettings(ideal=StageSettings(0, 0.1), attention=StageSettings(3, 0.1))
     planned = Recipe("test", DataSettings(root="synthetic"), stages=stages).plan(get_config("lite"))
