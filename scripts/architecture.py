@@ -81,6 +81,7 @@ DOORS = frozenset(
         ("data.registry", "rooms.raycast.scenes"),
         ("mapping.posed_frames", "rooms.demo.room"),
         ("viewer.poses", "rooms.demo.room"),
+        ("training.data", "rooms.raycast.batches"),
         ("cli.data.render", "rooms.pathtraced.catalogue"),
         ("cli.data.render", "rooms.pathtraced.frames"),
         ("cli.data.render", "rooms.pathtraced.installation"),

@@ -13,6 +13,7 @@ of the benchmark's first version are not to be applied again.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -114,7 +115,9 @@ class TumRgbd(PosedDataset):
             raise ValueError(f"tolerance is {tolerance}: it must be a number of seconds, 0 or above")
         self._root = Path(root).expanduser()
         self._frames = _frames(self._root, tolerance)
-        self._calibration = _lens(self._root, camera).calibration(self._root, rectify)
+        lens = _lens(self._root, camera)
+        self._calibration = lens.calibration(self._root, rectify)
+        self._recorded = lens.calibration(self._root, rectify=False) if rectify and any(lens.distortion) else None
         self._poses = _read_poses(self._root / POSE_FILE)
         alone = sum(frame.depth is None for frame in self._frames)
         self.remarks = (
@@ -123,6 +126,14 @@ class TumRgbd(PosedDataset):
         farthest = (2**16 - 2) / UNITS_PER_METRE
         meta = DatasetMeta(self._root.resolve().name, NYU40, (1 / UNITS_PER_METRE, farthest), splits=SPLITS)
         super().__init__(meta, split, range(len(self._frames)), label_set)
+
+    def as_recorded(self) -> TumRgbd | None:
+        """With `rectify` False; None where that is so already, or the camera has no distortion."""
+        if self._recorded is None:
+            return None
+        other = copy.copy(self)
+        other._calibration, other._recorded = self._recorded, None
+        return other
 
     def seconds(self, index: int) -> float:
         """When the colour image was taken, by the recording's clock."""

@@ -370,7 +370,7 @@ class Recipe:
         values["run"] = {name: run[name] for name in ("seed", "precision")}
         for name in ("name", "licence", "attribution"):
             del values[name]
-        for name in ("root", "workers", "cache", "cache_limit"):
+        for name in ("root", "workers", "on_device", "cache", "cache_limit"):
             values["data"].pop(name)
         for other in values["data"]["mix"]:
             other.pop("root")

@@ -60,7 +60,9 @@ class DataSettings:
         statistics_samples: samples that class weights, median depth and range of cameras are measured on, evenly
             spread; None: all.
         workers: processes that read and augment samples; 0: the training process does it.
-        cache: keep samples in memory once they were read or rendered.
+        on_device: make synthetic rooms on the device that trains, a batch at a time, and vary them there: a GPU renders
+            faster than many workers. `workers` then only make up what is to be rendered. Without `mix`.
+        cache: keep samples in memory once they were read or rendered; with `on_device` the rooms, not their images.
         cache_limit: most memory that these may take, GiB, of each training process.
     """
 
@@ -77,6 +79,7 @@ class DataSettings:
     validation_limit: int | None = None
     statistics_samples: int | None = None
     workers: int = 2
+    on_device: bool = False
     cache: bool = False
     cache_limit: float = 8.0
 

@@ -207,6 +207,35 @@ def test_rooms_are_the_cpus() -> None:
     assert float((expected.images.float() - found.images.cpu().float()).abs().mean()) < 1.0
 
 
+@pytest.mark.usefixtures("_lightning")
+def test_a_batch_of_rooms_is_made_and_varied_as_on_the_cpu() -> None:
+    from cinet_core.data.augmentation import Augmentation
+    from cinet_core.data.camera_artifacts import CameraArtifacts
+    from cinet_core.training.data import TrainingData
+    from cinet_core.training.settings_data import DataSettings
+
+    rooms = {"length": 4, "validation_length": 1, "width": 96, "height": 72, "sensor": {"noise": 0.0}}
+    settings = DataSettings(
+        "synthetic", options=rooms, label_set="nyu13", width=64, height=48, workers=0, on_device=True,
+        augmentation=Augmentation(artifacts=CameraArtifacts(white_balance=0.3, gamma=0.3)),
+    )  # fmt: skip
+    data = TrainingData(settings, batch_size=4, seed=1)
+    data.tasks = task_learning(TASKS)
+    (undrawn,) = data.train_dataloader()
+    here, there = undrawn.to("cpu"), undrawn.to("cuda")
+    assert {value.device.type for value in (there.images, there.focal, *there.targets.values())} == {"cuda"}
+    found = there.to("cpu")
+    torch.testing.assert_close(found.focal, here.focal)
+    # A ray that grazes an edge, and a pixel halfway between two, may fall to either side.
+    assert float((found.depth - here.depth).abs().gt(1e-3).float().mean()) < 0.01
+    for one, other in ((found.labels, here.labels), (found.targets["boundaries"], here.targets["boundaries"])):
+        assert float((one != other).float().mean()) < 0.01
+    assert float((found.targets["normals"] - here.targets["normals"]).abs().gt(1e-2).float().mean()) < 0.02
+    # The lens, exposure and white balance of each image are drawn by the device's own generator.
+    assert found.images.dtype == torch.uint8
+    assert 5 < float(found.images.float().std()) < 120
+
+
 @pytest.fixture
 def _lightning() -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import kind_at, open_dataset
 from cinet_core.data.tum_rgbd import CAMERAS, TumRgbd, associate
+from cinet_core.evaluation.scoring import evaluate
 from cinet_core.mapping.posed_frames import open_posed_frames
 from cinet_core.odometry.compare import compare_odometry
 
@@ -167,6 +170,29 @@ def test_a_depth_image_of_another_kind_is_one_broken_frame(sequence: Path) -> No
     faults = [dataset.problems(index) for index in range(3)]
     assert sorted(map(len, faults)) == [0, 0, 1]
     assert "16-bit grey PNG" in str(next(fault for fault in faults if fault)[0])
+
+
+def test_both_ways_of_seeing_are_scored_by_one_command(
+    sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "evaluation.json"
+    command = ["eval", "random", "--data", sequence, "--kind", "tum_rgbd", "--device", "cpu", "--output", output]
+    assert main([*map(str, command), "--limit", "1"]) == 0
+    lines = output.with_suffix(".md").read_text().splitlines()
+    rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("| RANDOM WEIGHTS")}
+    for name in ("full", "full, aligned"):
+        assert rows[f"RANDOM WEIGHTS, {name}, rectified"] != rows[f"RANDOM WEIGHTS, {name}, as recorded"]
+    assert any(line.startswith("| full, as recorded | 1 |") for line in lines), "its scale"
+    assert "as recorded" in capsys.readouterr().out
+    report = json.loads(output.read_text())
+    alone = evaluate(sequence, "random", options={"rectify": False}, device="cpu", limit=1)
+    assert alone.as_recorded is None
+    assert report["as_recorded"]["depth"] == alone.evaluation.to_dict()["depth"]
+    assert report["evaluation"]["depth"] != report["as_recorded"]["depth"]
+
+
+def test_without_distortion_there_is_one_way(tmp_path: Path) -> None:
+    assert TumRgbd(write(tmp_path / "fr3_office", count=1)).as_recorded() is None
 
 
 def test_it_is_mapped_and_tracked(sequence: Path) -> None:

@@ -122,15 +122,15 @@ class SyntheticRooms(Dataset[Sample]):
         """Render some samples together, which is faster than one by one; they stay on the device."""
         return self.render_views([self.view(index) for index in indices])
 
-    def render_views(self, views: Sequence[SceneView]) -> Rendering:
-        """Render views drawn before."""
+    def render_views(self, views: Sequence[SceneView], device: torch.device | str | None = None) -> Rendering:
+        """Render views drawn before, on another device than usual where one is given."""
         return render(
             [view.scene for view in views],
             [view.camera for view in views],
             [view.sensor_seed for view in views],
             self._sensor,
             self._shadows,
-            self._device,
+            self._device if device is None else device,
         )
 
     def _checked(self, index: int) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.sample import Sample
@@ -16,7 +18,8 @@ from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, SceneDatase
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.rooms.raycast.camera import CameraRange
-from cinet_core.rooms.raycast.dataset import SyntheticRooms
+from cinet_core.rooms.raycast.dataset import SceneView, SyntheticRooms
+from cinet_core.rooms.raycast.renderer import Rendering
 from cinet_core.rooms.raycast.sensor import Sensor
 
 KIND = "synthetic_rooms"
@@ -98,6 +101,21 @@ class SyntheticScenes(SceneDataset):
         members = [member for part in wanted for member in range(self._first[part], self._first[part] + lengths[part])]
         self._last: tuple[int, Sample] | None = None
         super().__init__(DatasetMeta(KIND, NYU40, DEPTH_RANGE, (width, height)), split, members, label_set)
+
+    def view(self, index: int) -> SceneView:
+        """Room and camera of a sample, not rendered.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        rooms, number = self._room(self._members[index])
+        return rooms.view(number)
+
+    def render(self, views: Sequence[SceneView], device: torch.device | str) -> Rendering:
+        """Render some views together on a device, where the result stays; labels are mapped to the label set."""
+        rendering = next(iter(self._rooms.values())).render_views(views, device)
+        lookup = torch.tensor(self._lookup).to(rendering.labels.device, non_blocking=True)
+        return replace(rendering, labels=lookup[rendering.labels.long()])
 
     def _name(self, member: int) -> str:
         rooms, index = self._room(member)

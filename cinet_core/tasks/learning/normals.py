@@ -67,7 +67,7 @@ def _resize(normals: tv_tensors.Mask, size: list[int], **_: Any) -> tv_tensors.M
 
 def true_normals(depth: Tensor, intrinsics: Intrinsics) -> Tensor:
     """(3, H, W) `surface_normals` of a depth map (H, W), exact or in whole millimetres."""
-    camera = torch.tensor((intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy))
+    camera = torch.tensor((intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy), device=depth.device)
     return surface_normals(depth, camera, resolution=resolution_of(depth))
 
 
