@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
+    from cinet_core.evaluation.geometry_report import GeometryReport
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
@@ -61,6 +63,7 @@ else:
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
+            "GeometryReport": "cinet_core.evaluation.geometry_report",
             "Intrinsics": "cinet_core.geometry",
             "LABEL_SETS": "cinet_core.label_sets",
             "LabelSet": "cinet_core.label_sets",
@@ -88,6 +91,7 @@ else:
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
+            "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
             "export": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
@@ -116,6 +120,7 @@ __all__ = [
     "ExportedGraph",
     "Extraction",
     "FusedMap",
+    "GeometryReport",
     "Intrinsics",
     "LabelSet",
     "MapReport",
@@ -141,6 +146,7 @@ __all__ = [
     "compare_odometry",
     "draw_figures",
     "evaluate",
+    "evaluate_geometry",
     "export",
     "extract_bag",
     "fuse_map",

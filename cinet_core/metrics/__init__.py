@@ -7,6 +7,7 @@ any training library or network. `cinet_core.evaluation` scores checkpoints with
 from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.metrics.boundaries import BoundaryMetrics
 from cinet_core.metrics.depth import DEPTH_METRICS, FURTHER_DEPTH_METRICS, DepthMetrics, depth_errors
+from cinet_core.metrics.depth_range import RANGE_EDGES, RangeBin, RangeMetrics
 from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 from cinet_core.metrics.segmentation import SegmentationMetrics
@@ -19,11 +20,14 @@ __all__ = [
     "FURTHER_DEPTH_METRICS",
     "PAPER",
     "PROTOCOLS",
+    "RANGE_EDGES",
     "AttentionMetrics",
     "BoundaryMetrics",
     "DepthMetrics",
     "DepthProtocol",
     "NormalMetrics",
+    "RangeBin",
+    "RangeMetrics",
     "SegmentationMetrics",
     "SummedMetric",
     "depth_errors",

@@ -1,0 +1,91 @@
+"""Sums up what predicted depth says of the geometry of rooms, frame by frame."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from cinet_core.evaluation.geometry_report import RangeScore, ScaleAtSize
+from cinet_core.evaluation.predicted_frames import PredictedFrame
+from cinet_core.metrics.depth_range import RangeMetrics
+
+__all__ = ["GeometryStudy", "ScaleOfFrames"]
+
+
+class ScaleOfFrames:
+    """The scale of whole frames, with the errors beside it.
+
+    Attributes:
+        range: near and far, of the same frames.
+    """
+
+    def __init__(self) -> None:
+        self.range = RangeMetrics()
+        self._log_scales: list[float] = []
+        self._errors = self._pixels = 0.0
+
+    def add(self, prediction: torch.Tensor, truth: torch.Tensor) -> None:
+        """Add a frame: (H, W) metres each, the truth 0 where it does not count."""
+        known = truth > 0
+        if not bool(known.any()):
+            return
+        self.range.update(prediction[None], truth[None])
+        true, predicted = truth[known].double(), prediction[known].double()
+        self._log_scales.append(math.log(float(np.median(predicted.numpy())) / float(np.median(true.numpy()))))
+        self._errors += float(((predicted - true).abs() / true).sum())
+        self._pixels += len(true)
+
+    @property
+    def frames(self) -> int:
+        """How many were added that have truth."""
+        return len(self._log_scales)
+
+    def score(self, width: int, height: int) -> ScaleAtSize:
+        """The scale of the frames so far; NaN without one.
+
+        Args:
+            width, height: of the network's input.
+        """
+        scales = np.array(self._log_scales)
+        none = not self.frames
+        return ScaleAtSize(
+            width,
+            height,
+            scale=math.nan if none else math.exp(float(scales.mean())),
+            spread=math.nan if none else float(scales.std()),
+            abs_rel=math.nan if none else self._errors / self._pixels,
+            slope=self.range.compute()["slope"],
+        )
+
+
+class GeometryStudy:
+    """Accumulates frames one at a time.
+
+    Args:
+        min_depth, max_depth: metres between which true depth counts, both excluded.
+
+    Raises:
+        ValueError: the range does not rise from 0 or more.
+    """
+
+    def __init__(self, min_depth: float = 0.1, max_depth: float = 20.0) -> None:
+        if not 0 <= min_depth < max_depth:
+            raise ValueError(f"max_depth {max_depth:g} must be above min_depth {min_depth:g}, and that at least 0")
+        self.depth_range = (min_depth, max_depth)
+        self.scale = ScaleOfFrames()
+
+    def add(self, frame: PredictedFrame) -> None:
+        """Add a frame."""
+        self.scale.add(torch.from_numpy(frame.prediction), self.counted(frame.sample.depth))
+
+    def counted(self, depth: torch.Tensor) -> torch.Tensor:
+        """True depth that counts: 0 outside the range."""
+        low, high = self.depth_range
+        return torch.where((depth > low) & (depth < high), depth, 0.0)
+
+    def range_score(self) -> RangeScore:
+        """Near and far."""
+        found = self.scale.range
+        return RangeScore(found.compute(), tuple(found.by_true()), tuple(found.by_predicted()))
