@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cinet_core.evaluation.geometry_report import GeometryReport
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
+    from cinet_core.evaluation.steadiness import SteadinessReport, evaluate_steadiness
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
     from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
@@ -80,6 +81,7 @@ else:
             "RecordedSource": "cinet_core.viewer.source_recording",
             "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SteadinessReport": "cinet_core.evaluation.steadiness",
             "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "TrainingError": "cinet_core.training.errors",
@@ -92,6 +94,7 @@ else:
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
             "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
+            "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
@@ -136,6 +139,7 @@ __all__ = [
     "RecordedSource",
     "ScaleSuggestion",
     "SourceError",
+    "SteadinessReport",
     "TrackedDepth",
     "TrainingError",
     "TrainingPlan",
@@ -147,6 +151,7 @@ __all__ = [
     "draw_figures",
     "evaluate",
     "evaluate_geometry",
+    "evaluate_steadiness",
     "export",
     "extract_bag",
     "fuse_map",

@@ -17,6 +17,7 @@ COMMANDS = {
     "data": "look at data sets",
     "eval": "score a checkpoint on a data set, beside the published results",
     "geometry": "compare the geometry of predicted depth with the truth: near and far, scale",
+    "steadiness": "measure how far predicted depth flickers and waves",
     "export": "write the whole graph of a checkpoint as an ONNX file",
     "figures": "draw the paper's figures from checkpoints and a data set",
     "map": "fuse a recorded sequence with poses into a semantic map",
