@@ -1,4 +1,4 @@
-"""Studies the geometry of predicted depth on a data set: near and far, and the scale of whole frames."""
+"""Studies the geometry of predicted depth on a data set: near and far, the scale of frames, edges."""
 
 from __future__ import annotations
 
@@ -121,6 +121,9 @@ def evaluate_geometry(
         depth_range=study.depth_range,
         scales=(_at(study.scale, sizes[0]), *(_at(scale, sizes[width]) for width, scale in further.items())),
         range=study.range_score(),
+        edges=study.edges.compute(),
+        filtered_edges=study.filtered_edges.compute(),
+        edge_filter=study.edge_filter,
     )
 
 

@@ -83,6 +83,9 @@ class GeometryReport:
         depth_range: metres between which the truth counts.
         scales: the first at the network's own size, then at the further ones that were asked for.
         range: near and far.
+        edges: of `EdgePointMetrics.compute`, of the whole cloud.
+        filtered_edges: the same of the cloud without `edge_filter`.
+        edge_filter: points where predicted depth jumps by more than this part are left out of the cloud.
     """
 
     dataset: str
@@ -94,6 +97,9 @@ class GeometryReport:
     depth_range: tuple[float, float]
     scales: tuple[ScaleAtSize, ...]
     range: RangeScore
+    edges: Mapping[str, float]
+    filtered_edges: Mapping[str, float]
+    edge_filter: float
 
     def heading(self) -> str:
         """Return one line that says what was studied."""
@@ -119,7 +125,7 @@ class GeometryReport:
 
     def tables(self) -> list[TextTable]:
         """Return all tables."""
-        return [self._range(), self._slopes(), self._scales()]
+        return [self._range(), self._slopes(), self._scales(), self._edges()]
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
@@ -169,6 +175,13 @@ class GeometryReport:
         )
         columns = ("network input", "predicted / true, of medians", "spread of ln", "abs rel", "slope")
         return TextTable("Scale of whole frames", columns, rows)
+
+    def _edges(self) -> TextTable:
+        clouds = {"whole cloud": self.edges, f"cloud_edge_filter {self.edge_filter:g}": self.filtered_edges}
+        names = ("off", "off_aligned", "flying", "away_off_aligned", "beside")
+        rows = tuple((cloud, *(percent(found[name]) for name in names)) for cloud, found in clouds.items())
+        columns = ("%", "off", "off, aligned", "flying", "off, aligned, elsewhere", "of all points")
+        return TextTable("Points within 3 pixels of a depth edge", columns, rows)
 
 
 def plain_values(value: Any) -> Any:

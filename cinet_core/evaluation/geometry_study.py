@@ -9,9 +9,15 @@ import torch
 
 from cinet_core.evaluation.geometry_report import RangeScore, ScaleAtSize
 from cinet_core.evaluation.predicted_frames import PredictedFrame
+from cinet_core.evaluation.true_edges import true_depth_edges
+from cinet_core.geometry import without_edges
 from cinet_core.metrics.depth_range import RangeMetrics
+from cinet_core.metrics.edge_points import EdgePointMetrics
 
-__all__ = ["GeometryStudy", "ScaleOfFrames"]
+__all__ = ["EDGE_FILTER", "GeometryStudy", "ScaleOfFrames"]
+
+EDGE_FILTER = 0.05
+"""What docs and launch files give as `cloud_edge_filter`."""
 
 
 class ScaleOfFrames:
@@ -65,20 +71,31 @@ class GeometryStudy:
 
     Args:
         min_depth, max_depth: metres between which true depth counts, both excluded.
+        edge_filter: of the cloud that is looked at beside the whole one, see `without_edges`.
 
     Raises:
         ValueError: the range does not rise from 0 or more.
+
+    Attributes:
+        scale: of whole frames, and near and far.
+        edges, filtered_edges: points beside depth edges, of the whole cloud and of the filtered one.
     """
 
-    def __init__(self, min_depth: float = 0.1, max_depth: float = 20.0) -> None:
+    def __init__(self, min_depth: float = 0.1, max_depth: float = 20.0, edge_filter: float = EDGE_FILTER) -> None:
         if not 0 <= min_depth < max_depth:
             raise ValueError(f"max_depth {max_depth:g} must be above min_depth {min_depth:g}, and that at least 0")
         self.depth_range = (min_depth, max_depth)
+        self.edge_filter = edge_filter
         self.scale = ScaleOfFrames()
+        self.edges, self.filtered_edges = EdgePointMetrics(), EdgePointMetrics()
 
     def add(self, frame: PredictedFrame) -> None:
         """Add a frame."""
-        self.scale.add(torch.from_numpy(frame.prediction), self.counted(frame.sample.depth))
+        counted = self.counted(frame.sample.depth)
+        self.scale.add(torch.from_numpy(frame.prediction), counted)
+        edges = true_depth_edges(frame.sample.depth.numpy())
+        self.edges.update(frame.prediction, counted.numpy(), edges)
+        self.filtered_edges.update(without_edges(frame.prediction, self.edge_filter), counted.numpy(), edges)
 
     def counted(self, depth: torch.Tensor) -> torch.Tensor:
         """True depth that counts: 0 outside the range."""

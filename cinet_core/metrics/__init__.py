@@ -8,6 +8,7 @@ from cinet_core.metrics.attention import AttentionMetrics
 from cinet_core.metrics.boundaries import BoundaryMetrics
 from cinet_core.metrics.depth import DEPTH_METRICS, FURTHER_DEPTH_METRICS, DepthMetrics, depth_errors
 from cinet_core.metrics.depth_range import RANGE_EDGES, RangeBin, RangeMetrics
+from cinet_core.metrics.edge_points import EdgePointMetrics
 from cinet_core.metrics.flicker import IMAGE_CHANGES, FlickerMetrics, ImageChange, ScaleSteps
 from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
@@ -28,6 +29,7 @@ __all__ = [
     "BoundaryMetrics",
     "DepthMetrics",
     "DepthProtocol",
+    "EdgePointMetrics",
     "FlickerMetrics",
     "ImageChange",
     "NormalMetrics",
