@@ -22,8 +22,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "Compares the geometry of predicted depth with the truth: predicted / true by true and by predicted depth, the "
         "slope of ln predicted on ln true; the scale of whole frames with its spread, at several sizes of the "
         "network's input if asked for; the share of points beside depth edges that are off, or fly between two "
-        "surfaces. docs/judging.md has the equations. Writes every figure as JSON, and the tables as Markdown beside "
-        "it. Exit status: 0 all is well, 1 some frames could not be read and are left out, 2 it could not start."
+        "surfaces; and how flat floors, walls and tables are. docs/judging.md has the equations. Writes every figure "
+        "as JSON, and the tables as Markdown beside it. Exit status: 0 all is well, 1 some frames could not be read "
+        "and are left out, 2 it could not start."
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help='a .safetensors file, "default", or "random"')
     parser.add_argument(

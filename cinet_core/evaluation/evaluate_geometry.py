@@ -1,4 +1,4 @@
-"""Studies the geometry of predicted depth on a data set: near and far, the scale of frames, edges."""
+"""Studies the geometry of predicted depth on a data set: near and far, the scale of frames, edges, planes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from cinet_core.evaluation.predicted_frames import (
     UNLIMITED,
     FramesWithDepth,
     PredictedFrame,
+    camera_of,
     image_of,
     predicted_depths,
 )
@@ -77,8 +78,8 @@ def evaluate_geometry(
     for width in widths:
         if width < MIN_IMAGE_SIZE:
             raise ValueError(f"width {width} of the network's input is too small: it must be at least {MIN_IMAGE_SIZE}")
-    study = GeometryStudy(min_depth, max_depth)
     checkpoint = named_checkpoint(weights)
+    study = GeometryStudy(checkpoint.metadata.label_set.classes, min_depth, max_depth)
     given = dict(options or {})
     dataset = open_for_network(data, split, kind, given, checkpoint.metadata.label_set)
     frames = FramesWithDepth(dataset, limit, progress=progress)
@@ -96,7 +97,8 @@ def evaluate_geometry(
         predictors: dict[tuple[int, int], Predictor] = {}
         for number, sample in frames:
             image = image_of(sample)
-            study.add(PredictedFrame(number, sample, *predicted_depths(predictor, [image], sample.intrinsics)))
+            (plain,) = predicted_depths(predictor, [image], sample.intrinsics)
+            study.add(PredictedFrame(number, sample, plain, camera_of(sample, predictor)))
             sizes.setdefault(0, predictor.network_size(*image.shape[:2]))
             for width, scale in further.items():
                 size = _sized(checkpoint, image.shape[1], image.shape[0], width)
@@ -123,6 +125,7 @@ def evaluate_geometry(
         range=study.range_score(),
         edges=study.edges.compute(),
         filtered_edges=study.filtered_edges.compute(),
+        planes=study.plane_scores(),
         edge_filter=study.edge_filter,
     )
 

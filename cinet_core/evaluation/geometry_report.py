@@ -15,7 +15,7 @@ from cinet_core.evaluation.report import RANDOM_WARNING, DataOrigin
 from cinet_core.evaluation.tables import TextTable, number, percent
 from cinet_core.metrics.depth_range import RangeBin
 
-__all__ = ["FrameCounts", "GeometryReport", "RangeScore", "ScaleAtSize", "plain_values"]
+__all__ = ["FrameCounts", "GeometryReport", "PlaneScore", "RangeScore", "ScaleAtSize", "plain_values"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,21 @@ class ScaleAtSize:
 
 
 @dataclass(frozen=True)
+class PlaneScore:
+    """How flat the planar regions of a kind are predicted, see `PlanarityMetrics`.
+
+    Attributes:
+        name: class of the regions; `UNLABELLED_PLANES` of frames without labels.
+        regions: how many.
+        metrics: of `PlanarityMetrics.compute`.
+    """
+
+    name: str
+    regions: int
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class GeometryReport:
     """The geometry of predicted depth on a data set.
 
@@ -85,6 +100,7 @@ class GeometryReport:
         range: near and far.
         edges: of `EdgePointMetrics.compute`, of the whole cloud.
         filtered_edges: the same of the cloud without `edge_filter`.
+        planes: floors, walls and tables, by the true labels.
         edge_filter: points where predicted depth jumps by more than this part are left out of the cloud.
     """
 
@@ -99,6 +115,7 @@ class GeometryReport:
     range: RangeScore
     edges: Mapping[str, float]
     filtered_edges: Mapping[str, float]
+    planes: tuple[PlaneScore, ...]
     edge_filter: float
 
     def heading(self) -> str:
@@ -125,7 +142,7 @@ class GeometryReport:
 
     def tables(self) -> list[TextTable]:
         """Return all tables."""
-        return [self._range(), self._slopes(), self._scales(), self._edges()]
+        return [self._range(), self._slopes(), self._scales(), self._edges(), *self._planes()]
 
     def markdown(self) -> str:
         """Return the report as Markdown."""
@@ -182,6 +199,28 @@ class GeometryReport:
         rows = tuple((cloud, *(percent(found[name]) for name in names)) for cloud, found in clouds.items())
         columns = ("%", "off", "off, aligned", "flying", "off, aligned, elsewhere", "of all points")
         return TextTable("Points within 3 pixels of a depth edge", columns, rows)
+
+    def _planes(self) -> list[TextTable]:
+        rows = tuple(
+            (
+                found.name,
+                str(found.regions),
+                *(number(100 * found.metrics[name], 2) for name in ("rms", "rms_median", "true_rms")),
+                *(number(found.metrics[name], 1) for name in ("angle", "angle_median")),
+            )
+            for found in self.planes
+        )
+        title = "Planar regions against their own best plane"
+        columns = (
+            "class",
+            "regions",
+            "rms, % of distance",
+            "median",
+            "of the truth",
+            "angle to the true plane, degrees",
+            "median",
+        )
+        return [TextTable(title, columns, rows)] if rows else []
 
 
 def plain_values(value: Any) -> Any:

@@ -32,11 +32,13 @@ class PredictedFrame:
         number: of the frame in its data set; frames are consecutive where their numbers are.
         sample: the frame, with depth.
         prediction: (H, W) float32 metres at the image's size, as a node publishes it.
+        camera: of the frame; where it is unknown, the canonical one.
     """
 
     number: int
     sample: Sample
     prediction: npt.NDArray[np.float32]
+    camera: Intrinsics
 
 
 class FramesWithDepth:

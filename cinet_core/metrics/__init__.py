@@ -11,6 +11,7 @@ from cinet_core.metrics.depth_range import RANGE_EDGES, RangeBin, RangeMetrics
 from cinet_core.metrics.edge_points import EdgePointMetrics
 from cinet_core.metrics.flicker import IMAGE_CHANGES, FlickerMetrics, ImageChange, ScaleSteps
 from cinet_core.metrics.normals import NormalMetrics
+from cinet_core.metrics.planarity import PlanarityMetrics
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 from cinet_core.metrics.segmentation import SegmentationMetrics
 from cinet_core.metrics.smooth_field import SmoothErrorMetrics, smooth_field
@@ -33,6 +34,7 @@ __all__ = [
     "FlickerMetrics",
     "ImageChange",
     "NormalMetrics",
+    "PlanarityMetrics",
     "RangeBin",
     "RangeMetrics",
     "ScaleSteps",

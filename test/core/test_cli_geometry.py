@@ -105,8 +105,9 @@ def test_scale_and_spread_are_those_put_in() -> None:
 def test_truth_outside_the_range_does_not_count() -> None:
     truth = torch.full((48, 64), 2.0)
     truth[:24] = 9.0
-    study = GeometryStudy(0.1, 5.0)
-    study.add(PredictedFrame(0, sample(truth), np.full((48, 64), 2.0, np.float32)))
+    study, frame = GeometryStudy((), 0.1, 5.0), sample(truth)
+    assert frame.intrinsics is not None
+    study.add(PredictedFrame(0, frame, np.full((48, 64), 2.0, np.float32), frame.intrinsics))
     assert study.scale.score(1, 1).abs_rel == 0.0
     shares = {found.low: found.share for found in study.range_score().by_true}
     assert shares[2.0] == 1.0
