@@ -11,6 +11,7 @@ import torch
 
 from cinet_core.data.registry import open_dataset
 from cinet_core.evaluation.stability import PosedPrediction, unexplained_change
+from cinet_core.rooms.medians import MEDIANS, median_of
 from cinet_core.rooms.raycast import PLAIN_SENSOR, CameraRange, SyntheticRooms
 from cinet_core.rooms.raycast.camera import PosedCamera, clearance
 from cinet_core.rooms.raycast.dataset import APART
@@ -19,7 +20,7 @@ from cinet_core.rooms.raycast.paths import LEAST_CLEARANCE, STEP, TURN, camera_p
 from cinet_core.rooms.raycast.primitives import MAX_LIGHTS, Scene
 from cinet_core.rooms.raycast.spaces import FARTHEST, corridor, hall, open_office, room_behind_a_doorway
 from cinet_core.rooms.raycast.viewpoints import ROBOT_HEIGHT, along, before_a_doorway, near_a_top, robot
-from cinet_core.rooms.raycast.wide import MEDIANS, VIEW_KINDS, draw_kind, median_of
+from cinet_core.rooms.raycast.wide import VIEW_KINDS, draw_kind
 from cinet_core.rooms.vocabulary import LABEL
 
 COUNT = 48

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from cinet_core.data.sample import Sample
 from cinet_core.label_sets import NYU40, LabelSet
+from cinet_core.rooms.medians import median_of
 from cinet_core.rooms.raycast.camera import CameraRange, PosedCamera, random_intrinsics, random_pose
 from cinet_core.rooms.raycast.casting import cast_free_rays
 from cinet_core.rooms.raycast.layout import furnished_room
@@ -21,7 +22,7 @@ from cinet_core.rooms.raycast.paths import LONGEST, camera_path
 from cinet_core.rooms.raycast.primitives import Scene
 from cinet_core.rooms.raycast.renderer import Rendering, render
 from cinet_core.rooms.raycast.sensor import Sensor
-from cinet_core.rooms.raycast.wide import draw_kind, is_worth_it, median_of
+from cinet_core.rooms.raycast.wide import draw_kind, is_worth_it
 
 Views = Literal["furnished", "wide"]
 """Rooms and cameras: "furnished" is homes as a person sees them; "wide" is near and far, low and high (`wide`)."""

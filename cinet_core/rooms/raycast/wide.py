@@ -2,12 +2,11 @@
 
 The furnished rooms alone have 2 % of their pixels below 0.75 m and as few beyond 5 m, and a network that saw no others
 puts what is near too far and what is far too near. Here every view has a median depth that it is to have, its
-logarithm even over `MEDIANS`, and rooms and poses of the kinds that can have it, until one does.
+logarithm even over `medians.MEDIANS`, and rooms and poses of the kinds that can have it, until one does.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,9 +17,6 @@ from cinet_core.rooms.raycast.camera import CameraRange
 from cinet_core.rooms.raycast.layout import furnished_room
 from cinet_core.rooms.raycast.primitives import Scene
 from cinet_core.rooms.raycast.viewpoints import Pose
-
-MEDIANS = (0.5, 8.0)
-"""Metres between which the logarithm of a view's median depth is even."""
 
 NEAREST = 0.12
 """Metres to the nearest thing seen, at least."""
@@ -56,17 +52,6 @@ VIEW_KINDS = {
     "doorway": ViewKind(spaces.room_behind_a_doorway, viewpoints.before_a_doorway, 1.0, (1.5, 8.0)),
 }
 """By name. Rooms and poses that a home, an office or a robot has."""
-
-
-def median_of(seed: int, index: int) -> float:
-    """Metres of median depth that view ``index`` of a seed is to have.
-
-    Logarithms are even over any run of numbers: they follow the multiples of the golden ratio (Weyl's sequence), from
-    where the seed puts the first.
-    """
-    first = np.random.default_rng([seed, 3]).random()
-    part = (first + index * (math.sqrt(5) - 1) / 2) % 1.0
-    return float(MEDIANS[0] * (MEDIANS[1] / MEDIANS[0]) ** part)
 
 
 def draw_kind(rng: np.random.Generator, median: float) -> ViewKind:
