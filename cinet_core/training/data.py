@@ -88,7 +88,7 @@ class TrainingData(lightning.LightningDataModule):
     def transform(self) -> TrainingTransform:
         """What makes training samples of samples."""
         s = self.settings
-        return TrainingTransform(s.width, s.height, s.focal, s.augmentation, self.seed, self.tasks)
+        return TrainingTransform(s.width, s.height, s.canonical_focal, s.augmentation, self.seed, self.tasks)
 
     def steps_per_epoch(self, world_size: int = 1) -> int:
         """Batches that each of so many processes takes in an epoch.
@@ -160,7 +160,7 @@ class TrainingData(lightning.LightningDataModule):
                 "set's validation_fraction, so that each has one"
             )
         s = self.settings
-        still = TrainingTransform(s.width, s.height, s.focal, NO_AUGMENTATION, self.seed, self.tasks)
+        still = TrainingTransform(s.width, s.height, s.canonical_focal, NO_AUGMENTATION, self.seed, self.tasks)
         keys = [(0, index) for index in chosen[rank::world_size]]
         return self._loader(
             TransformedDataset(self._samples("validation"), still), batch_size=self.batch_size, sampler=keys

@@ -27,7 +27,7 @@ from cinet_core.training.settings import PlannedStage, Recipe
 __all__ = ["TrainingSetup", "prepare"]
 
 STATISTICS_FILE = "statistics.json"
-_DEPTH_BIAS = "depth_head.conv.bias"
+_DEPTH_BIASES = frozenset({"depth_head.conv.bias", "depth_head.log_depth.bias"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class TrainingSetup:
     def camera(self) -> TrainingCamera:
         """The canonical camera that the run trains in."""
         data = self.recipe.data
-        return TrainingCamera(data.width, data.height, data.focal, self.statistics.focal_range)
+        return TrainingCamera(data.width, data.height, data.canonical_focal, self.statistics.focal_range)
 
     def metadata(self, metrics: dict[str, Any]) -> ModelMetadata:
         """Metadata that is stored with the weights."""
@@ -118,7 +118,7 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         loss,
         recipe.plan(model.config),
         recipe.optimizer,
-        recipe.data.focal,
+        recipe.data.canonical_focal,
         recipe.run.validate_every,
         compiled=recipe.run.compile,
         recompute=recipe.run.recompute,
@@ -138,19 +138,22 @@ def _network(
         own["initial_depth"] = depth
     if settings.tasks is not None:
         own["tasks"] = settings.tasks
-    if settings.checkpoint is None:
+    named = settings.checkpoint or settings.init_from
+    if named is None:
         config = get_config(settings.config, **{**own, **settings.overrides})
         return build_model(config, settings.pretrained_encoder, recipe.run.seed), None
-    start = load_checkpoint(settings.checkpoint)
-    config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
+    start = load_checkpoint(named)
+    if settings.checkpoint is None:
+        config = get_config(settings.config, **{**own, **settings.overrides})
+    else:
+        config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
     model = build_model(config, pretrained_encoder=False, seed=recipe.run.seed)
-    camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.focal)
+    camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.canonical_focal)
     report = initialise_from(model, data.label_set, camera, start)
-    if _DEPTH_BIAS in report.loaded:
+    if not _DEPTH_BIASES.isdisjoint(report.loaded):
         if settings.initial_depth is not None:
             raise ValueError(
-                f"model.initial_depth is {settings.initial_depth}, but the depth head comes from "
-                f"{settings.checkpoint}: leave it out"
+                f"model.initial_depth is {settings.initial_depth}, but the depth head comes from {named}: leave it out"
             )
         # On record stays the depth that the loaded head started at.
         model.config = dataclasses.replace(config, initial_depth=start.metadata.config.initial_depth)

@@ -109,7 +109,7 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     assert checkpoint.metadata.label_set.name == "nyu13"
     assert checkpoint.metadata.licence == "CC0-1.0"
     assert checkpoint.metadata.camera == preparation.camera
-    assert checkpoint.metadata.camera.canonical_focal == 52.5
+    assert checkpoint.metadata.camera.canonical_focal == 262.5
     assert checkpoint.metadata.recipe["optimizer"]["batch_size"] == 4
     average = preparation.module.average.module.state_dict()
     last = load_checkpoint(result.last).model.state_dict()
@@ -295,6 +295,35 @@ def test_fine_tuning_on_own_frames_with_other_classes(tmp_path: Path, capsys: py
     tuned = load_checkpoint(output / FINAL_FILE)
     assert tuned.metadata.label_set.classes == ("chair", "wall", "robot dock")
     assert not tuned.metadata.random_weights
+
+
+def test_the_next_generation_starts_from_what_fits_of_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Encoder, scene understanding, sharing and decoders of `lite_v1` are those of `lite`; its depth head is not."""
+    write_frames(tmp_path / "frames")
+    start = random_checkpoint("lite_v1", seed=1, encoder="test_efficientnet")
+    save_checkpoint(tmp_path / "start.safetensors", start.model, start.metadata)
+    data = DataSettings(str(tmp_path / "frames"), "folder", {"test_fraction": 0.0}, width=64, height=48, workers=0)
+    model = ModelSettings(
+        config="lite", overrides={"encoder": "test_efficientnet"}, init_from=str(tmp_path / "start.safetensors")
+    )
+    recipe = replace(small_recipe(tmp_path / "run", data=data), model=model)
+    preparation = prepare(recipe)
+    network, report = preparation.module.model, preparation.initialisation
+    assert network.config.depth_activation == "exp"
+    assert report is not None
+    old, new = start.model.state_dict(), network.state_dict()
+    for part in ("encoder.", "entry.", "scene_understanding.", "decoders.stages.1.share."):
+        names = [name for name in new if name.startswith(part)]
+        assert names
+        assert all(torch.equal(new[name], old[name]) for name in names)
+    assert all(name.startswith(("depth_head.conv.", "segmentation_head.")) for name in report.left_out)
+    said = str(report)
+    assert "re-initialised: entry_skip (2 tensors), decoders.stages.0 (10 tensors), depth_head (4 tensors)" in said
+    assert "in the checkpoint, not used: depth_head (2 tensors)" in said
+    with pytest.raises(ValueError, match="give one of them"):
+        ModelSettings(checkpoint="default", init_from="default")
 
 
 def test_a_broken_frame_is_named_by_training_workers_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

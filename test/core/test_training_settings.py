@@ -66,7 +66,7 @@ def test_the_papers_configurations_have_its_numbers(
         640,
         480,
     )
-    assert read.data.focal == 525
+    assert read.data.canonical_focal == 525
     assert read.data.augmentation == Augmentation(rotation=5, scale=(1, 1.6))
     expected = OptimizerSettings(batch_size=8, momentum=0.9, weight_decay=5e-4, encoder_factor=0.1, average_decay=0.999)
     assert read.optimizer == expected
