@@ -26,6 +26,7 @@ class Supervision(NamedTuple):
         class_weights: (C,) omega of Eq. 12.
         pair_pixels: pixels of each image that the pair loss draws.
         depth_space: of BerHu and pairs.
+        gradients: the multi-scale gradient loss of depth is wanted.
         targets: (B, ...) of tasks beyond depth and segmentation, by the task's name: see `TaskLearning.target`.
     """
 
@@ -36,6 +37,7 @@ class Supervision(NamedTuple):
     pair_pixels: int
     depth_space: DepthSpace
     targets: Mapping[str, Tensor] = NO_TARGETS
+    gradients: bool = False
 
     @property
     def num_classes(self) -> int:

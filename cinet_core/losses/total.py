@@ -106,15 +106,22 @@ class MultiTaskLoss(nn.Module):
             targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
 
         Returns:
-            Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog";
-            "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention" and
-            "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog",
+            "gradient"; "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention"
+            and "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
         truth = Supervision(
-            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets=targets
+            depth,
+            labels,
+            seeds,
+            self.class_weights,
+            self.pair_pixels,
+            self.depth_space,
+            targets=targets,
+            gradients=self.weights.gradient > 0,
         )
         terms: dict[str, LossTerm] = {}
         for task in self.tasks:

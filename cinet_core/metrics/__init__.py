@@ -10,7 +10,9 @@ from cinet_core.metrics.depth import DEPTH_METRICS, FURTHER_DEPTH_METRICS, Depth
 from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 from cinet_core.metrics.segmentation import SegmentationMetrics
+from cinet_core.metrics.slope import DepthSlope
 from cinet_core.metrics.summed import SummedMetric
+from cinet_core.metrics.uncertainty import UncertaintyMetrics
 
 __all__ = [
     "DEPTH_METRICS",
@@ -23,9 +25,11 @@ __all__ = [
     "BoundaryMetrics",
     "DepthMetrics",
     "DepthProtocol",
+    "DepthSlope",
     "NormalMetrics",
     "SegmentationMetrics",
     "SummedMetric",
+    "UncertaintyMetrics",
     "depth_errors",
     "predicted_labels",
 ]

@@ -18,7 +18,7 @@ from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
-from cinet_core.tasks.learning import task_learning
+from cinet_core.tasks.learning import TaskLearning, task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
@@ -62,8 +62,11 @@ class TrainingSetup:
     @property
     def camera(self) -> TrainingCamera:
         """The canonical camera that the run trains in."""
-        data = self.recipe.data
-        return TrainingCamera(data.width, data.height, data.canonical_focal, self.statistics.focal_range)
+        data, views = self.recipe.data, self.recipe.losses.views
+        low, high = self.statistics.focal_range  # at the first size
+        widths = [size[0] / data.width for size in ((data.width, data.height), *data.sizes)]
+        focal_range = (low * min(widths), high * max(widths) * (views.zoom if views.every else 1.0))
+        return TrainingCamera(data.width, data.height, data.canonical_focal, focal_range)
 
     def metadata(self, metrics: dict[str, Any]) -> ModelMetadata:
         """Metadata that is stored with the weights."""
@@ -100,6 +103,12 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     statistics = _statistics(recipe, data, progress)
     model, initialisation = _network(recipe, data, statistics)
     data.tasks = task_learning(model.config.tasks)
+    with_targets = [task.spec.name for task in data.tasks if type(task).target is not TaskLearning.target]
+    if recipe.losses.views.every and with_targets:
+        raise ValueError(
+            f"losses.views.every is {recipe.losses.views.every}, but second views have no targets of "
+            f"{' and '.join(with_targets)}: set it to 0, or leave these tasks out"
+        )
     loss = MultiTaskLoss(
         data.tasks,
         model.config.num_classes,
@@ -122,6 +131,7 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         recipe.run.validate_every,
         compiled=recipe.run.compile,
         recompute=recipe.run.recompute,
+        views=recipe.losses.views,
     )
     preparation = TrainingSetup(recipe, data, statistics, module, initialisation)
     preparation.metadata({})  # what could not be exported is refused before the first step, not after the last

@@ -38,6 +38,7 @@ __all__ = [
     "Score",
     "StageSettings",
     "StagesSettings",
+    "ViewSettings",
 ]
 
 Algorithm = Literal["sgd", "adamw"]
@@ -133,6 +134,47 @@ class StagesSettings:
 
 
 @dataclass(frozen=True)
+class ViewSettings:
+    """Two views of one image must give one depth: how often there is a second one, and how it differs.
+
+    A batch with a second view learns from the truth of both, and what the network answers for the second is held
+    against what the averaged weights answer for the first, in ln of metric depth (`view_consistency`).
+
+    Attributes:
+        every: batches, of which one has a second view; 0: none has.
+        weight: of the loss.
+        zoom: at most, 1 or above.
+        shift: at most, either way, as a share of the input's width and height, beyond what the zoom leaves room for.
+        roll: at most, degrees, either way.
+        blur: length of motion blur at most, as a share of the width.
+        blur_probability: share of the views that are blurred.
+    """
+
+    every: int = 0
+    weight: float = 1.0
+    zoom: float = 1.3
+    shift: float = 0.04
+    roll: float = 2.0
+    blur: float = 0.03
+    blur_probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        limits = {
+            "every": (0, math.inf),
+            "weight": (0.0, math.inf),
+            "zoom": (1.0, 4.0),
+            "shift": (0.0, 0.5),
+            "roll": (0.0, 45.0),
+            "blur": (0.0, 0.2),
+            "blur_probability": (0.0, 1.0),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"views {name} is {getattr(self, name)}: it must be from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """Which losses there are, and how they weigh.
 
@@ -152,6 +194,7 @@ class LossSettings:
         teacher: what stage 1 learns with. "ideal" is the paper's: the labels' ideal map in place of the predicted one.
             "annealed": it takes that place for a share of the images that falls from all to none, and the attention
             loss is active from the start. "none": stage 1 is as stage 2.
+        views: second views of the images, and the loss that holds both together.
         balance: of the tasks' losses: "fixed" weights, or "uncertainty" or "gradients" (see `TaskBalance`).
     """
 
@@ -164,6 +207,7 @@ class LossSettings:
     consistency_start: VarianceStart = "channels"
     teacher: Teacher = "ideal"
     balance: Balance = "fixed"
+    views: ViewSettings = field(default_factory=ViewSettings)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
@@ -362,8 +406,14 @@ class Recipe:
         for place in (values["model"], values["losses"]["weights"]):
             if not place["tasks"]:
                 del place["tasks"]
-        if values["model"]["init_from"] is None:
-            del values["model"]["init_from"]
+        for place, name, usual in (
+            (values["model"], "init_from", None),
+            (values["losses"]["weights"], "gradient", 0.0),
+            (values["losses"], "views", asdict(ViewSettings())),
+            (values["data"], "sizes", []),
+        ):
+            if place[name] == usual:
+                del place[name]
         return values
 
     def learning(self) -> dict[str, Any]:

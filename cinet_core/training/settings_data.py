@@ -49,6 +49,8 @@ class DataSettings:
         label_set: that all labels are mapped to, one of `LABEL_SETS`; None: that of the main set.
         width: of the network's input, pixels.
         height: of the network's input, pixels.
+        sizes: further (width, height) of the network's input: batches take all of them in turn, the one above first.
+            What is validated and exported is that.
         canonical_focal: f_c in pixels of the network's input, the same at every size: an object that is as large in
             pixels is then as far away, whatever the image was shrunk to. Recipes from before have it in proportion to
             the width (525 at 640), and say so.
@@ -70,6 +72,7 @@ class DataSettings:
     label_set: str | None = None
     width: int = 320
     height: int = 240
+    sizes: tuple[tuple[int, int], ...] = ()
     canonical_focal: float = CANONICAL_FOCAL
     augmentation: Augmentation = field(default_factory=Augmentation)
     samples_per_epoch: int | None = None
@@ -91,6 +94,8 @@ class DataSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")
+        if any(min(size) < 16 for size in self.sizes):
+            raise ValueError(f"sizes are {self.sizes}: both sides of each must be at least 16")
         if self.validation_limit is not None and self.validation_limit < 0:
             raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
         for name in ("canonical_focal", "cache_limit"):

@@ -21,7 +21,7 @@ from cinet_core.checkpoint import load_checkpoint, random_checkpoint, read_metad
 from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
-from cinet_core.losses import MultiTaskLoss
+from cinet_core.losses import LossWeights, MultiTaskLoss
 from cinet_core.tasks import TASKS
 from cinet_core.training.ablation import (
     BASELINE,
@@ -42,6 +42,7 @@ from cinet_core.training.settings import (
     RunSettings,
     StageSettings,
     StagesSettings,
+    ViewSettings,
 )
 from cinet_core.training.settings_data import DataSettings
 
@@ -118,6 +119,38 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     events.Reload()
     assert {"oracle/predictions", "validation/predictions", "validation/attention"} <= set(events.Tags()["images"])
     assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.metrics.keys()
+
+
+def test_two_views_several_sizes_gradients_and_uncertainty_in_one_run(tmp_path: Path) -> None:
+    """What the second generation is trained with, in half precision."""
+    losses = LossSettings(
+        LossWeights(gradient=0.5), depth_space="log", views=ViewSettings(every=2, weight=0.5), consistency=False
+    )
+    data = replace(small_recipe(tmp_path).data, sizes=((48, 32),))
+    model = ModelSettings(overrides=SMALL, pretrained_encoder=False, tasks=("depth", "segmentation", "uncertainty"))
+    settings = RunSettings(
+        str(tmp_path), accelerator="cpu", devices=1, log_every=1, pictures=1, precision="bf16-mixed", loggers=("csv",)
+    )
+    recipe = small_recipe(tmp_path, (0, 2, 0), losses=losses, data=data, model=model, run=settings)
+    preparation, result = run(recipe)
+    logged = {}
+    for line in (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1:]:
+        step, name, value = line.split(",")
+        logged.setdefault(name, {})[int(step)] = float(value)
+    assert len(logged["train/total"]) == 4
+    assert len(set(logged["train/views"].values())) == 2  # every second batch; the value stands until there is another
+    assert len(logged["train/depth_slope"]) == len(logged["train/log_depth_sd"]) == 2  # every epoch
+    assert {"train/gradient", "train/uncertainty", "validation/depth_slope", "validation/within_1_sigma"} <= set(logged)
+    assert {"depth_slope", "log_depth_sd", "true_log_depth_sd", "depth_nll"} <= result.metrics.keys()
+    sizes = [tuple(batch.images.shape[-2:]) for batch in preparation.data.train_dataloader()]
+    assert sorted(sizes) == [(32, 48), (48, 64)]
+    low, high = preparation.statistics.focal_range
+    assert preparation.camera.focal_range == pytest.approx((low * 0.75, high * 1.3))
+    assert load_checkpoint(result.last).metadata.recipe["losses"]["views"]["every"] == 2
+    assert "views" not in small_recipe(tmp_path).to_dict()["losses"]  # so that runs from before can be gone on with
+    normals = replace(model, tasks=("depth", "segmentation", "normals"))
+    with pytest.raises(ValueError, match="no targets of normals"):
+        prepare(replace(recipe, model=normals, run=replace(settings, output=str(tmp_path / "other"))))
 
 
 def test_an_annealed_start_teaches_fewer_and_fewer_images_and_their_maps_from_the_first_step(tmp_path: Path) -> None:
