@@ -14,8 +14,10 @@ from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.metrics.planarity import PlanarityMetrics
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, PROTOCOLS, DepthProtocol, predicted_labels
 from cinet_core.metrics.segmentation import SegmentationMetrics
+from cinet_core.metrics.slope import DepthSlope
 from cinet_core.metrics.smooth_field import SmoothErrorMetrics, smooth_field
 from cinet_core.metrics.summed import SummedMetric
+from cinet_core.metrics.uncertainty import UncertaintyMetrics
 
 __all__ = [
     "DEPTH_METRICS",
@@ -30,6 +32,7 @@ __all__ = [
     "BoundaryMetrics",
     "DepthMetrics",
     "DepthProtocol",
+    "DepthSlope",
     "EdgePointMetrics",
     "FlickerMetrics",
     "ImageChange",
@@ -41,6 +44,7 @@ __all__ = [
     "SegmentationMetrics",
     "SmoothErrorMetrics",
     "SummedMetric",
+    "UncertaintyMetrics",
     "depth_errors",
     "predicted_labels",
     "smooth_field",

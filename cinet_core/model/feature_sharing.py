@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cinet_core.model.config import Sharing
 from cinet_core.model.convolution import conv_block
 
-__all__ = ["FeatureSharing", "LateralSharing", "NoSharing", "make_sharing"]
+__all__ = ["FeatureSharing", "LateralSharing", "NoSharing", "make_sharing", "start_near_identity"]
 
 # Times that C(.) of Eq. 5 halves the features and brings them back: the paper's value is lost, so this is ours.
 SAMPLING_LEVELS = 2
@@ -39,7 +39,7 @@ class FeatureSharing(nn.Module):
         self.up = nn.ModuleList(conv_block(channels, channels, separable=True) for _ in range(SAMPLING_LEVELS))
         self.to_depth = nn.Conv2d(channels, channels, 1)
         self.to_semantic = nn.Conv2d(channels, channels, 1)
-        _start_near_identity(self.to_depth, self.to_semantic)
+        start_near_identity(self.to_depth, self.to_semantic)
 
     def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
         """Two (B, channels, h, w), any h and w -> two of the same shape."""
@@ -70,7 +70,7 @@ class LateralSharing(nn.Module):
         self.semantic_to_depth = nn.Conv2d(channels, channels, 1)
         self.depth_to_semantic = nn.Conv2d(channels, channels, 1)
         self.semantic_to_semantic = nn.Conv2d(channels, channels, 1)
-        _start_near_identity(
+        start_near_identity(
             self.depth_to_depth, self.semantic_to_depth, self.depth_to_semantic, self.semantic_to_semantic
         )
 
@@ -82,7 +82,7 @@ class LateralSharing(nn.Module):
         )
 
 
-def _start_near_identity(*projections: nn.Conv2d) -> None:
+def start_near_identity(*projections: nn.Conv2d) -> None:
     """Make what these add to the task features hardly anything at first; training opens them as far as it is worth it.
 
     Started at random, three such additions in a row drown the task features in noise, and a short training does not
