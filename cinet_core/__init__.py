@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
+    from cinet_core.evaluation.geometry_report import GeometryReport
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
+    from cinet_core.evaluation.steadiness import SteadinessReport, evaluate_steadiness
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
     from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
@@ -61,6 +64,7 @@ else:
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
+            "GeometryReport": "cinet_core.evaluation.geometry_report",
             "Intrinsics": "cinet_core.geometry",
             "LABEL_SETS": "cinet_core.label_sets",
             "LabelSet": "cinet_core.label_sets",
@@ -77,6 +81,7 @@ else:
             "RecordedSource": "cinet_core.viewer.source_recording",
             "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SteadinessReport": "cinet_core.evaluation.steadiness",
             "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "TrainingError": "cinet_core.training.errors",
@@ -88,6 +93,8 @@ else:
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
+            "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
+            "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
@@ -116,6 +123,7 @@ __all__ = [
     "ExportedGraph",
     "Extraction",
     "FusedMap",
+    "GeometryReport",
     "Intrinsics",
     "LabelSet",
     "MapReport",
@@ -131,6 +139,7 @@ __all__ = [
     "RecordedSource",
     "ScaleSuggestion",
     "SourceError",
+    "SteadinessReport",
     "TrackedDepth",
     "TrainingError",
     "TrainingPlan",
@@ -141,6 +150,8 @@ __all__ = [
     "compare_odometry",
     "draw_figures",
     "evaluate",
+    "evaluate_geometry",
+    "evaluate_steadiness",
     "export",
     "extract_bag",
     "fuse_map",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cinet_core.geometry import CANONICAL_FOCAL
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import ModelConfig
 from cinet_core.weights_file import CheckpointError, WeightsHeader, read_header
@@ -51,7 +52,7 @@ class TrainingCamera:
 
     width: int = 320
     height: int = 240
-    canonical_focal: float = 262.5
+    canonical_focal: float = CANONICAL_FOCAL
     focal_range: tuple[float, float] = (210.0, 420.0)
 
     def __post_init__(self) -> None:

@@ -24,6 +24,8 @@ def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
     for holder, key in ((kept["data"], "root"), (kept["run"], "output"), (kept["model"], "checkpoint")):
         if holder[key]:
             holder[key] = Path(holder[key]).name
+    if kept["model"].get("init_from"):
+        kept["model"]["init_from"] = Path(kept["model"]["init_from"]).name
     for other in kept["data"]["mix"]:
         other["root"] = Path(other["root"]).name
     return kept

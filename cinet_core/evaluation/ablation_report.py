@@ -17,7 +17,16 @@ from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 
-__all__ = ["AblationReport", "Comparison", "MetricsByRow", "compare", "further_row", "mean_and_error"]
+__all__ = [
+    "BALANCED_BASELINE",
+    "BASELINE",
+    "AblationReport",
+    "Comparison",
+    "MetricsByRow",
+    "compare",
+    "further_row",
+    "mean_and_error",
+]
 
 MetricsByRow = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.metrics`."""
@@ -50,7 +59,8 @@ _PUBLISHED_ROWS = {
     "Full": ("Table 1", "CI-Net (FSM + SUM + L_con)"),
 }
 STANDARD_ERRORS = 2.0
-_BASELINE = "Baseline"
+BASELINE, BALANCED_BASELINE, TUNED = "Baseline", "Baseline, uncertainty weighting", "Full, tuned"
+_BALANCED = (TUNED, "Full, uncertainty weighting")
 _GAINS = ("delta1", "rms", "mean_iou")
 """The metrics of which every row's gain over the baseline is given with its interval."""
 
@@ -130,17 +140,20 @@ class AblationReport:
             if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
 
-    def gains(self) -> dict[str, dict[str, PairedGain]]:
-        """How much better each row is than the baseline, in pairs of the same seed, under delta1, rms and mean_iou.
+    def gains(self, baseline: str = BASELINE) -> dict[str, dict[str, PairedGain]]:
+        """How much better each row is than a baseline, in pairs of the same seed, under delta1, rms and mean_iou.
 
-        By row and metric; empty where the baseline was not run, and without rows that share no seed with it.
+        By row and metric; empty where the baseline was not run, and without rows that share no seed with it. Only rows
+        that are balanced alike are compared with `BALANCED_BASELINE`.
         """
         found: dict[str, dict[str, PairedGain]] = {}
         for row in self.metrics:
+            if row == baseline or (baseline == BALANCED_BASELINE and row not in _BALANCED):
+                continue
             for metric in _METRICS:
-                own, baseline = self.values(row, metric.name), self.values(_BASELINE, metric.name)
-                if row != _BASELINE and metric.name in _GAINS and own.keys() & baseline.keys():
-                    found.setdefault(row, {})[metric.name] = paired_gain(own, baseline, metric.better)
+                own, other = self.values(row, metric.name), self.values(baseline, metric.name)
+                if metric.name in _GAINS and own.keys() & other.keys():
+                    found.setdefault(row, {})[metric.name] = paired_gain(own, other, metric.better)
         return found
 
     def tables(self) -> list[TextTable]:
@@ -156,7 +169,8 @@ class AblationReport:
         seeds = sorted({seed for own in self.metrics.values() for seed in own})
         return [
             TextTable(f"{self.title}: mean ± standard error over seeds {seeds}", ("row", *headings), tuple(ours)),
-            *self._gains_table(),
+            *self._gains_table(BASELINE),
+            *self._gains_table(BALANCED_BASELINE),
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
@@ -208,23 +222,27 @@ class AblationReport:
                 }
                 for pair in self.comparisons()
             ],
-            "gains_over_baseline": {
-                row: {
-                    metric: {
-                        "mean": gain.mean,
-                        "interval": None if math.isnan(gain.low) else [gain.low, gain.high],
-                        "confidence": CONFIDENCE,
-                        "seeds": gain.seeds,
-                    }
-                    for metric, gain in own.items()
-                }
-                for row, own in self.gains().items()
-            },
+            "gains_over_baseline": self._gains_as_dict(BASELINE),
+            "gains_over_balanced_baseline": self._gains_as_dict(BALANCED_BASELINE),
         }
 
-    def _gains_table(self) -> list[TextTable]:
+    def _gains_as_dict(self, baseline: str) -> dict[str, Any]:
+        return {
+            row: {
+                metric: {
+                    "mean": gain.mean,
+                    "interval": None if math.isnan(gain.low) else [gain.low, gain.high],
+                    "confidence": CONFIDENCE,
+                    "seeds": gain.seeds,
+                }
+                for metric, gain in own.items()
+            }
+            for row, own in self.gains(baseline).items()
+        }
+
+    def _gains_table(self, baseline: str) -> list[TextTable]:
         """None where there is nothing to compare with."""
-        gains = self.gains()
+        gains = self.gains(baseline)
         if not gains:
             return []
         metrics = [metric for metric in _METRICS if metric.name in _GAINS]
@@ -233,7 +251,7 @@ class AblationReport:
             cells = [_gain(own.get(metric.name), _factor(metric)) for metric in metrics]
             rows.append((row, *cells, str(max(gain.seeds for gain in own.values()))))
         title = (
-            f"Paired gains over {_BASELINE} (+ is better) [{100 * CONFIDENCE:g} % interval by t over seeds]; "
+            f"Paired gains over {baseline} (+ is better) [{100 * CONFIDENCE:g} % interval by t over seeds]; "
             "* where it does not hold 0"
         )
         return [TextTable(title, ("row", *(_heading(metric) for metric in metrics), "seeds"), tuple(rows))]

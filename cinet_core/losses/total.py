@@ -114,9 +114,8 @@ class MultiTaskLoss(nn.Module):
 
         Returns:
             Scalars, equal on all processes, of what weighs more than 0: the terms of each task ("berhu", "pair",
-            "normal", where active "silog";
-            "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention" and
-            "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            "normal", "gradient", where active "silog"; "segmentation"), the loss of each task by its name ("depth":
+            Eq. 11), where active "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.

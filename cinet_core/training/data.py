@@ -92,8 +92,15 @@ class TrainingData(lightning.LightningDataModule):
     @property
     def transform(self) -> TrainingTransform:
         """What makes training samples of samples."""
+        return self._transforms()[0]
+
+    def _transforms(self) -> list[TrainingTransform]:
+        """One for each size of the network's input."""
         s = self.settings
-        return TrainingTransform(s.width, s.height, s.focal, s.augmentation, self.seed, self.tasks)
+        return [
+            TrainingTransform(width, height, s.canonical_focal, s.augmentation, self.seed, self.tasks)
+            for width, height in ((s.width, s.height), *s.sizes)
+        ]
 
     def steps_per_epoch(self, world_size: int = 1) -> int:
         """Batches that each of so many processes takes in an epoch.
@@ -149,7 +156,7 @@ class TrainingData(lightning.LightningDataModule):
         self._position = None
         if self.settings.on_device:
             return self._room_loader(self.training.sets, self.transform, batch_sampler=batches)
-        return self._loader(TransformedDataset(self._samples("train"), self.transform), batch_sampler=batches)
+        return self._loader(TransformedDataset(self._samples("train"), *self._transforms()), batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[TrainingSample] | list[DataLoader[TrainingSample]]:
         """This process' part of the validation split, unvaried and in fixed order; no sample is in two parts.
@@ -172,7 +179,7 @@ class TrainingData(lightning.LightningDataModule):
                 "set's validation_fraction, so that each has one"
             )
         s = self.settings
-        still = TrainingTransform(s.width, s.height, s.focal, NO_AUGMENTATION, self.seed, self.tasks)
+        still = TrainingTransform(s.width, s.height, s.canonical_focal, NO_AUGMENTATION, self.seed, self.tasks)
         keys = [(0, index) for index in chosen[rank::world_size]]
         if self.settings.on_device:
             return self._room_loader([self._validation], still, batch_size=self.batch_size, sampler=keys)
@@ -186,7 +193,8 @@ class TrainingData(lightning.LightningDataModule):
         )
 
     def _batches(self, rank: int, world_size: int) -> MixtureBatches:
-        return MixtureBatches(self._order(), self.batch_size, rank, world_size)
+        sizes = 1 + len(self.settings.sizes)
+        return MixtureBatches(self._order(), self.batch_size, rank, world_size, sizes)
 
     def _samples(self, split: Split) -> Dataset[Sample]:
         """The samples of a split, kept in memory if this was asked for."""

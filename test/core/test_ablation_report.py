@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from cinet_core.evaluation.ablation_report import AblationReport, compare, mean_and_error
+from cinet_core.evaluation.ablation_report import BALANCED_BASELINE, AblationReport, compare, mean_and_error
 from cinet_core.evaluation.paired import paired_gain
 
 METRICS = {
@@ -98,3 +98,18 @@ def test_of_one_seed_or_without_the_baseline_there_is_no_interval() -> None:
     assert "Paired gains over" not in AblationReport("rooms", {"+SUM": METRICS["+SUM"]}).markdown()
     with pytest.raises(ValueError, match="no seed in common"):
         paired_gain({0: 1.0}, {1: 1.0}, 1)
+
+
+def test_rows_balanced_by_uncertainty_have_a_baseline_of_their_own() -> None:
+    rows = {
+        "Baseline": METRICS["Baseline"],
+        "Full": METRICS["+SUM"],
+        BALANCED_BASELINE: METRICS["Baseline"],
+        "Full, uncertainty weighting": METRICS["+SUM"],
+    }
+    report = AblationReport("rooms", rows)
+    assert set(report.gains()) == {"Full", BALANCED_BASELINE, "Full, uncertainty weighting"}
+    balanced = report.gains(BALANCED_BASELINE)
+    assert balanced == {"Full, uncertainty weighting": report.gains()["Full"]}
+    assert report.to_dict()["gains_over_balanced_baseline"].keys() == balanced.keys()
+    assert f"Paired gains over {BALANCED_BASELINE} (+" in report.markdown()

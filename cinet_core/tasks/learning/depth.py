@@ -17,6 +17,7 @@ from cinet_core.losses.depth import (
     pair_loss,
     scale_invariant_loss,
 )
+from cinet_core.losses.gradients import gradient_loss
 from cinet_core.losses.reduction import LossTerm, global_maximum
 from cinet_core.metrics.depth import DepthMetrics
 from cinet_core.metrics.protocols import FULL
@@ -43,7 +44,7 @@ class DepthLearning(TaskLearning):
     spec = DEPTH
 
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
-        """Terms "berhu", "pair" and "normal", these two unless they weigh 0, and of log depth "silog"."""
+        """Terms "berhu", "pair", "normal" and "gradient", these three unless they weigh 0, and of log depth "silog"."""
         prediction = output.depth.squeeze(1)
         in_log = truth.depth_space == "log"
         compared = (log_depth(prediction), log_depth(truth.depth)) if in_log else (prediction, truth.depth)
@@ -53,12 +54,14 @@ class DepthLearning(TaskLearning):
             terms["pair"] = pair_loss(*compared, truth.seeds, truth.pair_pixels)
         if truth.weights.normal:
             terms["normal"] = normal_loss(prediction, truth.depth)
+        if truth.weights.gradient:
+            terms["gradient"] = gradient_loss(prediction, truth.depth)
         if in_log:
             terms["silog"] = scale_invariant_loss(prediction, truth.depth)
         return terms
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
-        """Eq. 11: BerHu + lambda pair + mu normal (+ 0.5 SILog)."""
+        """Eq. 11: BerHu + lambda pair + mu normal (+ 0.5 SILog) (+ weight * multi-scale gradients)."""
         loss = means["berhu"]
         if weights.pair:
             loss = loss + weights.pair * means["pair"]
@@ -66,6 +69,8 @@ class DepthLearning(TaskLearning):
             loss = loss + weights.normal * means["normal"]
         if "silog" in means:
             loss = loss + SILOG_WEIGHT * means["silog"]
+        if "gradient" in means:
+            loss = loss + weights.gradient * means["gradient"]
         return loss
 
     def answer(self, output: CINetOutput) -> Tensor:
