@@ -16,6 +16,7 @@ COMMANDS = {
     "bag": "add predictions to a ROS 2 bag, or make a data set of one",
     "data": "look at data sets",
     "eval": "score a checkpoint on a data set, beside the published results",
+    "calibrate": "fit confidence and uncertainty of a checkpoint to held-out frames",
     "export": "write the whole graph of a checkpoint as an ONNX file",
     "figures": "draw the paper's figures from checkpoints and a data set",
     "map": "fuse a recorded sequence with poses into a semantic map",
