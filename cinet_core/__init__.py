@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.calibration import Calibration, calibrate
     from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
     from cinet_core.evaluation.geometry_report import GeometryReport
     from cinet_core.evaluation.report import EvaluationReport
@@ -58,6 +59,7 @@ else:
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
             "BagError": "cinet_core.bags.errors",
+            "Calibration": "cinet_core.evaluation.calibration",
             "CheckpointError": "cinet_core.model_metadata",
             "DataCheck": "cinet_core.data.check_data",
             "DrawnFigures": "cinet_core.figures.drawing",
@@ -89,6 +91,7 @@ else:
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
+            "calibrate": "cinet_core.evaluation.calibration",
             "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
@@ -116,6 +119,7 @@ __all__ = [
     "UNLABELLED",
     "AblationReport",
     "BagError",
+    "Calibration",
     "CheckpointError",
     "DataCheck",
     "DrawnFigures",
@@ -146,6 +150,7 @@ __all__ = [
     "TrainingResult",
     "__version__",
     "ablate",
+    "calibrate",
     "check_data",
     "compare_odometry",
     "draw_figures",
