@@ -64,7 +64,7 @@ class TaskDecoders(nn.Module):
         height, width = image_size
         tasks = TaskFeatures(self.depth_entry(features), self.semantic_entry(features))
         for stage, stride in zip(self.stages, (4, 2, 1), strict=True):
-            tasks = stage(tasks, (-(-height // stride), -(-width // stride)))
+            tasks = stage(tasks, ((height + stride - 1) // stride, (width + stride - 1) // stride))
         return tasks
 
 

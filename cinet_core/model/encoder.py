@@ -64,7 +64,7 @@ class Encoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (B, 3, H, W), normalised -> features (B, channels, ceil(H/8), ceil(W/8))."""
-        size = [-(-length // FEATURE_STRIDE) for length in image.shape[-2:]]
+        size = [(length + FEATURE_STRIDE - 1) // FEATURE_STRIDE for length in image.shape[-2:]]
         features = self.backbone(image)
         # Backbones without padding round down where ours round up: the same resampling brings both to size.
         aligned = [_resize(features[index], size) for index in self._used]
@@ -106,7 +106,8 @@ class Encoder(nn.Module):
 
 
 def _resize(features: Tensor, size: list[int]) -> Tensor:
-    if list(features.shape[-2:]) == size:
+    # A graph that is traced serves sizes at which they differ, too.
+    if list(features.shape[-2:]) == size and not torch.jit.is_tracing():
         return features
     return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
 
