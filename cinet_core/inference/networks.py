@@ -9,7 +9,7 @@ from cinet_core.inference.core_graph import load_core_graph
 from cinet_core.inference.engine import Network
 from cinet_core.model_metadata import DEFAULT_WEIGHTS, CheckpointError, is_graph, weights_path
 
-__all__ = ["RANDOM_WEIGHTS", "named_network"]
+__all__ = ["RANDOM_WEIGHTS", "named_network", "refused_without_torch"]
 
 RANDOM_WEIGHTS = "random"
 """Name to use instead of a path for an untrained network, for tests and timing."""
@@ -34,15 +34,19 @@ def named_network(name: str | Path, config: str | None = None) -> Network:
                 f"config {config!r} chooses the network of the weights {RANDOM_WEIGHTS!r}; a file knows its own"
             )
         return load_core_graph(None if str(name) == DEFAULT_WEIGHTS else name)
-    if not has_torch():
-        raise CheckpointError(_without_torch(str(name)))
+    refusal = refused_without_torch(name)
+    if refusal is not None:
+        raise CheckpointError(refusal)
     from cinet_core.checkpoint import named_checkpoint
 
     return named_checkpoint(name, config)
 
 
-def _without_torch(name: str) -> str:
-    if name == RANDOM_WEIGHTS:
+def refused_without_torch(name: str | Path) -> str | None:
+    """Return why weights cannot be used here for want of PyTorch, with the remedy; None where they can."""
+    if has_torch() or is_graph(name) or str(name) == DEFAULT_WEIGHTS:
+        return None
+    if str(name) == RANDOM_WEIGHTS:
         return f"random weights are made by PyTorch, which is not installed: give 'default', or {NO_TORCH}"
     path = weights_path(name)
     graph = path.with_suffix(".onnx")
