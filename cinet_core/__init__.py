@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
     from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
     from cinet_core.geometry import Intrinsics
-    from cinet_core.inference.export import ExportedGraph, export
+    from cinet_core.inference.export import ExportedCore, ExportedGraph, export, export_any_size
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
@@ -63,6 +63,7 @@ else:
             "CheckpointError": "cinet_core.model_metadata",
             "DataCheck": "cinet_core.data.check_data",
             "DrawnFigures": "cinet_core.figures.drawing",
+            "ExportedCore": "cinet_core.inference.export",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
@@ -99,6 +100,7 @@ else:
             "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
             "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
+            "export_any_size": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
@@ -124,6 +126,7 @@ __all__ = [
     "DataCheck",
     "DrawnFigures",
     "EvaluationReport",
+    "ExportedCore",
     "ExportedGraph",
     "Extraction",
     "FusedMap",
@@ -158,6 +161,7 @@ __all__ = [
     "evaluate_geometry",
     "evaluate_steadiness",
     "export",
+    "export_any_size",
     "extract_bag",
     "fuse_map",
     "get_label_set",

@@ -78,10 +78,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Fuse, write and compare; returns the exit status (see the command's help)."""
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import MapSettings
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.open3d_loading import Open3DError
 
     try:

@@ -64,8 +64,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Track, compare and write; returns the exit status (see the command's help)."""
     from cinet_core.atomic_file import atomic_write_bytes
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.odometry import ORB_SLAM3
     from cinet_core.odometry.compare import TRACKED_DEPTHS, compare_odometry
     from cinet_core.open3d_loading import Open3DError

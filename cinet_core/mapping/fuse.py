@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
@@ -25,6 +25,7 @@ from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.process_memory import resident_memory
 from cinet_core.progress import SILENT, Progress
 
@@ -81,7 +82,7 @@ def fuse_map(
     with ExitStack() as stack:
         predictor = None
         if weights is not None:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         elif how.depth == "predicted":
             raise ValueError("without weights there is no predicted depth: give a checkpoint, or the sensor's depth")
         label_set = frames.label_set if predictor is None else predictor.label_set

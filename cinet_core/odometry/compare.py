@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.registry import open_posed_dataset
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.odometry import ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
 from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
 from cinet_core.progress import SILENT, Progress
@@ -80,7 +81,7 @@ def compare_odometry(
     with ExitStack() as stack:
         predictor = None
         if "predicted" in depths:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         odometries = {name: open_odometry(method, max_depth) for name in TRACKED_DEPTHS if name in depths}
         tracking = _Tracking(dataset, odometries, predictor, progress)
         tracking.run(chosen)
