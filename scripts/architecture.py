@@ -58,6 +58,7 @@ FLOORS = (
             {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
             {
                 "metrics": "scores of each task",
+                "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
                 "rooms": "vocabulary of the generators",
             },
@@ -71,7 +72,7 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
+    {"anchors", "cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 
