@@ -60,6 +60,7 @@ FLOORS = (
                 "metrics": "scores of each task",
                 "visualize": "depth, labels, clouds in colours",
                 "rooms": "vocabulary of the generators",
+                "temporal": "fusion over time",
             },
         ),
     ),
@@ -71,7 +72,7 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
+    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast", "temporal"}
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 
