@@ -58,6 +58,7 @@ FLOORS = (
             {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
             {
                 "metrics": "scores of each task",
+                "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
@@ -72,7 +73,18 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast", "temporal"}
+    {
+        "anchors",
+        "cli",
+        "training",
+        "odometry",
+        "evaluation",
+        "figures",
+        "frames",
+        "rooms.pathtraced",
+        "rooms.raycast",
+        "temporal",
+    }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 
