@@ -54,7 +54,11 @@ FLOORS = (
         (
             {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
             {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
-            {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
+            {
+                "model": "Fig. 1 of the paper",
+                "messages": "ROS messages, without ROS",
+                "correction": "anchors, then fusion",
+            },
             {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
             {
                 "metrics": "scores of each task",
@@ -74,7 +78,6 @@ FLOORS = (
 
 NOT_ON_A_ROBOT = frozenset(
     {
-        "anchors",
         "cli",
         "training",
         "odometry",
@@ -83,7 +86,6 @@ NOT_ON_A_ROBOT = frozenset(
         "frames",
         "rooms.pathtraced",
         "rooms.raycast",
-        "temporal",
     }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""

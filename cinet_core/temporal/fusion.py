@@ -227,7 +227,8 @@ class TemporalFusion:
         _check_sizes(depth, labels, confidence, intrinsics, None)
         stride = max(1, round(intrinsics.width / WORKING_WIDTH))
         if stride == 1:
-            small, camera = (depth, labels, confidence), intrinsics
+            # Copies, since the last frame is kept and who gave these may go on with them.
+            small, camera = (depth.copy(), labels.copy(), confidence.copy()), intrinsics
         else:
             camera = _shrunk(intrinsics, stride)
             size = (camera.width, camera.height)
