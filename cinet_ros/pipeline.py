@@ -11,6 +11,7 @@ import numpy.typing as npt
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
+from cinet_core.correction.statistics import correction_statistics
 from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.colors import LabelPainter
@@ -18,7 +19,6 @@ from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
 from cinet_ros.anchoring.frame_correction import FrameCorrection
-from cinet_ros.anchoring.statistics import correction_statistics
 from cinet_ros.camera import Camera, Job
 from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import RosMessageBuilder

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from cinet_core.anchors import SOURCES
 from cinet_core.correction.settings import ANCHORS, CorrectionSettings
+from cinet_core.correction.statistics import correction_statistics
 from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.label_sets import NYU40
 from cinet_core.messages.colors import LabelPainter
@@ -27,7 +28,6 @@ from cinet_core.messages.result import Result
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_ros.anchoring.frame_correction import CorrectionState, FrameCorrection
 from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, ODOMETRY, POINTS, SCAN, AnchorInputs, needed_topics
-from cinet_ros.anchoring.statistics import correction_statistics
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.diagnostics import Conditions
 from cinet_ros.msg import PerceptionStats
