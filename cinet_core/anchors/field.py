@@ -37,11 +37,17 @@ CorrectionLevel = Literal["field", "factor", "raw"]
 REFERENCE = math.log(2.0)
 """ln metres at which the slope changes nothing."""
 
-LATTICE = 60
+LATTICE = 40
 """Rows, about, of the lattice of pixels by which a view is carried."""
 
 HUBER = 2.0
 """Standard deviations beyond which a point's weight falls."""
+
+CONTOUR = 0.15
+"""Range of predicted ln depth around a point from which on it counts as a contour."""
+
+EDGE = 0.5
+"""Standard deviation of a point's ln depth, as a part of the range of predicted ln depth around it."""
 
 MAX_LOG = 1.5
 """Corrections are held within this ln: a factor of 4.5 either way is no error of a network, but of a calibration."""
@@ -72,7 +78,7 @@ class FieldSettings:
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
-    detail_memory: float = 0.3
+    detail_memory: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -295,7 +301,12 @@ class FieldEstimator:
         valid = (predicted > 0) & np.isfinite(predicted)
         if not valid.any():
             return None
+        nearest, farthest = _around(depth, column[valid], row[valid])
+        # A track beside an edge of predicted depth is on the nearer surface, whose contour the edge is.
+        jump = np.log(farthest / nearest)
         places, log = places[valid], np.log(predicted[valid])
+        if measurement.source in ("odometry", "motion"):
+            log = np.where(jump > CONTOUR, np.log(nearest), log)
         values = np.log(measurement.depth[valid]) - log
         mix, weights = self._grid.weights(places)
         nodes, count = self._grid.nodes, len(values)
@@ -308,7 +319,9 @@ class FieldEstimator:
         settings = self.settings
         again = max(1.0, settings.detail_memory / max(seconds, 1e-3))
         lasting = max(1.0, measurement.memory / max(seconds, 1e-3))
-        variance = settings.prior.detail**2 * crowd * again + measurement.variance[valid] * lasting
+        variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[
+            valid
+        ] * lasting
         return Observation(columns, weights, values, variance, measurement.modes[valid] * math.sqrt(lasting))
 
     def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
@@ -336,6 +349,9 @@ class FieldEstimator:
             rest = observation.values
             expected = prediction_variance(self._covariance, observation)
         self._held[measurement.source] = 0.0
+        if not measurement.metric:  # its factor says nothing: neither for it nor against a point
+            own = observation.variance + (observation.modes[:, :-1] ** 2).sum(axis=1)
+            rest = rest - np.median(rest)
         ratio = np.abs(rest) / np.sqrt(own + expected)
         weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))
         robust = Observation(
@@ -400,3 +416,16 @@ class FieldEstimator:
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
         return CorrectedDepth(corrected, np.sqrt(spread), report)
+
+
+def _around(
+    depth: npt.NDArray[np.floating], column: npt.NDArray[np.intp], row: npt.NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """(N,) each, the least and the greatest predicted depth within a hundredth of the image's width around pixels."""
+    reach = max(1, round(depth.shape[1] / 100))
+    steps = np.array([-reach, 0, reach])
+    rows = np.clip(row[:, None, None] + steps[None, :, None], 0, depth.shape[0] - 1)
+    columns = np.clip(column[:, None, None] + steps[None, None, :], 0, depth.shape[1] - 1)
+    around = depth[rows, columns].reshape(len(row), -1).astype(np.float64)
+    around = np.where((around > 0) & np.isfinite(around), around, depth[row, column][:, None])
+    return around.min(axis=1), around.max(axis=1)

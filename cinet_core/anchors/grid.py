@@ -35,7 +35,7 @@ class FieldPrior:
     field: float = 0.169
     length: float = 0.22
     offset: float = 0.25
-    slope: float = 0.15
+    slope: float = 0.03
     detail: float = 0.07
 
 

@@ -19,9 +19,10 @@ from cinet_core.anchors.measurement import AnchorGap, AnchorMeasurement, AnchorS
 from cinet_core.anchors.tracks import TrackWindow
 from cinet_core.geometry import Intrinsics
 
-__all__ = ["OdometryAnchor", "OdometrySettings", "measured"]
+__all__ = ["MIN_TRACKS", "OdometryAnchor", "OdometrySettings", "measured", "rays_of"]
 
 MIN_TRACKS = 12
+"""Fewer points are no measurement."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class OdometrySettings:
     scale_sigma: float = 0.02
     way_sigma: float = 0.02
     position_sigma: float = 0.01
-    rotation_sigma: float = 0.001
+    rotation_sigma: float = 0.005
     max_log_sigma: float = 0.25
     max_residual: float = 2.5
     max_step: float = 0.5
-    memory: float = 0.5
+    memory: float = 0.2
 
 
 class OdometryAnchor:
@@ -102,20 +103,21 @@ class OdometryAnchor:
         size = (intrinsics.width, intrinsics.height)
         if self._gap is not None or self._window.current is None:
             return nothing("odometry", self._gap or AnchorGap.STARTING, size)
-        pixels, seen, poses = self._window.observations()
+        pixels, seen, certainty, poses = self._window.observations()
         if not poses:
             return nothing("odometry", AnchorGap.STARTING, size)
         if len(pixels) < MIN_TRACKS:
             return nothing("odometry", AnchorGap.FEW_TRACKS, size)
         motions = np.linalg.inv(np.stack(poses)) @ self._window.current.context
         settings = self.settings
-        rays, there = _rays(pixels, intrinsics), _rays(seen, intrinsics)
-        inverse = triangulated(rays, there, motions)
+        rays, there = rays_of(pixels, intrinsics), rays_of(seen, intrinsics)
+        inverse = triangulated(rays, there, motions, certainty)
         problem = BundleProblem(
             rays,
             there,
             motions,
             _motion_covariance(motions, settings),
+            certainty,
             settings.pixel_sigma * intrinsics.width / 640.0 / intrinsics.focal,
             -np.log(np.clip(inverse, 0.02, 5.0)),
             1.0,
@@ -146,13 +148,15 @@ def measured(
         pixels[kept],
         np.exp(result.log_depth[kept]),
         result.variance[kept],
-        result.modes[kept],
+        # Motions that had to be changed by more than was said to be likely are worse than was said.
+        result.modes[kept] * np.sqrt(max(1.0, result.motion_change)),
         metric=metric,
         memory=settings.memory,
     )
 
 
-def _rays(pixels: Array, k: Intrinsics) -> Array:
+def rays_of(pixels: Array, k: Intrinsics) -> Array:
+    """(..., 2) x / z and y / z of pixels (..., 2)."""
     return (pixels - (k.cx, k.cy)) / (k.fx, k.fy)
 
 

@@ -15,11 +15,13 @@ import numpy.typing as npt
 
 __all__ = ["TrackWindow", "TrackedFrame"]
 
-MAX_TRACKS = 400
-MIN_DISTANCE = 12
+MAX_TRACKS = 500
+MIN_DISTANCE = 10
 """Pixels between corners where they are found."""
 
-QUALITY = 0.01
+QUALITY = 0.001
+"""Of a corner, as a part of the best one's."""
+
 ROUND_TRIP = 0.5
 """Pixels that a point tracked there and back may be off."""
 
@@ -43,12 +45,14 @@ class TrackedFrame:
         context: what the owner keeps with it, such as a pose.
         numbers: (N,) of the tracks that it shows, rising.
         pixels: (N, 2) float32, of the full image.
+        certainty: (N, 2, 2) by which differences of pixels are to be multiplied: 1 across an edge, less along it.
     """
 
     seconds: float
     context: Any
     numbers: npt.NDArray[np.int64]
     pixels: npt.NDArray[np.float32]
+    certainty: npt.NDArray[np.float64]
 
 
 @dataclass
@@ -98,6 +102,7 @@ class TrackWindow:
         if before is not None and (seconds < before.seconds or self._grey is None or self._grey.shape != grey.shape):
             self.clear()
             before = None
+        tensor = _structure(grey)
         numbers, points = np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
         if before is not None and len(before.numbers):
             start = ((before.pixels + 0.5) * self._scale - 0.5).astype(np.float32)
@@ -114,20 +119,25 @@ class TrackWindow:
             self._next += len(new)
             points = np.concatenate([points, new])
         self._grey, self._scale = grey, scale
-        frame = TrackedFrame(seconds, context, numbers, ((points + 0.5) / scale - 0.5).astype(np.float32))
+        place = np.minimum((points / 2).astype(np.intp), (tensor.shape[1] - 1, tensor.shape[0] - 1))
+        certainty = _certainty(tensor[place[:, 1], place[:, 0]])
+        pixels = ((points + 0.5) / scale - 0.5).astype(np.float32)
+        frame = TrackedFrame(seconds, context, numbers, pixels, certainty)
         self._keep(before, frame)
         self.current = frame
         return frame
 
-    def observations(self, minimum: int = 2) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], list[Any]]:
+    def observations(
+        self, minimum: int = 2
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], list[Any]]:
         """Tracks of the current image in the keyframes.
 
         Args:
             minimum: keyframes that a track must be seen in.
 
         Returns:
-            (N, 2) pixels in the current image; (F, N, 2) pixels in the keyframes, NaN where not seen; the contexts of
-            the F keyframes.
+            (N, 2) pixels in the current image; (F, N, 2) pixels in the keyframes, NaN where not seen; (N, 2, 2)
+            `TrackedFrame.certainty`; the contexts of the F keyframes.
         """
         assert self.current is not None, "add an image first"
         current = self.current
@@ -136,7 +146,8 @@ class TrackWindow:
             _, here, there = np.intersect1d(current.numbers, frame.numbers, assume_unique=True, return_indices=True)
             one[here] = frame.pixels[there]
         enough = np.isfinite(seen[..., 0]).sum(axis=0) >= minimum
-        return current.pixels[enough].astype(np.float64), seen[:, enough], [frame.context for frame in self.keyframes]
+        contexts = [frame.context for frame in self.keyframes]
+        return current.pixels[enough].astype(np.float64), seen[:, enough], current.certainty[enough], contexts
 
     def _keep(self, before: TrackedFrame | None, now: TrackedFrame) -> None:
         """The image before becomes a keyframe where enough has moved since the last one."""
@@ -159,7 +170,7 @@ def _flow(first: TrackedFrame, second: TrackedFrame) -> float:
 def _followed(
     first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], start: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    options = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _CRITERIA}
+    options = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _CRITERIA, "minEigThreshold": 1e-5}
     there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, start[:, None], None, **options)
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(
         second, first, there, start[:, None].copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
@@ -176,6 +187,32 @@ def _free(shape: tuple[int, ...], excluded: npt.NDArray[np.bool_] | None) -> npt
         return None
     free = np.where(excluded, 0, 255).astype(np.uint8)
     return cv2.resize(free, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST)
+
+
+def _structure(grey: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(h, w, 3) structure tensor xx, xy, yy of the image at half its size, over windows of 7 pixels."""
+    half = cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    across = cv2.Sobel(half, cv2.CV_32F, 1, 0, ksize=3)
+    down = cv2.Sobel(half, cv2.CV_32F, 0, 1, ksize=3)
+    products = np.dstack([across * across, across * down, down * down])
+    return cv2.boxFilter(products, -1, (7, 7))
+
+
+def _eigenvalues(tensor: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The smaller and the larger one of tensors (..., 3)."""
+    mean = 0.5 * (tensor[..., 0] + tensor[..., 2])
+    half = np.sqrt((0.5 * (tensor[..., 0] - tensor[..., 2])) ** 2 + tensor[..., 1] ** 2)
+    return np.maximum(mean - half, 0.0), mean + half
+
+
+def _certainty(tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """(N, 2, 2) square roots of tensors (N, 3), the larger eigenvalue 1: how well each direction is tracked."""
+    smaller, larger = (value.astype(np.float64) for value in _eigenvalues(tensor))
+    matrix = tensor[:, [0, 1, 1, 2]].reshape(-1, 2, 2).astype(np.float64)
+    # Of a symmetric 2x2 matrix A: sqrt(A) = (A + sqrt(det A) I) / sqrt(trace A + 2 sqrt(det A)).
+    root = np.sqrt(smaller * larger)
+    matrix[:, [0, 1], [0, 1]] += root[:, None]
+    return matrix / np.maximum(np.sqrt(larger) * np.sqrt(smaller + larger + 2 * root), 1e-12)[:, None, None]
 
 
 def _corners(
