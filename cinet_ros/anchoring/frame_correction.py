@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.anchors import AnchorMeasurement
+from cinet_core.anchors import AnchorGap, AnchorMeasurement, measure_floor
 from cinet_core.correction.corrector import CorrectedFrame, DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import Intrinsics
@@ -39,6 +39,9 @@ TRACKING_WAIT = 0.005
 
 MAX_STEP = 1.0
 """Seconds between two frames beyond which nothing is carried: everything may have moved."""
+
+FLOOR_CLASSES = ("floor", "floor mat")
+"""Names of classes that lie on the floor."""
 
 REMEDY = "the frame is published as it was predicted; if this goes on, set anchor to none and report this text"
 
@@ -111,8 +114,12 @@ class FrameCorrection:
         self._corrector = DepthCorrector(label_set)
         self._tracker = Tracker(inputs.poses.camera_pose, self._tracking_failed)
         self._depth_reader = DepthReader()
+        self._floor = np.zeros(256, dtype=bool)
+        self._floor[[label for label, name in enumerate(label_set.classes) if name in FLOOR_CLASSES]] = True
         self._used: dict[str, int] = {}
         self._before: tuple[int, Matrix | None] | None = None  # stamp and pose of the frame before
+        self._tracked: TrackedImage | None = None
+        self._moved: int | None = None  # stamp of the frame that `motion` was measured in last
 
     def begin(self, image: Any, header: Any, intrinsics: Intrinsics | None, settings: Settings) -> None:
         """Start what takes long, before the network does.
@@ -123,9 +130,14 @@ class FrameCorrection:
             intrinsics: of the image; None where the camera is not known.
             settings: current ones.
         """
-        if intrinsics is None or not settings.correction.uses("odometry"):
-            return
-        self._tracker.submit(TrackedImage(image, _stamp(header), header.frame_id, intrinsics))
+        correction, self._tracked = settings.correction, None
+        odometry = correction.uses("odometry")
+        # Where poses come the image alone has nothing to add.
+        posed = odometry and self._before is not None and self._before[1] is not None
+        motion = correction.uses("motion") and not posed
+        if intrinsics is not None and (odometry or motion):
+            self._tracked = TrackedImage(image, _stamp(header), header.frame_id, intrinsics, odometry, motion)
+            self._tracker.submit(self._tracked)
 
     def apply(self, result: Result, settings: Settings) -> float | None:
         """Correct a frame, whose outputs are replaced; returns the seconds it took, None where nothing is to be done.
@@ -166,7 +178,15 @@ class FrameCorrection:
         stamp, frame = _stamp(result.header), result.header.frame_id
         pose = self._pose(stamp, frame, settings) if correction.needs_poses else None
         motion, seconds = self._motion(stamp, pose)
-        measurements = self._measurements(stamp, frame, pose, intrinsics, correction, settings)
+        measurements, seen = self._track(result.depth, stamp, pose)
+        if motion is None:
+            motion = seen
+        measurements += self._measurements(stamp, frame, pose, intrinsics, correction, settings)
+        if correction.uses("floor"):
+            measurements += self._floor_measured(result, intrinsics, frame, settings)
+        for measurement in measurements:
+            if measurement.gap is not None:
+                self._state.count(f"{measurement.source}, {measurement.gap.name.lower()}")
         corrected = self._corrector.correct(result.outputs, intrinsics, measurements, motion, seconds, correction)
         self._before = (stamp, pose)
         result.outputs.update(within_limits(corrected, settings))
@@ -205,22 +225,46 @@ class FrameCorrection:
         settings: Settings,
     ) -> list[AnchorMeasurement]:
         found: list[AnchorMeasurement] = []
-        if correction.uses("odometry"):
-            tracked = self._tracker.result(stamp, TRACKING_WAIT)
-            if tracked is None:
-                self._state.count("tracking_late")
-            else:
-                found.append(tracked)
         if correction.uses("scan"):
             found += self._sensed(SCAN, stamp, frame, pose, settings.scan_in_camera, settings, self._scan(intrinsics))
         if correction.uses("depth"):
             transform = settings.depth_in_camera
             found += self._sensed(DEPTH, stamp, frame, pose, transform, settings, self._depth(intrinsics))
             found += self._sensed(POINTS, stamp, frame, pose, transform, settings, self._cloud(intrinsics))
-        for measurement in found:
-            if measurement.gap is not None:
-                self._state.count(f"{measurement.source}, {measurement.gap.name.lower()}")
         return found
+
+    def _track(
+        self, depth: npt.NDArray[np.float32], stamp: int, pose: Matrix | None
+    ) -> tuple[list[AnchorMeasurement], Matrix | None]:
+        """What tracks say of the depth of this image, and of the motion since the frame before."""
+        image, before = self._tracked, self._before
+        if image is None:
+            return [], None
+        tracked = self._tracker.result(stamp, TRACKING_WAIT)
+        if tracked is None:
+            self._state.count("tracking_late")
+            return [], None
+        # That there is no pose is counted where it is asked for.
+        found = [tracked] if image.odometry and tracked.gap != AnchorGap.NO_POSE else []
+        if not image.motion:
+            return found, None
+        seen, motion = self._tracker.motion(depth, image.intrinsics)
+        in_step = before is not None and self._moved == before[0]
+        self._moved = stamp
+        if pose is not None:  # poses have begun to come: they know the metres as well
+            return found, None
+        return [*found, seen], motion if in_step else None
+
+    def _floor_measured(
+        self, result: Result, intrinsics: Intrinsics, frame: str, settings: Settings
+    ) -> list[AnchorMeasurement]:
+        """What the height of the camera says of the depth of the floor."""
+        try:
+            up, height = self._inputs.poses.up_and_height(frame, settings)
+        except PoseUnavailable as error:
+            self._state.count(f"floor, {error.reason}")
+            return []
+        return [measure_floor(self._floor[result.labels], result.depth, intrinsics, height, up)]
 
     def _scan(self, intrinsics: Intrinsics) -> Callable[[Any, Matrix | None], AnchorMeasurement]:
         return lambda message, transform: scan_measurement(message, intrinsics, transform)

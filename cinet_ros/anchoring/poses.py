@@ -129,17 +129,17 @@ class CameraPoses:
         """Return the up direction (3,) in the optical frame, and the height of the camera above the floor in metres.
 
         The direction is that of ``camera_in_base``, whose base stands level, or of TF from ``anchor_floor_frame``; the
-        height that of the parameter ``camera_height``, or TF's.
+        height that of the parameter ``camera_height``, or TF's. A base need not be on the floor: ``camera_in_base``
+        tells no height.
 
         Raises:
             PoseUnavailable: one of the two is not known.
         """
-        if settings.camera_in_base != NOT_GIVEN:
-            pose = given(settings.camera_in_base)
-            height = settings.camera_height or float(pose[2, 3])
-        else:
-            pose = self._transform_tree().fixed(settings.anchor_floor_frame, camera_frame)
-            height = settings.camera_height or float(pose[2, 3])
+        height = settings.camera_height
+        if settings.camera_in_base != NOT_GIVEN and height > 0:
+            return given(settings.camera_in_base)[2, :3].copy(), height
+        pose = self._transform_tree().fixed(settings.anchor_floor_frame, camera_frame)
+        height = height or float(pose[2, 3])
         if not height > 0:
             raise PoseUnavailable("no_height", False, "the height of the camera is not above 0: set camera_height")
         return pose[2, :3].copy(), height

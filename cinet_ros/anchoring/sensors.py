@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cinet_core.anchors import AnchorMeasurement, measure_cloud, measure_depth_image
+from cinet_core.anchors import AnchorMeasurement, measure_cloud, measure_depth_image, measure_scan
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.camera import CameraModelCache
 from cinet_core.messages.errors import ConversionError
@@ -18,9 +18,6 @@ __all__ = ["MAX_RAYS", "DepthReader", "cloud_measurement", "scan_measurement"]
 
 MAX_RAYS = 100_000
 """Of a scan: more is no lidar with one row."""
-
-SCAN_SIGMA, SCAN_RELATIVE_SIGMA = 0.03, 0.005
-"""Metres, and part of the range: of usual 2D lidars."""
 
 
 def scan_measurement(message: Any, intrinsics: Intrinsics, transform: Matrix | None) -> AnchorMeasurement:
@@ -43,12 +40,7 @@ def scan_measurement(message: Any, intrinsics: Intrinsics, transform: Matrix | N
             f"the scan has {ranges.size} ranges from {low} to {high} m, the first at {first} rad and {step} rad "
             f"between: finite numbers and at most {MAX_RAYS} ranges are needed; look at the lidar's driver",
         )
-    angles = first + step * np.arange(ranges.size)
-    with np.errstate(invalid="ignore"):
-        valid = (ranges >= low) & (ranges <= high) & (ranges > 0)
-    ranges, angles = ranges[valid], angles[valid]
-    points = np.stack([ranges * np.cos(angles), ranges * np.sin(angles), np.zeros(ranges.size)], axis=1)
-    return measure_cloud(points, intrinsics, transform, SCAN_RELATIVE_SIGMA, SCAN_SIGMA, source="scan")
+    return measure_scan(ranges, first, step, np.eye(4) if transform is None else transform, intrinsics, low, high)
 
 
 def cloud_measurement(message: Any, intrinsics: Intrinsics, transform: Matrix | None) -> AnchorMeasurement:

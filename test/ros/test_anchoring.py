@@ -256,6 +256,37 @@ def test_known_motion_corrects(make_rig: Any) -> None:
     }
 
 
+def test_the_height_of_the_camera_corrects(make_rig: Any, room: SyntheticRoom) -> None:
+    pose = room.render(0, 200).camera_to_world
+    level = (0.0, 0.0, 0.0, *quaternion(pose[:3, :3]))
+    rig = make_rig(anchor="floor", temporal="off", camera_in_base=level, camera_height=float(pose[2, 3]))
+    result, error = rig.correct()
+    assert correction_statistics(rig.state.latest())["anchors"] == ["floor"], rig.state.reasons
+    floor = result.labels == 1
+    truth = rig.view(0).depth
+    assert np.abs(result.depth / truth - 1)[floor].mean() < 0.1
+    assert error < 0.25
+    # A base that stands somewhere does not say how high that is.
+    blind = make_rig(anchor="floor", camera_in_base=level)
+    blind.correct()
+    assert set(blind.state.reasons) <= {"floor, no_tf", "floor, extrinsic_missing"}
+    assert sum(blind.state.reasons.values()) == 1
+
+
+def test_the_image_alone_tells_the_motion(make_rig: Any) -> None:
+    rig = make_rig(anchor="motion", temporal="fused")
+    used, agreed = 0, 0
+    for _ in range(16):
+        _, error = rig.correct()
+        statistics = correction_statistics(rig.state.latest())
+        used += statistics["anchors"] == ["motion"]
+        agreed += statistics["agreement"] > 0.8
+    assert agreed >= 8, rig.state.reasons
+    assert error < 1.5 * (WRONG - 1), "it does not know the metres"
+    assert used or "motion, no_motion" in rig.state.reasons
+    assert rig.state.reasons["error"] == 0
+
+
 def test_fused_frames_flicker_less(make_rig: Any) -> None:
     random = np.random.default_rng(0)
     rig = make_rig(temporal="fused")
