@@ -58,6 +58,19 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="of recording: rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim or arkit_scenes; auto goes "
         "by what is there (%(default)s)",
     )
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "auto", "odometry"),
+        default="none",
+        help="correct predicted depth by points that are triangulated with the recorded poses (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
+        "(%(default)s)",
+    )
     add_option(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
@@ -100,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
                 limit=options.limit,
                 loops=options.loop,
                 compare=options.compare,
+                anchor=options.anchor,
+                temporal=options.temporal,
             )
             fused = fuse_map(
                 options.source,

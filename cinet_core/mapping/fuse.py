@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.correction.sequence import SequenceCorrector
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
@@ -134,6 +136,10 @@ class _Fusion:
         self._skipped = {"no_pose": 0, "no_depth": 0}
         self._broken = 0
         self._reference = Open3DFusion(settings.voxel_size, settings.max_depth) if settings.compare else None
+        correction = CorrectionSettings(settings.anchor, settings.temporal)
+        self._corrector: SequenceCorrector | None = None
+        if predictor is not None and correction.active:
+            self._corrector = SequenceCorrector(predictor.label_set, correction, settings.every)
 
     def run(self) -> None:
         """Fuse all frames.
@@ -194,6 +200,8 @@ class _Fusion:
             cores=len(os.sched_getaffinity(0)),
             resident_mebibytes={"every_frames": MEMORY_EVERY, "values": self._memory},
             distance_m=distance,
+            anchor=settings.anchor,
+            temporal=settings.temporal,
         )
         return FusedMap(self._map, points, np.stack(self._poses), self._frames.name, settings, report)
 
@@ -229,11 +237,14 @@ class _Fusion:
             assert frame.depth is not None
             return _PredictedFrame(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
+        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        if self._corrector is not None:
+            corrected = self._corrector.correct(number, frame.image, prediction.outputs, frame.intrinsics, frame.pose)
+            depth, labels, confidence = corrected.depth, corrected.labels, corrected.confidence
         if self._settings.depth == "predicted":
-            depth = without_edges(prediction.depth, self._settings.edge_filter)
-            return _PredictedFrame(frame, depth, prediction.labels, prediction.confidence)
+            return _PredictedFrame(frame, without_edges(depth, self._settings.edge_filter), labels, confidence)
         assert frame.depth is not None
-        return _PredictedFrame(frame, frame.depth, prediction.labels, prediction.confidence)
+        return _PredictedFrame(frame, frame.depth, labels, confidence)
 
     def _fuse(self, seen: _PredictedFrame, again: bool) -> None:
         frame = seen.frame
