@@ -59,6 +59,7 @@ FLOORS = (
             {
                 "metrics": "scores of each task",
                 "visualize": "depth, labels, clouds in colours",
+                "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
             },
         ),
@@ -71,7 +72,7 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
+    {"cli", "training", "odometry", "evaluation", "figures", "frames", "obstacles", "rooms.pathtraced", "rooms.raycast"}
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 
