@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -32,9 +34,15 @@ class ClassGroups:
     glass: npt.NDArray[np.bool_]
     objects: npt.NDArray[np.bool_]
 
+    @staticmethod
+    def pick(table: npt.NDArray[np.bool_], labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+        """Return ``table[labels]``, (h, w) bool; by OpenCV, which takes a fifth of the time."""
+        return cv2.LUT(labels, table.view(np.uint8)).view(np.bool_)
+
     @classmethod
+    @lru_cache(maxsize=8)
     def of(cls, label_set: LabelSet, settings: ObstacleSettings) -> ClassGroups:
-        """The tables of the classes that the settings name.
+        """The tables of the classes that the settings name; made once for each pair of the two.
 
         Raises:
             ValueError: a name is neither a class nor a group, of this label set or of another.
@@ -76,6 +84,7 @@ def named_classes(label_set: LabelSet, names: Iterable[str]) -> npt.NDArray[np.b
                 f"{name!r} is neither a class of label set {label_set.name!r} ({', '.join(label_set.classes)}) nor one "
                 f"of its groups ({groups}): name one of these"
             )
+    table.setflags(write=False)  # cached and shared
     return table
 
 

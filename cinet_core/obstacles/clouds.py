@@ -77,24 +77,30 @@ def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:
     cell, then depth, then place, packed into one integer.
     """
     grid, settings = segmented.grid, segmented.settings
-    x, y, z = (grid.coordinates(axis) for axis in np.eye(3))
-    wanted = x * x + y * y <= np.float32(settings.max_range**2)
-    wanted &= segmented.kinds == kind
     across, along, high = settings.grid_shape
-    number = _cell(z, high, settings.cell)
-    number *= np.int32(along)
-    number += _cell(y, along, settings.cell)
-    number *= np.int32(across)
-    number += _cell(x, across, settings.cell)
+    is_kind = segmented.kinds == kind
+    in_rows = np.flatnonzero(is_kind.any(axis=1))
+    if len(in_rows) == 0:
+        return in_rows
+    rows = slice(int(in_rows[0]), int(in_rows[-1]) + 1)
+    x, y, z = (grid.coordinates(axis / settings.cell, rows) for axis in np.eye(3))
+    depth = grid.depth[rows]
+    wanted = x * x + y * y <= np.float32((settings.max_range / settings.cell) ** 2)
+    wanted &= is_kind[rows]
+    number = _cell(z, high).clip(0, high - 1)
+    for coordinates, cells in ((y, along), (x, across)):
+        number *= np.int32(cells)
+        number += _cell(coordinates, cells)
     np.copyto(number, np.int32(-1), where=~wanted)
-    wanted[:, 1:] &= (number[:, 1:] != number[:, :-1]) | (grid.depth[:, 1:] < grid.depth[:, :-1])
-    wanted[:, :-1] &= (number[:, 1:] != number[:, :-1]) | (grid.depth[:, :-1] <= grid.depth[:, 1:])
-    wanted[1:] &= (number[1:] != number[:-1]) | (grid.depth[1:] < grid.depth[:-1])
-    wanted[:-1] &= (number[1:] != number[:-1]) | (grid.depth[:-1] <= grid.depth[1:])
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        same = number[one] == number[other]
+        farther = depth[one] > depth[other]
+        wanted[one] &= ~(same & farther)
+        wanted[other] &= ~same | farther
     pixels = np.flatnonzero(wanted)
     steps = (1 << RANGE_BITS) - 1
     place_bits = (grid.depth.size - 1).bit_length()
-    nearness = np.minimum(grid.depth.ravel()[pixels] * np.float32(steps / (2.0 * settings.max_range)), steps)
+    nearness = np.minimum(depth.ravel()[pixels] * np.float32(steps / (2.0 * settings.max_range)), steps)
     packed = number.ravel()[pixels].astype(np.int64)
     packed <<= RANGE_BITS
     packed |= nearness.astype(np.int64)
@@ -102,12 +108,11 @@ def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:
     packed |= pixels
     packed.sort()
     first = np.diff(packed >> (RANGE_BITS + place_bits), prepend=-1) != 0
-    return packed[first] & ((1 << place_bits) - 1)
+    return (packed[first] & ((1 << place_bits) - 1)) + rows.start * grid.depth.shape[1]
 
 
-def _cell(coordinates: npt.NDArray[np.float32], cells: int, cell: float) -> npt.NDArray[np.int32]:
-    """Numbers of the cells along an axis, 0 in the middle of the numbered ones; what is beyond is in the last."""
-    places = coordinates * np.float32(1.0 / cell)
-    places += np.float32(cells / 2)
-    # The truncation of a positive number is its floor.
-    return np.clip(places, 0, cells - 1, out=places).astype(np.int32)
+def _cell(coordinates: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.int32]:
+    """Numbers of the cells along an axis, 0 in the middle of the numbered ones; changes the coordinates, in cells."""
+    coordinates += np.float32(cells / 2)
+    # The truncation of a positive number is its floor, and what is within range is positive.
+    return coordinates.astype(np.int32)

@@ -38,7 +38,7 @@ def settle_glass(grid: PixelGrid, groups: ClassGroups, settings: ObstacleSetting
     """
     if settings.glass == "measured" or not groups.glass.any():
         return grid
-    is_glass = cv2.LUT(grid.labels, groups.glass.astype(np.uint8))
+    is_glass = groups.pick(groups.glass, grid.labels).view(np.uint8)
     if not is_glass.any():
         return grid
     if settings.glass == "drop":

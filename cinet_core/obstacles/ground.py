@@ -124,15 +124,15 @@ def fit_ground(grid: PixelGrid, groups: ClassGroups, settings: ObstacleSettings)
     is the one of most points, tilted by at most ``max_tilt``. What it leaves may be ramps, of at most ``max_ramp``:
     they must be long, meet the floor that they leave, and have the floor within their outline on them.
     """
-    points, labels = _low_points(grid, settings)
+    labels = np.ascontiguousarray(grid.labels[::STRIDE, ::STRIDE])
     tolerance = 0.5 * settings.min_height + settings.depth_noise * float(abs(grid.origin[2]))
-    floor = _spread(points[groups.floor[labels]])
+    floor = _low_points(grid, groups.pick(groups.floor, labels), settings)
     source = "labels"
     plane = _best_plane(floor, settings.max_tilt, tolerance, _margin(grid))
     if plane is None:
         source = "geometry"
-        no_floor = groups.ceiling[labels] | groups.dynamic[labels] | groups.glass[labels]
-        floor = _spread(points[~no_floor])
+        no_floor = groups.ceiling | groups.dynamic | groups.glass
+        floor = _low_points(grid, ~groups.pick(no_floor, labels), settings)
         plane = _lowest_plane(floor, settings.max_tilt, tolerance, _margin(grid))
     if plane is None:
         return Ground((FloorPatch(0.0, 0.0, 0.0),), "pose", 0.0)
@@ -147,17 +147,21 @@ def fit_ground(grid: PixelGrid, groups: ClassGroups, settings: ObstacleSettings)
     return Ground(tuple(patches), source, 1.0 - len(rest) / len(floor))
 
 
-def _low_points(grid: PixelGrid, settings: ObstacleSettings) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.uint8]]:
-    """Points of every few pixels that floor may be at, within range, and their labels."""
+def _low_points(grid: PixelGrid, wanted: npt.NDArray[np.bool_], settings: ObstacleSettings) -> npt.NDArray[np.float64]:
+    """At most `FITTED` points, in even steps, that floor may be at; of every few pixels, where they are wanted."""
     depth = grid.depth[::STRIDE, ::STRIDE]
-    row, column = np.nonzero(depth < np.inf)
+    row, column = np.nonzero(wanted & (depth < np.inf))
+    thin = slice(None, None, -(-len(row) // (4 * FITTED)) or 1)
+    row, column = row[thin], column[thin]
     z = depth[row, column]
     optical = np.stack([grid.columns[::STRIDE][column] * z, grid.rows[::STRIDE][row] * z, z], axis=1)
-    points = (optical @ grid.rotation.T + grid.origin).astype(np.float64)
+    points = optical @ grid.rotation.T + grid.origin
     reach = np.hypot(points[:, 0], points[:, 1])
-    slope = math.tan(math.radians(max(settings.max_tilt, settings.max_ramp)))
-    low = (np.abs(points[:, 2]) <= slope * reach + _margin(grid)) & (reach <= FIT_REACH * settings.max_range)
-    return points[low], grid.labels[::STRIDE, ::STRIDE][row[low], column[low]]
+    slope = np.float32(math.tan(math.radians(max(settings.max_tilt, settings.max_ramp))))
+    low = (np.abs(points[:, 2]) <= slope * reach + np.float32(_margin(grid))) & (
+        reach <= FIT_REACH * settings.max_range
+    )
+    return _spread(np.flatnonzero(low), points)
 
 
 def _margin(grid: PixelGrid) -> float:
@@ -167,11 +171,11 @@ def _margin(grid: PixelGrid) -> float:
     return 0.1 + 0.2 * abs(float(grid.origin[2]))
 
 
-def _spread(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """At most `FITTED` of them, in even steps."""
-    if len(points) <= FITTED:
-        return points
-    return points[np.linspace(0, len(points) - 1, FITTED).astype(np.intp)]
+def _spread(chosen: npt.NDArray[np.intp], points: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """At most `FITTED` of the chosen points, in even steps."""
+    if len(chosen) > FITTED:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, FITTED).astype(np.intp)]
+    return points[chosen].astype(np.float64)
 
 
 def _candidates(points: npt.NDArray[np.float64], max_tilt: float) -> npt.NDArray[np.float64]:

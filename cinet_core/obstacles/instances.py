@@ -59,7 +59,7 @@ def find_instances(segmented: SegmentedFrame, label_set: LabelSet) -> list[Objec
     The box is upright, and its sides are where the pixels are; parts that are hidden are not in it.
     """
     grid, settings = segmented.grid, segmented.settings
-    wanted = cv2.LUT(grid.labels, segmented.groups.objects.astype(np.uint8)).view(np.bool_)
+    wanted = segmented.groups.pick(segmented.groups.objects, grid.labels)
     wanted = wanted & ((segmented.kinds == STANDING) | (segmented.kinds == ABOVE))
     numbers = _connected(grid.depth, grid.labels, wanted, settings.object_jump).ravel()
     found = []

@@ -18,7 +18,11 @@ from cinet_core.obstacles.settings import ObstacleSettings
 __all__ = ["FARTHEST", "PixelGrid", "pixel_grid"]
 
 FARTHEST = 100.0
-"""Metres: depth beyond is unknown; no room is so deep, and 16 bits hold the logarithm of what is left."""
+"""Metres: depth beyond is unknown; no room is so deep."""
+
+
+NEAREST = 1e-3
+"""Metres: depth below is unknown; so near no camera sees anything."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +69,18 @@ class PixelGrid:
         camera = self.intrinsics
         return ((np.arange(camera.height) - camera.cy) / camera.fy).astype(np.float32)
 
-    def slopes(self, direction: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    def slopes(self, direction: npt.NDArray[np.floating], rows: slice = slice(None)) -> npt.NDArray[np.float32]:
         """Return (h, w): how far each pixel's ray gets along a (3,) direction of the base frame in a metre of depth."""
         x, y, z = (np.asarray(direction, dtype=np.float32) @ self.rotation).tolist()
-        return np.float32(x) * self.columns + (np.float32(y) * self.rows + np.float32(z))[:, None]
+        return np.float32(x) * self.columns + (np.float32(y) * self.rows[rows] + np.float32(z))[:, None]
 
-    def coordinates(self, direction: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
-        """Return (h, w) metres: where the pixels are along a (3,) direction of the base frame. Unknown ones are at the
-        camera.
+    def coordinates(self, direction: npt.NDArray[np.floating], rows: slice = slice(None)) -> npt.NDArray[np.float32]:
+        """Return (h, w) metres: where the pixels, or those of some rows, are along a (3,) direction of the base frame.
+
+        Unknown ones are at the camera.
         """
-        along = self.slopes(direction)
-        along *= self.finite_depth
+        along = self.slopes(direction, rows)
+        along *= self.finite_depth[rows]
         along += np.float32(np.asarray(direction, dtype=np.float64) @ self.origin)
         return along
 
@@ -97,19 +102,16 @@ def pixel_grid(frame: DepthFrame, settings: ObstacleSettings) -> PixelGrid:
     At half resolution each pixel is the nearest of its 2x2 with that one's label, so that thin things stay whole; an
     odd last row or column is left out. Its ray is that of the middle of the four.
     """
-    # inRange is False for NaN, and several times as fast as comparisons.
-    valid = cv2.inRange(frame.depth, max(settings.min_range, 1e-3), FARTHEST)
-    depth = np.full(frame.depth.shape, np.inf, dtype=np.float32)
-    cv2.copyTo(frame.depth, valid, depth)
     layers: list[npt.NDArray[Any]] = [
         layer for layer in (frame.labels, frame.confidence, frame.uncertainty) if layer is not None
     ]
-    camera = frame.intrinsics
+    camera, order = frame.intrinsics, _order(frame.depth, settings.min_range)
     if settings.half_resolution:
-        depth, layers = _nearest_of_four(depth, layers)
-        height, width = depth.shape[0], depth.shape[1]
+        order, layers = _first_of_four(order, layers)
+        height, width = order.shape[0], order.shape[1]
         # The middle of pixels 0 and 1 is 0.5.
         camera = Intrinsics(camera.fx / 2, camera.fy / 2, (camera.cx - 0.5) / 2, (camera.cy - 0.5) / 2, width, height)
+    depth = _depth_of(order, settings.min_range)
     labels = layers[0]
     confidence = layers[1] if frame.confidence is not None else None
     if confidence is not None and settings.min_confidence > 0:
@@ -126,25 +128,46 @@ def pixel_grid(frame: DepthFrame, settings: ObstacleSettings) -> PixelGrid:
     )
 
 
-def _nearest_of_four(
-    depth: npt.NDArray[np.float32], layers: list[npt.NDArray[Any]]
-) -> tuple[npt.NDArray[np.float32], list[npt.NDArray[Any]]]:
-    """The smallest depth of each 2x2, and the other layers there."""
-    left, right = _even_odd(depth)
+def _order(depth: npt.NDArray[np.float32], nearest: float) -> npt.NDArray[np.uint32]:
+    """(H, W) numbers that grow with valid depth, and are larger than all of these where depth is not valid.
+
+    The bits of floats above 0 grow with them, those of infinity and NaN are larger still, and as unsigned numbers those
+    of floats below 0 too. Less the bits of the nearest valid depth, what is nearer wraps around to large numbers.
+    """
+    return np.ascontiguousarray(depth).view(np.uint32) - _bits(nearest)
+
+
+def _depth_of(order: npt.NDArray[np.uint32], nearest: float) -> npt.NDArray[np.float32]:
+    """Inverse of `_order`, with infinity for what is not valid."""
+    valid = order <= _bits(FARTHEST) - _bits(nearest)
+    return np.where(valid, (order + _bits(nearest)).view(np.float32), np.float32(np.inf))
+
+
+def _bits(depth: float) -> np.uint32:
+    return np.float32(max(depth, NEAREST)).view(np.uint32)
+
+
+def _first_of_four(
+    order: npt.NDArray[np.uint32], layers: list[npt.NDArray[Any]]
+) -> tuple[npt.NDArray[np.uint32], list[npt.NDArray[Any]]]:
+    """The smallest of each 2x2, and the other layers there."""
+    height, width = (side // 2 * 2 for side in order.shape)
+    upper, lower = order[0:height:2, :width], order[1:height:2, :width]
+    to_below = lower < upper
+    # OpenCV has no uint32; it moves the bits and computes nothing.
+    left, right = (half.view(np.uint32) for half in _even_odd(np.minimum(upper, lower).view(np.float32)))
     to_right = right < left
-    nearer = np.minimum(left, right)
-    to_below = nearer[1::2] < nearer[0::2]
     chosen = []
     for layer in layers:
-        columns = _chosen(to_right, *_even_odd(layer))
-        chosen.append(_chosen(to_below, columns[0::2], columns[1::2]))
-    return np.minimum(nearer[0::2], nearer[1::2]), chosen
+        rows = _chosen(to_below, layer[0:height:2, :width], layer[1:height:2, :width])
+        chosen.append(_chosen(to_right, *_even_odd(rows)))
+    return np.minimum(left, right), chosen
 
 
 def _even_odd(layer: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Even and odd columns of an even number of rows. OpenCV splits channels several times as fast as strides read."""
-    height, width = (side // 2 * 2 for side in layer.shape)
-    even, odd = cv2.split(np.ascontiguousarray(layer[:height, :width]).reshape(height, width // 2, 2))
+    """Even and odd columns. OpenCV splits channels several times as fast as strides read."""
+    height, width = layer.shape
+    even, odd = cv2.split(layer.reshape(height, width // 2, 2))
     return even, odd
 
 

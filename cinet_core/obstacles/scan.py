@@ -12,6 +12,9 @@ from cinet_core.obstacles.segmented import FLYING, STANDING, UNKNOWN, SegmentedF
 
 __all__ = ["LaserScan", "laser_scan"]
 
+EVERY = 2
+"""Rows whose rays are asked whether a bearing is free: half of them tell as much."""
+
 
 @dataclass(frozen=True, eq=False)
 class LaserScan:
@@ -59,8 +62,8 @@ def _rays_at_the_limit(
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
     """(count,) how many rays of each bearing pass max_range at the scan's heights, and how many of these might."""
     grid, settings = segmented.grid, segmented.settings
-    rays = np.stack([grid.slopes(axis) for axis in np.eye(3)], axis=-1).reshape(-1, 3)
-    kinds, depth = segmented.kinds.ravel(), grid.depth.ravel()
+    rays = np.stack([grid.slopes(axis)[::EVERY] for axis in np.eye(3)], axis=-1).reshape(-1, 3)
+    kinds, depth = segmented.kinds[::EVERY].ravel(), grid.depth[::EVERY].ravel()
     # Where each ray is over the circle of max_range around the base, to the first order in the camera's place.
     flat = np.maximum(np.hypot(rays[:, 0], rays[:, 1]), 1e-6)
     forward = (rays[:, 0] * grid.origin[0] + rays[:, 1] * grid.origin[1]) / flat

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import cv2
@@ -21,12 +20,6 @@ __all__ = ["ABOVE", "BELOW", "FLYING", "GROUND", "STANDING", "UNKNOWN", "Segment
 
 UNKNOWN, GROUND, STANDING, ABOVE, BELOW, FLYING = map(np.uint8, range(6))
 """No depth; floor; an obstacle; passed under; lower than a cliff's edge; no surface but what lies between two."""
-
-LOG_UNITS = 2000.0
-"""Units of the logarithm of depth in 16 bits: 0.05 % each, and differences of 1 mm to 100 m fit."""
-
-NOWHERE = 32767
-"""Logarithm of unknown depth: far from every other."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +92,8 @@ def _kinds(
     clear = heights - noise
     standing = clear > np.float32(settings.min_height)
     if settings.floor_tolerance > settings.min_height:
-        is_floor = cv2.LUT(grid.labels, groups.floor.astype(np.uint8)).view(np.bool_)
-        standing &= ~is_floor | (clear > np.float32(settings.floor_tolerance))
-    is_ceiling = cv2.LUT(grid.labels, groups.ceiling.astype(np.uint8)).view(np.bool_)
+        standing &= ~groups.pick(groups.floor, grid.labels) | (clear > np.float32(settings.floor_tolerance))
+    is_ceiling = groups.pick(groups.ceiling, grid.labels)
     above = heights > np.float32(settings.max_height)
     above |= is_ceiling & (heights > np.float32(0.5 * settings.max_height))
     below = heights + noise < np.float32(-settings.cliff_drop)
@@ -118,25 +110,22 @@ def _kinds(
 
 def _flying(grid: PixelGrid, settings: ObstacleSettings) -> npt.NDArray[np.bool_]:
     """(h, w) bool: between a nearer and a farther neighbour, or with too few neighbours of its own depth."""
-    jump = max(1, round(LOG_UNITS * math.log1p(settings.edge_jump)))
-    with np.errstate(divide="ignore"):
-        logs = np.log(grid.finite_depth)
-    logs *= np.float32(LOG_UNITS)
-    known = grid.known
-    near = np.where(known, logs, np.float32(NOWHERE)).astype(np.int16)
-    far = np.where(known, near, np.int16(-NOWHERE))
+    jump = np.float32(1.0 + settings.edge_jump)
     square = np.ones((3, 3), np.uint8)
-    nearest = cv2.erode(near, square, borderType=cv2.BORDER_REPLICATE)
-    farthest = cv2.dilate(far, square, borderType=cv2.BORDER_REPLICATE)
-    flying = (cv2.subtract(near, nearest) > jump) & (cv2.subtract(farthest, near) > jump)
+    # Unknown neighbours are neither nearer nor farther: infinite for the one, 0 for the other.
+    nearest = cv2.erode(grid.depth, square, borderType=cv2.BORDER_REPLICATE)
+    farthest = cv2.dilate(grid.finite_depth, square, borderType=cv2.BORDER_REPLICATE)
+    nearest *= jump
+    flying = (grid.finite_depth > nearest) & (farthest > grid.finite_depth * jump)
     if settings.min_neighbours > 0:
-        flying |= _companions(near, jump) < settings.min_neighbours
+        flying |= _companions(grid.finite_depth, settings.edge_jump) < settings.min_neighbours
     return flying
 
 
-def _companions(logs: npt.NDArray[np.int16], jump: int) -> npt.NDArray[np.uint8]:
+def _companions(depth: npt.NDArray[np.float32], jump: float) -> npt.NDArray[np.uint8]:
     """(h, w) how many of the eight neighbours have the same depth but for a jump. Beyond the border there are none."""
-    count = np.zeros(logs.shape, dtype=np.uint8)
+    count = np.zeros(depth.shape, dtype=np.uint8)
+    limit = depth * np.float32(jump)
     everything, but_last, but_first = slice(None), slice(None, -1), slice(1, None)
     pairs = (
         ((everything, but_last), (everything, but_first)),
@@ -145,7 +134,7 @@ def _companions(logs: npt.NDArray[np.int16], jump: int) -> npt.NDArray[np.uint8]
         ((but_last, but_first), (but_first, but_last)),
     )
     for one, other in pairs:
-        same = (cv2.absdiff(logs[one], logs[other]) <= jump).view(np.uint8)
+        same = (cv2.absdiff(depth[one], depth[other]) <= limit[one]).view(np.uint8)
         count[one] += same
         count[other] += same
     return count

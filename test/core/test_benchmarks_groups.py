@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, loading, network, peers, scaling, training, variants
+from scripts.benchmarks import harness, loading, network, obstacles, peers, scaling, training, variants
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -305,3 +305,17 @@ def test_samples_of_a_loader(quick_run: BenchmarkRun) -> None:
     quick_run.device = torch.device("cuda")
     assert list(loading.measure(quick_run)) == []
     assert quick_run.notes == ["loading: workers run on the CPU; measure them there"]
+
+
+def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
+    pytest.importorskip("open3d", exc_type=ImportError)
+    quick_run.budget = dataclasses.replace(TINY, image_size=(96, 128))
+    rows = {(row.quantity, row.subject): row for row in obstacles.measure(quick_run)}
+    ours = rows["depth and labels to obstacles", obstacles.HALF]
+    assert 0 < ours.median < rows["depth and labels to obstacles", obstacles.FULL].median * 5
+    for name in obstacles.NEIGHBOURS:
+        assert rows[f"{name} / this", obstacles.HALF].median > 0
+        assert rows[f"{name} / this, processor time", obstacles.HALF].median > 0
+    points = rows["points of a frame", obstacles.HALF]
+    assert points.beside["bytes"] == 17 * points.median > 0
+    assert ("beside obstacles", "scan") in rows
