@@ -26,12 +26,14 @@ class ObstaclePoints:
         confidence: (N,) float32 from 0 to 1, how sure the network is of the label; 0 where it has none, and 1
             where the frame had no confidence.
         dynamic: (N,) bool, whether the class moves by itself.
+        pixels: (N,) indices into the raveled grid of the pixels that they are of.
     """
 
     xyz: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float32]
     dynamic: npt.NDArray[np.bool_]
+    pixels: npt.NDArray[np.intp]
 
     def __len__(self) -> int:
         """How many."""
@@ -46,7 +48,8 @@ class ObstaclePoints:
         return self._part(self.dynamic)
 
     def _part(self, chosen: npt.NDArray[np.bool_]) -> ObstaclePoints:
-        return ObstaclePoints(self.xyz[chosen], self.labels[chosen], self.confidence[chosen], self.dynamic[chosen])
+        parts = (self.xyz, self.labels, self.confidence, self.dynamic, self.pixels)
+        return ObstaclePoints(*(part[chosen] for part in parts))
 
 
 def obstacle_points(segmented: SegmentedFrame) -> ObstaclePoints:
@@ -59,7 +62,7 @@ def obstacle_points(segmented: SegmentedFrame) -> ObstaclePoints:
     else:
         confidence = grid.confidence.ravel()[pixels].astype(np.float32) / np.float32(255.0)
     confidence[labels == UNLABELLED] = 0.0
-    return ObstaclePoints(grid.points(pixels), labels, confidence, segmented.groups.dynamic[labels])
+    return ObstaclePoints(grid.points(pixels), labels, confidence, segmented.groups.dynamic[labels], pixels)
 
 
 def ground_points(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:

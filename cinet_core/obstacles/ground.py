@@ -35,6 +35,9 @@ MIN_LENGTH = 0.4
 MIN_SHARE = 0.6
 """Of the floor beyond the first plane within a ramp's own outline, how much must lie on the ramp."""
 
+FIT_NOISE = 2.0
+"""Standard deviations of depth within which points are near a plane."""
+
 FIT_REACH = 1.5
 """Times max_range, up to where the floor is looked at."""
 
@@ -125,7 +128,7 @@ def fit_ground(grid: PixelGrid, groups: ClassGroups, settings: ObstacleSettings)
     they must be long, meet the floor that they leave, and have the floor within their outline on them.
     """
     labels = np.ascontiguousarray(grid.labels[::STRIDE, ::STRIDE])
-    tolerance = 0.5 * settings.min_height + settings.depth_noise * float(abs(grid.origin[2]))
+    tolerance = 0.5 * settings.min_height + FIT_NOISE * settings.depth_noise * float(abs(grid.origin[2]))
     floor = _low_points(grid, groups.pick(groups.floor, labels), settings)
     source = "labels"
     plane = _best_plane(floor, settings.max_tilt, tolerance, _margin(grid))

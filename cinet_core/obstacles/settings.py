@@ -78,7 +78,7 @@ class ObstacleSettings:
         run_time=True,
     )
     max_tilt: float = parameter(
-        10.0,
+        15.0,
         "largest slope of the nearest floor in the base frame: a wrong pose, or a robot on a ramp",
         limits=(0.0, 30.0),
         run_time=True,

@@ -74,7 +74,9 @@ def test_a_ramp_is_floor_and_what_stands_on_it_is_not() -> None:
     points = obstacle_points(segmented).xyz
     assert len(points) > 30
     assert within(points, crate).all()
-    assert [patch.tilt for patch in segmented.ground.patches] == pytest.approx([0.0, 8.0], abs=0.7)
+    first, second = segmented.ground.patches
+    assert first.tilt < 2.5, "level, but for where the ramp begins"
+    assert second.tilt == pytest.approx(8.0, abs=0.5)
     ground = ground_points(segmented)
     assert ground[:, 0].max() > 3.5, "the ramp is free"
     # The crate's foot hides behind nothing: at 3 m the ramp is 21 cm up.
