@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cinet_core.evaluation.calibration import Calibration, calibrate
     from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
     from cinet_core.evaluation.geometry_report import GeometryReport
+    from cinet_core.evaluation.obstacle_scoring import ObstacleReport, score_obstacles
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.steadiness import SteadinessReport, evaluate_steadiness
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
+    from cinet_core.obstacles.settings import ObstacleSettings
     from cinet_core.odometry.compare import compare_odometry
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
     from cinet_core.progress import Progress
@@ -74,6 +76,8 @@ else:
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
+            "ObstacleReport": "cinet_core.evaluation.obstacle_scoring",
+            "ObstacleSettings": "cinet_core.obstacles.settings",
             "OdometryComparison": "cinet_core.odometry.comparison",
             "PredictedBag": "cinet_core.bags.prediction",
             "PredictedFrames": "cinet_core.frames.predict_frames",
@@ -111,6 +115,7 @@ else:
             "read_metadata": "cinet_core.model_metadata",
             "read_recipe": "cinet_core.training.recipe_file",
             "record_source": "cinet_core.viewer.source_recording",
+            "score_obstacles": "cinet_core.evaluation.obstacle_scoring",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",
             "train": "cinet_core.training.train",
         },
@@ -136,6 +141,8 @@ __all__ = [
     "MapReport",
     "MapSettings",
     "ModelMetadata",
+    "ObstacleReport",
+    "ObstacleSettings",
     "OdometryComparison",
     "PredictedBag",
     "PredictedFrames",
@@ -172,6 +179,7 @@ __all__ = [
     "read_metadata",
     "read_recipe",
     "record_source",
+    "score_obstacles",
     "suggest_scale",
     "train",
 ]

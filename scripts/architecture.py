@@ -64,6 +64,7 @@ FLOORS = (
                 "metrics": "scores of each task",
                 "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
+                "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
             },
@@ -84,6 +85,7 @@ NOT_ON_A_ROBOT = frozenset(
         "evaluation",
         "figures",
         "frames",
+        "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
     }

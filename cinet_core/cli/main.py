@@ -23,6 +23,7 @@ COMMANDS = {
     "figures": "draw the paper's figures from checkpoints and a data set",
     "map": "fuse a recorded sequence with poses into a semantic map",
     "odometry": "track a recorded camera on sensor and predicted depth",
+    "obstacles": "score obstacles of predicted depth against a sensor's",
     "scale": "compare predicted with sensor depth, and suggest depth_scale",
     "view": "show predictions, cloud and trajectory in a browser tab or a file",
     "train": "train a network (cinet train --help)",
