@@ -222,8 +222,3 @@ def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> No
     }
     with pytest.raises(ValueError, match="loss weight normals is -1"):
         LossWeights(tasks={"normals": -1.0})
-
-
-def test_rooms_made_on_the_device_have_one_size() -> None:
-    with pytest.raises(ValueError, match="rooms made on the device have one size"):
-        DataSettings("synthetic", "synthetic_rooms", on_device=True, sizes=((96, 72),))
