@@ -31,7 +31,7 @@ VarianceStart = Literal["median", "channels"]
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
+    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative. What weighs 0 costs nothing.
 
     Attributes:
         depth: alpha, of the depth loss.

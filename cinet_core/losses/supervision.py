@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cinet_core.losses.recipe import DepthSpace
+from cinet_core.losses.recipe import DepthSpace, LossWeights
 
 __all__ = ["NO_TARGETS", "Supervision"]
 
@@ -26,8 +26,8 @@ class Supervision(NamedTuple):
         class_weights: (C,) omega of Eq. 12.
         pair_pixels: pixels of each image that the pair loss draws.
         depth_space: of BerHu and pairs.
-        gradients: the multi-scale gradient loss of depth is wanted.
         targets: (B, ...) of tasks beyond depth and segmentation, by the task's name: see `TaskLearning.target`.
+        weights: of the terms; one that weighs nothing need not be computed.
     """
 
     depth: Tensor
@@ -37,7 +37,7 @@ class Supervision(NamedTuple):
     pair_pixels: int
     depth_space: DepthSpace
     targets: Mapping[str, Tensor] = NO_TARGETS
-    gradients: bool = False
+    weights: LossWeights = LossWeights()
 
     @property
     def num_classes(self) -> int:

@@ -133,7 +133,7 @@ def _outline(preparation: TrainingSetup, stage: PlannedStage, measure: bool) -> 
     optimizer = preparation.recipe.optimizer
     steps = preparation.data.steps_per_epoch(processes(preparation.recipe.run)) // optimizer.accumulate
     attentive = bool(preparation.module.model.config.scene_understanding)
-    losses = list(preparation.module.model.config.tasks)
+    losses = [task.spec.name for task in preparation.module.loss.learnt]
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
     taught = "ideal, falling" if stage.losses.annealed else "ideal"
     settings = stage.settings

@@ -18,6 +18,7 @@ from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
+from cinet_core.model.feature_sharing import FeatureSharing
 from cinet_core.tasks.learning import TaskLearning, task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
@@ -122,6 +123,9 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         variance_start=recipe.losses.consistency_start,
     )
     model.encoder.freeze(recipe.optimizer.frozen_levels)
+    for part in model.modules():
+        if isinstance(part, FeatureSharing):
+            part.gradient = recipe.losses.sharing_gradient
     module = CINetModule(
         model,
         loss,

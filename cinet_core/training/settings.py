@@ -196,6 +196,8 @@ class LossSettings:
             loss is active from the start. "none": stage 1 is as stage 2.
         views: second views of the images, and the loss that holds both together.
         balance: of the tasks' losses: "fixed" weights, or "uncertainty" or "gradients" (see `TaskBalance`).
+        sharing_gradient: what of the gradient passes from one task to the other's features through the feature sharing
+            modules, 0 to 1; 1 is the paper's. See `FeatureSharing.gradient`.
     """
 
     weights: LossWeights = field(default_factory=LossWeights)
@@ -207,10 +209,13 @@ class LossSettings:
     consistency_start: VarianceStart = "channels"
     teacher: Teacher = "ideal"
     balance: Balance = "fixed"
+    sharing_gradient: float = 1.0
     views: ViewSettings = field(default_factory=ViewSettings)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
+        if not 0 <= self.sharing_gradient <= 1:
+            raise ValueError(f"sharing_gradient is {self.sharing_gradient}: it must be from 0 to 1")
         if not 0 <= self.class_weight_power <= 1:
             raise ValueError(f"class_weight_power is {self.class_weight_power}: it must be from 0 to 1")
 
@@ -393,7 +398,7 @@ class Recipe:
                 annealed=stage.ideal_attention and supervised and teacher == "annealed",
                 # Where the predicted map is used, the labels teach it.
                 attention=(stage.attention or teacher != "ideal") and supervised,
-                consistency=stage.consistency and self.losses.consistency,
+                consistency=stage.consistency and self.losses.consistency and self.losses.weights.consistency > 0,
             )
             if length.epochs:
                 planned.append(PlannedStage(active, length, epoch))
@@ -426,7 +431,7 @@ class Recipe:
         values["run"] = {name: run[name] for name in ("seed", "precision")}
         for name in ("name", "licence", "attribution"):
             del values[name]
-        for name in ("root", "workers", "cache", "cache_limit"):
+        for name in ("root", "workers", "on_device", "cache", "cache_limit"):
             values["data"].pop(name)
         for other in values["data"]["mix"]:
             other.pop("root")

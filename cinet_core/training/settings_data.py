@@ -61,7 +61,9 @@ class DataSettings:
         statistics_samples: samples that class weights, median depth and range of cameras are measured on, evenly
             spread; None: all.
         workers: processes that read and augment samples; 0: the training process does it.
-        cache: keep samples in memory once they were read or rendered.
+        on_device: make synthetic rooms on the device that trains, a batch at a time, and vary them there: a GPU renders
+            faster than many workers. `workers` then only make up what is to be rendered. Without `mix`.
+        cache: keep samples in memory once they were read or rendered; with `on_device` the rooms, not their images.
         cache_limit: most memory that these may take, GiB, of each training process.
     """
 
@@ -79,6 +81,7 @@ class DataSettings:
     validation_limit: int | None = None
     statistics_samples: int | None = None
     workers: int = 2
+    on_device: bool = False
     cache: bool = False
     cache_limit: float = 8.0
 
@@ -96,6 +99,10 @@ class DataSettings:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")
         if any(min(size) < 16 for size in self.sizes):
             raise ValueError(f"sizes are {self.sizes}: both sides of each must be at least 16")
+        if self.sizes and self.on_device:
+            raise ValueError(
+                f"sizes are {self.sizes}: rooms made on the device have one size; leave them out, or on_device"
+            )
         if self.validation_limit is not None and self.validation_limit < 0:
             raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
         for name in ("canonical_focal", "cache_limit"):

@@ -404,10 +404,11 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
         assert train_and_score(row.applied(recipe, 3, tmp_path / "ablation")) == metrics[row.name][3]
     assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
     stored = tmp_path / "ablation" / "full-seed3" / EVALUATION_FILE
-    identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "limit")}
+    identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "split", "limit")}
     assert _stored(stored, identity) == metrics["Full"][3]
     assert _stored(stored, {**identity, "data": ["elsewhere"]}) is None
     assert _stored(stored, {**identity, "start": "another checkpoint"}) is None
+    assert _stored(stored, {**identity, "split": "validation"}) is None  # scored anew, not taken for the test split's
     stored.write_text(stored.read_text()[:100])  # cut off by a kill
     assert _stored(stored, identity) is None
     numbers, tables = report.save(tmp_path / "report")
