@@ -103,7 +103,7 @@ class OdometryAnchor:
         size = (intrinsics.width, intrinsics.height)
         if self._gap is not None or self._window.current is None:
             return nothing("odometry", self._gap or AnchorGap.STARTING, size)
-        pixels, seen, certainty, poses = self._window.observations()
+        pixels, seen, certainty, poses = self._window.observations(1)
         if not poses:
             return nothing("odometry", AnchorGap.STARTING, size)
         if len(pixels) < MIN_TRACKS:
@@ -152,6 +152,7 @@ def measured(
         result.modes[kept] * np.sqrt(max(1.0, result.motion_change)),
         metric=metric,
         memory=settings.memory,
+        exact=False,
     )
 
 
