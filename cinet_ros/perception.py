@@ -10,11 +10,11 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
-from cinet_core.checkpoint import CheckpointError
 from cinet_core.inference.background import is_preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
+from cinet_core.model_metadata import CheckpointError
 from cinet_core.threads import use_threads
 from cinet_ros import managed_node
 from cinet_ros.anchoring.inputs import AnchorInputs

@@ -64,6 +64,7 @@ FLOORS = (
                 "metrics": "scores of each task",
                 "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
+                "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
             },
@@ -84,6 +85,7 @@ NOT_ON_A_ROBOT = frozenset(
         "evaluation",
         "figures",
         "frames",
+        "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
     }
@@ -96,6 +98,7 @@ DOORS = frozenset(
         ("data.registry", "rooms.raycast.scenes"),
         ("mapping.posed_frames", "rooms.demo.room"),
         ("viewer.poses", "rooms.demo.room"),
+        ("training.data", "rooms.raycast.batches"),
         ("cli.data.render", "rooms.pathtraced.catalogue"),
         ("cli.data.render", "rooms.pathtraced.frames"),
         ("cli.data.render", "rooms.pathtraced.installation"),

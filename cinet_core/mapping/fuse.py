@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.correction.sequence import FRAME_SECONDS, MAX_GAP, SequenceCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
@@ -27,6 +27,7 @@ from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.process_memory import resident_memory
 from cinet_core.progress import SILENT, Progress
 
@@ -46,6 +47,7 @@ def fuse_map(
     *,
     weights: str | Path | None = DEFAULT_WEIGHTS,
     options: Mapping[str, Any] | None = None,
+    kind: str = AUTO,
     device: str = AUTO,
     map_device: str = "cpu",
     progress: Progress = SILENT,
@@ -60,11 +62,12 @@ def fuse_map(
     (2, 3)
 
     Args:
-        source: a folder with poses, as 7-Scenes and 3DMatch have it, or "synthetic".
+        source: a folder with poses, of one recording, or "synthetic".
         folder: to write to, see `FusedMap.save`; None = nothing is written.
         settings: how to fuse; None = the defaults.
         weights: a checkpoint, "default" or "random"; None leaves the labels to the source, with the sensor's depth.
         options: of the source, see `open_posed_frames`.
+        kind: of data set, likewise; "auto" goes by what lies there.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
         map_device: of the map: "cpu", "cuda" or "cuda:N".
         progress: receives the progress over the frames.
@@ -77,11 +80,11 @@ def fuse_map(
         OSError: the folder cannot be written.
     """
     how = settings or MapSettings()
-    frames = open_posed_frames(str(source), dict(options or {}))
+    frames = open_posed_frames(str(source), dict(options or {}), kind)
     with ExitStack() as stack:
         predictor = None
         if weights is not None:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         elif how.depth == "predicted":
             raise ValueError("without weights there is no predicted depth: give a checkpoint, or the sensor's depth")
         label_set = frames.label_set if predictor is None else predictor.label_set
@@ -154,7 +157,7 @@ class _Fusion:
             raise ValueError(
                 f"none of {len(self._chosen)} frames of {self._source} was fused ({self._skipped}, "
                 f"{self._broken} broken): a map needs poses and depth up to max_depth, "
-                f"{self._settings.max_depth:g} m"
+                f"{self._settings.max_depth:g} m; without the sensor's depth fuse what is predicted, and do not compare"
             )
 
     def outcome(self, options: dict[str, Any], weights: dict[str, str | None]) -> FusedMap:
@@ -226,7 +229,9 @@ class _Fusion:
             self._skipped["no_pose"] += 1
             return None
         if frame.depth is None and (self._settings.depth == "sensor" or self._reference):
-            raise ValueError(f"{frame.name} has no sensor depth: fuse predicted depth, without the comparison")
+            # Of some recordings a few colour images have no depth image that was taken with them.
+            self._skipped["no_depth"] += 1
+            return None
         size = frame.image.shape[:2]
         if self._predictor is None:
             labels = np.full(size, UNLABELLED, np.uint8) if frame.labels is None else frame.labels
