@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.calibration import Calibration, calibrate
+    from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
+    from cinet_core.evaluation.geometry_report import GeometryReport
     from cinet_core.evaluation.obstacle_scoring import ObstacleReport, score_obstacles
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
+    from cinet_core.evaluation.steadiness import SteadinessReport, evaluate_steadiness
     from cinet_core.evaluation.suggested_scale import ScaleSuggestion, suggest_scale
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
     from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
     from cinet_core.geometry import Intrinsics
-    from cinet_core.inference.export import ExportedGraph, export
+    from cinet_core.inference.export import ExportedCore, ExportedGraph, export, export_any_size
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
@@ -57,12 +61,15 @@ else:
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
             "BagError": "cinet_core.bags.errors",
+            "Calibration": "cinet_core.evaluation.calibration",
             "CheckpointError": "cinet_core.model_metadata",
             "DataCheck": "cinet_core.data.check_data",
             "DrawnFigures": "cinet_core.figures.drawing",
+            "ExportedCore": "cinet_core.inference.export",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
+            "GeometryReport": "cinet_core.evaluation.geometry_report",
             "Intrinsics": "cinet_core.geometry",
             "LABEL_SETS": "cinet_core.label_sets",
             "LabelSet": "cinet_core.label_sets",
@@ -81,6 +88,7 @@ else:
             "RecordedSource": "cinet_core.viewer.source_recording",
             "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SteadinessReport": "cinet_core.evaluation.steadiness",
             "SourceError": "cinet_core.data.frame_files",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "TrainingError": "cinet_core.training.errors",
@@ -88,11 +96,15 @@ else:
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
+            "calibrate": "cinet_core.evaluation.calibration",
             "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
+            "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
+            "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
+            "export_any_size": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
@@ -114,13 +126,16 @@ __all__ = [
     "UNLABELLED",
     "AblationReport",
     "BagError",
+    "Calibration",
     "CheckpointError",
     "DataCheck",
     "DrawnFigures",
     "EvaluationReport",
+    "ExportedCore",
     "ExportedGraph",
     "Extraction",
     "FusedMap",
+    "GeometryReport",
     "Intrinsics",
     "LabelSet",
     "MapReport",
@@ -138,17 +153,22 @@ __all__ = [
     "RecordedSource",
     "ScaleSuggestion",
     "SourceError",
+    "SteadinessReport",
     "TrackedDepth",
     "TrainingError",
     "TrainingPlan",
     "TrainingResult",
     "__version__",
     "ablate",
+    "calibrate",
     "check_data",
     "compare_odometry",
     "draw_figures",
     "evaluate",
+    "evaluate_geometry",
+    "evaluate_steadiness",
     "export",
+    "export_any_size",
     "extract_bag",
     "fuse_map",
     "get_label_set",

@@ -154,8 +154,7 @@ def named_checkpoint(name: str | Path, config: str | None = None) -> Checkpoint:
 def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40", **overrides: Any) -> Checkpoint:
     """Create an untrained network for tests and timing, with `metadata.random_weights`. It depends on the seed alone.
 
-    The ResNet configurations get the paper's 640x480 as their training size, the lite one 320x240, and each the
-    canonical focal length of that width.
+    The ResNet configurations get the paper's 640x480 as their training size, the lite ones 320x240.
 
     Raises:
         ValueError: no such configuration, label set or override.
@@ -164,7 +163,7 @@ def random_checkpoint(config_name: str, seed: int = 0, label_set: str = "nyu40",
     config = get_config(config_name, **{"num_classes": len(labels.classes), **overrides})
     camera = TrainingCamera()
     if config.encoder_stride == 8:
-        camera = TrainingCamera(640, 480, 2 * camera.canonical_focal, (420.0, 840.0))
+        camera = TrainingCamera(640, 480, camera.canonical_focal, (420.0, 840.0))
     metadata = ModelMetadata(config, labels, camera, random_weights=True)
     return Checkpoint(build_model(config, seed=seed).eval(), metadata, RANDOM_HASH)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "CANONICAL_FOCAL",
     "MIN_NETWORK_SIDE",
     "Intrinsics",
     "depth_edges",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 _Depth = TypeVar("_Depth", float, "npt.NDArray[np.floating]", "torch.Tensor")
+
+CANONICAL_FOCAL = 262.5
+"""f_c in pixels of the network's input, whatever its size (spec/method.md, "The canonical camera")."""
 
 MIN_NETWORK_SIDE = 16
 """Pixels: below this the deepest features of a stride-16 encoder are smaller than one position."""

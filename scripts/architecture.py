@@ -54,13 +54,19 @@ FLOORS = (
         (
             {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
             {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
-            {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
+            {
+                "model": "Fig. 1 of the paper",
+                "messages": "ROS messages, without ROS",
+                "correction": "anchors, then fusion",
+            },
             {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
             {
                 "metrics": "scores of each task",
+                "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
                 "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
+                "temporal": "fusion over time",
             },
         ),
     ),
@@ -72,7 +78,17 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "obstacles", "rooms.pathtraced", "rooms.raycast"}
+    {
+        "cli",
+        "training",
+        "odometry",
+        "evaluation",
+        "figures",
+        "frames",
+        "obstacles",
+        "rooms.pathtraced",
+        "rooms.raycast",
+    }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 
@@ -82,6 +98,7 @@ DOORS = frozenset(
         ("data.registry", "rooms.raycast.scenes"),
         ("mapping.posed_frames", "rooms.demo.room"),
         ("viewer.poses", "rooms.demo.room"),
+        ("training.data", "rooms.raycast.batches"),
         ("cli.data.render", "rooms.pathtraced.catalogue"),
         ("cli.data.render", "rooms.pathtraced.frames"),
         ("cli.data.render", "rooms.pathtraced.installation"),

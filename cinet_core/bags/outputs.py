@@ -9,6 +9,7 @@ from typing import Any
 from cinet_core.bags.definitions import OWN_PACKAGE, message_store, message_types
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.parts import TopicToWrite
+from cinet_core.correction.statistics import correction_statistics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.frame import FrameMessageBuilder
 from cinet_core.messages.labels import label_info_message, semantic_classes_message
@@ -131,6 +132,7 @@ class Outputs:
             model_hash=predictor.model_hash,
             label_set=predictor.label_set.name,
             random_weights=predictor.metadata.random_weights,
+            **correction_statistics(None),
         )
         yield self.topics[STATS], self._store.serialize_cdr(message, ALL_TOPICS[STATS])
 

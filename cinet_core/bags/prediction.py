@@ -9,11 +9,11 @@ from pathlib import Path
 
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.run import BagRun, BagRunCounts
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
-from cinet_core.inference.availability import TORCH
-from cinet_core.inference.choices import AUTO
+from cinet_core.inference.choices import AUTO, TORCH
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.settings import OutputSettings
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.parameters import read_file
 from cinet_core.progress import SILENT, Progress
 
@@ -105,7 +105,7 @@ def predict_bag(
     if batch < 1:
         raise ValueError(f"batch is {batch}: it must be at least 1")
     settings = _settings(parameters, progress)
-    checkpoint = named_checkpoint(weights)
+    checkpoint = named_network(weights)
     random = checkpoint.metadata.random_weights
     if random:
         progress.warn("random weights: depth, labels and points mean nothing")

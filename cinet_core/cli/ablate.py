@@ -11,7 +11,7 @@ from cinet_core.cli.recipe_arguments import RecipeParser, missing
 DESCRIPTION = (
     "Trains the rows of the paper's Tables 1 and 3 (baseline, +FSM, +LSU, +SUM, both, full, and full without the "
     "attention loss), and the full network with each further task, by one recipe, with the same seeds, and tabulates "
-    "them on the test split. Finished runs are not run again, interrupted ones go on: give the same command once more. "
+    "them on one split. Finished runs are not run again, interrupted ones go on: give the same command once more. "
     "Takes a recipe as cinet train does."
 )
 
@@ -29,7 +29,10 @@ def _add_options(parser: Any) -> None:
         "--common-epochs", type=int, default=0, help="train the baseline so long first; all start from it"
     )
     parser.add_argument("--common-rate", type=float, default=0.1, help="learning rate of that common start (0.1), poly")
-    parser.add_argument("--limit", type=int, help="score on at most so many frames of the test split")
+    parser.add_argument(
+        "--split", choices=["validation", "test"], default="test", help="choose by validation, report on test (test)"
+    )
+    parser.add_argument("--limit", type=int, help="score on at most so many frames of that split")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -42,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
         return 2
     from rich.console import Console
 
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.data.frame_files import SourceError
     from cinet_core.model.imagenet import ImageNetWeightsError
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.progress import Progress
     from cinet_core.training.errors import TrainingError
 
@@ -60,6 +63,7 @@ def run(options: argparse.Namespace) -> int:
             rows=options.rows,
             seeds=options.seeds,
             jobs=options.jobs,
+            split=options.split,
             limit=options.limit,
             common_epochs=options.common_epochs,
             common_rate=options.common_rate,

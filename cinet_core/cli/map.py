@@ -22,9 +22,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "fused, how fast, and how far the map is from an independent fusion (--compare). Exit status: 0 all is well, "
         "1 some frames could not be read and are left out, 2 it could not start."
     )
-    parser.add_argument(
-        "source", metavar="SOURCE", help="folder with poses, as 7-Scenes and 3DMatch have it; or synthetic"
-    )
+    parser.add_argument("source", metavar="SOURCE", help="folder of a recording with poses (see --kind); or synthetic")
     parser.add_argument("output", type=Path, metavar="OUT", help="folder to write to; made where it is missing")
     parser.add_argument(
         "--depth", choices=("sensor", "predicted"), default="predicted", help="what to fuse (%(default)s)"
@@ -54,6 +52,25 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="PART",
         help="leave out predicted depth beside a jump by more than this part of it; 0 keeps all (%(default)s)",
     )
+    parser.add_argument(
+        "--kind",
+        default="auto",
+        help="of recording: rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim or arkit_scenes; auto goes "
+        "by what is there (%(default)s)",
+    )
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "auto", "odometry"),
+        default="none",
+        help="correct predicted depth by points that are triangulated with the recorded poses (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
+        "(%(default)s)",
+    )
     add_option(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
@@ -74,10 +91,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Fuse, write and compare; returns the exit status (see the command's help)."""
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import MapSettings
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.open3d_loading import Open3DError
 
     try:
@@ -96,6 +113,8 @@ def run(options: argparse.Namespace) -> int:
                 limit=options.limit,
                 loops=options.loop,
                 compare=options.compare,
+                anchor=options.anchor,
+                temporal=options.temporal,
             )
             fused = fuse_map(
                 options.source,
@@ -103,6 +122,7 @@ def run(options: argparse.Namespace) -> int:
                 settings,
                 weights=None if options.weights == NO_WEIGHTS else options.weights,
                 options=dict(options.option),
+                kind=options.kind,
                 device=options.device,
                 map_device=options.map_device,
                 progress=progress,

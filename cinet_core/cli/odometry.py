@@ -27,15 +27,19 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "predicted depth, and compares both with the recorded poses. Writes FILE.json and a top view, FILE.png. Exit "
         "status: 0 all is well, 1 some frames could not be read and are left out, 2 it could not start."
     )
-    parser.add_argument(
-        "source", metavar="SOURCE", help="folder of a sequence with poses, as 7-Scenes and 3DMatch have it"
-    )
+    parser.add_argument("source", metavar="SOURCE", help="folder of an RGB-D recording with poses (see --kind)")
     parser.add_argument("--depth", choices=(*DEPTHS, "both"), default="both", help="what to track on (%(default)s)")
     parser.add_argument(
         "--weights",
         default="default",
         metavar="FILE|default|random",
         help="of the network: a checkpoint; default, what ships; or random, for plumbing only",
+    )
+    parser.add_argument(
+        "--kind",
+        default="auto",
+        help="of recording: rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim or arkit_scenes; auto goes "
+        "by what is there (%(default)s)",
     )
     add_option(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
@@ -60,8 +64,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> int:
     """Track, compare and write; returns the exit status (see the command's help)."""
     from cinet_core.atomic_file import atomic_write_bytes
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.odometry import ORB_SLAM3
     from cinet_core.odometry.compare import TRACKED_DEPTHS, compare_odometry
     from cinet_core.open3d_loading import Open3DError
@@ -79,6 +83,7 @@ def run(options: argparse.Namespace) -> int:
                 method=options.method,
                 max_depth=options.max_depth,
                 options=dict(options.option),
+                kind=options.kind,
                 every=options.every,
                 limit=options.limit,
                 device=options.device,

@@ -30,8 +30,9 @@ import numpy.typing as npt
 from cinet_core.data.exif import ORIENTATIONS, UPRIGHT, Orientation
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.scans import OfficialPart, existing_folder, scan_members
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.poses import Pose, PoseBuffer
@@ -68,7 +69,7 @@ class _ArkitFrame:
     stem: str
 
 
-class ArkitScenes(SceneDataset):
+class ArkitScenes(PosedDataset):
     """A split, by videos, of a folder of videos; or one video. There are no labels of pixels.
 
     Args:
@@ -126,6 +127,10 @@ class ArkitScenes(SceneDataset):
             return None
         found = frame.video.poses.at(round(frame.seconds * 1e9))
         return frame.video.orientation.turned_pose(found.matrix()) if isinstance(found, Pose) else None
+
+    def world(self, index: int) -> str:
+        """Of each video."""
+        return self._frames[self._members[index]].video.name
 
     def _name(self, member: int) -> str:
         return self._frames[member].stem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -17,10 +18,16 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
 
-__all__ = ["CheckReport", "Statistics", "check_dataset", "first_look", "spread"]
+__all__ = ["FAR", "NEAR", "CheckReport", "Statistics", "check_dataset", "first_look", "spread"]
 
 FIRST_LOOK = 8
 """Frames from which a wrong unit, or depth without a measurement, shows before all of them are read."""
+
+NEAR, FAR = 0.75, 5.0
+"""Metres below and above which a robot drives into things, and a room is larger than most of a home."""
+
+MEDIAN_EDGES = (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.3)
+"""Metres, each about the root of two times the one before: bins of the frames' median depths."""
 
 CENTIMETRES = 10_000
 """Depths are counted by centimetre up to 100 m."""
@@ -75,6 +82,12 @@ class Statistics:
         rank = min(total - 1, math.floor(total * percent / 100.0))
         return (int(np.searchsorted(np.cumsum(self._depth_counts), rank, side="right")) + 0.5) / 100.0
 
+    def depth_share(self, low: float, high: float) -> float:
+        """Share, 0 to 1, of known depths from ``low`` to below ``high`` metres, to the centimetre; 0 without any."""
+        counts = self._depth_counts
+        first, end = round(low * 100.0), len(counts) if math.isinf(high) else round(high * 100.0)
+        return float(counts[first:end].sum()) / max(1, int(counts.sum()))
+
     def depth_outside(self, low: float, high: float) -> float:
         """Share, 0 to 1, of known depths below ``low`` or above ``high`` metres, to the centimetre."""
         inside = self._depth_counts[math.floor(low * 100.0) : math.ceil(high * 100.0) + 1].sum()
@@ -100,6 +113,7 @@ class CheckReport:
         statistics: of depth and labels.
         class_names: of the classes counted.
         depth_range: metres that the sensor can measure.
+        median_depths: of each frame with a known depth, metres.
         plausibility: of the depth images.
         remarks: of the data set, for example which files beside it are not read.
         problems: of the others: file, reason and remedy of each fault.
@@ -118,6 +132,7 @@ class CheckReport:
     image_sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     turned: Counter[int] = field(default_factory=Counter)
     fields_of_view: tuple[float, float] | None = None
+    median_depths: list[float] = field(default_factory=list)
     plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
     remarks: tuple[str, ...] = ()
     problems: list[SourceError] = field(default_factory=list)
@@ -143,6 +158,9 @@ class CheckReport:
             self.with_depth += 1
             self.statistics.add_depth(sample.depth.numpy())
             self.plausibility.add(sample.name, sample.depth.numpy())
+            known = sample.depth.numpy()[sample.depth.numpy() > 0]
+            if known.size:
+                self.median_depths.append(float(np.median(known)))
         if sample.has_labels:
             self.with_labels += 1
             self.statistics.add_labels(sample.labels.numpy())
@@ -151,6 +169,13 @@ class CheckReport:
             angle = math.degrees(2.0 * math.atan(sample.intrinsics.width / (2.0 * sample.intrinsics.fx)))
             low, high = self.fields_of_view or (angle, angle)
             self.fields_of_view = (min(low, angle), max(high, angle))
+
+    def median_shares(self) -> dict[tuple[float, float], float]:
+        """Share, 0 to 1, of the frames by the bin, in metres, of their median depth; outermost bins are open."""
+        edges = (0.0, *MEDIAN_EDGES[1:-1], math.inf)
+        counts, _ = np.histogram(self.median_depths, edges)
+        shares = counts / max(1, len(self.median_depths))
+        return dict(zip(itertools.pairwise(MEDIAN_EDGES), shares.tolist(), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers and strings for JSON."""
@@ -169,6 +194,9 @@ class CheckReport:
             "fields_of_view": self.fields_of_view,
             "valid_depth": counts.valid_depth,
             "depth_percentiles": {name: None if math.isnan(value) else value for name, value in percentiles.items()},
+            "depth_near": counts.depth_share(0.0, NEAR),
+            "depth_far": counts.depth_share(FAR, math.inf),
+            "median_depths": {f"{low:g} - {high:g}": share for (low, high), share in self.median_shares().items()},
             "depth_outside_range": counts.depth_outside(*self.depth_range),
             "labelled": counts.labelled,
             "class_pixels": dict(zip(self.class_names, counts.class_pixels.tolist(), strict=True)),

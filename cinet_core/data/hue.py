@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
+from torchvision.transforms.v2.functional import adjust_hue
 
 __all__ = ["shift_hue"]
 
@@ -22,7 +23,7 @@ def shift_hue(image: torch.Tensor, shift: float) -> torch.Tensor:
     of bytes are no faster by now, and are off by up to 11 levels, as they keep hue in 256 steps.
 
     Args:
-        image: (3, H, W) uint8 RGB.
+        image: (3, H, W) uint8 RGB; one on another device than the CPU is left to torchvision.
         shift: in turns of the colour circle; any number, of which the whole turns do not matter.
 
     Returns:
@@ -33,6 +34,8 @@ def shift_hue(image: torch.Tensor, shift: float) -> torch.Tensor:
     """
     if image.dtype != torch.uint8:
         raise TypeError(f"the image is {image.dtype}: its hue is shifted in uint8, 0 to 255")
+    if image.device.type != "cpu":
+        return adjust_hue(image, (shift + 0.5) % 1.0 - 0.5)
     pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
     hsv = cv2.cvtColor(np.multiply(pixels, np.float32(1 / WHITE), dtype=np.float32), cv2.COLOR_RGB2HSV)
     hsv[..., 0] += np.float32(shift % 1.0 * DEGREES)  # up to two turns, never negative: OpenCV takes whole turns off

@@ -26,8 +26,9 @@ import numpy.typing as npt
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.image_files import OrientedImage, read_image
 from cinet_core.data.matlab_file import open_hdf5
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.scans import OfficialPart, existing_folder, scan_members
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, UNLABELLED, LabelSet
 
@@ -69,7 +70,7 @@ class _HypersimFrame:
         return folder / f"frame.{self.number:04d}.{kind}.hdf5"
 
 
-class Hypersim(SceneDataset):
+class Hypersim(PosedDataset):
     """A split of a folder of scenes, or of one scene; frames whose camera is no pinhole with square axes are left out.
 
     Args:
@@ -140,6 +141,10 @@ class Hypersim(SceneDataset):
 
     def _matrix(self, scene: str) -> npt.NDArray[np.float64]:
         return self._matrices.get(scene, _DEFAULT_UV)
+
+    def world(self, index: int) -> str:
+        """Of each scene."""
+        return self._frames[self._members[index]].scene.resolve().name
 
     def _name(self, member: int) -> str:
         scene, camera, number = self._frames[member].key

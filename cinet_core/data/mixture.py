@@ -151,7 +151,7 @@ class MixtureOrder:
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.seed, *key])))
 
 
-class MixtureBatches(Sampler[list[Key]]):
+class MixtureBatches(Sampler[list[tuple[int, ...]]]):
     """Batches of keys for one of several processes: the ``batch_sampler`` of a DataLoader.
 
     Global batch g of an epoch is samples g B W to (g + 1) B W, of which process r takes B from g B W + r B on: W
@@ -162,6 +162,8 @@ class MixtureBatches(Sampler[list[Key]]):
         batch_size: B, of one process.
         rank: r, of this process.
         world_size: W, number of processes.
+        sizes: of the network's input, how many there are: batches take them in turn, and keys have their number as a
+            third part where there are several.
 
     Attributes:
         epoch: that the next iteration goes through.
@@ -171,10 +173,13 @@ class MixtureBatches(Sampler[list[Key]]):
         ValueError: a number is out of range, or an epoch holds no whole batch.
     """
 
-    def __init__(self, order: MixtureOrder, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, order: MixtureOrder, batch_size: int, rank: int = 0, world_size: int = 1, sizes: int = 1
+    ) -> None:
         if batch_size < 1 or not 0 <= rank < world_size:
             raise ValueError(f"batch size {batch_size}, process {rank} of {world_size}: these cannot be")
         self.order, self.batch_size, self.rank, self.world_size = order, batch_size, rank, world_size
+        self.sizes = sizes
         self.epoch = self.first_batch = 0
         if not len(self):
             processes = f" on each of {world_size} processes" if world_size > 1 else ""
@@ -208,7 +213,7 @@ class MixtureBatches(Sampler[list[Key]]):
         through = first_batch == len(self)
         self.epoch, self.first_batch = epoch + through, 0 if through else first_batch
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[list[tuple[int, ...]]]:
         """Batches of this process from ``first_batch`` on.
 
         Position is looked up when the first batch is asked for: a DataLoader with workers makes one iterator more than
@@ -218,4 +223,9 @@ class MixtureBatches(Sampler[list[Key]]):
         keys = self.order.keys(self.epoch)
         for number in range(first, len(self)):
             start = (number * self.world_size + self.rank) * self.batch_size
-            yield keys[start : start + self.batch_size]
+            drawn: list[tuple[int, ...]] = [*keys[start : start + self.batch_size]]
+            if self.sizes > 1:
+                # On from epoch to epoch, so that the first batch is not always of the first size.
+                size = (self.epoch * len(self) + number) % self.sizes
+                drawn = [(*key[:2], size) for key in drawn]
+            yield drawn

@@ -16,6 +16,7 @@ from cinet_core.data.frame_files import SourceError, refuse_bag
 from cinet_core.data.frame_sources import SYNTHETIC
 from cinet_core.data.hypersim import Hypersim
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.data.scannet import ScanNet
 from cinet_core.data.scene_dataset import SceneDataset, Split
@@ -23,7 +24,7 @@ from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
 from cinet_core.label_sets import LabelSet, get_label_set
 
-__all__ = ["DATASETS", "kind_at", "open_dataset", "open_for_network", "resolved_kind"]
+__all__ = ["DATASETS", "kind_at", "open_dataset", "open_for_network", "open_posed_dataset", "resolved_kind"]
 
 READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
@@ -56,6 +57,7 @@ _MARKS: Mapping[str, tuple[str, ...]] = {
         "Validation/*/*_frames/lowres_wide",
     ),
 }
+_POSED = "rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim, arkit_scenes"
 _LABEL_SET_OPTIONS = ("label_set", "source_label_set")
 
 
@@ -84,6 +86,34 @@ def open_dataset(root: Path | str, split: Split = "train", kind: str = "auto", *
             options[name] = get_label_set(options[name])
     _check_types(kind, dataset, options)
     return dataset(Path(root).expanduser(), split, **options)
+
+
+def open_posed_dataset(root: Path | str, kind: str = "auto", options: Mapping[str, Any] | None = None) -> PosedDataset:
+    """Open all frames of one recording with poses.
+
+    Args:
+        root: its folder: of a folder with several scans, the folder of one.
+        kind: a name of `DATASETS`; "auto" goes by what lies there, and takes what is unmistakable for nothing else for
+            a sequence as 7-Scenes and 3DMatch have it.
+        options: of the data set's class, for example color_focal of `RgbdSequence`.
+
+    Raises:
+        SourceError: there is nothing that can be read, or several recordings, each with a world of its own.
+        ValueError: the kind has no poses or does not exist, or an option does not exist or has a wrong value.
+    """
+    if kind == "auto" and not Path(root).expanduser().is_dir():
+        raise SourceError(root, "there is no such folder", "give the folder of a recording with poses")
+    found = resolved_kind(root, kind)
+    if kind == "auto" and found == "folder":
+        found = "rgbd_sequence"
+    dataset = open_dataset(root, "all", found, **dict(options or {}))
+    if not isinstance(dataset, PosedDataset):
+        raise ValueError(f"{root} is of kind {found!r}, which has no poses: give one of {_POSED}")
+    worlds = sorted({dataset.world(index) for index in range(len(dataset))})
+    if len(worlds) > 1:
+        reason = f"it holds {len(worlds)} recordings, each with a world of its own: {', '.join(worlds[:3])}"
+        raise SourceError(root, reason + (", ..." if len(worlds) > 3 else ""), "give the folder of one of them")
+    return dataset
 
 
 def open_for_network(

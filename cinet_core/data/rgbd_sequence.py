@@ -27,7 +27,8 @@ from cinet_core.data.folder import DEPTH_RANGE
 from cinet_core.data.frame_files import Calibration, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.polygons import PolygonLabels, read_polygons
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import NYU40, LabelSet
@@ -40,7 +41,7 @@ MAX_RIGID_ERROR = 1e-3
 """How far R R^T of a pose may be from the identity: files hold rounded numbers."""
 
 
-class RgbdSequence(SceneDataset):
+class RgbdSequence(PosedDataset):
     """All frames of a sequence, to test on: one walk through one room is nothing to divide or to learn from.
 
     Args:

@@ -30,8 +30,9 @@ from PIL import Image, UnidentifiedImageError
 
 from cinet_core.data.frame_files import SourceError, scaled_to
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.scans import OfficialPart, existing_folder, scan_members
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics, rigidity_error
 from cinet_core.label_sets import NYU40, UNLABELLED, LabelSet
 
@@ -52,7 +53,7 @@ class _ScanNetFrame:
     label: Path | None
 
 
-class ScanNet(SceneDataset):
+class ScanNet(PosedDataset):
     """A split, by places (a place is scanned up to nine times), of a folder of scans; or one scan.
 
     Args:
@@ -115,6 +116,10 @@ class ScanNet(SceneDataset):
         if fault is not None:
             raise SourceError(path, f"it is {fault}", "R must be a rotation and the last row 0 0 0 1")
         return pose
+
+    def world(self, index: int) -> str:
+        """Of each scan."""
+        return self._frames[self._members[index]].scan.resolve().name
 
     def _name(self, member: int) -> str:
         frame = self._frames[member]

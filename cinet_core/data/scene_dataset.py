@@ -114,6 +114,13 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         """Return the name of a sample without reading it."""
         return self._name(self._members[index])
 
+    def as_recorded(self) -> SceneDataset | None:
+        """The same frames with the distortion of their lens left in; None where they are served as they were recorded.
+
+        What is scored on rectified images is scored on these too: a robot that does not rectify sees them.
+        """
+        return None
+
     def orientation(self, index: int) -> Orientation:
         """How the image of a sample lies in its file; `__getitem__` gives all parts of the sample upright."""
         return self._orientation(self._members[index])

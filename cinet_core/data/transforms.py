@@ -159,21 +159,21 @@ class TransformedDataset(Dataset[TrainingSample]):
 
     Args:
         source: Samples by index.
-        transform: what makes training samples of them.
+        transforms: what makes training samples of them, one for each size of the network's input.
     """
 
-    def __init__(self, source: Dataset[Sample], transform: TrainingTransform) -> None:
+    def __init__(self, source: Dataset[Sample], *transforms: TrainingTransform) -> None:
         self.source = source
-        self.transform = transform
+        self.transforms = transforms
 
     def __len__(self) -> int:
         """Number of samples in the source."""
         return len(self.source)  # type: ignore[arg-type]  # torch's Dataset leaves __len__ to its subclasses
 
-    def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
-        """The sample ``key[1]`` as it is varied in epoch ``key[0]``."""
-        epoch, index = key
-        return self.transform(self.source[index], epoch, index)
+    def __getitem__(self, key: tuple[int, ...]) -> TrainingSample:
+        """The sample ``key[1]`` as it is varied in epoch ``key[0]``, at size number ``key[2]``, 0 if it is left out."""
+        epoch, index, *size = key
+        return self.transforms[size[0] if size else 0](self.source[index], epoch, index)
 
 
 def _rotated(intrinsics: Intrinsics, angle: float) -> Intrinsics:

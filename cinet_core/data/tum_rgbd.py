@@ -13,6 +13,7 @@ of the benchmark's first version are not to be applied again.
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,8 @@ import numpy.typing as npt
 from cinet_core.data.camera_info_file import CameraInfoFile
 from cinet_core.data.frame_files import Calibration, SourceError
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
-from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.scene_dataset import DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.poses import AddOutcome, Pose, PoseBuffer
@@ -80,7 +82,7 @@ class _TumFrame:
     depth: Path | None
 
 
-class TumRgbd(SceneDataset):
+class TumRgbd(PosedDataset):
     """All frames of a sequence, to test on: one walk through one room is nothing to divide or to learn from.
 
     Args:
@@ -113,7 +115,9 @@ class TumRgbd(SceneDataset):
             raise ValueError(f"tolerance is {tolerance}: it must be a number of seconds, 0 or above")
         self._root = Path(root).expanduser()
         self._frames = _frames(self._root, tolerance)
-        self._calibration = _lens(self._root, camera).calibration(self._root, rectify)
+        lens = _lens(self._root, camera)
+        self._calibration = lens.calibration(self._root, rectify)
+        self._recorded = lens.calibration(self._root, rectify=False) if rectify and any(lens.distortion) else None
         self._poses = _read_poses(self._root / POSE_FILE)
         alone = sum(frame.depth is None for frame in self._frames)
         self.remarks = (
@@ -122,6 +126,14 @@ class TumRgbd(SceneDataset):
         farthest = (2**16 - 2) / UNITS_PER_METRE
         meta = DatasetMeta(self._root.resolve().name, NYU40, (1 / UNITS_PER_METRE, farthest), splits=SPLITS)
         super().__init__(meta, split, range(len(self._frames)), label_set)
+
+    def as_recorded(self) -> TumRgbd | None:
+        """With `rectify` False; None where that is so already, or the camera has no distortion."""
+        if self._recorded is None:
+            return None
+        other = copy.copy(self)
+        other._calibration, other._recorded = self._recorded, None
+        return other
 
     def seconds(self, index: int) -> float:
         """When the colour image was taken, by the recording's clock."""

@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import atomic_write_bytes
+from cinet_core.evaluation.paired import CONFIDENCE, PairedGain, paired_gain
 from cinet_core.evaluation.published import PUBLISHED
 from cinet_core.evaluation.tables import MISSING, TextTable
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 
-__all__ = ["AblationReport", "Comparison", "MetricsByRow", "compare", "further_row", "mean_and_error"]
+__all__ = [
+    "BALANCED_BASELINE",
+    "BASELINE",
+    "AblationReport",
+    "Comparison",
+    "MetricsByRow",
+    "compare",
+    "further_row",
+    "mean_and_error",
+]
 
 MetricsByRow = Mapping[str, Mapping[int, Mapping[str, float]]]
 """By row and seed: see `Evaluation.metrics`."""
@@ -49,6 +59,10 @@ _PUBLISHED_ROWS = {
     "Full": ("Table 1", "CI-Net (FSM + SUM + L_con)"),
 }
 STANDARD_ERRORS = 2.0
+BASELINE, BALANCED_BASELINE, TUNED = "Baseline", "Baseline, uncertainty weighting", "Full, tuned"
+_BALANCED = (TUNED, "Full, uncertainty weighting")
+_GAINS = ("delta1", "rms", "mean_iou")
+"""The metrics of which every row's gain over the baseline is given with its interval."""
 
 
 def further_row(task: str) -> str:
@@ -126,8 +140,26 @@ class AblationReport:
             if self.values(better, metric.name).keys() & self.values(worse, metric.name).keys()
         ]
 
+    def gains(self, baseline: str = BASELINE) -> dict[str, dict[str, PairedGain]]:
+        """How much better each row is than a baseline, in pairs of the same seed, under delta1, rms and mean_iou.
+
+        By row and metric; empty where the baseline was not run, and without rows that share no seed with it. Only rows
+        that are balanced alike are compared with `BALANCED_BASELINE`.
+        """
+        found: dict[str, dict[str, PairedGain]] = {}
+        for row in self.metrics:
+            if row == baseline or (baseline == BALANCED_BASELINE and row not in _BALANCED):
+                continue
+            for metric in _METRICS:
+                own, other = self.values(row, metric.name), self.values(baseline, metric.name)
+                if metric.name in _GAINS and own.keys() & other.keys():
+                    found.setdefault(row, {})[metric.name] = paired_gain(own, other, metric.better)
+        return found
+
     def tables(self) -> list[TextTable]:
-        """Return the tables: results with standard errors, those of the paper, and the comparisons."""
+        """Return the tables: results with standard errors, gains over the baseline with their intervals, the results
+        of the paper, and the comparisons.
+        """
         metrics = self._metrics()
         headings = tuple(_heading(metric) for metric in metrics)
         ours = [
@@ -137,6 +169,8 @@ class AblationReport:
         seeds = sorted({seed for own in self.metrics.values() for seed in own})
         return [
             TextTable(f"{self.title}: mean ± standard error over seeds {seeds}", ("row", *headings), tuple(ours)),
+            *self._gains_table(BASELINE),
+            *self._gains_table(BALANCED_BASELINE),
             TextTable(
                 "Published on NYU-Depth-v2, ResNet-101",
                 ("row", *headings),
@@ -188,7 +222,39 @@ class AblationReport:
                 }
                 for pair in self.comparisons()
             ],
+            "gains_over_baseline": self._gains_as_dict(BASELINE),
+            "gains_over_balanced_baseline": self._gains_as_dict(BALANCED_BASELINE),
         }
+
+    def _gains_as_dict(self, baseline: str) -> dict[str, Any]:
+        return {
+            row: {
+                metric: {
+                    "mean": gain.mean,
+                    "interval": None if math.isnan(gain.low) else [gain.low, gain.high],
+                    "confidence": CONFIDENCE,
+                    "seeds": gain.seeds,
+                }
+                for metric, gain in own.items()
+            }
+            for row, own in self.gains(baseline).items()
+        }
+
+    def _gains_table(self, baseline: str) -> list[TextTable]:
+        """None where there is nothing to compare with."""
+        gains = self.gains(baseline)
+        if not gains:
+            return []
+        metrics = [metric for metric in _METRICS if metric.name in _GAINS]
+        rows = []
+        for row, own in gains.items():
+            cells = [_gain(own.get(metric.name), _factor(metric)) for metric in metrics]
+            rows.append((row, *cells, str(max(gain.seeds for gain in own.values()))))
+        title = (
+            f"Paired gains over {baseline} (+ is better) [{100 * CONFIDENCE:g} % interval by t over seeds]; "
+            "* where it does not hold 0"
+        )
+        return [TextTable(title, ("row", *(_heading(metric) for metric in metrics), "seeds"), tuple(rows))]
 
     def _verdicts(self) -> TextTable:
         rows = []
@@ -238,6 +304,16 @@ def _heading(metric: MetricSpec) -> str:
 
 def _factor(metric: MetricSpec) -> float:
     return 100.0 if metric.percent else 1.0
+
+
+def _gain(gain: PairedGain | None, factor: float) -> str:
+    if gain is None:
+        return MISSING
+    digits = 2 if factor > 1 else 4
+    if math.isnan(gain.low):
+        return f"{factor * gain.mean:+.{digits}f}"
+    low, high = (f"{factor * value:+.{digits}f}" for value in (gain.low, gain.high))
+    return f"{factor * gain.mean:+.{digits}f} [{low}, {high}]{' *' if gain.decided else ''}"
 
 
 def _published(row: str, metrics: Sequence[MetricSpec]) -> list[str]:

@@ -12,11 +12,11 @@ from cinet_core.checkpoint import TrainingCamera
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.nyu_depth_v2 import META as NYU
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.evaluation.evaluation import BrokenFrame, Evaluation
 from cinet_core.evaluation.scorers import ScoredFrame
 from cinet_core.evaluation.scores import BackendFor, Scores
-from cinet_core.evaluation.stability import PosedDataset
 from cinet_core.evaluation.views import PLAIN, Views
 from cinet_core.metrics.protocols import EIGEN, FULL, PAPER, DepthProtocol
 from cinet_core.model.cinet import CINet
@@ -53,7 +53,7 @@ def evaluate_model(
 
     Images are resized, and depth becomes metric, by the deployable graph; an unknown camera is taken to be the
     canonical one, as the predictor does. A frame that cannot be read is passed over and named. Stability is measured
-    where the data set knows poses (`PosedDataset`), between frames that follow one another in it.
+    where the data set knows poses (`PosedDataset`), between frames of one recording that follow one another in it.
 
     Args:
         model: the network; it is moved to `device`, runs in evaluation mode, and is left in the mode it was in.
@@ -103,7 +103,9 @@ def evaluate_model(
 def _read(dataset: SceneDataset, raw: SceneDataset | None, number: int) -> ScoredFrame:
     sample = dataset[number]
     other = sample if raw is dataset else raw[number] if raw is not None else None
-    return ScoredFrame(number, sample, other, dataset.pose(number) if isinstance(dataset, PosedDataset) else None)
+    if not isinstance(dataset, PosedDataset):
+        return ScoredFrame(number, sample, other, None)
+    return ScoredFrame(number, sample, other, dataset.pose(number), dataset.world(number))
 
 
 def _check(model: CINet, dataset: SceneDataset, raw: SceneDataset | None, protocols: Sequence[DepthProtocol]) -> None:

@@ -23,6 +23,7 @@ __all__ = ["RANDOM_WARNING", "SCHEMA_VERSION", "DataOrigin", "EvaluationReport"]
 SCHEMA_VERSION = 2
 RANDOM_WARNING = "RANDOM WEIGHTS: nothing was learnt, these metrics mean nothing"
 
+_RECORDED = "as recorded"
 _STABILITY = {
     "depth_change": "median change that motion does not explain, ln(ratio)",
     "scale_change": "of the frame as a whole",
@@ -70,6 +71,8 @@ class EvaluationReport:
         metadata: of the checkpoint.
         sha256: of the checkpoint's file.
         precision: that the network was run in, one of `choices.PRECISIONS`.
+        as_recorded: the same of the same frames with the distortion of their lens left in (`SceneDataset.as_recorded`);
+            None where they are scored as they were recorded.
     """
 
     evaluation: Evaluation
@@ -77,6 +80,7 @@ class EvaluationReport:
     metadata: ModelMetadata
     sha256: str
     precision: str = FLOAT32
+    as_recorded: Evaluation | None = None
 
     def warnings(self) -> list[str]:
         """Return the warnings that a reader of the metrics needs."""
@@ -106,6 +110,11 @@ class EvaluationReport:
         rules = dict.fromkeys(score.rules for score in evaluation.depth)
         found = [f"Depth, protocol {rule}." for rule in rules]
         found += ["Depth, aligned: every image was first given the true median."] if evaluation.depth else []
+        if self.as_recorded is not None:
+            found.append(
+                f'Depth, "{_RECORDED}": images and depth had the distortion of the lens, as for a robot that does not '
+                'rectify; "rectified": it was undone first, in both. K is the same.'
+            )
         found += [
             f"Labels, {score.order}: {_ORDERS[score.order]}; one confusion matrix over the set, classes that occur."
             for score in evaluation.labels
@@ -155,6 +164,7 @@ class EvaluationReport:
             "warnings": self.warnings(),
             "notes": self.notes(),
             "evaluation": self.evaluation.to_dict(),
+            "as_recorded": None if self.as_recorded is None else self.as_recorded.to_dict(),
             "published": [dataclasses.asdict(row) for row in self.published()],
         }
 
@@ -192,20 +202,31 @@ class EvaluationReport:
 
     def _depth(self) -> TextTable:
         """One row for each way that we were measured in, then the published ones."""
-        rows = [(self._measured_in(score), *_cells(DEPTH, score.metrics)) for score in self.evaluation.depth]
+        rows = [(name, *_cells(DEPTH, score.metrics)) for name, score in self._depth_scores()]
         return self._with_published(DEPTH, rows)
 
     def _further_depth(self) -> TextTable:
         """Errors that the published tables have no columns for."""
         rows = tuple(
-            (self._measured_in(score), *(number(score.metrics[name], 4) for name in FURTHER_DEPTH_METRICS))
-            for score in self.evaluation.depth
+            (row, *(number(score.metrics[name], 4) for name in FURTHER_DEPTH_METRICS))
+            for row, score in self._depth_scores()
         )
         columns = ("method, protocol", "log10", "SILog (KITTI prints 100 times this)")
         return TextTable("Depth, errors that the paper does not print", columns, rows)
 
-    def _measured_in(self, score: DepthScore) -> str:
-        return f"{self._ours()}, {score.protocol}{', aligned' if score.aligned else ''}"
+    def _depth_scores(self) -> list[tuple[str, DepthScore]]:
+        """Every way that our depth was measured in, with its name."""
+        found = []
+        for score in self.evaluation.depth:
+            name = f"{self._ours()}, {score.protocol}{', aligned' if score.aligned else ''}"
+            if self.as_recorded is None:
+                found.append((name, score))
+                continue
+            key = score.protocol, score.aligned
+            found.append((f"{name}, rectified", score))
+            others = self.as_recorded.depth
+            found += [(f"{name}, {_RECORDED}", own) for own in others if (own.protocol, own.aligned) == key]
+        return found
 
     def _labels(self) -> TextTable:
         """The same for labels."""
@@ -234,12 +255,12 @@ class EvaluationReport:
     def _scale(self) -> TextTable:
         rows = tuple(
             (
-                score.protocol,
+                row.removeprefix(f"{self._ours()}, "),
                 str(score.images),
                 number(score.metrics["scale_ratio"]),
                 number(score.metrics["scale_spread"]),
             )
-            for score in self.evaluation.depth
+            for row, score in self._depth_scores()
             if not score.aligned
         )
         columns = ("protocol", "images", "median(truth) / median(prediction)", "spread of its logarithm")

@@ -27,8 +27,10 @@ LABEL_ORDERS: tuple[LabelOrder, ...] = ("resize-argmax", DEPLOYED)
 class ScoredFrame:
     """A sample, its place in the data set, and its other depth map and the camera's pose where these are known."""
 
-    def __init__(self, number: int, sample: Sample, raw: Sample | None, pose: npt.NDArray[np.float64] | None) -> None:
-        self.number, self.sample, self.pose = number, sample, pose
+    def __init__(
+        self, number: int, sample: Sample, raw: Sample | None, pose: npt.NDArray[np.float64] | None, world: str = ""
+    ) -> None:
+        self.number, self.sample, self.pose, self.world = number, sample, pose, world
         self._raw = raw
 
     def true_depth(self, protocol: DepthProtocol) -> Tensor:
@@ -40,7 +42,7 @@ class ScoredFrame:
         sample = self.sample
         if self.pose is None or sample.intrinsics is None or not sample.has_depth:
             return None
-        return PosedPrediction(self.number, prediction, sample.depth, sample.intrinsics, self.pose)
+        return PosedPrediction(self.number, prediction, sample.depth, sample.intrinsics, self.pose, self.world)
 
 
 class Predicted(NamedTuple):

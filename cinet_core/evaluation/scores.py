@@ -100,7 +100,7 @@ class Scores:
 
     def _add_attention(self, output: CINetOutput, chosen: slice, truth: Tensor) -> None:
         if self.attention is not None and output.query is not None and output.key is not None:
-            height, width = (-(-size // FEATURE_STRIDE) for size in output.logits.shape[-2:])
+            height, width = (-(-size // FEATURE_STRIDE) for size in output.depth.shape[-2:])
             small = ideal_attention_labels(truth[None], height, width)
             self.attention.update(output.query[chosen], output.key[chosen], small)
 

@@ -10,8 +10,9 @@ from typing import Any
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, Checkpoint, named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.registry import resolved_kind
-from cinet_core.data.scene_dataset import Split
+from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.evaluation.evaluate import evaluate_model
+from cinet_core.evaluation.evaluation import Evaluation
 from cinet_core.evaluation.report import DataOrigin, EvaluationReport
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.evaluation.scores import BackendFor
@@ -70,7 +71,8 @@ def evaluate(
         progress: receives the progress over the frames, and warnings about the data set.
 
     Returns:
-        The metrics (`EvaluationReport.evaluation`), where they come from, and tables beside the published ones. Frames
+        The metrics (`EvaluationReport.evaluation`), where they come from, and tables beside the published ones; where
+        the data set undoes the distortion of a lens, those of the images as recorded beside them, too. Frames
         that could not be read are in `EvaluationReport.evaluation.broken`.
 
     Raises:
@@ -93,22 +95,30 @@ def evaluate(
         done += 1
         progress.advance(done)
 
+    recorded = dataset.as_recorded()
     with tempfile.TemporaryDirectory() as folder:
-        progress.begin(f"{dataset.meta.name}, {dataset.split}", min(len(dataset), limit or len(dataset)))
-        evaluation = evaluate_model(
-            checkpoint.model,
-            checkpoint.metadata.camera,
-            dataset,
-            raw=raw,
-            device=resolve_device(device),
-            backend_for=_backend_for(backend, precision, device, checkpoint, Path(folder)),
-            batch=batch,
-            limit=limit,
-            views=views,
-            progress=advance,
-        )
+        frames = min(len(dataset), limit or len(dataset))
+        progress.begin(f"{dataset.meta.name}, {dataset.split}", frames * (1 if recorded is None else 2))
+        backend_for = _backend_for(backend, precision, device, checkpoint, Path(folder))
+
+        def scored(frames: SceneDataset, raw: SceneDataset | None) -> Evaluation:
+            return evaluate_model(
+                checkpoint.model,
+                checkpoint.metadata.camera,
+                frames,
+                raw=raw,
+                device=resolve_device(device),
+                backend_for=backend_for,
+                batch=batch,
+                limit=limit,
+                views=views,
+                progress=advance,
+            )
+
+        evaluation = scored(dataset, raw)
+        unrectified = None if recorded is None else scored(recorded, None)
     origin = DataOrigin(str(data), resolved_kind(data, kind), given)
-    return EvaluationReport(evaluation, origin, checkpoint.metadata, checkpoint.sha256, precision)
+    return EvaluationReport(evaluation, origin, checkpoint.metadata, checkpoint.sha256, precision, unrectified)
 
 
 def _resolved(precision: str, backend: str, device: str) -> str:

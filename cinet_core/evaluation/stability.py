@@ -16,7 +16,7 @@ read it beside the errors. Three metrics, each the median over the pairs of a pa
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,21 +27,13 @@ from torch import Tensor
 from cinet_core.evaluation.evaluation import StabilityScore
 from cinet_core.geometry import Intrinsics, project, unproject
 
-__all__ = ["PosedDataset", "PosedPrediction", "StabilityMetrics", "unexplained_change"]
+__all__ = ["PosedPrediction", "StabilityMetrics", "unexplained_change"]
 
 VISIBLE = 0.03
 """A point is seen again where the second frame's true depth is within this part of its own: beyond, something stands
 before it, or it moved. A structured-light sensor's noise is below 1 % in a room."""
 
 STABILITY_METRICS = ("depth_change", "scale_change", "shape_change")
-
-
-@runtime_checkable
-class PosedDataset(Protocol):
-    """A data set that knows the poses of its camera."""
-
-    def pose(self, index: int) -> npt.NDArray[np.float64] | None:
-        """Return the (4, 4) camera-to-world transform of a sample, in metres, or None if it is unknown."""
 
 
 class PosedPrediction(NamedTuple):
@@ -53,6 +45,7 @@ class PosedPrediction(NamedTuple):
         truth: (H, W) metres, 0 where unknown.
         intrinsics: of the image, at the truth's size.
         pose: (4, 4), camera to world.
+        world: name of the recording whose world that is.
     """
 
     number: int
@@ -60,6 +53,7 @@ class PosedPrediction(NamedTuple):
     truth: Tensor
     intrinsics: Intrinsics
     pose: npt.NDArray[np.float64]
+    world: str = ""
 
 
 class StabilityMetrics:
@@ -76,10 +70,10 @@ class StabilityMetrics:
         self._points = 0
 
     def update(self, frame: PosedPrediction) -> None:
-        """Add a frame. It forms a pair with the previous one if the two are consecutive and share a point."""
+        """Add a frame. It forms a pair with the one before of the same recording if both share a point."""
         last, self._last = self._last, frame
         self.frames += 1
-        if last is None or frame.number != last.number + 1:
+        if last is None or frame.number != last.number + 1 or frame.world != last.world:
             return
         change = unexplained_change(last, frame)
         if change.size:

@@ -59,7 +59,12 @@ class DeployableGraph(nn.Module):
         self.reduced: torch.dtype | None = None
         self._in_one_pass = False
         self._shrink = AntialiasedResize(image_size, network_size).to(device)
-        self._enlarge = NearestResize(network_size, self.output_size).to(device)
+        # Of what the tasks answer at the network's size, and of logits and what is decided of them at their own.
+        stride = model.config.logit_stride
+        decided = (-(-network_size[0] // stride), -(-network_size[1] // stride))
+        self._enlarge = nn.ModuleDict(
+            {_size_key(size): NearestResize(size, self.output_size) for size in (network_size, decided)}
+        ).to(device)
 
     def in_half(self) -> DeployableGraph:
         """The same graph and weights with the network in half precision: bfloat16 on a CPU, float16 on a GPU.
@@ -127,13 +132,17 @@ class DeployableGraph(nn.Module):
         return (focal / self.canonical_focal).reshape(-1, 1, 1)
 
     def _resized(self, values: Tensor, resize: str) -> Tensor:
-        """(B, H, W) or (B, C, H, W) at the network's size -> the same at the output size."""
-        if self.output_size == self.network_size:
+        """(B, H, W) or (B, C, H, W) at the network's size, or that of its logits -> the same at the output size."""
+        if self.output_size == tuple(values.shape[-2:]):
             return values
         planes = values.flatten(0, -3) if values.dim() == 4 else values
         if resize == "bilinear":
             planes = planes.unsqueeze(1)
             planes = F.interpolate(planes, size=self.output_size, mode="bilinear", align_corners=False).squeeze(1)
         else:
-            planes = self._enlarge(planes)
+            planes = self._enlarge[_size_key(planes.shape[-2:])](planes)
         return planes.unflatten(0, values.shape[:-2]) if values.dim() == 4 else planes
+
+
+def _size_key(size: Sequence[int]) -> str:
+    return f"{int(size[0])}x{int(size[1])}"

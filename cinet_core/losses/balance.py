@@ -73,7 +73,9 @@ class TaskBalance(nn.Module):
     def measure(self, losses: Sequence[Tensor], shared: Tensor) -> None:
         """Let the factors of "gradients" follow the tasks' gradients; other kinds do nothing.
 
-        Every process must call it at the same time. The graph of the losses is kept.
+        Every process must call it at the same time. The graph of the losses is kept. The norms are those of the
+        gradients that all processes arrive at together: norms of each one's own share would be longer where the shares
+        point elsewhere, and N processes would weigh the tasks otherwise than one with the whole batch.
 
         Args:
             losses: weighted, one a task, before their factors; a task without any supervision is passed over.
@@ -85,8 +87,8 @@ class TaskBalance(nn.Module):
             torch.autograd.grad(loss, shared, retain_graph=True, allow_unused=True)[0] if loss.requires_grad else None
             for loss in losses
         ]
-        norms = torch.stack([shared.new_zeros(()) if own is None else own.norm() for own in gradients]).to(self.factors)
-        norms = global_sum(norms)
+        whole = [global_sum(shared.new_zeros(shared.shape) if own is None else own) for own in gradients]
+        norms = torch.stack([own.norm() for own in whole]).to(self.factors)
         known = torch.isfinite(norms) & (norms > 0)
         mean = torch.where(known, norms, norms.new_zeros(())).sum() / known.sum().clamp(min=1)
         wanted = torch.where(known, mean / norms, self.factors).clamp(1 / _LIMIT, _LIMIT)

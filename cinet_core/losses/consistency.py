@@ -42,7 +42,8 @@ class FeatureVariance(nn.Module):
     batches that the consistency loss sees, of all processes. Neighbouring features are far more alike than those of two
     random positions, since the decoder upsamples them bilinearly: the channel count C, which is what the distance of
     random unit-variance features suggests, is a hundred times too large, D is .999 everywhere, and the loss is inert
-    (spec/method.md, "What measurement showed"). "channels" starts at C all the same, to show it.
+    (spec/method.md, "What measurement showed"). "channels" starts at C all the same, and is the default here as in
+    `LossSettings`: alive at the paper's beta = 5 the loss spoils short trainings (docs/training.md).
 
     From there sigma^2 is learned, and stays within [start / 16, 2 start]. Train `log_sigma` without weight decay, and
     freeze it in stages without the consistency loss.
@@ -62,7 +63,7 @@ class FeatureVariance(nn.Module):
     centre: Tensor
     counts: Tensor
 
-    def __init__(self, channels: int, start: VarianceStart = "median") -> None:
+    def __init__(self, channels: int, start: VarianceStart = "channels") -> None:
         super().__init__()
         if channels < 1:
             raise ValueError(f"channels is {channels}: it must be at least 1")

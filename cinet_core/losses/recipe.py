@@ -31,7 +31,7 @@ VarianceStart = Literal["median", "channels"]
 
 @dataclasses.dataclass(frozen=True)
 class LossWeights:
-    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative.
+    """The weights of Eq. 11 and 13, with the paper's values; each finite and not negative. What weighs 0 costs nothing.
 
     Attributes:
         depth: alpha, of the depth loss.
@@ -39,6 +39,8 @@ class LossWeights:
         segmentation: gamma, of the segmentation loss.
         pair: lambda, of the pair loss within the depth loss.
         normal: mu, of the normal loss within the depth loss.
+        gradient: of the multi-scale gradient loss of log depth (`gradient_loss`) within the depth loss; the paper has
+            none.
         tasks: of the losses of further tasks, by the task's name; `TaskLearning.default_weight` where none is given.
     """
 
@@ -47,6 +49,7 @@ class LossWeights:
     segmentation: float = 0.3
     pair: float = 1.0
     normal: float = 5.0
+    gradient: float = 0.0
     tasks: dict[str, float] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -16,6 +16,8 @@ __all__ = ["class_weights", "segmentation_loss"]
 INVERSE_LOG_OFFSET = 1.02
 INVERSE_LOG_LIMIT = 5.0
 _VOID = -100
+# Of logits against labels.
+STRIDES = (1, 2, 4, 8)
 
 
 def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear", power: float = 1.0) -> Tensor:
@@ -63,8 +65,11 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
     >>> round(loss.sum.item(), 4), loss.count.item()
     (0.6931, 1)
 
+    Logits that are coarser than the labels learn every label that lies within a position of theirs: the shares of the
+    classes by area, and not the one class that a resampling picks.
+
     Args:
-        logits: (B, C, H, W).
+        logits: (B, C, H, W), or (B, C, ceil(H/s), ceil(W/s)) for a stride s of 2, 4 or 8.
         labels: (B, H, W) integer class ids; ids outside 0..C-1 are void and left out.
         weights: (C,) omega, from `class_weights`.
 
@@ -74,13 +79,36 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
     Raises:
         ValueError: labels or weights do not fit the logits.
     """
-    if logits.shape[2:] != labels.shape[1:] or len(logits) != len(labels) or weights.shape != logits.shape[1:2]:
+    stride = _stride(logits, labels)
+    if stride is None or len(logits) != len(labels) or weights.shape != logits.shape[1:2]:
         raise ValueError(
             f"logits {tuple(logits.shape)}, labels {tuple(labels.shape)} and weights {tuple(weights.shape)} must be "
-            "(B, C, H, W), (B, H, W) and (C,)"
+            "(B, C, H, W), or coarser by 2, 4 or 8, (B, H, W) and (C,)"
         )
     logits = full_precision(logits)
     valid = valid_labels(labels, logits.shape[1])
     targets = torch.where(valid, labels.long(), _VOID)
     weights = weights.to(logits)
-    return LossTerm(F.cross_entropy(logits, targets, weights, ignore_index=_VOID, reduction="sum"), valid.sum())
+    if stride == 1:
+        return LossTerm(F.cross_entropy(logits, targets, weights, ignore_index=_VOID, reduction="sum"), valid.sum())
+    targets = _folded(targets, stride)
+    known = targets != _VOID
+    targets = torch.where(known, targets, 0)
+    # Linear in the shares: the sum over the labels of a position is what soft targets would give.
+    likelihoods = logits.log_softmax(dim=1).gather(1, targets)
+    return LossTerm(-torch.where(known, weights[targets] * likelihoods, 0.0).sum(), valid.sum())
+
+
+def _stride(logits: Tensor, labels: Tensor) -> int | None:
+    """How much coarser the logits are than the labels; None where they do not fit."""
+    for stride in STRIDES:
+        if tuple(logits.shape[2:]) == tuple(-(-length // stride) for length in labels.shape[1:]):
+            return stride
+    return None
+
+
+def _folded(targets: Tensor, stride: int) -> Tensor:
+    """(B, H, W) -> (B, stride^2, ceil(H/stride), ceil(W/stride)); what is missing at the end is void."""
+    down, right = (-length % stride for length in targets.shape[1:])
+    padded = F.pad(targets, (0, right, 0, down), value=_VOID)
+    return F.pixel_unshuffle(padded[:, None], stride)

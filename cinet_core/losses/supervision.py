@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from cinet_core.losses.recipe import DepthSpace
+from cinet_core.losses.recipe import DepthSpace, LossWeights
 
 __all__ = ["NO_TARGETS", "Supervision"]
 
@@ -27,6 +27,7 @@ class Supervision(NamedTuple):
         pair_pixels: pixels of each image that the pair loss draws.
         depth_space: of BerHu and pairs.
         targets: (B, ...) of tasks beyond depth and segmentation, by the task's name: see `TaskLearning.target`.
+        weights: of the terms; one that weighs nothing need not be computed.
     """
 
     depth: Tensor
@@ -36,6 +37,7 @@ class Supervision(NamedTuple):
     pair_pixels: int
     depth_space: DepthSpace
     targets: Mapping[str, Tensor] = NO_TARGETS
+    weights: LossWeights = LossWeights()
 
     @property
     def num_classes(self) -> int:

@@ -29,7 +29,7 @@ class MultiTaskLoss(nn.Module):
     """L = L_att + alpha (L_berhu + lambda L_pair + mu L_norm) + beta L_con + gamma L_seg, all of them means.
 
     The tasks give the terms of depth, of segmentation and of what else is learnt; what joins the tasks, attention and
-    consistency, is here.
+    consistency, is here. What weighs 0 is not computed, and has no name among the losses.
 
     Every mean is taken over the valid elements of all processes (`global_means`). Each process must call it at the
     same time and for the same stage; how much supervision its samples carry is free: a term without a valid element
@@ -52,7 +52,7 @@ class MultiTaskLoss(nn.Module):
             weight decay.
 
     Raises:
-        ValueError: an argument is out of range, or the class weights are not (C,).
+        ValueError: an argument is out of range, the class weights are not (C,), or no task weighs more than 0.
     """
 
     class_weights: Tensor
@@ -83,7 +83,14 @@ class MultiTaskLoss(nn.Module):
         self.depth_space = depth_space
         self.register_buffer("class_weights", class_weights.float())
         self.feature_variance = FeatureVariance(feature_channels, variance_start)
-        self.balance = TaskBalance([task.spec.name for task in self.tasks], balance)
+        if not self.learnt:
+            raise ValueError("the losses of all tasks weigh 0, nothing would be learnt: give one of them a weight")
+        self.balance = TaskBalance([task.spec.name for task in self.learnt], balance)
+
+    @property
+    def learnt(self) -> tuple[TaskLearning, ...]:
+        """The tasks whose loss weighs more than 0."""
+        return tuple(task for task in self.tasks if task.weight(self.weights))
 
     def forward(
         self,
@@ -106,38 +113,41 @@ class MultiTaskLoss(nn.Module):
             targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
 
         Returns:
-            Scalars, equal on all processes: the terms of each task ("berhu", "pair", "normal", where active "silog";
-            "segmentation"), the loss of each task by its name ("depth": Eq. 11), where active "attention" and
-            "consistency", and "total" (Eq. 13), the one to call `backward` on.
+            Scalars, equal on all processes, of what weighs more than 0: the terms of each task ("berhu", "pair",
+            "normal", "gradient", where active "silog"; "segmentation"), the loss of each task by its name ("depth":
+            Eq. 11), where active "attention" and "consistency", and "total" (Eq. 13), the one to call `backward` on.
 
         Raises:
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
         truth = Supervision(
-            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets=targets
+            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets, self.weights
         )
+        learnt = self.learnt
         terms: dict[str, LossTerm] = {}
-        for task in self.tasks:
+        for task in learnt:
             terms |= task.loss_terms(output, truth)
         losses = global_means(terms | self._joining_terms(output, labels, stage))
-        for task in self.tasks:
+        for task in learnt:
             losses[task.spec.name] = task.loss(losses, self.weights)
         parts = self.balance(self.weighted(losses))
         if "attention" in losses:
             parts.append(losses["attention"])
         if "consistency" in losses:
             parts.append(self.weights.consistency * losses["consistency"])
+        # DistributedDataParallel waits for a gradient of every parameter, of those too that learn nothing.
+        parts += [0.0 * task.answer(output).sum() for task in self.tasks if task not in learnt]
         losses["total"] = sum(parts[1:], parts[0])
         return losses
 
     def weighted(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
-        """The loss of each task by its weight, of what `forward` returned."""
-        return [task.weight(self.weights) * losses[task.spec.name] for task in self.tasks]
+        """The loss of each task that is learnt by its weight, of what `forward` returned."""
+        return [task.weight(self.weights) * losses[task.spec.name] for task in self.learnt]
 
     def monitored(self, stage: Stage) -> dict[str, Tensor]:
         """What moves beside the losses, to be logged: sigma^2 where it is learned, and the factors of the tasks."""
         values = self.balance.monitored()
-        if stage.consistency:
+        if stage.consistency and self.weights.consistency:
             depth, semantic = self.feature_variance().detach()
             values |= {"variance_depth": depth, "variance_semantic": semantic}
         return values
@@ -149,7 +159,7 @@ class MultiTaskLoss(nn.Module):
             height, width = (-(-size // FEATURE_STRIDE) for size in labels.shape[-2:])
             small = ideal_attention_labels(labels, height, width)
             terms["attention"] = attention_loss(output.query, output.key, small, self.num_classes)
-        if stage.consistency:
+        if stage.consistency and self.weights.consistency:
             distances = border_distances(output.depth_features, output.semantic_features, labels, self.num_classes)
             self.feature_variance.observe(distances)
             terms["consistency"] = dissimilarity(distances, self.feature_variance())

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.correction.sequence import SequenceCorrector
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
@@ -25,6 +27,7 @@ from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.process_memory import resident_memory
 from cinet_core.progress import SILENT, Progress
 
@@ -44,6 +47,7 @@ def fuse_map(
     *,
     weights: str | Path | None = DEFAULT_WEIGHTS,
     options: Mapping[str, Any] | None = None,
+    kind: str = AUTO,
     device: str = AUTO,
     map_device: str = "cpu",
     progress: Progress = SILENT,
@@ -58,11 +62,12 @@ def fuse_map(
     (2, 3)
 
     Args:
-        source: a folder with poses, as 7-Scenes and 3DMatch have it, or "synthetic".
+        source: a folder with poses, of one recording, or "synthetic".
         folder: to write to, see `FusedMap.save`; None = nothing is written.
         settings: how to fuse; None = the defaults.
         weights: a checkpoint, "default" or "random"; None leaves the labels to the source, with the sensor's depth.
         options: of the source, see `open_posed_frames`.
+        kind: of data set, likewise; "auto" goes by what lies there.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
         map_device: of the map: "cpu", "cuda" or "cuda:N".
         progress: receives the progress over the frames.
@@ -75,11 +80,11 @@ def fuse_map(
         OSError: the folder cannot be written.
     """
     how = settings or MapSettings()
-    frames = open_posed_frames(str(source), dict(options or {}))
+    frames = open_posed_frames(str(source), dict(options or {}), kind)
     with ExitStack() as stack:
         predictor = None
         if weights is not None:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         elif how.depth == "predicted":
             raise ValueError("without weights there is no predicted depth: give a checkpoint, or the sensor's depth")
         label_set = frames.label_set if predictor is None else predictor.label_set
@@ -131,6 +136,10 @@ class _Fusion:
         self._skipped = {"no_pose": 0, "no_depth": 0}
         self._broken = 0
         self._reference = Open3DFusion(settings.voxel_size, settings.max_depth) if settings.compare else None
+        correction = CorrectionSettings(settings.anchor, settings.temporal)
+        self._corrector: SequenceCorrector | None = None
+        if predictor is not None and correction.active:
+            self._corrector = SequenceCorrector(predictor.label_set, correction, settings.every)
 
     def run(self) -> None:
         """Fuse all frames.
@@ -147,7 +156,7 @@ class _Fusion:
             raise ValueError(
                 f"none of {len(self._chosen)} frames of {self._source} was fused ({self._skipped}, "
                 f"{self._broken} broken): a map needs poses and depth up to max_depth, "
-                f"{self._settings.max_depth:g} m"
+                f"{self._settings.max_depth:g} m; without the sensor's depth fuse what is predicted, and do not compare"
             )
 
     def outcome(self, options: dict[str, Any], weights: dict[str, str | None]) -> FusedMap:
@@ -191,6 +200,8 @@ class _Fusion:
             cores=len(os.sched_getaffinity(0)),
             resident_mebibytes={"every_frames": MEMORY_EVERY, "values": self._memory},
             distance_m=distance,
+            anchor=settings.anchor,
+            temporal=settings.temporal,
         )
         return FusedMap(self._map, points, np.stack(self._poses), self._frames.name, settings, report)
 
@@ -217,18 +228,23 @@ class _Fusion:
             self._skipped["no_pose"] += 1
             return None
         if frame.depth is None and (self._settings.depth == "sensor" or self._reference):
-            raise ValueError(f"{frame.name} has no sensor depth: fuse predicted depth, without the comparison")
+            # Of some recordings a few colour images have no depth image that was taken with them.
+            self._skipped["no_depth"] += 1
+            return None
         size = frame.image.shape[:2]
         if self._predictor is None:
             labels = np.full(size, UNLABELLED, np.uint8) if frame.labels is None else frame.labels
             assert frame.depth is not None
             return _PredictedFrame(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
+        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        if self._corrector is not None:
+            corrected = self._corrector.correct(number, frame.image, prediction.outputs, frame.intrinsics, frame.pose)
+            depth, labels, confidence = corrected.depth, corrected.labels, corrected.confidence
         if self._settings.depth == "predicted":
-            depth = without_edges(prediction.depth, self._settings.edge_filter)
-            return _PredictedFrame(frame, depth, prediction.labels, prediction.confidence)
+            return _PredictedFrame(frame, without_edges(depth, self._settings.edge_filter), labels, confidence)
         assert frame.depth is not None
-        return _PredictedFrame(frame, frame.depth, prediction.labels, prediction.confidence)
+        return _PredictedFrame(frame, frame.depth, labels, confidence)
 
     def _fuse(self, seen: _PredictedFrame, again: bool) -> None:
         frame = seen.frame

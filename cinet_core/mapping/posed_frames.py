@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.frame_sources import SYNTHETIC
-from cinet_core.data.registry import open_dataset
-from cinet_core.data.rgbd_sequence import RgbdSequence
+from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.registry import open_posed_dataset
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
@@ -64,28 +64,28 @@ class PosedFrames(Protocol):
         """
 
 
-def open_posed_frames(source: str, options: Mapping[str, Any]) -> PosedFrames:
-    """Open the frames of a folder in the layout of 7-Scenes and 3DMatch, or those of "synthetic".
+def open_posed_frames(source: str, options: Mapping[str, Any], kind: str = "auto") -> PosedFrames:
+    """Open the frames of one recording with poses, or those of "synthetic".
 
     Args:
-        source: a folder, or "synthetic".
-        options: of `RgbdSequence`, for example color_focal; of the synthetic room seed, width and height.
+        source: a folder, see `open_posed_dataset`; or "synthetic".
+        options: of the data set's class, for example color_focal; of the synthetic room seed, width and height.
+        kind: of data set: "rgbd_sequence" (7-Scenes and 3DMatch), "tum_rgbd", "scannet", "hypersim" or "arkit_scenes";
+            "auto" goes by what lies there.
 
     Raises:
-        SourceError: the folder is no such sequence.
-        ValueError: an option does not exist, or has a wrong value.
+        SourceError: the folder is no such recording, or holds several.
+        ValueError: the kind has no poses, or an option does not exist or has a wrong value.
     """
-    if source == SYNTHETIC:
+    if source == SYNTHETIC and kind == "auto":
         return _SyntheticFrames(options)
-    dataset = open_dataset(source, "all", "rgbd_sequence", **dict(options))
-    assert isinstance(dataset, RgbdSequence)
-    return _RecordedFrames(dataset)
+    return _RecordedFrames(open_posed_dataset(source, kind, options))
 
 
 class _RecordedFrames:
     """A recorded sequence."""
 
-    def __init__(self, dataset: RgbdSequence) -> None:
+    def __init__(self, dataset: PosedDataset) -> None:
         self.name, self.label_set = dataset.meta.name, dataset.label_set
         self._dataset = dataset
 
@@ -98,7 +98,7 @@ class _RecordedFrames:
             return None
         sample = self._dataset[index]
         if sample.intrinsics is None:
-            raise SourceError(sample.name, "its camera is not known", "give an RGB-D sequence")
+            raise SourceError(sample.name, "its camera is not known", "give a recording with intrinsics")
         image = np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
         depth = sample.depth.numpy() if sample.has_depth else None
         labels = sample.labels.numpy() if sample.has_labels else None

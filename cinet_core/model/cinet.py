@@ -14,12 +14,16 @@ from cinet_core.model.config import ModelConfig
 from cinet_core.model.convolution import conv_block
 from cinet_core.model.decoder import DepthHead, SegmentationHead, TaskDecoders, TaskHead
 from cinet_core.model.encoder import Encoder
+from cinet_core.model.feature_sharing import start_near_identity
 from cinet_core.model.scene_understanding import SceneUnderstanding
+from cinet_core.model.upsampling import upsampled
 from cinet_core.tasks import task_specs
 
 __all__ = ["MIN_IMAGE_SIZE", "CINet", "CINetOutput", "build_model"]
 
 MIN_IMAGE_SIZE = MIN_NETWORK_SIDE
+# Stride of the encoder's features that join those at 1/8.
+ENTRY_SKIP = 16
 
 
 class CINetOutput(NamedTuple):
@@ -27,8 +31,9 @@ class CINetOutput(NamedTuple):
 
     Attributes:
         depth: (B, 1, H, W) float32, canonical metres, > 0: multiply by f_net / f_c for metric depth.
-        logits: (B, C, H, W) class logits.
-        depth_features, semantic_features: (B, c2, H, W), what the heads read; the consistency loss compares them.
+        logits: (B, C, ceil(H/s), ceil(W/s)) class logits, s = `ModelConfig.logit_stride`.
+        depth_features, semantic_features: (B, c2, h, w) at the last of `ModelConfig.decoder_strides`, what the heads
+            read; the consistency loss compares them.
         query, key: (B, N, Cq); `query @ key.mT` are the attention logits. None without the SUM.
         attention: (B, N, N) in 0..1, only where `keep_attention` asked for it.
         extra: of each further task by its name, (B, channels, H, W): what its head answers, not activated.
@@ -60,10 +65,19 @@ class CINet(nn.Module):
     def __init__(self, config: ModelConfig, pretrained_encoder: bool = False) -> None:
         super().__init__()
         self.config = config
-        self.encoder = Encoder(config.encoder, config.encoder_stride, pretrained_encoder)
+        self.encoder = Encoder(
+            config.encoder, config.encoder_stride, pretrained_encoder, config.skip_strides, config.antialiased
+        )
         for name in ("image_mean", "image_std"):
             self.register_buffer(name, torch.tensor(getattr(self.encoder, name)).reshape(1, 3, 1, 1))
         self.entry = conv_block(self.encoder.channels, config.feature_channels, separable=config.separable)
+        self.entry_skip = (
+            nn.Conv2d(self.encoder.skip_channels[ENTRY_SKIP], config.feature_channels, 1)
+            if ENTRY_SKIP in self.encoder.skip_channels
+            else None
+        )
+        if self.entry_skip is not None:
+            start_near_identity(self.entry_skip)
         self.scene_understanding = (
             SceneUnderstanding(
                 config.feature_channels,
@@ -76,8 +90,21 @@ class CINet(nn.Module):
             if config.scene_understanding
             else None
         )
-        self.decoders = TaskDecoders(config.feature_channels, config.decoder_channels, config.sharing, config.separable)
-        self.depth_head = DepthHead(config.decoder_channels[-1], config.initial_depth)
+        self.decoders = TaskDecoders(
+            config.feature_channels,
+            config.decoder_channels,
+            config.sharing,
+            config.separable,
+            config.decoder_strides,
+            self.encoder.skip_channels,
+        )
+        self.depth_head = DepthHead(
+            config.decoder_channels[-1],
+            config.initial_depth,
+            config.depth_activation,
+            config.depth_upsampling,
+            config.decoder_strides[-1],
+        )
         self.segmentation_head = SegmentationHead(config.decoder_channels[-1], config.num_classes)
         # Last, so that a seed gives the network of the paper the same weights whatever else it learns.
         self.task_heads = nn.ModuleDict(
@@ -115,21 +142,26 @@ class CINet(nn.Module):
             )
         if self.config.channels_last:
             image = image.contiguous(memory_format=torch.channels_last)
-        features = self.entry(self.encoder(image))
+        coarse, skips = self.encoder.multiscale(image)
+        features = self.entry(coarse)
+        if self.entry_skip is not None:
+            size = (features.shape[-2], features.shape[-1])
+            features = features + upsampled(self.entry_skip(skips[ENTRY_SKIP]), size)
         query = key = attention = None
         if self.scene_understanding is not None:
             features, query, key, attention = self.scene_understanding(features, teacher_labels, keep_attention, taught)
         height, width = image.shape[-2:]
-        tasks = self.decoders(features, (height, width))
+        stride = self.config.logit_stride
+        tasks = self.decoders(features, (height, width), skips)
         return CINetOutput(
-            depth=self.depth_head(tasks.depth),
-            logits=self.segmentation_head(tasks.semantic),
+            depth=self.depth_head(tasks.depth, (height, width)),
+            logits=self.segmentation_head(tasks.semantic, (-(-height // stride), -(-width // stride))),
             depth_features=tasks.depth,
             semantic_features=tasks.semantic,
             query=query,
             key=key,
             attention=attention,
-            extra={name: head(tasks) for name, head in self.task_heads.items()},
+            extra={name: head(tasks, (height, width)) for name, head in self.task_heads.items()},
         )
 
 

@@ -16,6 +16,8 @@ __all__ = [
     "DEFAULT_TASKS",
     "AttentionDivisor",
     "AttentionScale",
+    "DepthActivation",
+    "DepthUpsampling",
     "ModelConfig",
     "Sharing",
     "get_config",
@@ -24,14 +26,29 @@ __all__ = [
 Sharing = Literal["fsm", "lsu", "none"]
 AttentionScale = Literal["sqrt", "none"]
 AttentionDivisor = Literal["row", "area", "none"]
+DepthActivation = Literal["softplus", "exp"]
+DepthUpsampling = Literal["bilinear", "convex"]
 
 ENCODER_STRIDES = (8, 16, 32)
+# What the decoders can end at, from the 1/8 at which they start.
+DECODER_STRIDES = (8, 4, 2, 1)
+SKIP_STRIDES = (2, 4, 16)
 # A sigmoid is 0 or 1 to the last bit of float32 well before this.
 MAX_ATTENTION_LOGIT = 50.0
 # Class ids are published as uint8 with 255 for "unlabelled".
 MAX_CLASSES = 255
 DEFAULT_TASKS = ("depth", "segmentation")
 """What the paper's network has, and every network here: names of `cinet_core.tasks.TASKS`."""
+# Fields that the first checkpoints do not have: what they had is the default of each.
+LATER_FIELDS = (
+    "decoder_strides",
+    "skip_strides",
+    "depth_activation",
+    "depth_upsampling",
+    "logit_stride",
+    "antialiased",
+    "tasks",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +64,12 @@ class ModelConfig:
             the 1/8 features.
         feature_channels: Cf, channels that enter the scene understanding module.
         query_channels: Cq, channels of its queries and keys.
-        decoder_channels: (c0, c1, c2), channels after the decoder blocks at 1/4, 1/2 and 1/1.
+        decoder_channels: (c0, c1, c2), channels after the three decoder blocks.
+        decoder_strides: at which these blocks end, never rising; the paper's are 1/4, 1/2 and 1/1. What is left to the
+            size of the image is done by the heads: depth is upsampled as `depth_upsampling` says, logits bilinearly.
+        skip_strides: of further features of the encoder. Fine ones (2, 4) join the first decoder block that has their
+            size or half of it, those at 16 join the features that enter the scene understanding module. What an
+            encoder does not have, or ends with, is left out. The paper has none.
         separable: depthwise-separable 3x3 convolutions in the entry and in the decoders (FSM has them always).
         channels_last: memory format of weights and activations.
         scene_understanding: False leaves the SUM out (ablation baseline).
@@ -55,6 +77,14 @@ class ModelConfig:
         attention_scale: "sqrt" divides the logits Q K^T by sqrt(Cq); "none" is Eq. 1 as printed.
         attention_divisor: d in Y = (A V) / d + X: "row" the row sum of A clamped to at least 1, "area" N, "none" 1.
         attention_logit_init: value at which the attention logits start; the default is a prior of 25 % "same class".
+        depth_activation: what makes metres of what the depth head answers: "softplus", or "exp", so that the head's
+            answer is ln depth, in which .3 to 15 m are covered evenly.
+        depth_upsampling: of the head's answer from the last decoder block to the size of the image: "bilinear", or
+            "convex": each pixel is a learned mean of its 3 x 3 coarse neighbours (RAFT, Teed 2020), so that edges stay
+            sharp.
+        logit_stride: at which the class logits are handed out, upsampled bilinearly from the last decoder block.
+        antialiased: blur before the inner strided convolutions of the encoder (Zhang 2019), where timm can: an image
+            that moves by a pixel then gives features that move with it.
         initial_depth: canonical depth in metres at which the depth head starts: the median of the training set.
         tasks: names of `cinet_core.tasks.TASKS` that the network has: "depth", "segmentation", and any further ones.
     """
@@ -73,6 +103,12 @@ class ModelConfig:
     attention_scale: AttentionScale = "sqrt"
     attention_divisor: AttentionDivisor = "row"
     attention_logit_init: float = -1.1
+    decoder_strides: tuple[int, int, int] = (4, 2, 1)
+    skip_strides: tuple[int, ...] = ()
+    depth_activation: DepthActivation = "softplus"
+    depth_upsampling: DepthUpsampling = "bilinear"
+    logit_stride: int = 1
+    antialiased: bool = False
     initial_depth: float = 2.5
     tasks: tuple[str, ...] = DEFAULT_TASKS
 
@@ -89,11 +125,14 @@ class ModelConfig:
             raise ValueError(f"decoder_channels is {self.decoder_channels!r}: it must be a tuple of three counts")
         for channels in self.decoder_channels:
             _check_count("decoder_channels", channels)
+        _check_strides(self)
         _check_choice("encoder_stride", self.encoder_stride, ENCODER_STRIDES)
+        _check_choice("depth_activation", self.depth_activation, get_args(DepthActivation))
+        _check_choice("depth_upsampling", self.depth_upsampling, get_args(DepthUpsampling))
         _check_choice("sharing", self.sharing, get_args(Sharing))
         _check_choice("attention_scale", self.attention_scale, get_args(AttentionScale))
         _check_choice("attention_divisor", self.attention_divisor, get_args(AttentionDivisor))
-        for field in ("separable", "channels_last", "scene_understanding"):
+        for field in ("separable", "channels_last", "scene_understanding", "antialiased"):
             _check_choice(field, getattr(self, field), (True, False))
         if not _is_finite(self.attention_logit_init) or abs(self.attention_logit_init) > MAX_ATTENTION_LOGIT:
             raise ValueError(
@@ -105,10 +144,13 @@ class ModelConfig:
         _check_tasks(self.tasks)
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields as JSON types; `tasks` only where they are not the default, as before there were others."""
-        values = {**dataclasses.asdict(self), "decoder_channels": list(self.decoder_channels)}
-        tasks = values.pop("tasks")
-        return values if tasks == DEFAULT_TASKS else {**values, "tasks": list(tasks)}
+        """All fields as JSON types; `LATER_FIELDS` only where they are not the default, as before there were such."""
+        values = {name: list(v) if isinstance(v, tuple) else v for name, v in dataclasses.asdict(self).items()}
+        usual = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in LATER_FIELDS:
+            if getattr(self, name) == usual[name]:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -128,6 +170,27 @@ class ModelConfig:
 def _check_count(field: str, value: object, limit: int = 65536) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= limit:
         raise ValueError(f"{field} is {value!r}: it must be an integer from 1 to {limit}")
+
+
+def _check_strides(config: ModelConfig) -> None:
+    """Raise ValueError unless decoders, skips and logits have strides that fit each other."""
+    strides = config.decoder_strides
+    if not isinstance(strides, tuple) or len(strides) != 3 or any(value not in DECODER_STRIDES for value in strides):
+        raise ValueError(f"decoder_strides is {strides!r}: it must be a tuple of three of {list(DECODER_STRIDES)}")
+    if sorted(strides, reverse=True) != list(strides):
+        raise ValueError(f"decoder_strides is {strides!r}: no block may be coarser than the one before it")
+    skips = config.skip_strides
+    if (
+        not isinstance(skips, tuple)
+        or len(set(skips)) != len(skips)
+        or any(value not in SKIP_STRIDES for value in skips)
+    ):
+        raise ValueError(f"skip_strides is {skips!r}: it must be a tuple of any of {list(SKIP_STRIDES)}, each once")
+    if config.logit_stride not in DECODER_STRIDES or config.logit_stride > strides[-1]:
+        raise ValueError(
+            f"logit_stride is {config.logit_stride!r}: it must be one of {list(DECODER_STRIDES)}, and not above the "
+            f"last of decoder_strides, {strides[-1]}"
+        )
 
 
 def _check_tasks(names: object) -> None:
@@ -156,8 +219,9 @@ CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
             # binary cross entropy, strong augmentation), which fine-tune badly by SGD and want AdamW.
             ModelConfig(name="resnet101", encoder="resnet101.tv_in1k"),
             ModelConfig(name="resnet50", encoder="resnet50.tv_in1k"),
+            # The first generation, of the weights that shipped until 2026: decoded at full size, depth by softplus.
             ModelConfig(
-                name="lite",
+                name="lite_v1",
                 encoder="tf_efficientnet_lite0",
                 encoder_stride=16,
                 feature_channels=128,
@@ -165,6 +229,23 @@ CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
                 decoder_channels=(96, 64, 32),
                 separable=True,
                 channels_last=True,
+            ),
+            # More than twice as fast: decoded to 1/4, with the encoder's fine features to keep edges in their place,
+            # and with an encoder that ends at 1/32, as it was pretrained, which halves its operations.
+            ModelConfig(
+                name="lite",
+                encoder="tf_efficientnet_lite0",
+                encoder_stride=32,
+                feature_channels=128,
+                query_channels=32,
+                decoder_channels=(96, 64, 32),
+                separable=True,
+                channels_last=True,
+                decoder_strides=(4, 4, 4),
+                skip_strides=(2, 4, 16),
+                depth_activation="exp",
+                depth_upsampling="convex",
+                logit_stride=2,
             ),
         )
     }

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import timm
 import torch
@@ -18,11 +19,25 @@ from cinet_core.model.imagenet import (
     packaged_weights,
 )
 
-__all__ = ["FEATURE_STRIDE", "Encoder"]
+__all__ = ["FEATURE_STRIDE", "Encoder", "EncoderFeatures"]
 
 FEATURE_STRIDE = 8
+# timm's name of the binomial filter of Zhang 2019.
+BLUR = "blurpc"
 # Sides that are no multiples of 32, and differ: what only works at one size, or in whole windows, fails at it.
 _TRIAL_SIZE = (80, 112)
+
+
+class EncoderFeatures(NamedTuple):
+    """What an encoder sees in images (B, 3, H, W).
+
+    Attributes:
+        coarse: (B, channels, ceil(H/8), ceil(W/8)), what the scene understanding works on.
+        skips: the backbone's features by stride, (B, c, ceil(H/stride), ceil(W/stride)).
+    """
+
+    coarse: Tensor
+    skips: dict[int, Tensor]
 
 
 class Encoder(nn.Module):
@@ -38,6 +53,8 @@ class Encoder(nn.Module):
 
     Attributes:
         channels: channels of the result.
+        skip_channels: channels of the further features that `multiscale` gives, by stride: of those of the argument
+            that the backbone has and does not end with.
         levels: names of the backbone's modules that end its feature levels, from the image on.
         image_mean, image_std: per-channel statistics (RGB, of images in 0..1) that the backbone's weights expect.
 
@@ -47,9 +64,16 @@ class Encoder(nn.Module):
         ImageNetWeightsError: pretrained weights were asked for and cannot be had.
     """
 
-    def __init__(self, name: str, output_stride: int, pretrained: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        output_stride: int,
+        pretrained: bool = False,
+        skip_strides: Sequence[int] = (),
+        antialiased: bool = False,
+    ) -> None:
         super().__init__()
-        self.backbone = _create_backbone(name, output_stride, pretrained)
+        self.backbone = _create_backbone(name, output_stride, pretrained, antialiased)
         info: Any = self.backbone.feature_info
         reductions: list[int] = info.reduction()
         self._used = [len(reductions) - 1]
@@ -58,17 +82,30 @@ class Encoder(nn.Module):
         self.levels: tuple[str, ...] = tuple(info.module_name())
         channels: list[int] = info.channels()
         self.channels: int = sum(channels[index] for index in self._used)
+        self._skips = {
+            stride: len(reductions) - 1 - reductions[::-1].index(stride)
+            for stride in skip_strides
+            if stride in reductions and stride != output_stride
+        }
+        self.skip_channels: dict[int, int] = {stride: channels[index] for stride, index in self._skips.items()}
         statistics: Any = self.backbone.pretrained_cfg
         self.image_mean: tuple[float, ...] = tuple(statistics["mean"])
         self.image_std: tuple[float, ...] = tuple(statistics["std"])
 
     def forward(self, image: Tensor) -> Tensor:
         """Image (B, 3, H, W), normalised -> features (B, channels, ceil(H/8), ceil(W/8))."""
-        size = [-(-length // FEATURE_STRIDE) for length in image.shape[-2:]]
+        return self.multiscale(image).coarse
+
+    def multiscale(self, image: Tensor) -> EncoderFeatures:
+        """Image (B, 3, H, W), normalised -> the features at 1/8, and those at each stride of `skip_channels`."""
+        height, width = image.shape[-2:]
         features = self.backbone(image)
         # Backbones without padding round down where ours round up: the same resampling brings both to size.
-        aligned = [_resize(features[index], size) for index in self._used]
-        return aligned[0] if len(aligned) == 1 else torch.cat(aligned, dim=1)
+        aligned = [_resize(features[index], _size(height, width, FEATURE_STRIDE)) for index in self._used]
+        skips = {
+            stride: _resize(features[index], _size(height, width, stride)) for stride, index in self._skips.items()
+        }
+        return EncoderFeatures(aligned[0] if len(aligned) == 1 else torch.cat(aligned, dim=1), skips)
 
     def freeze(self, levels: int) -> None:
         """Keep the weights of the first feature levels as they are; those behind stay as trainable as they were.
@@ -105,13 +142,18 @@ class Encoder(nn.Module):
         raise ValueError(f"{levels} levels of this encoder cannot be frozen: it has no module {level!r}; set 0 levels")
 
 
+def _size(height: int, width: int, stride: int) -> list[int]:
+    return [(height + stride - 1) // stride, (width + stride - 1) // stride]
+
+
 def _resize(features: Tensor, size: list[int]) -> Tensor:
-    if list(features.shape[-2:]) == size:
+    # A graph that is traced serves sizes at which they differ, too.
+    if list(features.shape[-2:]) == size and not torch.jit.is_tracing():
         return features
     return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
 
 
-def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Module:
+def _create_backbone(name: str, output_stride: int, pretrained: bool, antialiased: bool) -> nn.Module:
     # timm would also take "hf-hub:..." and "local-dir:..." here. The name may come from a file that somebody sent,
     # and a file must not be able to make this process open connections.
     if ":" in name or not timm.is_model(name):
@@ -121,7 +163,7 @@ def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Modu
     packaged = name.partition(".")[0] == PACKAGED_ENCODER
     file = packaged_weights() if pretrained and packaged else None
     try:
-        backbone = _backbone_at_stride(name, output_stride, pretrained and file is None)
+        backbone = _backbone_at_stride(name, output_stride, pretrained and file is None, antialiased)
     except (OSError, RuntimeError) as error:
         if not pretrained:
             raise ValueError(f"timm cannot build encoder {name!r}: {error}") from error
@@ -136,13 +178,21 @@ def _create_backbone(name: str, output_stride: int, pretrained: bool) -> nn.Modu
     return backbone
 
 
-def _backbone_at_stride(name: str, output_stride: int, pretrained: bool) -> nn.Module:
+def _backbone_at_stride(name: str, output_stride: int, pretrained: bool, antialiased: bool) -> nn.Module:
     """The backbone, dilated to the stride where timm can, else as it is where it ends at that stride anyway."""
     try:
         backbone: nn.Module = timm.create_model(
-            name, features_only=True, output_stride=output_stride, pretrained=pretrained
+            name,
+            features_only=True,
+            output_stride=output_stride,
+            pretrained=pretrained,
+            **({"aa_layer": BLUR} if antialiased else {}),
         )
-    except (AssertionError, NotImplementedError, TypeError):
+    except (AssertionError, NotImplementedError, TypeError) as error:
+        if antialiased:
+            raise ValueError(
+                f"timm cannot blur before the strides of encoder {name!r}: set antialiased: false"
+            ) from error
         # Many models take no `output_stride` at all, not even the one that they have.
         backbone = _undilated_backbone(name, pretrained)
         _check_strides(name, output_stride, backbone)

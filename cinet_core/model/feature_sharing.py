@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from cinet_core.model.config import Sharing
 from cinet_core.model.convolution import conv_block
 
-__all__ = ["FeatureSharing", "LateralSharing", "NoSharing", "make_sharing"]
+__all__ = ["FeatureSharing", "LateralSharing", "NoSharing", "make_sharing", "start_near_identity"]
 
 # Times that C(.) of Eq. 5 halves the features and brings them back: the paper's value is lost, so this is ours.
 SAMPLING_LEVELS = 2
@@ -22,10 +22,16 @@ class FeatureSharing(nn.Module):
 
     C(.) is a small encoder-decoder of depthwise-separable convolutions: it halves the features `SAMPLING_LEVELS` times,
     which is what lets one position see far, and upsamples them to the same sizes again. Cd, Cs are 1x1 convolutions.
+
+    Attributes:
+        gradient: what of the gradient reaches the task features through C(.), 0 to 1; at 1 all of it, as Eq. 5 has it.
+            The answer does not depend on it, nor the gradient of the module's own weights. The gradient of depth is six
+            to ten times that of the labels in there, and pulls the features of the labels its own way.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
+        self.gradient = 1.0
         self.down = nn.ModuleList(
             conv_block(2 * channels if level == 0 else channels, channels, stride=2, separable=True)
             for level in range(SAMPLING_LEVELS)
@@ -33,11 +39,11 @@ class FeatureSharing(nn.Module):
         self.up = nn.ModuleList(conv_block(channels, channels, separable=True) for _ in range(SAMPLING_LEVELS))
         self.to_depth = nn.Conv2d(channels, channels, 1)
         self.to_semantic = nn.Conv2d(channels, channels, 1)
-        _start_near_identity(self.to_depth, self.to_semantic)
+        start_near_identity(self.to_depth, self.to_semantic)
 
     def forward(self, depth: Tensor, semantic: Tensor) -> tuple[Tensor, Tensor]:
         """Two (B, channels, h, w), any h and w -> two of the same shape."""
-        shared = torch.cat([depth, semantic], dim=1)
+        shared = _with_gradient(torch.cat([depth, semantic], dim=1), self.gradient)
         sizes = []
         for block in self.down:
             sizes.append(shared.shape[-2:])
@@ -45,6 +51,14 @@ class FeatureSharing(nn.Module):
         for block, size in zip(self.up, reversed(sizes), strict=True):
             shared = block(F.interpolate(shared, size=size, mode="bilinear", align_corners=False))
         return depth + self.to_depth(shared), semantic + self.to_semantic(shared)
+
+
+def _with_gradient(features: Tensor, part: float) -> Tensor:
+    """The same values to the bit, through which this part of the gradient flows."""
+    if part == 1.0 or not features.requires_grad:
+        return features
+    fixed = features.detach()
+    return fixed + part * (features - fixed)
 
 
 class LateralSharing(nn.Module):
@@ -56,7 +70,7 @@ class LateralSharing(nn.Module):
         self.semantic_to_depth = nn.Conv2d(channels, channels, 1)
         self.depth_to_semantic = nn.Conv2d(channels, channels, 1)
         self.semantic_to_semantic = nn.Conv2d(channels, channels, 1)
-        _start_near_identity(
+        start_near_identity(
             self.depth_to_depth, self.semantic_to_depth, self.depth_to_semantic, self.semantic_to_semantic
         )
 
@@ -68,7 +82,7 @@ class LateralSharing(nn.Module):
         )
 
 
-def _start_near_identity(*projections: nn.Conv2d) -> None:
+def start_near_identity(*projections: nn.Conv2d) -> None:
     """Make what these add to the task features hardly anything at first; training opens them as far as it is worth it.
 
     Started at random, three such additions in a row drown the task features in noise, and a short training does not

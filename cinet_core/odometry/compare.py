@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.registry import open_dataset
-from cinet_core.data.rgbd_sequence import RgbdSequence
+from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.registry import open_posed_dataset
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.odometry import ORB_SLAM3, OrbSlam3, RgbdOdometry, open_odometry
 from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
 from cinet_core.progress import SILENT, Progress
@@ -39,6 +40,7 @@ def compare_odometry(
     method: str = "hybrid",
     max_depth: float = 4.0,
     options: Mapping[str, Any] | None = None,
+    kind: str = AUTO,
     every: int = 1,
     limit: int | None = None,
     device: str = AUTO,
@@ -47,12 +49,13 @@ def compare_odometry(
     """Track the camera of a recorded RGB-D sequence, and compare the result with the recorded poses.
 
     Args:
-        source: folder of a sequence with poses, as 7-Scenes and 3DMatch have it.
+        source: folder of a recording with poses, see `open_posed_dataset`.
         weights: a checkpoint, "default" or "random"; read only where predicted depth is tracked on.
         depths: of `TRACKED_DEPTHS`, what to track on.
         method: of `cinet_core.odometry.METHODS`, or "orb_slam3", which tracks one depth a process.
         max_depth: metres; no points beyond are used.
-        options: of `RgbdSequence`, for example color_focal.
+        options: of the data set's class, for example color_focal of `RgbdSequence`.
+        kind: of data set; "auto" goes by what lies there.
         every: take every N-th frame.
         limit: stop after so many frames; None = all.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
@@ -60,7 +63,7 @@ def compare_odometry(
 
     Raises:
         CheckpointError: the weights cannot be read.
-        SourceError, ValueError: there is no such sequence or method; frames without depth; fewer than three poses.
+        SourceError, ValueError: there is no such recording or method; fewer than three frames with depth and a pose.
         Open3DError: Open3D cannot be loaded.
     """
     unknown = [name for name in depths if name not in TRACKED_DEPTHS]
@@ -69,8 +72,7 @@ def compare_odometry(
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every is {every} and limit is {limit}: both must be at least 1")
     given = dict(options or {})
-    dataset = open_dataset(source, "all", "rgbd_sequence", **given)
-    assert isinstance(dataset, RgbdSequence)
+    dataset = open_posed_dataset(source, kind, given)
     for warning in first_look(dataset):
         progress.warn(warning)
     if method == ORB_SLAM3 and len(depths) > 1:
@@ -79,7 +81,7 @@ def compare_odometry(
     with ExitStack() as stack:
         predictor = None
         if "predicted" in depths:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         odometries = {name: open_odometry(method, max_depth) for name in TRACKED_DEPTHS if name in depths}
         tracking = _Tracking(dataset, odometries, predictor, progress)
         tracking.run(chosen)
@@ -109,7 +111,7 @@ class _Tracking:
 
     def __init__(
         self,
-        dataset: RgbdSequence,
+        dataset: PosedDataset,
         odometries: Mapping[str, RgbdOdometry | OrbSlam3],
         predictor: Predictor | None,
         progress: Progress,
@@ -121,7 +123,7 @@ class _Tracking:
         self.broken = 0
 
     def run(self, chosen: Sequence[int]) -> None:
-        """Feed the frames. Raises ValueError where one has no depth or no camera."""
+        """Feed the frames; those that cannot be read, or have no depth image, are passed over and counted."""
         self._progress.begin(self._dataset.meta.name, len(chosen))
         for done, number in enumerate(chosen, start=1):
             try:
@@ -139,14 +141,14 @@ class _Tracking:
         if known < MIN_FRAMES:
             raise ValueError(
                 f"{known} of {len(self._truth)} frames of {source} have a pose: at least {MIN_FRAMES} are needed to "
-                "compare with (NAME.pose.txt)"
+                f"compare with{f'; {self.broken} could not be tracked' if self.broken else ''}"
             )
         return np.stack(self._truth)
 
     def _track(self, number: int) -> None:
         sample, pose = self._dataset[number], self._dataset.pose(number)
         if sample.intrinsics is None or ("sensor" in self._odometries and not sample.has_depth):
-            raise ValueError(f"{sample.name} has no depth image or no camera: give an RGB-D sequence")
+            raise SourceError(sample.name, "it has no depth image or no camera", "give an RGB-D sequence")
         image = sample.image.permute(1, 2, 0).contiguous().numpy()
         if "sensor" in self._odometries:
             self._odometries["sensor"].track(image, sample.depth.numpy(), sample.intrinsics)

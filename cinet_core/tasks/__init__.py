@@ -29,6 +29,7 @@ from cinet_core.tasks.spec import (
     TaskSpec,
     Tile,
 )
+from cinet_core.tasks.uncertainty import UNCERTAINTY
 
 __all__ = [
     "BOUNDARIES",
@@ -36,6 +37,7 @@ __all__ = [
     "NORMALS",
     "SEGMENTATION",
     "TASKS",
+    "UNCERTAINTY",
     "HeadSpec",
     "ImageFile",
     "ImageTopic",
@@ -51,7 +53,7 @@ __all__ = [
     "task_specs",
 ]
 
-TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES)
+TASKS: tuple[TaskSpec, ...] = (DEPTH, SEGMENTATION, NORMALS, BOUNDARIES, UNCERTAINTY)
 """All tasks. Their order is that of outputs, losses, tables and topics everywhere."""
 
 _OUTPUTS = {output.name: output for task in TASKS for output in task.outputs}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.ablation_report import AblationReport
 from cinet_core.progress import SILENT, Progress
 from cinet_core.training.ablation import run_ablation, variants_named
@@ -21,6 +22,7 @@ def ablate(
     rows: Sequence[str] | None = None,
     seeds: Sequence[int] = (0, 1, 2),
     jobs: int = 1,
+    split: Split = "test",
     limit: int | None = None,
     common_epochs: int = 0,
     common_rate: float = 0.1,
@@ -36,13 +38,14 @@ def ablate(
         rows: names of some of them, such as "baseline" or "sum_fsm"; None = all.
         seeds: each row is trained with each of them, so that rows can be compared in pairs.
         jobs: runs at a time, each a process of its own: a script needs ``if __name__ == "__main__":`` for that.
-        limit: score on at most so many frames of the test split, evenly spread; None = all.
+        split: "validation" to choose a recipe by, "test" to report the chosen one.
+        limit: score on at most so many frames of that split, evenly spread; None = all.
         common_epochs: train the baseline so long first, and let all runs start from it; see `run_ablation`.
         common_rate: learning rate of that common start, which falls by "poly".
         progress: is told of the runs, and notes each that is done.
 
     Returns:
-        The metrics of the last weights on the test split by row and seed, with tables and comparisons.
+        The metrics of the last weights on that split by row and seed, with tables and comparisons.
 
     Raises:
         SourceError, CheckpointError, ImageNetWeightsError, ResumeError: a run could not start.
@@ -62,6 +65,6 @@ def ablate(
     progress.begin("runs", len(variants) * len(seeds))
     common = StageSettings(common_epochs, common_rate, "poly") if common_epochs else None
     with explained():
-        metrics = run_ablation(recipe, variants, seeds, Path(recipe.run.output), jobs, limit, common, finished)
+        metrics = run_ablation(recipe, variants, seeds, Path(recipe.run.output), jobs, split, limit, common, finished)
     data = recipe.data
-    return AblationReport(f"{recipe.name}, {data.width}x{data.height}, test split", metrics)
+    return AblationReport(f"{recipe.name}, {data.width}x{data.height}, {split} split", metrics)

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import atomic_write
-from cinet_core.evaluation.ablation_report import further_row
+from cinet_core.data.scene_dataset import Split
+from cinet_core.evaluation.ablation_report import BALANCED_BASELINE, TUNED, further_row
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.scored_data import open_scored
 from cinet_core.inference.torch_backend import resolve_device
@@ -36,6 +37,8 @@ __all__ = [
 
 EVALUATION_FILE = "evaluation.json"
 COMMON_FOLDER = "common-start"
+SHARING_GRADIENT = 0.1
+"""Of the tuned row, chosen on validation rooms (docs/training.md)."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class AblationVariant:
         consistency: the consistency loss is active in stage 3.
         supervise_attention: see LossSettings.
         tasks: what is learnt beyond depth and segmentation.
-        teacher, balance: see LossSettings; None as in the recipe.
+        teacher, balance, sharing_gradient: see LossSettings; None as in the recipe.
     """
 
     name: str
@@ -59,6 +62,7 @@ class AblationVariant:
     tasks: tuple[str, ...] = ()
     teacher: Teacher | None = None
     balance: Balance | None = None
+    sharing_gradient: float | None = None
 
     @property
     def slug(self) -> str:
@@ -79,6 +83,9 @@ class AblationVariant:
                 supervise_attention=self.supervise_attention,
                 teacher=self.teacher or recipe.losses.teacher,
                 balance=self.balance or recipe.losses.balance,
+                sharing_gradient=(
+                    recipe.losses.sharing_gradient if self.sharing_gradient is None else self.sharing_gradient
+                ),
             ),
             # One process a run: Lightning would start the others by repeating this whole command.
             run=replace(recipe.run, seed=seed, output=str(output / f"{self.slug}-seed{seed}"), devices=1, nodes=1),
@@ -98,6 +105,10 @@ VARIANTS = (
     AblationVariant("Full, annealed", True, "fsm", consistency=True, teacher="annealed"),
     AblationVariant("Full, uncertainty weighting", True, "fsm", consistency=True, balance="uncertainty"),
     AblationVariant("Full, gradient normalisation", True, "fsm", consistency=True, balance="gradients"),
+    AblationVariant(BALANCED_BASELINE, False, "none", balance="uncertainty"),
+    AblationVariant(
+        TUNED, True, "fsm", consistency=True, teacher="none", balance="uncertainty", sharing_gradient=SHARING_GRADIENT
+    ),
     *(
         AblationVariant(further_row(task.name), True, "fsm", consistency=True, tasks=(task.name,))
         for task in TASKS
@@ -105,8 +116,8 @@ VARIANTS = (
     ),
 )
 """Table 1, the LSU row of Table 3, the network whose attention is left to find itself (Fig. 6), the full network taught
-and balanced otherwise ("no stage 1" spends its steps as stage 2 does), and with each further task: does learning it
-help depth and labels?"""
+and balanced otherwise ("no stage 1" spends its steps as stage 2 does), what came out best of these beside a baseline
+that is balanced alike, and the network with each further task: does learning it help depth and labels?"""
 
 
 def variants_named(names: Sequence[str] | None) -> tuple[AblationVariant, ...]:
@@ -130,6 +141,7 @@ def run_ablation(
     seeds: Sequence[int],
     output: Path,
     jobs: int = 1,
+    split: Split = "test",
     limit: int | None = None,
     common: StageSettings | None = None,
     finished: Callable[[str], None] | None = None,
@@ -146,12 +158,13 @@ def run_ablation(
         seeds: each row is trained with each of them, so that rows can be compared in pairs.
         output: folder; each run has its own in it, and is resumed there.
         jobs: runs at a time, each in a process of its own.
-        limit: score on at most so many frames of the test split, evenly spread.
+        split: scored on; see `ablate`.
+        limit: score on at most so many frames of it, evenly spread.
         common: length and speed of the common start; None: every run starts as the recipe says.
         finished: called with the name of each run.
 
     Returns:
-        Metrics of the last weights on the test split, by row and seed: see `Evaluation.metrics`.
+        Metrics of the last weights on the split, by row and seed: see `Evaluation.metrics`.
 
     Raises:
         SourceError, CheckpointError, ImageNetWeightsError, ValueError: a run could not start.
@@ -165,14 +178,16 @@ def run_ablation(
     TrainingData(recipe.data, recipe.optimizer.batch_size, recipe.run.seed).setup()  # before the first process
     if common is not None:
         start = _common_start(recipe, common, output)
-        _in_fresh_process(start, limit)
+        _in_fresh_process(start, split, limit)
         model = replace(recipe.model, checkpoint=str(Path(start.run.output) / FINAL_FILE))
         recipe = replace(recipe, model=model)
     metrics: dict[str, dict[int, dict[str, float]]] = {variant.name: {} for variant in variants}
     # Seed by seed, so that an interrupted ablation has whole sets of rows.
     planned = [(variant, seed, variant.applied(recipe, seed, output)) for seed in seeds for variant in variants]
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(_in_fresh_process, own, limit): (variant, seed, own) for variant, seed, own in planned}
+        waiting = {
+            pool.submit(_in_fresh_process, own, split, limit): (variant, seed, own) for variant, seed, own in planned
+        }
         try:
             for future in as_completed(waiting):
                 variant, seed, own = waiting[future]
@@ -194,14 +209,14 @@ def _common_start(recipe: Recipe, length: StageSettings, output: Path) -> Recipe
     )
 
 
-def _in_fresh_process(recipe: Recipe, limit: int | None) -> dict[str, float]:
+def _in_fresh_process(recipe: Recipe, split: Split, limit: int | None) -> dict[str, float]:
     """Memory is given back after each run, and no state of one can reach another."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(train_and_score, recipe, limit).result()
+        return process.submit(train_and_score, recipe, split, limit).result()
 
 
-def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float]:
-    """One run: trained, or gone on with, and scored with its last weights on the test split.
+def train_and_score(recipe: Recipe, split: Split = "test", limit: int | None = None) -> dict[str, float]:
+    """One run: trained, or gone on with, and scored with its last weights on a split.
 
     The last weights, not the best: all rows get the same number of steps, and none a choice.
     """
@@ -215,6 +230,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
         "learning": recipe.learning(),
         "data": [recipe.data.root, *(other.root for other in recipe.data.mix)],
         "start": _digest(recipe.model.checkpoint),
+        "split": split,
         "limit": limit,
     }
     stored = _stored(folder / EVALUATION_FILE, identity)
@@ -226,7 +242,7 @@ def train_and_score(recipe: Recipe, limit: int | None = None) -> dict[str, float
     data = recipe.data
     # The split of a data set is scored as its protocols say, not as training read it.
     options = {name: value for name, value in data.options.items() if name not in ("depth", "label_set")}
-    dataset, raw = open_scored(data.root, "test", data.kind, options, checkpoint.metadata.label_set)
+    dataset, raw = open_scored(data.root, split, data.kind, options, checkpoint.metadata.label_set)
     device = resolve_device("cpu" if recipe.run.accelerator == "cpu" else "auto")
     camera = checkpoint.metadata.camera
     evaluation = evaluate_model(checkpoint.model, camera, dataset, raw=raw, device=device, limit=limit)

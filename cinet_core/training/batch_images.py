@@ -16,6 +16,7 @@ from cinet_core.figures.comparison import ComparedFrame, PredictedMaps, comparis
 from cinet_core.figures.image_grid import image_grid, image_height, show_labels
 from cinet_core.figures.observer import Projections
 from cinet_core.label_sets import LabelSet
+from cinet_core.metrics.protocols import predicted_labels
 from cinet_core.model.cinet import CINetOutput
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.model.encoder import FEATURE_STRIDE
@@ -62,7 +63,8 @@ def training_images(
     scale = _array(batch.focal[:count]).reshape(-1, 1, 1) / canonical_focal  # canonical to metric metres
     image = batch.images[:count].permute(0, 2, 3, 1).cpu().numpy()
     true_depth, true_labels = _array(batch.depth[:count]) * scale, batch.labels[:count].cpu().numpy()
-    depth, labels = _array(output.depth[:count, 0]) * scale, output.logits[:count].argmax(dim=1).cpu().numpy()
+    depth = _array(output.depth[:count, 0]) * scale
+    labels = predicted_labels(output.logits[:count], *output.depth.shape[-2:]).cpu().numpy()
     frames = [
         ComparedFrame(
             batch.names[i],

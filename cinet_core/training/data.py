@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import lightning
@@ -70,6 +71,10 @@ class TrainingData(lightning.LightningDataModule):
         others = [_open(other, "train", main.label_set, settings.workers) for other in settings.mix]
         if settings.validates:
             self._validation = _open(settings, "validation", target, settings.workers)
+        if settings.on_device:
+            from cinet_core.rooms.raycast.batches import the_rooms
+
+            the_rooms([main, *others])
         self._training = SceneMixture([main, *others])
 
     @property
@@ -87,8 +92,15 @@ class TrainingData(lightning.LightningDataModule):
     @property
     def transform(self) -> TrainingTransform:
         """What makes training samples of samples."""
+        return self._transforms()[0]
+
+    def _transforms(self) -> list[TrainingTransform]:
+        """One for each size of the network's input."""
         s = self.settings
-        return TrainingTransform(s.width, s.height, s.focal, s.augmentation, self.seed, self.tasks)
+        return [
+            TrainingTransform(width, height, s.canonical_focal, s.augmentation, self.seed, self.tasks)
+            for width, height in ((s.width, s.height), *s.sizes)
+        ]
 
     def steps_per_epoch(self, world_size: int = 1) -> int:
         """Batches that each of so many processes takes in an epoch.
@@ -116,6 +128,8 @@ class TrainingData(lightning.LightningDataModule):
             for part, share in zip(self.training.sets, order.shares, strict=True)
         ]
         line = f"{' + '.join(sets)}, {order.samples} drawn an epoch"
+        if self.settings.on_device:
+            line += ", made on the device"
         if self._validation is None:
             return f"{line}; no validation"
         chosen = len(spread(len(self._validation), self.settings.validation_limit))
@@ -126,7 +140,10 @@ class TrainingData(lightning.LightningDataModule):
         self._position = (epoch, batch)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Start the copy and do not wait for it: the loader's batches lie in page-locked memory."""
+        """Start the copy and do not wait for it: the loader's batches lie in page-locked memory.
+
+        With `DataSettings.on_device` the loader serves `RoomBatch`es, which are rendered here.
+        """
         return batch.to(device, non_blocking=True)
 
     def train_dataloader(self) -> DataLoader[TrainingSample]:
@@ -137,7 +154,9 @@ class TrainingData(lightning.LightningDataModule):
         epoch, first = self._position or (0 if trainer is None else trainer.current_epoch, 0)
         batches.start_at(epoch, first)
         self._position = None
-        return self._loader(TransformedDataset(self._samples("train"), self.transform), batch_sampler=batches)
+        if self.settings.on_device:
+            return self._room_loader(self.training.sets, self.transform, batch_sampler=batches)
+        return self._loader(TransformedDataset(self._samples("train"), *self._transforms()), batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[TrainingSample] | list[DataLoader[TrainingSample]]:
         """This process' part of the validation split, unvaried and in fixed order; no sample is in two parts.
@@ -160,8 +179,10 @@ class TrainingData(lightning.LightningDataModule):
                 "set's validation_fraction, so that each has one"
             )
         s = self.settings
-        still = TrainingTransform(s.width, s.height, s.focal, NO_AUGMENTATION, self.seed, self.tasks)
+        still = TrainingTransform(s.width, s.height, s.canonical_focal, NO_AUGMENTATION, self.seed, self.tasks)
         keys = [(0, index) for index in chosen[rank::world_size]]
+        if self.settings.on_device:
+            return self._room_loader([self._validation], still, batch_size=self.batch_size, sampler=keys)
         return self._loader(
             TransformedDataset(self._samples("validation"), still), batch_size=self.batch_size, sampler=keys
         )
@@ -172,7 +193,8 @@ class TrainingData(lightning.LightningDataModule):
         )
 
     def _batches(self, rank: int, world_size: int) -> MixtureBatches:
-        return MixtureBatches(self._order(), self.batch_size, rank, world_size)
+        sizes = 1 + len(self.settings.sizes)
+        return MixtureBatches(self._order(), self.batch_size, rank, world_size, sizes)
 
     def _samples(self, split: Split) -> Dataset[Sample]:
         """The samples of a split, kept in memory if this was asked for."""
@@ -188,11 +210,21 @@ class TrainingData(lightning.LightningDataModule):
             self._stores[split] = CachedSamples(source, limit)
         return self._stores[split]
 
-    def _loader(self, dataset: TransformedDataset, **options: object) -> DataLoader[TrainingSample]:
+    def _room_loader(self, sets: Sequence[SceneDataset], transform: TrainingTransform, **options: object) -> Any:
+        """Of batches that are rendered where they are sent."""
+        from cinet_core.rooms.raycast.batches import RoomViews, room_collate, the_rooms
+
+        rooms = the_rooms(sets)
+        views = RoomViews(rooms, keep=self.settings.cache)
+        return self._loader(views, room_collate(rooms, transform), **options)
+
+    def _loader(
+        self, dataset: Dataset[Any], collated: Callable[[Any], Any] = collate, **options: object
+    ) -> DataLoader[TrainingSample]:
         workers = self.settings.workers
         return DataLoader(
             dataset,
-            collate_fn=collate,
+            collate_fn=collated,
             num_workers=workers,
             persistent_workers=workers > 0,
             worker_init_fn=_single_threaded,
@@ -215,10 +247,11 @@ def _open(
     options = dict(settings.options)
     if label_set is not None:
         options["label_set"] = label_set
-    if workers and str(options.get("device", "cpu")) != "cpu":
+    on_device = isinstance(settings, DataSettings) and settings.on_device
+    if workers and not on_device and str(options.get("device", "cpu")) != "cpu":
         raise ValueError(
             f"synthetic rooms are to be rendered on {options['device']!r} by {workers} workers, which cannot use it: "
-            "set data.workers to 0"
+            "set data.workers to 0, or data.on_device to true"
         )
     return open_dataset(settings.root, split, settings.kind, **options)
 

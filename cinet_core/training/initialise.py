@@ -18,7 +18,8 @@ __all__ = ["InitialisationError", "InitialisationReport", "initialise_from"]
 
 CLASS_HEAD = "segmentation_head"
 _HEAD_TENSORS = (f"{CLASS_HEAD}.conv.weight", f"{CLASS_HEAD}.conv.bias")
-# Ratios of depth scales that rounding of an image's height to whole pixels explains.
+_DEPTH_WEIGHTS = ("depth_head.conv.weight", "depth_head.log_depth.weight")
+# Ratios of depth scales that nobody would see.
 _SAME_SCALE = 0.01
 
 
@@ -143,14 +144,13 @@ def _notes(camera: TrainingCamera, checkpoint: Checkpoint, fitting: Iterable[str
     if checkpoint.metadata.random_weights:
         notes.append("the checkpoint's weights are random: nothing is gained from it")
     theirs = checkpoint.metadata.camera
-    # The same image of the same scene, at either training width: canonical depth goes with f_c over that width.
-    scale = (camera.canonical_focal / camera.width) / (theirs.canonical_focal / theirs.width)
-    if "depth_head.conv.weight" in fitting and abs(scale - 1) > _SAME_SCALE:
-        fitting_focal = theirs.canonical_focal / theirs.width * camera.width
+    # What is as large in pixels, at either training width: its canonical depth goes with f_c.
+    scale = camera.canonical_focal / theirs.canonical_focal
+    if any(name in fitting for name in _DEPTH_WEIGHTS) and abs(scale - 1) > _SAME_SCALE:
         notes.append(
-            f"canonical depth is {scale:.2f} times the checkpoint's (its canonical_focal is {theirs.canonical_focal:g} "
-            f"at width {theirs.width}, here {camera.canonical_focal:g} at {camera.width}): the depth head starts off "
-            f"by that factor; canonical_focal {fitting_focal:g} would keep its scale"
+            f"canonical depth is {scale:.2f} times the checkpoint's (its canonical_focal is {theirs.canonical_focal:g}"
+            f", here {camera.canonical_focal:g}): the depth head starts off by that factor; canonical_focal "
+            f"{theirs.canonical_focal:g} would keep its scale"
         )
     return notes
 

@@ -16,7 +16,10 @@ from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
 from cinet_core.losses.random_numbers import LARGEST, random_integers
+from cinet_core.losses.reduction import global_means
+from cinet_core.losses.view_consistency import view_consistency
 from cinet_core.metrics.attention import AttentionMetrics
+from cinet_core.metrics.slope import DepthSlope, slope_sums
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.model.encoder import FEATURE_STRIDE
 from cinet_core.model.scene_understanding import ideal_attention_labels
@@ -27,7 +30,8 @@ from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, unused_parameters
 from cinet_core.training.recomputation import recompute_activations
-from cinet_core.training.settings import OptimizerSettings, PlannedStage
+from cinet_core.training.second_view import draw_change, second_view, warped
+from cinet_core.training.settings import OptimizerSettings, PlannedStage, ViewSettings
 
 __all__ = ["CINetModule"]
 
@@ -46,6 +50,7 @@ class CINetModule(lightning.LightningModule):
         validate_every: epochs between two validations; the last epoch of each stage is always validated.
         compiled: train the network through `torch.compile`.
         recompute: see `recompute_activations`.
+        views: second views of the images, if there are to be any.
 
     Attributes:
         average: exponential average of the network's weights: what is validated and exported.
@@ -63,6 +68,7 @@ class CINetModule(lightning.LightningModule):
         validate_every: int = 1,
         compiled: bool = False,
         recompute: bool = False,
+        views: ViewSettings | None = None,
     ) -> None:
         super().__init__()
         self.model = model
@@ -71,6 +77,7 @@ class CINetModule(lightning.LightningModule):
         self.settings = settings
         self.validate_every = validate_every
         self.compiled, self.recompute = compiled, recompute
+        self.views, self.canonical_focal = views or ViewSettings(), canonical_focal
         self.average = ExponentialAverage(model, settings.average_decay)
         self.validated: dict[str, Any] = {}
         self._stage_index = 0
@@ -78,6 +85,9 @@ class CINetModule(lightning.LightningModule):
         self._divergence = DivergenceWatch()
         self._task_metrics = BatchMetrics(task_learning(model.config.tasks), model.config.num_classes, canonical_focal)
         self._attention_metrics = AttentionMetrics(model.config.num_classes)
+        self._slope = DepthSlope()
+        # Of the batches of an epoch, on the device.
+        self._epoch_sums: Tensor | None = None
 
     @property
     def stage(self) -> PlannedStage:
@@ -131,6 +141,15 @@ class CINetModule(lightning.LightningModule):
         """Enter the stage of this epoch."""
         self._enter(self.current_epoch)
 
+    def on_train_epoch_end(self) -> None:
+        """Log the slope of ln predicted on ln true depth over the batches of this epoch, and how much depth varies."""
+        slope = DepthSlope()
+        if self._epoch_sums is not None:
+            slope.sums += self._epoch_sums.cpu()
+        slope, self._epoch_sums = slope.all_reduced(self.device), None
+        if not slope.is_empty:
+            self.log_dict({f"train/{name}": value for name, value in slope.compute().items()}, sync_dist=False)
+
     def _enter(self, epoch: int) -> None:
         index = next(place for place, stage in enumerate(self.plan) if epoch < stage.end_epoch)
         if index != self._stage_index:
@@ -177,13 +196,52 @@ class CINetModule(lightning.LightningModule):
             autocast: half precision of the network where Lightning does not set it.
             progress: of the stage, 0 to 1; an annealed one teaches fewer and fewer images.
         """
+        return self._losses(batch, stage, autocast, progress)[1]
+
+    def _losses(
+        self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
+    ) -> tuple[CINetOutput, dict[str, Tensor]]:
+        """The network's answer, and what `batch_loss` returns."""
         device = batch.images.device.type
         half = torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext()
         with half, fast_half_precision(device):
             taught = self.taught(batch, progress) if stage.annealed else None
             output = self.predict(self.model, batch, stage.ideal_attention, taught)
         with torch.autocast(device, enabled=False):
-            return self.loss(output, batch.depth, batch.labels.long(), batch.random_seeds, stage, batch.targets)
+            labels = batch.labels.long()
+            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets)
+
+    def view_losses(
+        self, batch: Batch, stage: Stage, losses: dict[str, Tensor], progress: float = 0.0
+    ) -> dict[str, Tensor]:
+        """The losses of a batch together with a second view of it.
+
+        Args:
+            batch: on this module's device.
+            stage: decides which terms are active.
+            losses: of the batch, from `batch_loss`.
+            progress: of the stage, 0 to 1.
+
+        Returns:
+            `losses` with "views", what the two views disagree about (`view_consistency`), and with a "total" that is
+            the mean of both views' and that, weighed.
+        """
+        height, width = batch.images.shape[-2:]
+        changes = [draw_change(self.views, seed, width, height) for seed in batch.random_seeds.tolist()]
+        second = second_view(batch, changes)
+        output, of_second = self._losses(second.batch, stage, progress=progress)
+        with torch.no_grad():
+            taught = self.predict(self.average.module, batch, ideal_attention=False).depth
+        with torch.autocast(batch.images.device.type, enabled=False):
+            teacher = warped(self._log_metric(taught, batch), second.grid)
+            term = view_consistency(self._log_metric(output.depth, second.batch), teacher, second.visible)
+        apart = global_means({"views": term})["views"]
+        total = (losses["total"] + of_second["total"]) / 2 + self.views.weight * apart
+        return losses | {"views": apart, "total": total}
+
+    def _log_metric(self, depth: Tensor, batch: Batch) -> Tensor:
+        """ln metres (B, h, w), of canonical depth (B, 1, h, w)."""
+        return depth.squeeze(1).float().log() + (batch.focal / self.canonical_focal).log().reshape(-1, 1, 1)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The total loss; every term is logged by name.
@@ -192,7 +250,14 @@ class CINetModule(lightning.LightningModule):
             TrainingDivergedError: it is NaN or infinite; on a GPU that of the step before (see `DivergenceWatch`).
         """
         stage = self.stage.losses
-        losses = self.batch_loss(batch, stage, progress=self._progress(batch_index))
+        progress = self._progress(batch_index)
+        output, losses = self._losses(batch, stage, progress=progress)
+        # Other batches from epoch to epoch: sizes alternate by batch too, and each is to have second views.
+        if self.views.every and (batch_index + self.current_epoch) % self.views.every == 0:
+            losses = self.view_losses(batch, stage, losses, progress)
+        scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
+        sums = slope_sums(output.depth.squeeze(1).float() * scale, batch.depth * scale)
+        self._epoch_sums = sums if self._epoch_sums is None else self._epoch_sums + sums
         if self.global_step % REBALANCE_EVERY == 0:
             self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
@@ -246,11 +311,14 @@ class CINetModule(lightning.LightningModule):
                 torch.distributed.broadcast(buffer, src=0)
         self._task_metrics.reset()
         self._attention_metrics.reset()
+        self._slope.reset()
 
     def validation_step(self, batch: Batch, batch_index: int) -> CINetOutput:  # type: ignore[override]
         """Score the averaged weights on a batch."""
         output = self.predict(self.average.module, batch, self.is_oracle)
         self._task_metrics.update(output, batch)
+        scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
+        self._slope.update(output.depth.squeeze(1).float() * scale, batch.depth * scale)
         if output.query is not None and output.key is not None and self.stage.losses.attention:
             height, width = (-(-size // FEATURE_STRIDE) for size in batch.labels.shape[-2:])
             small = ideal_attention_labels(batch.labels.long(), height, width)
@@ -260,7 +328,10 @@ class CINetModule(lightning.LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the whole validation split, as "oracle" where the labels helped."""
         metrics = self._task_metrics.all_reduced(self.device).compute()
-        # Every process reduces, whether it has seen labels or not: the others would wait for it.
+        # Every process reduces, whether it has seen depth and labels or not: the others would wait for it.
+        slope = self._slope.all_reduced(self.device)
+        if not slope.is_empty:
+            metrics |= slope.compute()
         attention = self._attention_metrics.all_reduced(self.device)
         if attention.positions:
             metrics |= {f"attention_{name}": value for name, value in attention.compute().items()}

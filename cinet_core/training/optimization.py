@@ -47,7 +47,7 @@ def unused_parameters(model: CINet, loss: MultiTaskLoss, stage: Stage) -> list[n
     frozen: list[nn.Parameter] = []
     if stage.ideal_attention and not stage.annealed and model.scene_understanding is not None:
         frozen += [*model.scene_understanding.query.parameters(), *model.scene_understanding.key.parameters()]
-    if not stage.consistency:
+    if not (stage.consistency and loss.weights.consistency):
         frozen += loss.feature_variance.parameters()
     return frozen
 

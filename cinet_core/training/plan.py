@@ -114,7 +114,7 @@ def _facts(preparation: TrainingSetup) -> dict[str, str]:
     settings, optimizer, count = recipe.data, recipe.optimizer, processes(recipe.run)
     return {
         "data": f"{data.describe()}\n"
-        f"{settings.width}x{settings.height}, canonical focal length {settings.focal:g}, seen "
+        f"{settings.width}x{settings.height}, canonical focal length {settings.canonical_focal:g}, seen "
         f"{seen.focal_range[0]:.0f} to {seen.focal_range[1]:.0f} pixels; {classes} of {len(seen.class_pixels)} classes "
         f"of {data.label_set.name!r} occur; median depth {_metres(seen.median_depth)} (from {seen.samples} samples)",
         "network": f"{config.name} ({config.encoder}), {millions:.1f} M parameters, scene understanding "
@@ -133,7 +133,7 @@ def _outline(preparation: TrainingSetup, stage: PlannedStage, measure: bool) -> 
     optimizer = preparation.recipe.optimizer
     steps = preparation.data.steps_per_epoch(processes(preparation.recipe.run)) // optimizer.accumulate
     attentive = bool(preparation.module.model.config.scene_understanding)
-    losses = list(preparation.module.model.config.tasks)
+    losses = [task.spec.name for task in preparation.module.loss.learnt]
     losses += ["attention"] * stage.losses.attention + ["consistency"] * stage.losses.consistency
     taught = "ideal, falling" if stage.losses.annealed else "ideal"
     settings = stage.settings

@@ -18,7 +18,8 @@ from cinet_core.checkpoint import ModelMetadata, TrainingCamera, load_checkpoint
 from cinet_core.data.statistics import DatasetStatistics
 from cinet_core.losses import MultiTaskLoss, class_weights
 from cinet_core.model import CINet, ModelConfig, build_model, get_config
-from cinet_core.tasks.learning import task_learning
+from cinet_core.model.feature_sharing import FeatureSharing
+from cinet_core.tasks.learning import TaskLearning, task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
@@ -27,7 +28,7 @@ from cinet_core.training.settings import PlannedStage, Recipe
 __all__ = ["TrainingSetup", "prepare"]
 
 STATISTICS_FILE = "statistics.json"
-_DEPTH_BIAS = "depth_head.conv.bias"
+_DEPTH_BIASES = frozenset({"depth_head.conv.bias", "depth_head.log_depth.bias"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,11 @@ class TrainingSetup:
     @property
     def camera(self) -> TrainingCamera:
         """The canonical camera that the run trains in."""
-        data = self.recipe.data
-        return TrainingCamera(data.width, data.height, data.focal, self.statistics.focal_range)
+        data, views = self.recipe.data, self.recipe.losses.views
+        low, high = self.statistics.focal_range  # at the first size
+        widths = [size[0] / data.width for size in ((data.width, data.height), *data.sizes)]
+        focal_range = (low * min(widths), high * max(widths) * (views.zoom if views.every else 1.0))
+        return TrainingCamera(data.width, data.height, data.canonical_focal, focal_range)
 
     def metadata(self, metrics: dict[str, Any]) -> ModelMetadata:
         """Metadata that is stored with the weights."""
@@ -100,6 +104,12 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
     statistics = _statistics(recipe, data, progress)
     model, initialisation = _network(recipe, data, statistics)
     data.tasks = task_learning(model.config.tasks)
+    with_targets = [task.spec.name for task in data.tasks if type(task).target is not TaskLearning.target]
+    if recipe.losses.views.every and with_targets:
+        raise ValueError(
+            f"losses.views.every is {recipe.losses.views.every}, but second views have no targets of "
+            f"{' and '.join(with_targets)}: set it to 0, or leave these tasks out"
+        )
     loss = MultiTaskLoss(
         data.tasks,
         model.config.num_classes,
@@ -113,15 +123,19 @@ def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) 
         variance_start=recipe.losses.consistency_start,
     )
     model.encoder.freeze(recipe.optimizer.frozen_levels)
+    for part in model.modules():
+        if isinstance(part, FeatureSharing):
+            part.gradient = recipe.losses.sharing_gradient
     module = CINetModule(
         model,
         loss,
         recipe.plan(model.config),
         recipe.optimizer,
-        recipe.data.focal,
+        recipe.data.canonical_focal,
         recipe.run.validate_every,
         compiled=recipe.run.compile,
         recompute=recipe.run.recompute,
+        views=recipe.losses.views,
     )
     preparation = TrainingSetup(recipe, data, statistics, module, initialisation)
     preparation.metadata({})  # what could not be exported is refused before the first step, not after the last
@@ -138,19 +152,22 @@ def _network(
         own["initial_depth"] = depth
     if settings.tasks is not None:
         own["tasks"] = settings.tasks
-    if settings.checkpoint is None:
+    named = settings.checkpoint or settings.init_from
+    if named is None:
         config = get_config(settings.config, **{**own, **settings.overrides})
         return build_model(config, settings.pretrained_encoder, recipe.run.seed), None
-    start = load_checkpoint(settings.checkpoint)
-    config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
+    start = load_checkpoint(named)
+    if settings.checkpoint is None:
+        config = get_config(settings.config, **{**own, **settings.overrides})
+    else:
+        config = ModelConfig.from_dict({**start.metadata.config.to_dict(), **own, **settings.overrides})
     model = build_model(config, pretrained_encoder=False, seed=recipe.run.seed)
-    camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.focal)
+    camera = TrainingCamera(recipe.data.width, recipe.data.height, recipe.data.canonical_focal)
     report = initialise_from(model, data.label_set, camera, start)
-    if _DEPTH_BIAS in report.loaded:
+    if not _DEPTH_BIASES.isdisjoint(report.loaded):
         if settings.initial_depth is not None:
             raise ValueError(
-                f"model.initial_depth is {settings.initial_depth}, but the depth head comes from "
-                f"{settings.checkpoint}: leave it out"
+                f"model.initial_depth is {settings.initial_depth}, but the depth head comes from {named}: leave it out"
             )
         # On record stays the depth that the loaded head started at.
         model.config = dataclasses.replace(config, initial_depth=start.metadata.config.initial_depth)

@@ -150,7 +150,7 @@ def _trainer(preparation: TrainingSetup, first_step: int) -> lightning.Trainer:
     loggers = make_loggers(recipe, first_step)
     callbacks: list[Callback] = [
         *([LearningRateMonitor("step")] if loggers else []),
-        ValidationImages(preparation.data.label_set, recipe.data.focal, run.pictures),
+        ValidationImages(preparation.data.label_set, recipe.data.canonical_focal, run.pictures),
         ProgressLines(),
         # The weights first: what is resumed from must know the best score that is on disk.
         WeightsExport(folder, run.score, preparation.export),

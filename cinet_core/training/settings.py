@@ -38,6 +38,7 @@ __all__ = [
     "Score",
     "StageSettings",
     "StagesSettings",
+    "ViewSettings",
 ]
 
 Algorithm = Literal["sgd", "adamw"]
@@ -58,6 +59,9 @@ class ModelSettings:
         checkpoint: start from this .safetensors checkpoint, or "default": what ships (fine-tuning). Its configuration
             is taken, `config` and `pretrained_encoder` are then ignored. What does not fit, such as heads of another
             class count, is re-initialised, and said.
+        init_from: start from the tensors of this checkpoint, or of "default", that fit the network of `config` by name
+            and shape: the way from one generation of a network to the next. It must have the same encoder; what does
+            not fit is said. Not together with `checkpoint`.
         initial_depth: canonical depth in metres at which a new depth head starts; None: the median of the training set.
         tasks: what is learnt, for example [depth, segmentation, normals, boundaries]; None: what the configuration, or
             the checkpoint to start from, has.
@@ -67,11 +71,17 @@ class ModelSettings:
     overrides: dict[str, Any] = field(default_factory=dict)
     pretrained_encoder: bool = True
     checkpoint: str | None = None
+    init_from: str | None = None
     initial_depth: float | None = None
     tasks: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError on a depth that is none, or an unknown task."""
+        """Raise ValueError on a depth that is none, an unknown task, or two starts."""
+        if self.checkpoint is not None and self.init_from is not None:
+            raise ValueError(
+                f"checkpoint is {self.checkpoint!r} and init_from {self.init_from!r}: the first brings its own "
+                "network, the second fills that of `config`; give one of them"
+            )
         if self.initial_depth is not None and not 0 < self.initial_depth < math.inf:
             raise ValueError(f"initial_depth is {self.initial_depth}: it must be above 0 metres, or null")
         if self.tasks:
@@ -124,6 +134,47 @@ class StagesSettings:
 
 
 @dataclass(frozen=True)
+class ViewSettings:
+    """Two views of one image must give one depth: how often there is a second one, and how it differs.
+
+    A batch with a second view learns from the truth of both, and what the network answers for the second is held
+    against what the averaged weights answer for the first, in ln of metric depth (`view_consistency`).
+
+    Attributes:
+        every: batches, of which one has a second view; 0: none has.
+        weight: of the loss.
+        zoom: at most, 1 or above.
+        shift: at most, either way, as a share of the input's width and height, beyond what the zoom leaves room for.
+        roll: at most, degrees, either way.
+        blur: length of motion blur at most, as a share of the width.
+        blur_probability: share of the views that are blurred.
+    """
+
+    every: int = 0
+    weight: float = 1.0
+    zoom: float = 1.3
+    shift: float = 0.04
+    roll: float = 2.0
+    blur: float = 0.03
+    blur_probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, naming value and limit."""
+        limits = {
+            "every": (0, math.inf),
+            "weight": (0.0, math.inf),
+            "zoom": (1.0, 4.0),
+            "shift": (0.0, 0.5),
+            "roll": (0.0, 45.0),
+            "blur": (0.0, 0.2),
+            "blur_probability": (0.0, 1.0),
+        }
+        for name, (low, high) in limits.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"views {name} is {getattr(self, name)}: it must be from {low:g} to {high:g}")
+
+
+@dataclass(frozen=True)
 class LossSettings:
     """Which losses there are, and how they weigh.
 
@@ -143,7 +194,10 @@ class LossSettings:
         teacher: what stage 1 learns with. "ideal" is the paper's: the labels' ideal map in place of the predicted one.
             "annealed": it takes that place for a share of the images that falls from all to none, and the attention
             loss is active from the start. "none": stage 1 is as stage 2.
+        views: second views of the images, and the loss that holds both together.
         balance: of the tasks' losses: "fixed" weights, or "uncertainty" or "gradients" (see `TaskBalance`).
+        sharing_gradient: what of the gradient passes from one task to the other's features through the feature sharing
+            modules, 0 to 1; 1 is the paper's. See `FeatureSharing.gradient`.
     """
 
     weights: LossWeights = field(default_factory=LossWeights)
@@ -155,9 +209,13 @@ class LossSettings:
     consistency_start: VarianceStart = "channels"
     teacher: Teacher = "ideal"
     balance: Balance = "fixed"
+    sharing_gradient: float = 1.0
+    views: ViewSettings = field(default_factory=ViewSettings)
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""
+        if not 0 <= self.sharing_gradient <= 1:
+            raise ValueError(f"sharing_gradient is {self.sharing_gradient}: it must be from 0 to 1")
         if not 0 <= self.class_weight_power <= 1:
             raise ValueError(f"class_weight_power is {self.class_weight_power}: it must be from 0 to 1")
 
@@ -340,7 +398,7 @@ class Recipe:
                 annealed=stage.ideal_attention and supervised and teacher == "annealed",
                 # Where the predicted map is used, the labels teach it.
                 attention=(stage.attention or teacher != "ideal") and supervised,
-                consistency=stage.consistency and self.losses.consistency,
+                consistency=stage.consistency and self.losses.consistency and self.losses.weights.consistency > 0,
             )
             if length.epochs:
                 planned.append(PlannedStage(active, length, epoch))
@@ -353,6 +411,14 @@ class Recipe:
         for place in (values["model"], values["losses"]["weights"]):
             if not place["tasks"]:
                 del place["tasks"]
+        for place, name, usual in (
+            (values["model"], "init_from", None),
+            (values["losses"]["weights"], "gradient", 0.0),
+            (values["losses"], "views", asdict(ViewSettings())),
+            (values["data"], "sizes", []),
+        ):
+            if place[name] == usual:
+                del place[name]
         return values
 
     def learning(self) -> dict[str, Any]:
@@ -365,7 +431,7 @@ class Recipe:
         values["run"] = {name: run[name] for name in ("seed", "precision")}
         for name in ("name", "licence", "attribution"):
             del values[name]
-        for name in ("root", "workers", "cache", "cache_limit"):
+        for name in ("root", "workers", "on_device", "cache", "cache_limit"):
             values["data"].pop(name)
         for other in values["data"]["mix"]:
             other.pop("root")

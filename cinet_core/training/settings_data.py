@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cinet_core.data.augmentation import Augmentation
+from cinet_core.geometry import CANONICAL_FOCAL
 
 __all__ = ["DataSettings", "DatasetSettings"]
-
-CANONICAL_FOCAL = 525.0
-CANONICAL_WIDTH = 640
-"""The canonical camera has this focal length at this width, both in pixels (spec: the canonical camera)."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +49,11 @@ class DataSettings:
         label_set: that all labels are mapped to, one of `LABEL_SETS`; None: that of the main set.
         width: of the network's input, pixels.
         height: of the network's input, pixels.
-        canonical_focal: f_c, pixels at that width; None: 525 at a width of 640, in proportion.
+        sizes: further (width, height) of the network's input: batches take all of them in turn, the one above first.
+            What is validated and exported is that.
+        canonical_focal: f_c in pixels of the network's input, the same at every size: an object that is as large in
+            pixels is then as far away, whatever the image was shrunk to. Recipes from before have it in proportion to
+            the width (525 at 640), and say so.
         augmentation: limits of the variation.
         samples_per_epoch: samples drawn in an epoch; None: as many as make one pass of the main set.
         validation_limit: validate on at most so many samples, evenly spread; None: on all; 0: do not validate. With
@@ -60,7 +61,9 @@ class DataSettings:
         statistics_samples: samples that class weights, median depth and range of cameras are measured on, evenly
             spread; None: all.
         workers: processes that read and augment samples; 0: the training process does it.
-        cache: keep samples in memory once they were read or rendered.
+        on_device: make synthetic rooms on the device that trains, a batch at a time, and vary them there: a GPU renders
+            faster than many workers. `workers` then only make up what is to be rendered. Without `mix`.
+        cache: keep samples in memory once they were read or rendered; with `on_device` the rooms, not their images.
         cache_limit: most memory that these may take, GiB, of each training process.
     """
 
@@ -71,12 +74,14 @@ class DataSettings:
     label_set: str | None = None
     width: int = 320
     height: int = 240
-    canonical_focal: float | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    canonical_focal: float = CANONICAL_FOCAL
     augmentation: Augmentation = field(default_factory=Augmentation)
     samples_per_epoch: int | None = None
     validation_limit: int | None = None
     statistics_samples: int | None = None
     workers: int = 2
+    on_device: bool = False
     cache: bool = False
     cache_limit: float = 8.0
 
@@ -92,6 +97,12 @@ class DataSettings:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")
+        if any(min(size) < 16 for size in self.sizes):
+            raise ValueError(f"sizes are {self.sizes}: both sides of each must be at least 16")
+        if self.sizes and self.on_device:
+            raise ValueError(
+                f"sizes are {self.sizes}: rooms made on the device have one size; leave them out, or on_device"
+            )
         if self.validation_limit is not None and self.validation_limit < 0:
             raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
         for name in ("canonical_focal", "cache_limit"):
@@ -101,11 +112,6 @@ class DataSettings:
         mixed = sum(other.probability for other in self.mix)
         if mixed >= 1.0:
             raise ValueError(f"probabilities of the sets in mix add up to {mixed:g}: leave some for the main set")
-
-    @property
-    def focal(self) -> float:
-        """f_c in pixels at the network's width."""
-        return CANONICAL_FOCAL * self.width / CANONICAL_WIDTH if self.canonical_focal is None else self.canonical_focal
 
     @property
     def validates(self) -> bool:

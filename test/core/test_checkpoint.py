@@ -26,7 +26,7 @@ from cinet_core.checkpoint import (
     save_checkpoint,
 )
 
-NAME = "depth_head.conv.weight"
+NAME = "depth_head.log_depth.weight"
 fault = functools.partial(pytest.mark.fault, area="security")
 
 
@@ -89,7 +89,7 @@ def test_loaded_model_can_be_trained_on(saved: Path) -> None:
     model = load_checkpoint(saved).model.train()
     model(torch.randn(2, 3, 64, 64)).depth.mean().backward()
     assert all(parameter.requires_grad for parameter in model.parameters())
-    assert model.depth_head.conv.weight.grad.any()
+    assert model.depth_head.log_depth.weight.grad.any()
 
 
 def test_half_precision_file_is_smaller_and_close(checkpoint: Checkpoint, saved: Path, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_weights_that_could_not_be_loaded_are_not_saved(
     checkpoint: Checkpoint, tmp_path: Path, value: float, half: bool
 ) -> None:
     model = copy.deepcopy(checkpoint.model)
-    torch.nn.init.constant_(model.depth_head.conv.weight, value)
+    torch.nn.init.constant_(model.depth_head.log_depth.weight, value)
     with pytest.raises(ValueError, match=NAME):
         save_checkpoint(tmp_path / "x.safetensors", model, checkpoint.metadata, half)
     assert not list(tmp_path.iterdir())
@@ -309,10 +309,10 @@ def test_random_checkpoint_says_so_and_is_repeatable() -> None:
     assert all(torch.equal(tensor, other[name]) for name, tensor in first.model.state_dict().items())
 
 
-def test_canonical_focal_length_follows_the_training_width() -> None:
+def test_canonical_focal_length_is_one_at_every_training_width() -> None:
     for name, width in (("lite", 320), ("resnet50", 640)):
         camera = random_checkpoint(name).metadata.camera
-        assert (camera.width, camera.canonical_focal) == (width, 262.5 * width / 320)
+        assert (camera.width, camera.canonical_focal) == (width, 262.5)
 
 
 def test_label_set_must_have_the_networks_classes(checkpoint: Checkpoint) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from cinet_core.geometry import CANONICAL_FOCAL, to_canonical
 from cinet_core.model import CONFIGS, CINet, ModelConfig, build_model, get_config
 from cinet_core.model.scene_understanding import SceneUnderstanding
 
@@ -22,8 +23,8 @@ TINY = {
 }
 
 
-def tiny_config(**overrides: Any) -> ModelConfig:
-    return get_config("lite", **{**TINY, **overrides})
+def tiny_config(name: str = "lite", **overrides: Any) -> ModelConfig:
+    return get_config(name, **{**TINY, **overrides})
 
 
 @functools.cache
@@ -42,11 +43,14 @@ def on_meta(name: str, **overrides: Any) -> CINet:
         ("resnet101", BASELINE, 54_122_921),
         ("resnet50", {}, 36_526_505),
         ("resnet50", BASELINE, 35_130_793),
-        ("lite", {}, 3_271_473),
-        ("lite", {"sharing": "lsu"}, 3_190_833),
-        ("lite", {"sharing": "none"}, 3_099_697),
-        ("lite", BASELINE, 3_074_929),
-        ("lite", {"num_classes": 37}, 3_271_473 - 3 * 33),
+        ("lite_v1", {}, 3_271_473),
+        ("lite_v1", {"sharing": "lsu"}, 3_190_833),
+        ("lite_v1", {"sharing": "none"}, 3_099_697),
+        ("lite_v1", BASELINE, 3_074_929),
+        ("lite_v1", {"num_classes": 37}, 3_271_473 - 3 * 33),
+        # The entry of the features at 1/16, the skip of those at 1/4 and 1/2 (24 + 4 * 16 channels), convex weights.
+        ("lite", {}, 3_271_473 + 113 * 128 + (88 + 2) * 32 + 2 * 33 * 96 + 33 * 144),
+        ("lite", {"skip_strides": (), "depth_upsampling": "bilinear"}, 3_271_473),
     ],
 )
 def test_parameter_counts(name: str, overrides: dict[str, Any], parameters: int) -> None:
@@ -60,9 +64,11 @@ def check_shapes(model: CINet, batch: int, height: int, width: int, device: str)
         output = model(image)
     positions = math.ceil(height / 8) * math.ceil(width / 8)
     assert output.depth.shape == (batch, 1, height, width)
-    assert output.logits.shape == (batch, config.num_classes, height, width)
+    fine, coarse = config.logit_stride, config.decoder_strides[-1]
+    assert output.logits.shape == (batch, config.num_classes, math.ceil(height / fine), math.ceil(width / fine))
     for features in (output.depth_features, output.semantic_features):
-        assert features.shape == (batch, config.decoder_channels[-1], height, width)
+        channels = config.decoder_channels[-1]
+        assert features.shape == (batch, channels, math.ceil(height / coarse), math.ceil(width / coarse))
     for projection in (output.query, output.key):
         assert projection.shape == (batch, positions, config.query_channels)
     assert output.attention is None
@@ -76,9 +82,20 @@ def test_shapes_at_any_size(name: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 33), (63, 95)])
-@pytest.mark.parametrize("sharing", ["fsm", "lsu", "none"])
-def test_real_predictions_at_odd_sizes(size: tuple[int, int], sharing: str) -> None:
-    model = build_model(tiny_config(sharing=sharing), seed=0).eval()
+@pytest.mark.parametrize(
+    ("name", "overrides"),
+    [
+        ("lite_v1", {"sharing": "fsm"}),
+        ("lite_v1", {"sharing": "lsu"}),
+        ("lite_v1", {"sharing": "none"}),
+        ("lite", {}),
+        ("lite", {"decoder_strides": [4, 4, 2], "logit_stride": 1}),
+        ("lite", {"decoder_strides": [8, 4, 4], "skip_strides": [4], "depth_upsampling": "bilinear"}),
+        ("lite", {"antialiased": True}),
+    ],
+)
+def test_real_predictions_at_odd_sizes(size: tuple[int, int], name: str, overrides: dict[str, Any]) -> None:
+    model = build_model(tiny_config(name, **overrides), seed=0).eval()
     check_shapes(model, 1, *size, "cpu")
     with torch.inference_mode():
         output = model(torch.randn(2, 3, *size))
@@ -88,7 +105,7 @@ def test_real_predictions_at_odd_sizes(size: tuple[int, int], sharing: str) -> N
     assert torch.isfinite(output.logits).all()
 
 
-@pytest.mark.parametrize("name", ["resnet50", "lite"])
+@pytest.mark.parametrize("name", ["resnet50", "lite_v1", "lite"])
 def test_real_weights_predict_about_the_initial_depth(name: str) -> None:
     model = build_model(get_config(name, initial_depth=1.7), seed=0).eval()
     with torch.inference_mode():
@@ -97,15 +114,39 @@ def test_real_weights_predict_about_the_initial_depth(name: str) -> None:
 
 
 def test_depth_stays_positive_where_softplus_underflows() -> None:
-    model = build_model(tiny_config(), seed=0).eval()
+    model = build_model(tiny_config("lite_v1"), seed=0).eval()
     torch.nn.init.constant_(model.depth_head.conv.bias, -1e4)
     with torch.inference_mode():
         assert (model(torch.zeros(1, 3, 32, 32)).depth > 0).all()
 
 
+@pytest.mark.parametrize("answer", [-1e4, 1e4])
+def test_depth_stays_positive_and_finite_where_the_exponential_does_not(answer: float) -> None:
+    model = build_model(tiny_config(), seed=0).eval()
+    torch.nn.init.constant_(model.depth_head.log_depth.bias, answer)
+    with torch.inference_mode():
+        depth = model(torch.zeros(1, 3, 32, 32)).depth
+    assert (depth > 0).all()
+    assert (depth < 1000).all()
+
+
+def test_log_depth_covers_every_lens_and_size_in_use() -> None:
+    """Canonical depths of .3 to 15 m, from f_net = 65 (90 degrees at 130 pixels) to 600 pixels."""
+    model = build_model(tiny_config(), seed=0).eval()
+    assert model.depth_head.log_depth is not None
+    for metric, f_net in ((0.3, 600.0), (15.0, 65.0)):
+        canonical = to_canonical(metric, f_net, CANONICAL_FOCAL)
+        torch.nn.init.constant_(model.depth_head.log_depth.bias, math.log(canonical))
+        torch.nn.init.zeros_(model.depth_head.log_depth.weight)
+        with torch.inference_mode():
+            depth = model(torch.zeros(1, 3, 32, 32)).depth
+        torch.testing.assert_close(depth, torch.full_like(depth, canonical))
+
+
+@pytest.mark.parametrize("name", ["lite_v1", "lite"])
 @pytest.mark.parametrize(("sharing", "scene_understanding"), [("fsm", True), ("lsu", True), ("none", False)])
-def test_gradients_reach_every_parameter(sharing: str, scene_understanding: bool) -> None:
-    model = build_model(tiny_config(sharing=sharing, scene_understanding=scene_understanding), seed=0).train()
+def test_gradients_reach_every_parameter(name: str, sharing: str, scene_understanding: bool) -> None:
+    model = build_model(tiny_config(name, sharing=sharing, scene_understanding=scene_understanding), seed=0).train()
     output = model(torch.randn(2, 3, 64, 80, generator=torch.Generator().manual_seed(0)))
     (output.depth.square().mean() + output.logits.square().mean()).backward()
     untouched = [
@@ -197,7 +238,7 @@ def test_seed_decides_the_weights_and_leaves_the_generators_alone(monkeypatch: p
     assert torch.equal(torch.random.get_rng_state(), state)
     assert not seeded
     assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["depth_head.conv.weight"], other["depth_head.conv.weight"])
+    assert not torch.equal(first["depth_head.log_depth.weight"], other["depth_head.log_depth.weight"])
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 15, 64), (1, 1, 64, 64), (3, 64, 64)])
@@ -213,3 +254,25 @@ def test_memory_format_survives_the_network() -> None:
         output = model(torch.randn(2, 3, 64, 80))
     assert output.logits.is_contiguous(memory_format=torch.channels_last)
     assert not output.logits.is_contiguous()
+
+
+def test_fine_features_reach_depth_and_labels() -> None:
+    """An edge that moves by two pixels at full size moves the answer: 1/8 alone hardly sees it."""
+    model = build_model(tiny_config(), seed=0).eval()
+    for projection in (model.decoders.stages[0].skip.to_depth, model.decoders.stages[0].skip.to_semantic):
+        torch.nn.init.normal_(projection.weight, std=0.3, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(1, 3, 64, 80, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        with_skips = model(image)
+        model.decoders.stages[0].skip = None
+        without = model(image)
+    assert (with_skips.depth_features - without.depth_features).abs().mean() > 0.01
+    assert (with_skips.semantic_features - without.semantic_features).abs().mean() > 0.01
+
+
+def test_an_encoder_without_fine_features_goes_without_skips() -> None:
+    """ConvNeXt has none at 1/2, and at its own end they are used already."""
+    with torch.device("meta"):
+        model = CINet(get_config("lite", encoder="convnext_atto", encoder_stride=16))
+    assert set(model.encoder.skip_channels) == {4}
+    assert model.entry_skip is None

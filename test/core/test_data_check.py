@@ -61,6 +61,26 @@ def test_statistics_against_counting_by_hand() -> None:
     assert counts.depth_outside(0.1, 10.0) == 0
 
 
+def test_shares_of_near_and_far_depth() -> None:
+    counts = Statistics(classes=1)
+    counts.add_depth(np.array([[0.0, 0.5, 0.74, 0.75], [2.0, 4.99, 5.0, 500.0]]))
+    assert counts.depth_share(0.0, 0.75) == pytest.approx(2 / 7)
+    assert counts.depth_share(5.0, np.inf) == pytest.approx(2 / 7)
+    assert counts.depth_share(0.75, 5.0) == pytest.approx(3 / 7)
+    assert Statistics(classes=1).depth_share(0.0, np.inf) == 0.0
+
+
+def test_medians_of_frames_are_binned(rooms: Path) -> None:
+    report = check_dataset(FolderDataset(rooms, "all"))
+    assert len(report.median_depths) == 3
+    shares = report.median_shares()
+    assert sum(shares.values()) == pytest.approx(1.0)
+    (low, high), _ = max(shares.items(), key=lambda item: item[1])
+    assert any(low <= median < high for median in report.median_depths)
+    report.median_depths = [0.01, 99.0]
+    assert [share for share in report.median_shares().values() if share] == [0.5, 0.5]
+
+
 def test_statistics_of_nothing() -> None:
     counts = Statistics(classes=3)
     assert np.isnan(counts.depth_percentile(50))
@@ -126,7 +146,14 @@ def test_command_on_a_sound_set(rooms: Path, tmp_path: Path, capsys: pytest.Capt
     sheet = tmp_path / "out" / "sheet.png"
     assert main(["data", "check", str(rooms), "--output", str(sheet)]) == 0
     printed = capsys.readouterr().out
-    for expected in ("4, 0 of them broken", "64x48 (4)", "62.0 to 62.0 degrees", "wall", "3 frames, 100.0% of their"):
+    for expected in (
+        "4, 0 of them broken",
+        "64x48 (4)",
+        "62.0 to 62.0 degrees",
+        "wall",
+        "3 frames, 100.0% of their",
+        "beyond 5 m; median",
+    ):
         assert expected in printed
     with Image.open(sheet) as image:
         assert image.size[0] > 3 * CELL

@@ -91,6 +91,29 @@ def test_fsm_equals_equation_5(size: tuple[int, int]) -> None:
         np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("part", [0.0, 0.1, 1.0])
+def test_part_of_the_gradient_through_fsm_changes_nothing_but_that(part: float) -> None:
+    torch.manual_seed(0)
+    module = FeatureSharing(CHANNELS).double().eval()
+    depth, semantic = (values.double().requires_grad_() for values in make_features(12, 14))
+
+    def passed(gradient: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        module.gradient = gradient
+        module.zero_grad()
+        to_depth, _ = module(depth, semantic)
+        own, others = torch.autograd.grad(to_depth.sin().sum(), (depth, semantic), retain_graph=True)
+        to_depth.sin().sum().backward()
+        return to_depth.detach(), own, others, module.to_depth.weight.grad.clone()
+
+    answer, own, others, weights = passed(part)
+    whole_answer, whole_own, whole_others, whole_weights = passed(1.0)
+    straight = answer.cos()  # what flows through the sum alone
+    assert torch.equal(answer, whole_answer)
+    assert torch.equal(weights, whole_weights)
+    torch.testing.assert_close(others, part * whole_others, rtol=1e-9, atol=1e-15)
+    torch.testing.assert_close(own - straight, part * (whole_own - straight), rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_lsu_equals_equation_6(size: tuple[int, int]) -> None:
     torch.manual_seed(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -206,19 +207,44 @@ def test_rooms_are_the_cpus() -> None:
     assert float((expected.images.float() - found.images.cpu().float()).abs().mean()) < 1.0
 
 
+@pytest.mark.usefixtures("_lightning")
+def test_a_batch_of_rooms_is_made_and_varied_as_on_the_cpu() -> None:
+    from cinet_core.data.augmentation import Augmentation
+    from cinet_core.data.camera_artifacts import CameraArtifacts
+    from cinet_core.training.data import TrainingData
+    from cinet_core.training.settings_data import DataSettings
+
+    rooms = {"length": 4, "validation_length": 1, "width": 96, "height": 72, "sensor": {"noise": 0.0}}
+    settings = DataSettings(
+        "synthetic", options=rooms, label_set="nyu13", width=64, height=48, workers=0, on_device=True,
+        augmentation=Augmentation(artifacts=CameraArtifacts(white_balance=0.3, gamma=0.3)),
+    )  # fmt: skip
+    data = TrainingData(settings, batch_size=4, seed=1)
+    data.tasks = task_learning(TASKS)
+    (undrawn,) = data.train_dataloader()
+    here, there = undrawn.to("cpu"), undrawn.to("cuda")
+    assert {value.device.type for value in (there.images, there.focal, *there.targets.values())} == {"cuda"}
+    found = there.to("cpu")
+    torch.testing.assert_close(found.focal, here.focal)
+    # A ray that grazes an edge, and a pixel halfway between two, may fall to either side.
+    assert float((found.depth - here.depth).abs().gt(1e-3).float().mean()) < 0.01
+    for one, other in ((found.labels, here.labels), (found.targets["boundaries"], here.targets["boundaries"])):
+        assert float((one != other).float().mean()) < 0.01
+    assert float((found.targets["normals"] - here.targets["normals"]).abs().gt(1e-2).float().mean()) < 0.02
+    # The lens, exposure and white balance of each image are drawn by the device's own generator.
+    assert found.images.dtype == torch.uint8
+    assert 5 < float(found.images.float().std()) < 120
+
+
 @pytest.fixture
 def _lightning() -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
 
 
-@pytest.mark.usefixtures("_lightning")
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
-def test_twenty_steps_and_on_from_where_they_were_stopped(
-    tmp_path: Path, precision: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from cinet_core.training.preparation import prepare
-    from cinet_core.training.run import check_run, fit
+def small_recipe(folder: Path, precision: Any, accelerator: Any) -> Any:
+    """20 steps of two stages; nothing of chance but the order in which a GPU adds up."""
     from cinet_core.training.settings import (
+        LossSettings,
         ModelSettings,
         OptimizerSettings,
         Recipe,
@@ -229,30 +255,71 @@ def test_twenty_steps_and_on_from_where_they_were_stopped(
     from cinet_core.training.settings_data import DataSettings
 
     rooms = {"length": 20, "validation_length": 2, "test_length": 2, "width": 64, "height": 48, "shadows": False}
-    recipe = Recipe(
+    return Recipe(
         "on a GPU",
         data=DataSettings("synthetic", options=rooms, label_set="nyu13", width=64, height=48, workers=0, cache=True),
         model=ModelSettings(config="lite", overrides=TINY, pretrained_encoder=False),
+        # A median would jump by a step of its histogram; test_training_parallel.py has it, exactly.
+        losses=LossSettings(balance="gradients", teacher="annealed"),
         stages=StagesSettings(*(StageSettings(count, 1e-3) for count in (0, 1, 1))),
         optimizer=OptimizerSettings(batch_size=2),
         run=RunSettings(
-            str(tmp_path), accelerator="gpu", devices=1, precision=precision, pictures=0, checkpoint_minutes=0
+            str(folder), accelerator=accelerator, devices=1, precision=precision, pictures=0, checkpoint_minutes=0,
+            log_every=1, loggers=("csv",), deterministic=True,
         ),
-    )
+    )  # fmt: skip
+
+
+def losses_of(folder: Path) -> dict[int, float]:
+    """The total by step."""
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        return {int(row["step"]): float(row["value"]) for row in rows if row["name"] == "train/total"}
+
+
+@pytest.mark.usefixtures("_lightning")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_twenty_steps_and_on_from_where_they_were_stopped(tmp_path: Path, precision: Any) -> None:
+    go_on_from_where_they_were_stopped(tmp_path, precision, "gpu")
+
+
+def go_on_from_where_they_were_stopped(tmp_path: Path, precision: str, accelerator: str) -> None:
+    from cinet_core.training.checkpoints import RESUME_FILE, AtomicCheckpointIO
+    from cinet_core.training.preparation import prepare
+    from cinet_core.training.run import check_run, fit
+
+    whole, folder = tmp_path / "whole", tmp_path / "stopped"
+    undisturbed = fit(prepare(small_recipe(whole, precision, accelerator)))
+    assert undisturbed.metrics["step"] == 20
+    recipe = small_recipe(folder, precision, accelerator)
     stopped = prepare(recipe)
-    monkeypatch.setattr(type(stopped.module), "on_validation_epoch_end", _stop)
+    stopped.module.on_train_batch_start = _stop_at(stopped.module, 14)  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
         fit(stopped)
-    monkeypatch.undo()
     begun = check_run(recipe, resume=True)
-    assert begun is None or begun.step <= 10
+    assert begun is not None
+    assert begun.step == 14, "after every step, in the middle of an epoch of stage 3"
     result = fit(prepare(recipe), begun)
-    assert result.metrics["step"] == 20
-    assert result.metrics["rms"] < 10
+
+    before, after = losses_of(whole), losses_of(folder)
+    assert sorted(after) == sorted(before) == list(range(20)), "each step once"
+    # What is left is the order in which a GPU adds up.
+    near = 1e-3 if precision == "32-true" else 2e-2
+    assert after == pytest.approx(before, rel=near)
+    for name in ("rms", "abs_rel", "delta1"):
+        assert result.metrics[name] == pytest.approx(undisturbed.metrics[name], rel=5 * near, abs=0.01), name
+    ends = [AtomicCheckpointIO().load_checkpoint(place / RESUME_FILE) for place in (whole, folder)]
+    assert ends[0]["state_dict"]["average.n_averaged"] == ends[1]["state_dict"]["average.n_averaged"] == 20
+    for name in ("loss.feature_variance.log_sigma", "loss.balance.factors"):
+        torch.testing.assert_close(ends[1]["state_dict"][name], ends[0]["state_dict"][name], rtol=5 * near, atol=near)
     # Asked to go on after its end it has nothing to do, and knows what it knew.
     again = fit(prepare(recipe), check_run(recipe, resume=True))
     assert again.metrics == result.metrics
 
 
-def _stop(module: Any) -> None:
-    raise KeyboardInterrupt
+def _stop_at(module: Any, step: int) -> Any:
+    def begun(batch: Any, batch_index: int) -> None:
+        if module.global_step == step:
+            raise KeyboardInterrupt
+
+    return begun

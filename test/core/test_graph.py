@@ -50,8 +50,10 @@ def test_equals_the_steps_of_the_method(model: CINet, image: Tensor) -> None:
     torch.testing.assert_close(result["depth"], depth, equal_nan=True)
 
     probabilities = output.logits.softmax(dim=1)
-    labels = probabilities.argmax(dim=1).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-    confidence = (255 * probabilities.amax(dim=1)).repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
+    factor = IMAGE[0] // probabilities.shape[-2]  # twice the network's size, of which the logits have half
+    assert factor == 4
+    labels = probabilities.argmax(dim=1).repeat_interleave(factor, dim=1).repeat_interleave(factor, dim=2)
+    confidence = (255 * probabilities.amax(dim=1)).repeat_interleave(factor, 1).repeat_interleave(factor, 2)
     assert torch.equal(result["labels"].long(), labels)
     assert (result["confidence"] - confidence).abs().max() <= 0.51
     assert len(labels.unique()) > 1  # or the comparison shows little

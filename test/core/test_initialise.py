@@ -42,8 +42,10 @@ def test_the_same_network_is_copied_whole(checkpoint: Checkpoint) -> None:
     assert str(report) == f"{len(report.loaded)} of {len(report.loaded)} tensors come from the checkpoint"
     assert model.training
     with torch.no_grad():
-        model.depth_head.conv.bias.add_(1)
-    assert not torch.equal(model.depth_head.conv.bias, checkpoint.model.depth_head.conv.bias)  # copied, not shared
+        model.depth_head.log_depth.bias.add_(1)
+    assert not torch.equal(
+        model.depth_head.log_depth.bias, checkpoint.model.depth_head.log_depth.bias
+    )  # copied, not shared
 
 
 def test_classes_of_the_same_name_keep_their_rows_and_the_others_start_anew(checkpoint: Checkpoint) -> None:
@@ -94,7 +96,7 @@ def test_other_decoders_take_what_fits_and_no_class_rows(checkpoint: Checkpoint)
     for name, value in target.items():
         assert torch.equal(value, source[name] if name in report.loaded else fresh[name]), name
     assert any(name.startswith("scene_understanding.") for name in report.left_out)
-    assert "depth_head.conv.weight" in report.reinitialised
+    assert "depth_head.log_depth.weight" in report.reinitialised
     assert report.carried_classes == ()
     assert report.new_classes == NYU13.classes
     assert "decoders.stages.2 (" in str(report)
@@ -118,9 +120,9 @@ def test_a_label_set_of_another_network_is_refused(checkpoint: Checkpoint) -> No
 @pytest.mark.parametrize(
     ("camera", "scale"),
     [
-        (TrainingCamera(640, 480, 525.0, (420.0, 840.0)), None),  # twice the width, twice the focal length: the same
+        (TrainingCamera(160, 120, 262.5, (105.0, 210.0)), None),  # f_c is in pixels, whatever the width
         (TrainingCamera(320, 240, 525.0), "2.00"),
-        (TrainingCamera(160, 120, 65.625), "0.50"),
+        (TrainingCamera(160, 120, 131.25), "0.50"),
     ],
 )
 def test_another_scale_of_canonical_depth_is_said(
@@ -132,7 +134,7 @@ def test_another_scale_of_canonical_depth_is_said(
         return
     (note,) = report.notes
     assert note.startswith(f"canonical depth is {scale} times the checkpoint's")
-    assert f"canonical_focal {262.5 / 320 * camera.width:g} would keep its scale" in note
+    assert "canonical_focal 262.5 would keep its scale" in note
     assert str(report).endswith(note)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from cinet_core.losses import FeatureVariance, consistency_loss
 from cinet_core.losses.consistency import GROWTH, MEASURED_BATCHES, SHRINKAGE, border_distances, dissimilarity
+from cinet_core.training.settings import LossSettings
 
 CLASSES = 3
 CHANNELS = 4
@@ -122,7 +123,7 @@ def test_sigma_of_channels_starts_at_their_count_and_stays_within_its_range(chan
 def test_sigma_starts_at_the_median_distance_of_the_first_batches() -> None:
     generator = torch.Generator().manual_seed(1)
     batches = [torch.rand(2, 500 + 100 * n, generator=generator) * torch.tensor([[0.2], [3.0]]) for n in range(9)]
-    variance = FeatureVariance(32)
+    variance = FeatureVariance(32, "median")
     for batch in batches:
         variance.observe(batch)
     expected = torch.cat(batches[:MEASURED_BATCHES], dim=1).median(dim=1).values
@@ -133,7 +134,7 @@ def test_sigma_starts_at_the_median_distance_of_the_first_batches() -> None:
 
 
 def test_only_training_measures_and_no_border_moves_nothing() -> None:
-    variance = FeatureVariance(32)
+    variance = FeatureVariance(32, "median")
     variance.eval()
     variance.observe(torch.ones(2, 10))
     variance.train()
@@ -146,7 +147,7 @@ def test_only_training_measures_and_no_border_moves_nothing() -> None:
 def test_a_measurement_goes_on_after_a_checkpoint() -> None:
     generator = torch.Generator().manual_seed(2)
     batches = [torch.rand(2, 200, generator=generator) for _ in range(MEASURED_BATCHES + 3)]
-    whole, first, second = FeatureVariance(8), FeatureVariance(8), FeatureVariance(8)
+    whole, first, second = (FeatureVariance(8, "median") for _ in range(3))
     for batch in batches:
         whole.observe(batch)
     for batch in batches[:3]:
@@ -155,6 +156,14 @@ def test_a_measurement_goes_on_after_a_checkpoint() -> None:
     for batch in batches[3:]:
         second.observe(batch)
     assert torch.equal(whole(), second())
+
+
+def test_the_default_is_that_of_the_settings() -> None:
+    settings = LossSettings().consistency_start
+    default, named = FeatureVariance(8), FeatureVariance(8, settings)
+    for variance in (default, named):
+        variance.observe(torch.full((2, 50), 0.1))
+    assert torch.equal(default(), named())
 
 
 def test_an_unknown_start_is_refused() -> None:

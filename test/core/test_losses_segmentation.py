@@ -1,5 +1,7 @@
 """Eq. 12 against float64 loops."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -113,3 +115,30 @@ def test_what_cannot_be_is_refused() -> None:
         segmentation_loss(logits, labels, weights[:3])
     with pytest.raises(ValueError, match="-1"):
         class_weights(torch.tensor([3, -1]))
+
+
+@pytest.mark.parametrize(("stride", "size"), [(2, (7, 10)), (4, (8, 9)), (8, (17, 8))])
+def test_coarse_logits_learn_shares_by_area(stride: int, size: tuple[int, int]) -> None:
+    """Cross entropy with soft targets, written out in float64; what lies outside and what is void has no part."""
+    _, labels, weights = make_inputs(*size)
+    coarse = tuple(-(-length // stride) for length in size)
+    logits = torch.randn(len(labels), len(weights), *coarse, dtype=torch.float64, requires_grad=True)
+    expected = torch.zeros((), dtype=torch.float64)
+    likelihoods = logits.log_softmax(dim=1)
+    for image, row, column in itertools.product(range(len(labels)), *map(range, size)):
+        label = int(labels[image, row, column])
+        if 0 <= label < len(weights):
+            expected = expected - weights[label] * likelihoods[image, label, row // stride, column // stride]
+    term = segmentation_loss(logits, labels, weights)
+    known = ((labels >= 0) & (labels < len(weights))).sum()
+    torch.testing.assert_close(term.sum, expected)
+    assert term.count == known
+    (gradient,) = torch.autograd.grad(term.sum, logits)
+    (wanted,) = torch.autograd.grad(expected, logits)
+    torch.testing.assert_close(gradient, wanted)
+
+
+def test_coarse_logits_that_upsample_to_the_labels_cost_less_than_the_opposite() -> None:
+    labels = torch.tensor([[[0, 0, 1, 1], [0, 0, 1, 1]]])
+    right = torch.tensor([[[[5.0, -5.0]], [[-5.0, 5.0]]]])
+    assert segmentation_loss(right, labels, torch.ones(2)).sum < segmentation_loss(-right, labels, torch.ones(2)).sum

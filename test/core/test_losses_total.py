@@ -121,6 +121,51 @@ def test_every_weight_acts_on_its_own_term() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "silent"),
+    [
+        ("depth", DEPTH_TERMS),
+        ("pair", {"pair"}),
+        ("normal", {"normal"}),
+        ("segmentation", {"segmentation"}),
+        ("consistency", {"consistency"}),
+    ],
+)
+def test_what_weighs_nothing_is_not_computed(name: str, silent: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    network, batch = make_network(), make_batch()
+    before = network(*batch, SEEDS)
+    weights = LossWeights(**{name: 0.0})
+    network.criterion.weights = weights
+
+    def computed(*arguments: object, **options: object) -> None:
+        raise AssertionError(f"{name} weighs nothing")
+
+    function = {
+        "depth": "cinet_core.tasks.learning.depth.berhu_loss",
+        "pair": "cinet_core.tasks.learning.depth.pair_loss",
+        "normal": "cinet_core.tasks.learning.depth.normal_loss",
+        "segmentation": "cinet_core.tasks.learning.segmentation.segmentation_loss",
+        "consistency": "cinet_core.losses.total.border_distances",
+    }[name]
+    monkeypatch.setattr(function, computed)
+    losses = network(*batch, SEEDS)
+    assert set(before) - set(losses) == silent
+    part = {"depth": 1.0, "pair": 1.0, "normal": 5.0, "segmentation": 0.3, "consistency": 5.0}[name]
+    assert torch.isclose(losses["total"], before["total"] - part * before[name])
+    losses["total"].backward()
+    # DistributedDataParallel would wait for the others for ever.
+    without = {key for key, gradient in gradients(network).items() if gradient is None}
+    assert without == ({"criterion.feature_variance.log_sigma"} if name == "consistency" else set())
+
+
+def test_uncertainty_weighting_learns_no_factor_of_what_weighs_nothing() -> None:
+    # Its loss would be 0, and ln sigma^2 fall for ever.
+    criterion = MultiTaskLoss(TASKS, CLASSES, CHANNELS, weights=LossWeights(segmentation=0.0), balance="uncertainty")
+    assert criterion.balance.log_variance.shape == (1,)
+    with pytest.raises(ValueError, match="give one of them a weight"):
+        MultiTaskLoss(TASKS, CLASSES, CHANNELS, weights=LossWeights(depth=0.0, segmentation=0.0))
+
+
+@pytest.mark.parametrize(
     ("stage", "extra"), [(1, set()), (2, {"attention"}), (3, {"attention", "consistency"})], ids=["1", "2", "3"]
 )
 def test_stages_activate_their_terms(stage: int, extra: set[str]) -> None:

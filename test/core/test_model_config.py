@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 
 from cinet_core.model import CONFIGS, ModelConfig, get_config
 from cinet_core.model.encoder import Encoder
+from cinet_core.model_metadata import read_metadata
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -20,13 +22,23 @@ def test_json_round_trip(name: str) -> None:
     assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_lite_is_what_the_method_says() -> None:
-    lite = get_config("lite")
+def test_lite_v1_is_what_the_method_says_and_what_shipped() -> None:
+    lite = get_config("lite_v1")
     assert lite.encoder == "tf_efficientnet_lite0"
     assert (lite.encoder_stride, lite.feature_channels, lite.query_channels) == (16, 128, 32)
     assert lite.decoder_channels == (96, 64, 32)
     assert lite.separable
     assert lite.channels_last
+    shipped = read_metadata("default").config
+    assert lite == replace(shipped, name="lite_v1", initial_depth=lite.initial_depth)
+
+
+def test_a_file_from_before_says_nothing_of_what_there_was_not() -> None:
+    """So that the software of then reads what is saved of such a network now."""
+    assert not {"decoder_strides", "skip_strides", "depth_activation", "logit_stride", "tasks"} & set(
+        get_config("lite_v1").to_dict()
+    )
+    assert get_config("lite").to_dict()["decoder_strides"] == [4, 4, 4]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -52,6 +64,16 @@ def test_defaults_are_the_methods_decisions(name: str) -> None:
         ("decoder_channels", [1, 2, 0]),
         ("decoder_channels", 3),
         ("encoder_stride", 4),
+        ("decoder_strides", [4, 4]),
+        ("decoder_strides", [4, 8, 4]),
+        ("decoder_strides", [4, 3, 2]),
+        ("skip_strides", [8]),
+        ("skip_strides", [2, 2]),
+        ("logit_stride", 8),
+        ("logit_stride", 3),
+        ("depth_activation", "relu"),
+        ("depth_upsampling", "nearest"),
+        ("antialiased", 1),
         ("encoder", ""),
         ("sharing", "both"),
         ("sharing", None),

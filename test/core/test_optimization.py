@@ -148,7 +148,7 @@ def test_adamw_decays_weights_apart_from_the_gradient() -> None:
     optimizer = make_optimizer(model, loss, STAGES[2], 0.02, weight_decay=0.5, momentum=0.8, algorithm="adamw")
     assert isinstance(optimizer, torch.optim.AdamW)
     assert {group["betas"] for group in optimizer.param_groups} == {(0.8, 0.999)}
-    weight, sigma = model.depth_head.conv.weight, loss.feature_variance.log_sigma
+    weight, sigma = model.depth_head.log_depth.weight, loss.feature_variance.log_sigma
     before = weight.detach().clone(), sigma.detach().clone()
     for parameter in [*model.parameters(), *loss.parameters()]:
         parameter.grad = torch.zeros_like(parameter)

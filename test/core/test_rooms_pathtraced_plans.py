@@ -17,7 +17,7 @@ from cinet_core.rooms.pathtraced.kitchen import kitchen_run
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.meshes import mesh_of
 from cinet_core.rooms.pathtraced.plan import Finish, RoomPlan
-from cinet_core.rooms.pathtraced.program import KINDS, FurnitureOption, RoomKind
+from cinet_core.rooms.pathtraced.program import KINDS, WIDE_KINDS, FurnitureOption, RoomKind
 from cinet_core.rooms.pathtraced.roles import ROLES
 from cinet_core.rooms.pathtraced.shell import wall_block
 from cinet_core.rooms.pathtraced.supports import board_heights
@@ -25,6 +25,8 @@ from cinet_core.rooms.raycast.shell import Shell
 from cinet_core.rooms.vocabulary import LABEL
 
 ROOMS = range(16)
+PINNED_PIECES = [245, 156, 258, 114]
+"""Of the first rooms, from before there were wide ones."""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,48 @@ def test_cameras_are_held_as_robots_and_hands_do(plans: list[RoomPlan]) -> None:
             assert down[2] < 0  # y of the image points to the floor
             assert np.allclose(pose[:3, :3].T @ pose[:3, :3], np.eye(3), atol=1e-4)
             assert 40 < np.degrees(2 * np.arctan(plan.width / 2 / view.fx)) < 80
+
+
+@pytest.fixture(scope="module")
+def wide_plans(catalogue: Catalogue, artwork: Artwork) -> list[RoomPlan]:
+    return [furnished_room(room, 5, catalogue, artwork, 4, wide=True) for room in range(14)]
+
+
+def test_wide_rooms_are_of_their_kinds_and_reach_far(wide_plans: list[RoomPlan]) -> None:
+    kinds = {plan.kind for plan in wide_plans}
+    assert kinds <= set(WIDE_KINDS)
+    assert len(kinds & {"long corridor", "hall", "open office", "doorway"}) >= 3
+    for plan in wide_plans:
+        assert plan.wide
+        assert RoomPlan.from_json(plan.to_json()) == plan
+        floors = [np.array(piece.half)[:2] for piece in plan.pieces if piece.label == 2]
+        longest = 2 * max(float(half.max()) for half in floors)
+        assert longest < 12.5
+        if plan.kind in ("long corridor", "hall", "open office"):
+            assert longest > 6.0
+
+
+def test_wide_cameras_are_low_and_high_and_before_doorways(wide_plans: list[RoomPlan]) -> None:
+    heights = np.array([view.pose[2][3] for plan in wide_plans for view in plan.views])
+    assert (heights < 0.5).mean() > 0.15
+    assert (heights > 1.0).mean() > 0.15
+    assert heights.min() >= 0.15
+    outside = 0
+    for plan in wide_plans:
+        floors = [(np.array(piece.center), np.array(piece.half)) for piece in plan.pieces if piece.label == 2]
+        (high,) = [center + half for center, half in floors if np.abs(center - half)[:2].max() < 0.2]
+        places = np.array([[row[3] for row in view.pose[:2]] for view in plan.views])
+        beyond = ((places < -0.1) | (places > high[:2] + 0.1)).any(axis=1)
+        if plan.kind == "doorway":
+            assert beyond.mean() > 0.15
+            outside += 1
+        assert beyond.mean() < 0.7
+    assert outside
+
+
+def test_rooms_of_homes_are_what_they_were(plans: list[RoomPlan]) -> None:
+    assert not any(plan.wide for plan in plans)
+    assert [len(plan.pieces) for plan in plans[:4]] == PINNED_PIECES
 
 
 def test_what_is_placed_does_not_meet(catalogue: Catalogue, artwork: Artwork) -> None:

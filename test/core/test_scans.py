@@ -18,6 +18,9 @@ from cinet_core.data.scannet import ScanNet
 from cinet_core.data.scans import scan_members
 from cinet_core.data.scene_dataset import SceneDataset
 from cinet_core.label_sets import NYU40, UNLABELLED
+from cinet_core.mapping.fuse import fuse_map
+from cinet_core.mapping.fused_map import MapSettings
+from cinet_core.mapping.posed_frames import open_posed_frames
 
 # --- splits
 
@@ -359,3 +362,61 @@ def test_arkit_faults(tmp_path: Path) -> None:
         ArkitScenes(folder, "all", min_confidence=3)
     with pytest.raises(SourceError, match="no video with a folder lowres_wide"):
         ArkitScenes(tmp_path / VIDEO / "confidence")
+
+
+# --- with poses
+
+
+def write_recording(root: Path, kind: str) -> Path:
+    """One recording of a kind; its folder."""
+    if kind == "scannet":
+        return write_scan(root, "scene0000_00")
+    if kind == "arkit_scenes":
+        return write_video(root / "Validation" / VIDEO)
+    write_scene(root, "ai_001_001")
+    return root / "ai_001_001"
+
+
+@pytest.mark.parametrize(
+    ("kind", "steps", "depth"),
+    [
+        ("scannet", [1.0, 0.0, 0.0], {1.5, 2.5}),
+        ("arkit_scenes", [0.1, 0.0, 0.0], {1.5, 3.0}),
+        ("hypersim", [9 * 0.0254, 9 * 0.0254, 9 * 0.0254], {2.0}),  # frames 0 and 3
+    ],
+)
+def test_a_recording_is_mapped(tmp_path: Path, kind: str, steps: list[float], depth: set[float]) -> None:
+    folder = write_recording(tmp_path, kind)
+    frames = open_posed_frames(str(folder), {})
+    first, second = frames[0], frames[1]
+    assert first is not None
+    assert second is not None
+    np.testing.assert_allclose(second.pose[:3, 3] - first.pose[:3, 3], steps, atol=1e-6)
+    assert first.depth is not None
+    assert depth <= set(np.unique(first.depth.round(2)).tolist()) <= depth | {0.0}
+    assert first.image.shape[:2] == first.depth.shape == (first.intrinsics.height, first.intrinsics.width)
+    assert (first.labels is None) == (kind == "arkit_scenes")
+    fused = fuse_map(
+        folder, settings=MapSettings(depth="sensor", voxel_size=0.1, min_weight=0, limit=1), weights=None, kind=kind
+    )
+    assert fused.report.frames == 1
+    # A point of the wall is where pose, intrinsics and depth say.
+    row, column, camera = first.intrinsics.height // 2, first.intrinsics.width // 4, first.intrinsics
+    ray = np.array([(column - camera.cx) / camera.fx, (row - camera.cy) / camera.fy, 1.0])
+    wall = first.pose @ np.append(ray * first.depth[row, column], 1.0)
+    assert np.linalg.norm(fused.points.xyz - wall[:3], axis=1).min() < 0.1
+
+
+def test_recordings_of_several_worlds_are_not_mapped_into_one(tmp_path: Path) -> None:
+    for name in ("scene0000_00", "scene0000_01"):
+        write_scan(tmp_path, name, frames=1)
+    with pytest.raises(SourceError, match=r"2 recordings, each with a world of its own: scene0000_00, scene0000_01"):
+        open_posed_frames(str(tmp_path), {})
+
+
+def test_a_set_without_poses_is_not_mapped(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(ValueError, match="kind 'folder', which has no poses: give one of rgbd_sequence"):
+        open_posed_frames(str(tmp_path), {}, "folder")
+    with pytest.raises(SourceError, match="camera-intrinsics"):  # by itself it is taken for one of 7-Scenes
+        open_posed_frames(str(tmp_path), {})

@@ -16,12 +16,12 @@ from PIL import Image
 
 from cinet_core.checkpoint import TrainingCamera, random_checkpoint
 from cinet_core.data.folder import FolderDataset
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.evaluation.evaluate import evaluate_model
 from cinet_core.evaluation.evaluation import Evaluation, StabilityScore
 from cinet_core.evaluation.report import DataOrigin, EvaluationReport
 from cinet_core.evaluation.stability import (
-    PosedDataset,
     PosedPrediction,
     StabilityMetrics,
     unexplained_change,

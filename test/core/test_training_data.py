@@ -197,7 +197,7 @@ def test_validation_is_unvaried_complete_and_of_other_rooms(folder: Path) -> Non
     assert [len(part) for part in parts] == [2, 1, 1]
     assert Counter(name for part in parts for name in part.names) == Counter(whole.names)  # none twice, none missing
     sample = open_dataset(folder, "validation")[0]
-    still = TrainingTransform(WIDTH, HEIGHT, data.settings.focal, NO_AUGMENTATION)(sample)
+    still = TrainingTransform(WIDTH, HEIGHT, data.settings.canonical_focal, NO_AUGMENTATION)(sample)
     assert torch.equal(still.image, whole.images[0])
     assert torch.equal(still.depth, whole.depth[0])
     assert_equal(whole, joined(tuple(data.val_dataloader())))
@@ -357,6 +357,5 @@ def test_settings_are_read_from_the_command_line() -> None:
     assert data.mix == (DatasetSettings("/x", probability=0.3),)
     assert data.shares == pytest.approx((0.7, 0.3))
     assert data.augmentation.scale == (1.0, 1.2)
-    assert data.focal == 262.5
-    assert DataSettings(width=640).focal == 525.0
-    assert DataSettings(canonical_focal=300.0).focal == 300.0
+    assert data.canonical_focal == 262.5
+    assert DataSettings(width=640).canonical_focal == 262.5

@@ -21,7 +21,7 @@ from cinet_core.checkpoint import load_checkpoint, random_checkpoint, read_metad
 from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
-from cinet_core.losses import MultiTaskLoss
+from cinet_core.losses import LossWeights, MultiTaskLoss
 from cinet_core.tasks import TASKS
 from cinet_core.training.ablation import (
     BASELINE,
@@ -42,6 +42,7 @@ from cinet_core.training.settings import (
     RunSettings,
     StageSettings,
     StagesSettings,
+    ViewSettings,
 )
 from cinet_core.training.settings_data import DataSettings
 
@@ -109,7 +110,7 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     assert checkpoint.metadata.label_set.name == "nyu13"
     assert checkpoint.metadata.licence == "CC0-1.0"
     assert checkpoint.metadata.camera == preparation.camera
-    assert checkpoint.metadata.camera.canonical_focal == 52.5
+    assert checkpoint.metadata.camera.canonical_focal == 262.5
     assert checkpoint.metadata.recipe["optimizer"]["batch_size"] == 4
     average = preparation.module.average.module.state_dict()
     last = load_checkpoint(result.last).model.state_dict()
@@ -118,6 +119,38 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     events.Reload()
     assert {"oracle/predictions", "validation/predictions", "validation/attention"} <= set(events.Tags()["images"])
     assert {"delta1", "rms", "mean_iou", "attention_bce"} <= result.metrics.keys()
+
+
+def test_two_views_several_sizes_gradients_and_uncertainty_in_one_run(tmp_path: Path) -> None:
+    """What the second generation is trained with, in half precision."""
+    losses = LossSettings(
+        LossWeights(gradient=0.5), depth_space="log", views=ViewSettings(every=2, weight=0.5), consistency=False
+    )
+    data = replace(small_recipe(tmp_path).data, sizes=((48, 32),))
+    model = ModelSettings(overrides=SMALL, pretrained_encoder=False, tasks=("depth", "segmentation", "uncertainty"))
+    settings = RunSettings(
+        str(tmp_path), accelerator="cpu", devices=1, log_every=1, pictures=1, precision="bf16-mixed", loggers=("csv",)
+    )
+    recipe = small_recipe(tmp_path, (0, 2, 0), losses=losses, data=data, model=model, run=settings)
+    preparation, result = run(recipe)
+    logged = {}
+    for line in (tmp_path / "metrics.csv").read_text(encoding="utf-8").splitlines()[1:]:
+        step, name, value = line.split(",")
+        logged.setdefault(name, {})[int(step)] = float(value)
+    assert len(logged["train/total"]) == 4
+    assert len(set(logged["train/views"].values())) == 2  # every second batch; the value stands until there is another
+    assert len(logged["train/depth_slope"]) == len(logged["train/log_depth_sd"]) == 2  # every epoch
+    assert {"train/gradient", "train/uncertainty", "validation/depth_slope", "validation/within_1_sigma"} <= set(logged)
+    assert {"depth_slope", "log_depth_sd", "true_log_depth_sd", "depth_nll"} <= result.metrics.keys()
+    sizes = [tuple(batch.images.shape[-2:]) for batch in preparation.data.train_dataloader()]
+    assert sorted(sizes) == [(32, 48), (48, 64)]
+    low, high = preparation.statistics.focal_range
+    assert preparation.camera.focal_range == pytest.approx((low * 0.75, high * 1.3))
+    assert load_checkpoint(result.last).metadata.recipe["losses"]["views"]["every"] == 2
+    assert "views" not in small_recipe(tmp_path).to_dict()["losses"]  # so that runs from before can be gone on with
+    normals = replace(model, tasks=("depth", "segmentation", "normals"))
+    with pytest.raises(ValueError, match="no targets of normals"):
+        prepare(replace(recipe, model=normals, run=replace(settings, output=str(tmp_path / "other"))))
 
 
 def test_an_annealed_start_teaches_fewer_and_fewer_images_and_their_maps_from_the_first_step(tmp_path: Path) -> None:
@@ -297,6 +330,35 @@ def test_fine_tuning_on_own_frames_with_other_classes(tmp_path: Path, capsys: py
     assert not tuned.metadata.random_weights
 
 
+def test_the_next_generation_starts_from_what_fits_of_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Encoder, scene understanding, sharing and decoders of `lite_v1` are those of `lite`; its depth head is not."""
+    write_frames(tmp_path / "frames")
+    start = random_checkpoint("lite_v1", seed=1, encoder="test_efficientnet")
+    save_checkpoint(tmp_path / "start.safetensors", start.model, start.metadata)
+    data = DataSettings(str(tmp_path / "frames"), "folder", {"test_fraction": 0.0}, width=64, height=48, workers=0)
+    model = ModelSettings(
+        config="lite", overrides={"encoder": "test_efficientnet"}, init_from=str(tmp_path / "start.safetensors")
+    )
+    recipe = replace(small_recipe(tmp_path / "run", data=data), model=model)
+    preparation = prepare(recipe)
+    network, report = preparation.module.model, preparation.initialisation
+    assert network.config.depth_activation == "exp"
+    assert report is not None
+    old, new = start.model.state_dict(), network.state_dict()
+    for part in ("encoder.", "entry.", "scene_understanding.", "decoders.stages.1.share."):
+        names = [name for name in new if name.startswith(part)]
+        assert names
+        assert all(torch.equal(new[name], old[name]) for name in names)
+    assert all(name.startswith(("depth_head.conv.", "segmentation_head.")) for name in report.left_out)
+    said = str(report)
+    assert "re-initialised: entry_skip (2 tensors), decoders.stages.0 (10 tensors), depth_head (4 tensors)" in said
+    assert "in the checkpoint, not used: depth_head (2 tensors)" in said
+    with pytest.raises(ValueError, match="give one of them"):
+        ModelSettings(checkpoint="default", init_from="default")
+
+
 def test_a_broken_frame_is_named_by_training_workers_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_frames(tmp_path / "frames")
     options = {"test_fraction": 0.0, "validation_fraction": 0.0}
@@ -342,10 +404,11 @@ def test_an_ablation_trains_scores_and_goes_on(tmp_path: Path, monkeypatch: pyte
         assert train_and_score(row.applied(recipe, 3, tmp_path / "ablation")) == metrics[row.name][3]
     assert (tmp_path / "ablation" / "full-seed3" / RESUME_FILE).stat().st_mtime_ns == written
     stored = tmp_path / "ablation" / "full-seed3" / EVALUATION_FILE
-    identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "limit")}
+    identity = {name: json.loads(stored.read_text())[name] for name in ("learning", "data", "start", "split", "limit")}
     assert _stored(stored, identity) == metrics["Full"][3]
     assert _stored(stored, {**identity, "data": ["elsewhere"]}) is None
     assert _stored(stored, {**identity, "start": "another checkpoint"}) is None
+    assert _stored(stored, {**identity, "split": "validation"}) is None  # scored anew, not taken for the test split's
     stored.write_text(stored.read_text()[:100])  # cut off by a kill
     assert _stored(stored, identity) is None
     numbers, tables = report.save(tmp_path / "report")

@@ -66,7 +66,7 @@ def test_the_papers_configurations_have_its_numbers(
         640,
         480,
     )
-    assert read.data.focal == 525
+    assert read.data.canonical_focal == 525
     assert read.data.augmentation == Augmentation(rotation=5, scale=(1, 1.6))
     expected = OptimizerSettings(batch_size=8, momentum=0.9, weight_decay=5e-4, encoder_factor=0.1, average_decay=0.999)
     assert read.optimizer == expected
@@ -176,6 +176,13 @@ def test_the_plan_has_what_the_network_and_the_losses_have() -> None:
     assert plan_of(LossSettings(), scene_understanding=False) == without_sum
     assert plan_of(LossSettings(supervise_attention=False)) == without_sum
     assert plan_of(LossSettings(consistency=False)) == [*everything[:2], (3, False, True, False)]
+    assert plan_of(LossSettings(LossWeights(consistency=0))) == [*everything[:2], (3, False, True, False)]
+
+
+@pytest.mark.parametrize("part", [-0.1, 1.5, float("nan")])
+def test_a_part_of_the_gradient_is_from_0_to_1(part: float) -> None:
+    with pytest.raises(ValueError, match="sharing_gradient"):
+        LossSettings(sharing_gradient=part)
 
 
 def test_stages_of_no_epochs_are_left_out() -> None:
@@ -215,3 +222,8 @@ def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> No
     }
     with pytest.raises(ValueError, match="loss weight normals is -1"):
         LossWeights(tasks={"normals": -1.0})
+
+
+def test_rooms_made_on_the_device_have_one_size() -> None:
+    with pytest.raises(ValueError, match="rooms made on the device have one size"):
+        DataSettings("synthetic", "synthetic_rooms", on_device=True, sizes=((96, 72),))

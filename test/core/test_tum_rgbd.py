@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from cinet_core.cli import main
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import kind_at, open_dataset
 from cinet_core.data.tum_rgbd import CAMERAS, TumRgbd, associate
+from cinet_core.evaluation.scoring import evaluate
+from cinet_core.mapping.posed_frames import open_posed_frames
+from cinet_core.odometry.compare import compare_odometry
 
 HEADER = "# color images\n# file: 'rgbd_dataset_freiburg1_desk.bag'\n# timestamp filename\n"
 START = 1305031102.0
@@ -165,6 +170,48 @@ def test_a_depth_image_of_another_kind_is_one_broken_frame(sequence: Path) -> No
     faults = [dataset.problems(index) for index in range(3)]
     assert sorted(map(len, faults)) == [0, 0, 1]
     assert "16-bit grey PNG" in str(next(fault for fault in faults if fault)[0])
+
+
+def test_both_ways_of_seeing_are_scored_by_one_command(
+    sequence: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "evaluation.json"
+    command = ["eval", "random", "--data", sequence, "--kind", "tum_rgbd", "--device", "cpu", "--output", output]
+    assert main([*map(str, command), "--limit", "1"]) == 0
+    lines = output.with_suffix(".md").read_text().splitlines()
+    rows = {line.split("|")[1].strip(): line for line in lines if line.startswith("| RANDOM WEIGHTS")}
+    for name in ("full", "full, aligned"):
+        assert rows[f"RANDOM WEIGHTS, {name}, rectified"] != rows[f"RANDOM WEIGHTS, {name}, as recorded"]
+    assert any(line.startswith("| full, as recorded | 1 |") for line in lines), "its scale"
+    assert "as recorded" in capsys.readouterr().out
+    report = json.loads(output.read_text())
+    alone = evaluate(sequence, "random", options={"rectify": False}, device="cpu", limit=1)
+    assert alone.as_recorded is None
+    assert report["as_recorded"]["depth"] == alone.evaluation.to_dict()["depth"]
+    assert report["evaluation"]["depth"] != report["as_recorded"]["depth"]
+
+
+def test_without_distortion_there_is_one_way(tmp_path: Path) -> None:
+    assert TumRgbd(write(tmp_path / "fr3_office", count=1)).as_recorded() is None
+
+
+def test_it_is_mapped_and_tracked(sequence: Path) -> None:
+    frames = open_posed_frames(str(sequence), {"rectify": True})
+    seen = frames[1]
+    assert (len(frames), frames.name) == (3, "rgbd_dataset_freiburg1_desk")
+    assert seen is not None
+    np.testing.assert_allclose(seen.pose[:3, 3], [1 / 30, 0.5, 1.0], atol=1e-5)
+    pytest.importorskip("open3d", reason="the odometry is Open3D's", exc_type=ImportError)
+    compared = compare_odometry(sequence, depths=["sensor"], method="point_to_plane")
+    assert len(compared.names) == 3
+    np.testing.assert_allclose(np.ptp(compared.truth[:, 0, 3]), 2 / 30, atol=1e-5)
+
+
+def test_colour_without_depth_is_passed_over_where_it_is_tracked_on(sequence: Path) -> None:
+    lines = (sequence / "depth.txt").read_text().splitlines(keepends=True)
+    (sequence / "depth.txt").write_text("".join(lines[:-1]))
+    with pytest.raises(ValueError, match=r"2 of 2 frames of .* at least 3 are needed to compare with; 1 could not be"):
+        compare_odometry(sequence, depths=["sensor"], method="point_to_plane")
 
 
 def test_the_real_sequence(shared_data: Path) -> None:

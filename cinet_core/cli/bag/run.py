@@ -58,9 +58,9 @@ def run(options: argparse.Namespace) -> int:
     """Add predictions to a bag; returns the exit status (see the command's help)."""
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.prediction import predict_bag
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
+    from cinet_core.model_metadata import CheckpointError
 
     class Said(ConsoleProgress):
         def warn(self, text: str) -> None:  # as the warnings at the end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
     """The parser of its arguments."""
     parser = argparse.ArgumentParser(prog)
     parser.description = (
-        "Reads every frame; prints counts of frames, classes and valid depth and every fault; warns of files that look "
-        "like depth or labels and are not read, of depth without a measurement and of units that cannot be right; "
-        "writes a contact sheet. Exit status: 0 all can be read, 1 some files are broken, 2 the data set cannot be "
-        "opened."
+        "Reads every frame; prints counts of frames, classes and valid depth, how much of it is near and far, and "
+        "every fault; warns of files that look like depth or labels and are not read, of depth without a measurement "
+        "and of units that cannot be right; writes a contact sheet. Exit status: 0 all can be read, 1 some files are "
+        "broken, 2 the data set cannot be opened."
     )
     parser.add_argument("root", type=Path, help="NYU's .mat file, a folder, or synthetic")
     parser.add_argument(
@@ -85,6 +86,7 @@ def _print(report: CheckReport) -> None:
         "image sizes": ", ".join(f"{w}x{h} ({n})" for (w, h), n in report.image_sizes.most_common(8)) or "none",
         "camera": _camera(report),
         "depth": _depth(report),
+        "range": _near_and_far(report),
         "labels": f"{report.with_labels} frames, {counts.labelled:.1%} of their pixels have a class",
     }
     if report.turned:
@@ -122,6 +124,22 @@ def _depth(report: CheckReport) -> str:
     outside = counts.depth_outside(*report.depth_range)
     limits = "{:g} to {:g} m".format(*report.depth_range)
     return text + (f"; {outside:.2%} OUTSIDE {limits}, which its sensor measures" if outside else "")
+
+
+def _near_and_far(report: CheckReport) -> str:
+    """How much lies near and far, and a histogram of the frames' median depths."""
+    from cinet_core.data.check import FAR, NEAR
+
+    if not report.median_depths:
+        return "no depth"
+    near = report.statistics.depth_share(0.0, NEAR)
+    far = report.statistics.depth_share(FAR, math.inf)
+    lines = [f"{near:.1%} of the pixels below {NEAR:g} m, {far:.1%} beyond {FAR:g} m; median depths of the frames:"]
+    shares = report.median_shares()
+    for (low, high), share in shares.items():
+        bar = "#" * round(40 * share / max(shares.values()))
+        lines.append(f"{'':<15}{f'{low:g} - {high:g} m':>12} {share:>6.1%} {bar}".rstrip())
+    return "\n".join(lines)
 
 
 def _class_table(report: CheckReport) -> Table:

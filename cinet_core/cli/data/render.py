@@ -36,6 +36,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--size", type=_positive, nargs=2, default=(320, 240), metavar=("W", "H"), help="of the frames (320 240)"
     )
     parser.add_argument("--samples", type=_positive, default=4, metavar="N", help="light paths a pixel (%(default)s)")
+    parser.add_argument(
+        "--wide",
+        action="store_true",
+        help="corridors, halls, offices and doorways too, from near desks to far walls: even log median depth",
+    )
     parser.add_argument("--threads", type=_positive, default=2, metavar="N", help="of the renderer (%(default)s)")
     parser.add_argument(
         "--cache", type=Path, metavar="DIR", help="Blender and the models (~/.cache/cinet/rendered_rooms)"
@@ -93,7 +98,9 @@ def _render(options: argparse.Namespace, installation: Installation) -> int:
 
     from cinet_core.rooms.pathtraced.run import RoomRenderSettings, render_rooms
 
-    settings = RoomRenderSettings(options.seed, options.views, options.size[0], options.size[1], options.samples)
+    settings = RoomRenderSettings(
+        options.seed, options.views, options.size[0], options.size[1], options.samples, options.wide
+    )
     rooms = range(options.first, options.first + options.rooms)
     columns = (
         TextColumn("rooms"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[frames]} frames"),

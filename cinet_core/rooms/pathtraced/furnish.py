@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
 from cinet_core.rooms.pathtraced.artwork import Artwork
-from cinet_core.rooms.pathtraced.cameras import candidates
+from cinet_core.rooms.pathtraced.cameras import candidates, wide_candidates
 from cinet_core.rooms.pathtraced.catalogue import Catalogue
 from cinet_core.rooms.pathtraced.group import Group
 from cinet_core.rooms.pathtraced.kitchen import kitchen_run
 from cinet_core.rooms.pathtraced.lighting import daylight, light_room, sky
 from cinet_core.rooms.pathtraced.looks import Looks
 from cinet_core.rooms.pathtraced.plan import RoomPlan
-from cinet_core.rooms.pathtraced.program import KINDS, FurnitureOption, RoomKind
+from cinet_core.rooms.pathtraced.program import KINDS, WIDE_KINDS, FurnitureOption, RoomKind
 from cinet_core.rooms.pathtraced.shell import room_shell, wall_block
 from cinet_core.rooms.pathtraced.written import plan_of
 from cinet_core.rooms.raycast.primitives import Vector
-from cinet_core.rooms.raycast.shell import Shell
+from cinet_core.rooms.raycast.shell import USUAL_DOORS, Doors, Shell
 from cinet_core.rooms.vocabulary import LABEL, WINDOWS
 
 SLACK = 0.015
@@ -27,31 +28,59 @@ SLACK = 0.015
 BUILDS = 3
 """Times that something is built which found no place."""
 
+LIT_BY_ONE = 20.0
+"""Square metres that one room's lamps light; in larger rooms they are stronger."""
+
 FLAT = 0.04
 """Metres: rugs and mats, which other things stand on."""
 
 
 def furnished_room(
-    room: int, seed: int, catalogue: Catalogue, artwork: Artwork, count: int, width: int = 320, height: int = 240
+    room: int,
+    seed: int,
+    catalogue: Catalogue,
+    artwork: Artwork,
+    count: int,
+    width: int = 320,
+    height: int = 240,
+    wide: bool = False,
 ) -> RoomPlan:
-    """Room number ``room`` of a seed, with cameras of which ``count`` will be used; depends on these alone."""
+    """Room number ``room`` of a seed, with cameras of which ``count`` will be used; depends on these alone.
+
+    ``wide`` takes the kinds of `WIDE_KINDS`, and cameras from near desks to far down corridors (`wide_candidates`).
+    """
+    kinds = WIDE_KINDS if wide else KINDS
     rng = np.random.default_rng([seed, room])
     looks = Looks(rng, catalogue, artwork)
-    names = list(KINDS)
-    shares = np.array([KINDS[name].share for name in names])
+    names = list(kinds)
+    shares = np.array([kinds[name].share for name in names])
     name = str(rng.choice(names, p=shares / shares.sum()))
-    kind, style = KINDS[name], looks.style
+    kind, style = kinds[name], looks.style
     size = (style.uniform(*kind.width), style.uniform(*kind.depth), style.uniform(2.3, 3.0))
     if style.chance(0.5):
         size = (size[1], size[0], size[2])
-    shell = Shell(style, size, kind.tiled, windows=style.pick(WINDOWS))
+    shell = Shell(style, size, kind.tiled, windows=style.pick(WINDOWS), doors=_doors(kind, looks, size))
     day = daylight(looks)
     fill = Furnishing(shell, looks, size)
     fill.group.add(room_shell(shell, looks, size, kind.tiled, day))
     fill.complete(kind)
-    light_room(fill.group, looks, size, day)
-    views = candidates(rng, fill.group, size, width, height)
-    return plan_of(fill.group, room, name, sky(looks, day), views, count, width, height)
+    light_room(fill.group, looks, size, day, max(1.0, size[0] * size[1] / LIT_BY_ONE) if wide else 1.0)
+    if wide:
+        views = wide_candidates(rng, fill.group, size, shell.doorway, width, height)
+    else:
+        views = candidates(rng, fill.group, size, width, height)
+    plan = plan_of(fill.group, room, name, sky(looks, day), views, count, width, height)
+    return dataclasses.replace(plan, wide=wide)
+
+
+def _doors(kind: RoomKind, looks: Looks, size: tuple[float, float, float]) -> Doors:
+    """Further doors in the longer walls by turns; an open doorway as wide as a double door."""
+    if kind.doorway:
+        return Doors(open=True, width=(0.9, 2.0), beyond=looks.style.uniform(2.2, 3.6))
+    if not kind.doors:
+        return USUAL_DOORS
+    sides = (0, 2) if size[0] > size[1] else (1, 3)
+    return Doors(tuple(sides[number % 2] for number in range(looks.style.count(1, kind.doors))))
 
 
 class Furnishing:

@@ -23,13 +23,21 @@ def sky(looks: Looks, day: float) -> tuple[float, float, float]:
     return value * looks.style.uniform(0.75, 1.0), value * 0.95, value
 
 
-def light_room(group: Group, looks: Looks, size: tuple[float, float, float], day: float) -> None:
-    """Add ceiling lamps, which are lit where the windows give little, and sometimes the sun."""
+def light_room(group: Group, looks: Looks, size: tuple[float, float, float], day: float, strength: float = 1.0) -> None:
+    """Add ceiling lamps, which are lit where the windows give little, and sometimes the sun.
+
+    Args:
+        group: the room, which they are added to.
+        looks: of the room.
+        size: of the room, metres.
+        day: brightness outside, 0 to 1.
+        strength: of the lamps, for rooms larger than a home's.
+    """
     style = looks.style
     windows = [lamp for lamp in group.lamps if lamp.size[0] > 0]
     lit = not windows or day < 0.3 or style.chance(0.5)
     # lamps of rooms with daylight look weak beside it
-    power = style.uniform(25, 80) * (1.0 if day < 0.3 or not windows else style.uniform(0.5, 1.2))
+    power = strength * style.uniform(25, 80) * (1.0 if day < 0.3 or not windows else style.uniform(0.5, 1.2))
     warmth = style.uniform(0.0, 1.0)
     color = (1.0, 0.95 - 0.2 * warmth, 0.9 - 0.45 * warmth)
     kind = style.uniform(0, 1)

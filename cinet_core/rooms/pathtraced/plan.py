@@ -156,6 +156,7 @@ class RoomPlan:
         count: views to render.
         width: pixels.
         height: pixels.
+        wide: views are chosen for an even logarithm of their median depth, see `views.choose_wide_views`.
     """
 
     room: int
@@ -170,6 +171,7 @@ class RoomPlan:
     width: int = 320
     height: int = 240
     samples: int = field(default=4)
+    wide: bool = False
 
     def to_json(self) -> str:
         """One line."""

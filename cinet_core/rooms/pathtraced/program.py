@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -39,6 +40,8 @@ class RoomKind:
         options: in order of importance.
         tiled: floor and walls may be.
         runs: largest number of kitchen runs.
+        doorway: it is entered by an open doorway, through which some of its views look.
+        doors: further doors, at most, one a wall by turns.
     """
 
     share: float
@@ -47,6 +50,8 @@ class RoomKind:
     options: tuple[FurnitureOption, ...]
     tiled: bool = False
     runs: int = 0
+    doorway: bool = False
+    doors: int = 0
 
 
 _WALL = (
@@ -175,3 +180,61 @@ KINDS: dict[str, RoomKind] = {
         runs=2,
     ),
 }
+
+WIDE_KINDS: dict[str, RoomKind] = {
+    **{
+        name: dataclasses.replace(kind, share=0.45 * kind.share)
+        for name, kind in KINDS.items()
+        if name in ("living", "bed", "office", "kitchen", "open")
+    },
+    "long corridor": RoomKind(
+        0.12,
+        (1.4, 2.6),
+        (6.0, 12.0),
+        (
+            *(FurnitureOption(living.chest, 0.4),) * 2,
+            FurnitureOption(storing.wardrobe, 0.3),
+            FurnitureOption(storing.bookcase, 0.4),
+            FurnitureOption(built(fittings.coats), 0.4),
+            *(FurnitureOption(storing.board, 0.4, "hung:1.1"),) * 2,
+            *(FurnitureOption(modelled("armchair"), 0.2),) * 2,
+            *_COMMON,
+        ),
+        doors=5,
+    ),
+    "hall": RoomKind(
+        0.12,
+        (5.0, 8.5),
+        (7.0, 12.0),
+        (
+            *(FurnitureOption(living.sofa, 0.7),) * 2,
+            *(FurnitureOption(living.dining, 0.6, "free"),) * 3,
+            *(FurnitureOption(storing.bookcase, 0.5),) * 2,
+            *(FurnitureOption(modelled("armchair"), 0.5, "free"),) * 2,
+            FurnitureOption(modelled("piano"), 0.2),
+            *(FurnitureOption(modelled("person"), 0.5, "free"),) * 2,
+            *(FurnitureOption(modelled("plant"), 0.5, "corner"),) * 2,
+            *_COMMON,
+        ),
+        doors=3,
+    ),
+    "open office": RoomKind(
+        0.12,
+        (5.0, 8.0),
+        (7.0, 12.0),
+        (
+            *(FurnitureOption(storing.desk, 0.9),) * 4,
+            *(FurnitureOption(storing.desk, 0.75, "free"),) * 5,
+            FurnitureOption(living.dining, 0.4, "free"),
+            FurnitureOption(built(fittings.whiteboard), 0.6, "hung:0.9"),
+            *(FurnitureOption(storing.bookcase, 0.6),) * 2,
+            *(FurnitureOption(modelled("office cabinet"), 0.6),) * 2,
+            *(FurnitureOption(storing.board, 0.5, "hung:1.1"),) * 2,
+            FurnitureOption(modelled("person"), 0.4, "free"),
+            *_COMMON,
+        ),
+        doors=2,
+    ),
+    "doorway": RoomKind(0.14, (4.5, 8.0), (5.0, 9.0), (*_LIVING, *_DINING, *_COMMON), doorway=True),
+}
+"""Rooms for views from 0.3 to 12 m: homes, and what is longer than they are."""

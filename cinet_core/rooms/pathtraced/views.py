@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from cinet_core.rooms.medians import median_of
 
 NEAR = (0.7, 2.0)
 """Metres of median depth of a near view."""
@@ -20,6 +23,10 @@ LARGEST_SHARE = 0.6
 
 STRUCTURE = (1, 2, 22)
 """Wall, floor, ceiling: a view of which a view should not show much more than 40 %."""
+
+WIDE_MEDIANS = (0.4, 9.0)
+WIDE_LARGEST_SHARE = 0.75
+"""Of wide views: a corridor is mostly wall, what a robot sees mostly floor."""
 
 VOXEL = 0.3
 """Metres: two views overlap where they see the same cells of this size."""
@@ -47,13 +54,18 @@ class ViewPreview:
         hit = self.depth[self.depth > 0]
         return float(np.median(hit)) if hit.size else 0.0
 
-    def score(self) -> float:
-        """How much there is to see: higher is better; negative for a view that shows too little."""
+    def score(self, medians: tuple[float, float] = MEDIAN_DEPTH, largest: float = LARGEST_SHARE) -> float:
+        """How much there is to see: higher is better; negative for a view that shows too little.
+
+        Args:
+            medians: metres that the median depth may be.
+            largest: part of the image that one class may take.
+        """
         hit = self.depth > 0
-        if hit.mean() < 0.97 or self.depth[hit].min() < NEAREST or not _within(self.median, MEDIAN_DEPTH):
+        if hit.mean() < 0.97 or self.depth[hit].min() < NEAREST or not _within(self.median, medians):
             return -1.0
         shares = np.bincount(self.labels[hit]) / hit.sum()
-        if shares.max() > LARGEST_SHARE:
+        if shares.max() > largest:
             return -1.0
         bare = shares[[label for label in STRUCTURE if label < len(shares)]].sum()
         variety = _entropy(shares) + 0.5 * _entropy(np.bincount(self.things[hit]) / hit.sum())
@@ -87,6 +99,32 @@ def choose_views(previews: Sequence[ViewPreview], count: int) -> list[int]:
         if not scores:
             break
         best = max(scores, key=lambda number: scores[number])
+        chosen.append(best)
+        seen |= cells[best]
+    return chosen
+
+
+def choose_wide_views(previews: Sequence[ViewPreview], count: int, room: int) -> list[int]:
+    """Numbers of up to ``count`` of the views, so that over many rooms the log median depth is even.
+
+    View k of a room is to have the median depth number ``room * count + k`` of `median_of`, a sequence that is
+    even over any run of its numbers. The view is taken that comes nearest, ln apart, less a little for what it shows,
+    more for what an earlier one shows too.
+    """
+    score = [preview.score(WIDE_MEDIANS, WIDE_LARGEST_SHARE) for preview in previews]
+    cells = [preview.cells() for preview in previews]
+    chosen: list[int] = []
+    seen: set[tuple[int, ...]] = set()
+    for number in range(room * count, (room + 1) * count):
+        wanted = median_of(0, number)
+        costs = {}
+        for place, preview in enumerate(previews):
+            if place not in chosen and score[place] >= 0:
+                again = len(cells[place] & seen) / max(1, len(cells[place]))
+                costs[place] = abs(math.log(preview.median / wanted)) + 0.6 * again - 0.1 * score[place]
+        if not costs:
+            break
+        best = min(costs, key=lambda place: costs[place])
         chosen.append(best)
         seen |= cells[best]
     return chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -12,19 +13,32 @@ from torch.utils.data import Dataset
 
 from cinet_core.data.sample import Sample
 from cinet_core.label_sets import NYU40, LabelSet
+from cinet_core.rooms.medians import median_of
 from cinet_core.rooms.raycast.camera import CameraRange, PosedCamera, random_intrinsics, random_pose
 from cinet_core.rooms.raycast.casting import cast_free_rays
 from cinet_core.rooms.raycast.layout import furnished_room
 from cinet_core.rooms.raycast.packing import SceneBatch, pack_scenes
+from cinet_core.rooms.raycast.paths import LONGEST, camera_path
 from cinet_core.rooms.raycast.primitives import Scene
 from cinet_core.rooms.raycast.renderer import Rendering, render
 from cinet_core.rooms.raycast.sensor import Sensor
+from cinet_core.rooms.raycast.wide import draw_kind, is_worth_it
+
+Views = Literal["furnished", "wide"]
+"""Rooms and cameras: "furnished" is homes as a person sees them; "wide" is near and far, low and high (`wide`)."""
 
 _PROBE = (6, 8)
 """Rows and columns of rays that judge a view before it is rendered."""
 
 _POSES_A_ROOM = 8
 _ROOMS_A_VIEW = 20
+_WIDE_ROOMS_A_VIEW, _WIDE_POSES_A_ROOM = 8, 14
+
+_CLOSE_ENOUGH = 0.15
+"""ln of a wide view's median depth over the one that was drawn for it."""
+
+APART = 1000.0
+"""Metres from each room's path to the next in the world that `pose` speaks of: no two paths see the same point."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +69,15 @@ class SyntheticRooms(Dataset[Sample]):
         seed: of the whole set, 0 or more.
         width: of the images, in pixels.
         height: of the images, in pixels.
-        cameras: what cameras are drawn from.
+        cameras: what cameras are drawn from; of wide views, height, pitch and clearance are those of their kinds.
         sensor: of the cameras; None for the usual one.
         shadows: see ``render``.
         device: where single samples are rendered; they are served in main memory.
+        views: "furnished" or "wide"; see `Views`.
+        path: frames of a camera path: sample i is frame i % path of path i // path (`camera_path`). 1: single views.
 
     Raises:
-        ValueError: a size is below 1 or the seed negative.
+        ValueError: a size is below 1 or the seed negative; there are no such views; a path is too long.
     """
 
     label_set: LabelSet = NYU40
@@ -76,8 +92,14 @@ class SyntheticRooms(Dataset[Sample]):
         sensor: Sensor | None = None,
         shadows: bool = True,
         device: torch.device | str = "cpu",
+        views: Views = "furnished",
+        path: int = 1,
     ) -> None:
         """See the class."""
+        if views not in get_args(Views):
+            raise ValueError(f"there are no views {views!r}: choose one of {', '.join(get_args(Views))}")
+        if not 1 <= path <= LONGEST:
+            raise ValueError(f"path is {path} frames: it must be from 1 to {LONGEST}")
         if min(length, width, height) < 1 or seed < 0:
             raise ValueError(
                 f"length {length}, image {width}x{height}, seed {seed}: sizes must be at least 1, the seed at least 0"
@@ -85,6 +107,8 @@ class SyntheticRooms(Dataset[Sample]):
         self.seed, self.width, self.height = seed, width, height
         self._length, self._device, self._shadows = length, device, shadows
         self._cameras, self._sensor = cameras or CameraRange(), sensor or Sensor()
+        self._views, self._path = views, path
+        self._latest: tuple[int, list[SceneView]] | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -108,7 +132,8 @@ class SyntheticRooms(Dataset[Sample]):
 
     def name(self, index: int) -> str:
         """Name of a sample, without rendering it."""
-        return f"synthetic-{self.seed}-{self._checked(index):06d}"
+        number, step = divmod(self._checked(index), self._path)
+        return f"synthetic-{self.seed}-{number:06d}" + (f"-{step:02d}" if self._path > 1 else "")
 
     def view(self, index: int) -> SceneView:
         """Room and camera of a sample.
@@ -116,21 +141,45 @@ class SyntheticRooms(Dataset[Sample]):
         Raises:
             IndexError: there is no such sample.
         """
-        return draw_view(self.seed, self._checked(index), self.width, self.height, self._cameras)
+        number, step = divmod(self._checked(index), self._path)
+        if self._path == 1:
+            return self._drawn(number)
+        if self._latest is None or self._latest[0] != number:
+            self._latest = (number, self._followed(number))
+        return self._latest[1][step]
+
+    def pose(self, index: int) -> npt.NDArray[np.float64] | None:
+        """Where the camera of a sample stands, (4, 4), in a world where rooms are `APART`; None of single views."""
+        if self._path == 1:
+            return None
+        pose = self.view(index).camera.camera_to_world.copy()
+        pose[0, 3] += APART * (index // self._path)
+        return pose
+
+    def _drawn(self, number: int) -> SceneView:
+        draw = draw_wide_view if self._views == "wide" else draw_view
+        return draw(self.seed, number, self.width, self.height, self._cameras)
+
+    def _followed(self, number: int) -> list[SceneView]:
+        """The views of a path."""
+        first = self._drawn(number)
+        rng = np.random.default_rng([self.seed, number, 1])
+        cameras = camera_path(rng, first.scene, first.camera, self._path)
+        return [SceneView(first.scene, camera, first.sensor_seed + step) for step, camera in enumerate(cameras)]
 
     def render(self, indices: Sequence[int]) -> Rendering:
         """Render some samples together, which is faster than one by one; they stay on the device."""
         return self.render_views([self.view(index) for index in indices])
 
-    def render_views(self, views: Sequence[SceneView]) -> Rendering:
-        """Render views drawn before."""
+    def render_views(self, views: Sequence[SceneView], device: torch.device | str | None = None) -> Rendering:
+        """Render views drawn before, on another device than usual where one is given."""
         return render(
             [view.scene for view in views],
             [view.camera for view in views],
             [view.sensor_seed for view in views],
             self._sensor,
             self._shadows,
-            self._device,
+            self._device if device is None else device,
         )
 
     def _checked(self, index: int) -> int:
@@ -207,6 +256,36 @@ def draw_view(seed: int, index: int, width: int, height: int, limits: CameraRang
     raise RuntimeError(f"no view in {_ROOMS_A_VIEW} rooms fits {limits}: widen its limits")
 
 
+def draw_wide_view(seed: int, index: int, width: int, height: int, limits: CameraRange) -> SceneView:
+    """Room and camera number ``index`` of a seed among the wide views, see `wide`.
+
+    The view whose median depth, by some of its pixels, is close enough to what it is to be, or else the closest.
+
+    Raises:
+        RuntimeError: no room had a view that shows anything: the limits leave none.
+    """
+    rng = np.random.default_rng([seed, index, 2])
+    wanted = median_of(seed, index)
+    best: SceneView | None = None
+    least = np.inf
+    for _ in range(_WIDE_ROOMS_A_VIEW):
+        kind = draw_kind(rng, wanted)
+        scene = kind.room(rng)
+        intrinsics = random_intrinsics(rng, width, height, limits)
+        packed = pack_scenes([scene])
+        poses = [pose for _ in range(_WIDE_POSES_A_ROOM) if (pose := kind.pose(rng, scene, limits)) is not None]
+        cameras = [PosedCamera(intrinsics, pose) for pose in poses]
+        for camera, (depth, labels) in zip(cameras, _probes(packed, cameras), strict=True):
+            off = abs(float(np.log(np.median(depth) / wanted)))
+            if off < least and is_worth_it(depth, labels):
+                best, least = SceneView(scene, camera, int(rng.integers(2**31))), off
+        if least < _CLOSE_ENOUGH:
+            break
+    if best is None:
+        raise RuntimeError(f"no view in {_WIDE_ROOMS_A_VIEW} rooms fits {limits}: widen its limits")
+    return best
+
+
 def _score(depth: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], limits: CameraRange) -> float:
     """How much there is to see: the entropy of the labels; 0 for what is too near, too far or too plain."""
     nearest, farthest = limits.median_depth
@@ -221,13 +300,26 @@ def _score(depth: npt.NDArray[np.float32], labels: npt.NDArray[np.uint8], limits
 
 def _probe(packed: SceneBatch, camera: PosedCamera) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]:
     """Depth and labels of a few pixels."""
-    k = camera.intrinsics
+    (found,) = _probes(packed, [camera])
+    return found
+
+
+def _probes(
+    packed: SceneBatch, cameras: Sequence[PosedCamera]
+) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8]]]:
+    """Depth and labels of a few pixels of each camera, all with the first one's intrinsics."""
+    if not cameras:
+        return []
+    k = cameras[0].intrinsics
     u, v = np.meshgrid(
         (np.arange(_PROBE[1]) + 0.5) * k.width / _PROBE[1] - 0.5,
         (np.arange(_PROBE[0]) + 0.5) * k.height / _PROBE[0] - 0.5,
     )
     rays = np.stack([(u - k.cx) / k.fx, (v - k.cy) / k.fy, np.ones_like(u)], axis=-1).reshape(-1, 3)
-    direction = torch.from_numpy((rays @ camera.camera_to_world[:3, :3].T).astype(np.float32))
-    origin = torch.from_numpy(camera.camera_to_world[:3, 3].astype(np.float32)).expand_as(direction)
-    depth, seen = cast_free_rays(packed, 0, origin, direction)
-    return depth.numpy(), packed.label[seen.clamp_max(packed.label.numel() - 1).long()].numpy()
+    poses = [camera.camera_to_world for camera in cameras]
+    direction = torch.from_numpy(np.concatenate([rays @ pose[:3, :3].T for pose in poses]).astype(np.float32))
+    places = torch.from_numpy(np.array([pose[:3, 3] for pose in poses]).astype(np.float32))
+    depth, seen = cast_free_rays(packed, 0, places.repeat_interleave(len(rays), dim=0), direction)
+    labels = packed.label[seen.clamp_max(packed.label.numel() - 1).long()]
+    parts = zip(depth.view(len(cameras), -1).numpy(), labels.view(len(cameras), -1).numpy(), strict=True)
+    return list(parts)

@@ -112,10 +112,10 @@ def furnished_room(rng: np.random.Generator) -> Scene:
     )
     size = (float(width), float(depth), style.uniform(2.35, 3.0))
     shell = Shell(style, size, tiled=kind in ("bathroom", "kitchen"), windows=style.pick(WINDOWS))
-    return _Furnishing(style, shell, size).complete(PROGRAMS[kind])
+    return Furnishing(style, shell, size).complete(PROGRAMS[kind])
 
 
-class _Furnishing:
+class Furnishing:
     """A room while it is being filled."""
 
     def __init__(self, style: Style, shell: Shell, size: tuple[float, float, float]) -> None:
@@ -124,6 +124,7 @@ class _Furnishing:
         self._taken: list[tuple[Vector, Vector]] = list(shell.keep_free)
 
     def complete(self, program: Program) -> Scene:
+        """Put in what the program says, as far as there is room, and light it."""
         self._corner()
         self._rug()
         for build, probability, where in program:
@@ -134,7 +135,7 @@ class _Furnishing:
                 else:
                     self._at_a_wall(parts, float(where.partition(":")[2] or 0.0))
         lights, ambient = self._light()
-        return Scene(tuple(self._parts.solids), lights, ambient, self._size)
+        return Scene(tuple(self._parts.solids), lights, ambient, self._size, self._shell.doorway)
 
     def _corner(self) -> None:
         """Sometimes a block in a corner, which makes the plan an L, or a column."""
@@ -153,7 +154,7 @@ class _Furnishing:
     def _rug(self) -> None:
         style, (width, depth, _) = self._style, self._size
         if style.chance(0.45):
-            half_x, half_y = style.uniform(0.5, width * 0.35), style.uniform(0.4, depth * 0.35)
+            half_x, half_y = style.uniform(0.5, max(0.5, width * 0.35)), style.uniform(0.4, max(0.4, depth * 0.35))
             center = np.array([style.uniform(half_x, width - half_x), style.uniform(half_y, depth - half_y), 0.0])
             rug = Parts()
             if style.chance(0.2):

@@ -136,6 +136,23 @@ class Light:
     normal: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class Doorway:
+    """An open doorway between the main room and a second one before it.
+
+    Attributes:
+        threshold: world x, y of its middle, on the second room's side.
+        inward: unit vector along x, y, into the main room.
+        width: metres.
+        depth: of the second room, metres.
+    """
+
+    threshold: tuple[float, float]
+    inward: tuple[float, float]
+    width: float
+    depth: float
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """A furnished room.
@@ -145,6 +162,7 @@ class Scene:
         lights: at most MAX_LIGHTS, 2; each costs a shadow ray a pixel.
         ambient: linear RGB light from everywhere.
         size: of the main room, metres along x, y, z; its corner is the origin.
+        doorway: into the main room, if it has an open one.
 
     Raises:
         ValueError: there is no solid, or there are too many lights.
@@ -154,6 +172,7 @@ class Scene:
     lights: tuple[Light, ...]
     ambient: Color
     size: tuple[float, float, float]
+    doorway: Doorway | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the renderer cannot show."""

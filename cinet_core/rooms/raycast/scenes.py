@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cinet_core.data.image_files import OrientedImage
 from cinet_core.data.sample import Sample
@@ -16,7 +18,8 @@ from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, SceneDatase
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.rooms.raycast.camera import CameraRange
-from cinet_core.rooms.raycast.dataset import SyntheticRooms
+from cinet_core.rooms.raycast.dataset import SceneView, SyntheticRooms, Views
+from cinet_core.rooms.raycast.renderer import Rendering
 from cinet_core.rooms.raycast.sensor import Sensor
 
 KIND = "synthetic_rooms"
@@ -45,6 +48,9 @@ class SyntheticScenes(SceneDataset):
         cameras: what cameras are drawn from: a CameraRange, or fields of one that differ from its defaults.
         sensor: strengths of its effects: a Sensor, or fields of one that differ from its defaults.
         shadows: cast shadows.
+        views: "furnished", homes as a person sees them; or "wide", from .3 to 12 m: corridors, halls, offices and
+            doorways too, desks from near and a robot's view from near the floor, with an even log median depth.
+        path: frames of a camera path, 1 to 16: samples that follow one another are frames of one motion. 1: none.
         device: where views are rendered; they are served in main memory. "cuda" works in the process that trains only,
             not in the workers of a DataLoader.
         label_set: to map the NYU40 labels to; None keeps them.
@@ -67,6 +73,8 @@ class SyntheticScenes(SceneDataset):
         cameras: CameraRange | Mapping[str, Any] | None = None,
         sensor: Sensor | Mapping[str, Any] | None = None,
         shadows: bool = True,
+        views: Views = "furnished",
+        path: int = 1,
         device: str = "cpu",
         label_set: LabelSet | None = None,
     ) -> None:
@@ -92,12 +100,34 @@ class SyntheticScenes(SceneDataset):
                 _settings(Sensor, sensor),
                 shadows,
                 device,
+                views,
+                path,
             )
             start += lengths[part]
         wanted = {"trainval": ("train", "validation"), "all": _PARTS}.get(split, (split,))
         members = [member for part in wanted for member in range(self._first[part], self._first[part] + lengths[part])]
         self._last: tuple[int, Sample] | None = None
         super().__init__(DatasetMeta(KIND, NYU40, DEPTH_RANGE, (width, height)), split, members, label_set)
+
+    def view(self, index: int) -> SceneView:
+        """Room and camera of a sample, not rendered.
+
+        Raises:
+            IndexError: there is no such sample.
+        """
+        rooms, number = self._room(self._members[index])
+        return rooms.view(number)
+
+    def render(self, views: Sequence[SceneView], device: torch.device | str) -> Rendering:
+        """Render some views together on a device, where the result stays; labels are mapped to the label set."""
+        rendering = next(iter(self._rooms.values())).render_views(views, device)
+        lookup = torch.tensor(self._lookup).to(rendering.labels.device, non_blocking=True)
+        return replace(rendering, labels=lookup[rendering.labels.long()])
+
+    def pose(self, index: int) -> npt.NDArray[np.float64] | None:
+        """Where the camera of a sample stands, (4, 4) to the world, metres; None of views that are on no path."""
+        rooms, number = self._room(self._members[index])
+        return rooms.pose(number)
 
     def _name(self, member: int) -> str:
         rooms, index = self._room(member)

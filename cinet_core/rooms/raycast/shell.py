@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cinet_core.rooms.raycast import fittings
-from cinet_core.rooms.raycast.primitives import Light, Material, Parts, Pattern, Vector, rotation_z
+from cinet_core.rooms.raycast.primitives import Doorway, Light, Material, Parts, Pattern, Vector, rotation_z
 from cinet_core.rooms.raycast.style import Style
 from cinet_core.rooms.vocabulary import LABEL, OFF_WHITE, Color
 
@@ -34,6 +34,26 @@ class Opening:
     right: float
     bottom: float
     top: float
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What doors a room has beyond the usual one.
+
+    Attributes:
+        further: walls, 0 to 3, that get another door each; one that would overlap another is left out.
+        open: the first door is an open doorway, and always there.
+        width: of a doorway, metres; of all doors.
+        beyond: depth of the second room behind it, metres.
+    """
+
+    further: tuple[int, ...] = ()
+    open: bool = False
+    width: tuple[float, float] = (0.8, 1.0)
+    beyond: float = SECOND_ROOM_DEPTH
+
+
+USUAL_DOORS = Doors()
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +91,17 @@ class Shell:
         walls: their frames.
         keep_free: (low, high) corner pairs, in the world, in front of doors and windows.
         window_lights: one for each window.
+        doorway: the first open one, if any.
     """
 
-    def __init__(self, style: Style, size: tuple[float, float, float], tiled: bool, windows: int) -> None:
+    def __init__(
+        self,
+        style: Style,
+        size: tuple[float, float, float],
+        tiled: bool,
+        windows: int,
+        doors: Doors = USUAL_DOORS,
+    ) -> None:
         """Build it.
 
         Args:
@@ -81,18 +109,22 @@ class Shell:
             size: metres along x, y, z.
             tiled: of a kitchen or bathroom.
             windows: number wanted.
+            doors: beyond the usual one.
         """
         self.parts = Parts()
         self.walls = walls_of(size[0], size[1])
         self.keep_free: list[tuple[Vector, Vector]] = []
         self.window_lights: list[Light] = []
-        self._style, self._size = style, size
+        self.doorway: Doorway | None = None
+        self._style, self._size, self._doors = style, size, doors
         self._trim = style.paint((0.93, 0.92, 0.9), 0.2) if style.chance(0.6) else style.wood()
         openings: list[list[Opening]] = [[], [], [], []]
         order = [int(side) for side in style.rng.permutation(4)]
         with_door = style.chance(0.85)
-        if with_door:
+        if with_door or doors.open:
             self._door(order[0], openings[order[0]])
+        for side in doors.further:
+            self._door(side, openings[side])
         for side in order[1 : windows + 1]:
             self._window(side, openings[side])
         paper = _wall_material(style, tiled)
@@ -130,8 +162,10 @@ class Shell:
     def _door(self, side: int, openings: list[Opening]) -> None:
         """A door, shut or ajar, or an open doorway; behind the last two lies a second room."""
         style, wall = self._style, self.walls[side]
-        width, top = style.uniform(0.8, 1.0), style.uniform(1.98, 2.1)
+        width, top = style.uniform(*self._doors.width), style.uniform(1.98, 2.1)
         left = style.uniform(0.2, max(0.21, wall.length - width - 0.2))
+        if any(left < hole.right + 0.3 and hole.left - 0.3 < left + width for hole in openings):
+            return
         openings.append(Opening(left, left + width, 0.0, top))
         parts, frame = Parts(), self._trim
         # Frames and sills stand out of the wall on all sides: faces in one plane would have no definite label.
@@ -142,6 +176,9 @@ class Shell:
         panels = (style.count(1, 2), style.count(1, 4))
         leaf = Material(Pattern.PANELS, frame.color, frame.color, 0.05, 0.15, variant=panels)
         state = style.uniform(0, 1)
+        first = self.doorway is None
+        if self._doors.open and first:
+            state = 1.0
         swing = 0.0 if state < 0.55 else style.uniform(0.7, 1.7)
         if state < 0.85:
             door = Parts()
@@ -151,15 +188,23 @@ class Shell:
             parts.add(door, (left, -WALL_THICKNESS / 2, 0), -swing)
         if swing or state >= 0.85:
             self._second_room(parts, left + width / 2)
+            if state >= 0.85 and first:
+                self.doorway = self._doorway(wall, left + width / 2, width)
         else:
             parts.box((left, -WALL_THICKNESS, 0), (left + width, -0.11, top), LABEL.door, leaf)
         self.parts.add(parts, wall.origin, wall.yaw)
         self._keep_free(wall, (left, 0.0, 0.0), (left + width, 0.8, top))
 
+    def _doorway(self, wall: Wall, middle: float, width: float) -> Doorway:
+        """Where one stands before it, outside, and which way is in."""
+        threshold = wall.world(middle, -WALL_THICKNESS, 0.0)
+        x, y, _ = rotation_z(wall.yaw)[:, 1]
+        return Doorway((threshold[0], threshold[1]), (x, y), width, self._doors.beyond)
+
     def _second_room(self, parts: Parts, middle: float) -> None:
         """A bare room behind the wall, in the wall's frame, with a cabinet and a picture in view."""
         style, height, t = self._style, self._size[2], WALL_THICKNESS
-        left, right, back = middle - 1.4, middle + 1.7, -t - SECOND_ROOM_DEPTH
+        left, right, back = middle - 1.4, middle + 1.7, -t - self._doors.beyond
         paint = _wall_material(style, tiled=False)
         parts.box((left, back, -0.1), (right, -t, 0), LABEL.floor, floor_material(style, tiled=False))
         parts.box((left, back, height), (right, -t, height + 0.1), LABEL.ceiling, style.paint(OFF_WHITE, 0.0))

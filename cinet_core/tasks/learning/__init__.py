@@ -10,6 +10,7 @@ from cinet_core.tasks.learning.boundaries import BoundariesLearning
 from cinet_core.tasks.learning.depth import DepthLearning
 from cinet_core.tasks.learning.normals import NormalsLearning
 from cinet_core.tasks.learning.segmentation import SegmentationLearning
+from cinet_core.tasks.learning.uncertainty import UncertaintyLearning
 
 __all__ = ["LEARNING", "GraphContext", "TaskLearning", "task_learning"]
 
@@ -18,6 +19,7 @@ LEARNING: tuple[TaskLearning, ...] = (
     SegmentationLearning(),
     NormalsLearning(),
     BoundariesLearning(),
+    UncertaintyLearning(),
 )
 """One for each of `cinet_core.tasks.TASKS`, in that order."""
 

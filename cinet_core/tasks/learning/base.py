@@ -78,8 +78,13 @@ class TaskLearning(ABC):
         """The losses of a batch by name, not averaged; names are unique over all tasks.
 
         Every process must return the same names in the same order, whatever its samples hold: a term without a valid
-        element has the sum 0.
+        element has the sum 0. Terms within the task that weigh 0 (`truth.weights`) are left out. Not called where the
+        whole task weighs 0.
         """
+
+    def answer(self, output: CINetOutput) -> Tensor:
+        """What the network answers for this task, not activated but for depth: (B, channels, H, W)."""
+        return output.extra[self.spec.name]
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
         """The task's loss, of the means of its terms; by default that of the one that has the task's own name.

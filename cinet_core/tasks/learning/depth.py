@@ -17,6 +17,7 @@ from cinet_core.losses.depth import (
     pair_loss,
     scale_invariant_loss,
 )
+from cinet_core.losses.gradients import gradient_loss
 from cinet_core.losses.reduction import LossTerm, global_maximum
 from cinet_core.metrics.depth import DepthMetrics
 from cinet_core.metrics.protocols import FULL
@@ -43,26 +44,38 @@ class DepthLearning(TaskLearning):
     spec = DEPTH
 
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
-        """Terms "berhu", "pair" and "normal", and of log depth "silog"."""
+        """Terms "berhu", "pair", "normal" and "gradient", these three unless they weigh 0, and of log depth "silog"."""
         prediction = output.depth.squeeze(1)
         in_log = truth.depth_space == "log"
         compared = (log_depth(prediction), log_depth(truth.depth)) if in_log else (prediction, truth.depth)
         threshold = global_maximum(berhu_threshold(*compared))
-        terms = {
-            "berhu": berhu_loss(*compared, threshold),
-            "pair": pair_loss(*compared, truth.seeds, truth.pair_pixels),
-            "normal": normal_loss(prediction, truth.depth),
-        }
+        terms = {"berhu": berhu_loss(*compared, threshold)}
+        if truth.weights.pair:
+            terms["pair"] = pair_loss(*compared, truth.seeds, truth.pair_pixels)
+        if truth.weights.normal:
+            terms["normal"] = normal_loss(prediction, truth.depth)
+        if truth.weights.gradient:
+            terms["gradient"] = gradient_loss(prediction, truth.depth)
         if in_log:
             terms["silog"] = scale_invariant_loss(prediction, truth.depth)
         return terms
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
-        """Eq. 11: BerHu + lambda pair + mu normal (+ 0.5 SILog)."""
-        loss = means["berhu"] + weights.pair * means["pair"] + weights.normal * means["normal"]
+        """Eq. 11: BerHu + lambda pair + mu normal (+ 0.5 SILog) (+ weight * multi-scale gradients)."""
+        loss = means["berhu"]
+        if weights.pair:
+            loss = loss + weights.pair * means["pair"]
+        if weights.normal:
+            loss = loss + weights.normal * means["normal"]
         if "silog" in means:
             loss = loss + SILOG_WEIGHT * means["silog"]
+        if "gradient" in means:
+            loss = loss + weights.gradient * means["gradient"]
         return loss
+
+    def answer(self, output: CINetOutput) -> Tensor:
+        """Canonical depth, (B, 1, H, W), metres."""
+        return output.depth
 
     def weight(self, weights: LossWeights) -> float:
         """alpha of Eq. 13."""

@@ -33,6 +33,10 @@ class SegmentationLearning(TaskLearning):
         """The term "segmentation"."""
         return {"segmentation": segmentation_loss(output.logits, truth.labels, truth.class_weights)}
 
+    def answer(self, output: CINetOutput) -> Tensor:
+        """The logits of the classes, (B, C, H, W)."""
+        return output.logits
+
     def weight(self, weights: LossWeights) -> float:
         """gamma of Eq. 13."""
         return weights.segmentation

@@ -13,7 +13,7 @@ import numpy as np
 from cinet_core.rooms.pathtraced.blender import passes, scene
 from cinet_core.rooms.pathtraced.blender.models import Models
 from cinet_core.rooms.pathtraced.plan import PlannedView, RoomPlan
-from cinet_core.rooms.pathtraced.views import ViewPreview, choose_views
+from cinet_core.rooms.pathtraced.views import ViewPreview, choose_views, choose_wide_views
 
 GRID = (20, 15)
 """Rays of a glance."""
@@ -39,7 +39,8 @@ class Studio:
         began = time.process_time()
         scene.build(plan, self._models)
         passes.prepare(plan.width, plan.height, plan.samples, self._threads)
-        chosen = choose_views([preview(view, plan) for view in plan.views], plan.count)
+        seen = [preview(view, plan) for view in plan.views]
+        chosen = choose_wide_views(seen, plan.count, plan.room) if plan.wide else choose_views(seen, plan.count)
         built = time.process_time()
         files = []
         for number in chosen:
