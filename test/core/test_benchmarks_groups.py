@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, loading, network, peers, scaling, steps, training, variants
+from scripts.benchmarks import harness, loading, network, obstacles, peers, scaling, steps, training, variants
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -322,3 +322,17 @@ def test_steps_of_a_checkout_that_is_none_are_named(quick_run: BenchmarkRun, tmp
     quick_run.against = tmp_path
     with pytest.raises(RuntimeError, match=r"(?s)the worker ended: .*No module named 'cinet_core.training'"):
         list(steps.measure(quick_run))
+
+
+def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
+    pytest.importorskip("open3d", exc_type=ImportError)
+    quick_run.budget = dataclasses.replace(TINY, image_size=(96, 128))
+    rows = {(row.quantity, row.subject): row for row in obstacles.measure(quick_run)}
+    ours = rows["depth and labels to obstacles", obstacles.HALF]
+    assert 0 < ours.median < rows["depth and labels to obstacles", obstacles.FULL].median * 5
+    for name in obstacles.NEIGHBOURS:
+        assert rows[f"{name} / this", obstacles.HALF].median > 0
+        assert rows[f"{name} / this, processor time", obstacles.HALF].median > 0
+    points = rows["points of a frame", obstacles.HALF]
+    assert points.beside["bytes"] == 17 * points.median > 0
+    assert ("beside obstacles", "scan") in rows
