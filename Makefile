@@ -8,21 +8,26 @@ PYTHON ?= python3
 # NUMPY=1.26 is that of Ubuntu 24.04. scripts/bootstrap names the folders by the same rule.
 ROS ?= jazzy
 NUMPY ?=
-export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY),-$(NUMPY))
+# LIGHT=light is the set without PyTorch, LIGHT=light-test with what the tests of it need.
+LIGHT ?=
+export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY),-$(NUMPY))$(if $(LIGHT),-$(LIGHT))
 
 # Fast DDS profile, own domain, localhost only, and the built package on every path. What it takes out of the caller's
 # environment `setup` has said.
 IN_ENV := CINET_QUIET=1 && source scripts/env.sh &&
 
-.PHONY: help setup demo test test-gpu smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
+.PHONY: help setup demo run-demo test test-light test-gpu smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup:  ## virtual environment with torch and ROS 2 (ROS=jazzy or kilted), and the colcon build
-	@source scripts/neutral.sh && $(PYTHON) -m scripts.bootstrap --ros "$(ROS)" --numpy "$(NUMPY)"
+	@source scripts/neutral.sh && $(PYTHON) -m scripts.bootstrap --ros "$(ROS)" --numpy "$(NUMPY)" --light "$(LIGHT)"
 
-demo: setup  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
+# In the light set, unless everything is there already.
+demo:  ## camera player -> node -> every topic, into demo_output/ (SOURCE=folder|video|bag)
+	@$(MAKE) --no-print-directory run-demo LIGHT="$(or $(LIGHT),$(if $(wildcard .venv$(CINET_ENVIRONMENT)/stamps/workspace),,light))"
+run-demo: setup
 	@$(IN_ENV) python -m scripts.demo $(if $(SOURCE),--source "$(SOURCE)") $(DEMO_ARGS)
 
 # One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
@@ -43,11 +48,20 @@ SMOKE := $(addprefix test/ros/test_,node_process.py transitions.py parameters.py
 smoke: setup  ## the part of the tests that a distribution can break (ROS=kilted)
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 $(SMOKE)
 
+# The nodes on the wire without PyTorch. The networks of the tests are made by the full set, which a robot has no part of.
+LIGHT_NETWORKS := runs/light_networks
+test-light: setup  ## the tests of nodes on the wire in an environment without PyTorch
+	@$(IN_ENV) python -m scripts.light_networks $(LIGHT_NETWORKS)
+	@$(MAKE) --no-print-directory run-test-light LIGHT=light-test
+run-test-light: setup
+	@$(IN_ENV) CINET_LIGHT_NETWORKS="$(CURDIR)/$(LIGHT_NETWORKS)" $(SIDE_BY_SIDE) --maxprocesses 2 $(or $(PYTEST_ARGS),test/contract)
+
 # The default, the other distribution, and the Python and NumPy of Ubuntu 24.04.
 test-all:  ## the test suite on every distribution, Python and NumPy that can be had (long)
 	@$(MAKE) test
 	@$(MAKE) test ROS=kilted
 	@$(MAKE) test NUMPY=1.26 PYTHON="$(PYTHON312)"
+	@$(MAKE) test-light
 PYTHON312 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.12.*/bin/python3.12) python3.12)
 
 faults: setup  ## inject every fault and write what was seen into docs/faults.md

@@ -126,6 +126,7 @@ setup(
             "data/*.json",
             "inference/example_rooms.*",
             "weights/*.safetensors",
+            "weights/*.onnx",
         ],
         "cinet_core.bags.msg": ["*.msg"],
     },

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.calibration import Calibration, calibrate
     from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
     from cinet_core.evaluation.geometry_report import GeometryReport
+    from cinet_core.evaluation.obstacle_scoring import ObstacleReport, score_obstacles
     from cinet_core.evaluation.report import EvaluationReport
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.evaluation.steadiness import SteadinessReport, evaluate_steadiness
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from cinet_core.figures.drawing import DrawnFigures, draw_figures
     from cinet_core.frames.predict_frames import PredictedFrames, predict_frames
     from cinet_core.geometry import Intrinsics
-    from cinet_core.inference.export import ExportedGraph, export
+    from cinet_core.inference.export import ExportedCore, ExportedGraph, export, export_any_size
     from cinet_core.inference.load import load
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
+    from cinet_core.obstacles.settings import ObstacleSettings
     from cinet_core.odometry.compare import compare_odometry
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
     from cinet_core.progress import Progress
@@ -58,9 +61,11 @@ else:
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
             "BagError": "cinet_core.bags.errors",
+            "Calibration": "cinet_core.evaluation.calibration",
             "CheckpointError": "cinet_core.model_metadata",
             "DataCheck": "cinet_core.data.check_data",
             "DrawnFigures": "cinet_core.figures.drawing",
+            "ExportedCore": "cinet_core.inference.export",
             "ExportedGraph": "cinet_core.inference.export",
             "Extraction": "cinet_core.bags.extraction",
             "FusedMap": "cinet_core.mapping.fused_map",
@@ -71,6 +76,8 @@ else:
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
+            "ObstacleReport": "cinet_core.evaluation.obstacle_scoring",
+            "ObstacleSettings": "cinet_core.obstacles.settings",
             "OdometryComparison": "cinet_core.odometry.comparison",
             "PredictedBag": "cinet_core.bags.prediction",
             "PredictedFrames": "cinet_core.frames.predict_frames",
@@ -89,6 +96,7 @@ else:
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
+            "calibrate": "cinet_core.evaluation.calibration",
             "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
@@ -96,6 +104,7 @@ else:
             "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
             "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
+            "export_any_size": "cinet_core.inference.export",
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
@@ -106,6 +115,7 @@ else:
             "read_metadata": "cinet_core.model_metadata",
             "read_recipe": "cinet_core.training.recipe_file",
             "record_source": "cinet_core.viewer.source_recording",
+            "score_obstacles": "cinet_core.evaluation.obstacle_scoring",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",
             "train": "cinet_core.training.train",
         },
@@ -116,10 +126,12 @@ __all__ = [
     "UNLABELLED",
     "AblationReport",
     "BagError",
+    "Calibration",
     "CheckpointError",
     "DataCheck",
     "DrawnFigures",
     "EvaluationReport",
+    "ExportedCore",
     "ExportedGraph",
     "Extraction",
     "FusedMap",
@@ -129,6 +141,8 @@ __all__ = [
     "MapReport",
     "MapSettings",
     "ModelMetadata",
+    "ObstacleReport",
+    "ObstacleSettings",
     "OdometryComparison",
     "PredictedBag",
     "PredictedFrames",
@@ -146,6 +160,7 @@ __all__ = [
     "TrainingResult",
     "__version__",
     "ablate",
+    "calibrate",
     "check_data",
     "compare_odometry",
     "draw_figures",
@@ -153,6 +168,7 @@ __all__ = [
     "evaluate_geometry",
     "evaluate_steadiness",
     "export",
+    "export_any_size",
     "extract_bag",
     "fuse_map",
     "get_label_set",
@@ -163,6 +179,7 @@ __all__ = [
     "read_metadata",
     "read_recipe",
     "record_source",
+    "score_obstacles",
     "suggest_scale",
     "train",
 ]

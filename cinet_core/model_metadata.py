@@ -1,6 +1,6 @@
 """Metadata that is stored with the weights: configuration, classes, camera, recipe. Needs no PyTorch.
 
-`cinet_core.checkpoint` has the weights themselves.
+`cinet_core.checkpoint` has the weights themselves, `cinet_core.graph_file` the graph that runs without PyTorch.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cinet_core.geometry import CANONICAL_FOCAL
+from cinet_core.graph_file import SUFFIX, GraphContent, read_graph
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import ModelConfig
 from cinet_core.weights_file import CheckpointError, WeightsHeader, read_header
@@ -26,6 +27,9 @@ __all__ = [
     "CheckpointError",
     "ModelMetadata",
     "TrainingCamera",
+    "default_graph",
+    "graph_metadata",
+    "is_graph",
     "parse_metadata",
     "read_metadata",
     "weights_path",
@@ -137,18 +141,37 @@ class ModelMetadata:
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
-    """Read the metadata of a checkpoint without its weights. Raises CheckpointError as `load_checkpoint` does.
+    """Read the metadata of a checkpoint without its weights, or those of a core graph (`cinet export --any-size`).
+
+    Raises CheckpointError as `load_checkpoint` does.
 
     >>> read_metadata("default").config.name
     'lite'
     """
     path = weights_path(path)
+    if is_graph(path):
+        return graph_metadata(path, read_graph(path))
     return parse_metadata(path, read_header(path))
 
 
 def weights_path(name: str | Path) -> Path:
     """Return the path that a name of weights stands for: the path itself, or the installed file for "default"."""
     return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
+
+
+def default_graph() -> Path:
+    """Return the path of the core graph that ships beside the weights, for machines without PyTorch."""
+    return weights_path(DEFAULT_WEIGHTS).with_suffix(SUFFIX)
+
+
+def is_graph(path: str | Path) -> bool:
+    """Return whether a file is a core graph by its name, rather than a checkpoint."""
+    return Path(path).suffix == SUFFIX
+
+
+def graph_metadata(path: Path, graph: GraphContent) -> ModelMetadata:
+    """Read the metadata from the facts of a core graph. Raises CheckpointError if they are not usable."""
+    return _metadata(path, lambda: graph.facts["metadata"])
 
 
 def parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
@@ -161,8 +184,12 @@ def parse_metadata(path: Path, header: WeightsHeader) -> ModelMetadata:
             f"{path} has format version {version[:20]!r}, this software reads {FORMAT_VERSION}: install the version "
             "that wrote it, or save it anew there"
         )
+    return _metadata(path, lambda: json.loads(header.metadata[METADATA_KEY]))
+
+
+def _metadata(path: Path, values: Callable[[], Mapping[str, Any]]) -> ModelMetadata:
     try:
-        return ModelMetadata.from_dict(json.loads(header.metadata[METADATA_KEY]))
+        return ModelMetadata.from_dict(values())
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointError(f"{path} has unusable metadata: {type(error).__name__}: {error}") from error
 

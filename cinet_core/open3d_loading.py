@@ -20,10 +20,11 @@ def load_open3d() -> Any:
     try:
         import open3d
     except ModuleNotFoundError as error:
-        raise Open3DError(f"Open3D is not installed ({error}): pip install open3d, or write no clouds") from error
+        raise Open3DError(
+            f"Open3D is not installed ({error}): pip install open3d; maps and odometry need it"
+        ) from error
     except (ImportError, OSError) as error:  # the message names the library, such as libusb-1.0.so.0
         raise Open3DError(
-            f"Open3D cannot load a system library ({error}): "
-            "apt-get install libusb-1.0-0 libgl1 libegl1 libgomp1, or write no clouds"
+            f"Open3D cannot load a system library ({error}): apt-get install libusb-1.0-0 libgl1 libegl1 libgomp1"
         ) from error
     return open3d

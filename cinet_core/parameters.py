@@ -86,12 +86,14 @@ def check_value(field: dataclasses.Field[Any], value: Any) -> None:
 def coerced(field: dataclasses.Field[Any], value: Any) -> Any:
     """A value as rclpy or YAML has it, in the field's type.
 
-    Lists become tuples, whole numbers floats where those are meant, and `true` and `false` text where they are choices.
+    Lists become tuples, whole numbers floats where those are meant, and `true`, `false`, `on` and `off` text where they
+    are choices.
     """
     if isinstance(field.default, float) and type(value) is int:
         return float(value)
-    if isinstance(value, bool) and str(value).lower() in field.metadata["choices"]:
-        return str(value).lower()  # YAML reads the unquoted choices `true` and `false` as no text
+    if isinstance(value, bool):  # YAML reads the unquoted choices `true`, `false`, `on` and `off` as no text
+        meant = ("true", "on") if value else ("false", "off")
+        return next((text for text in meant if text in field.metadata["choices"]), value)
     if not isinstance(value, (list, array.array)):
         return value
     if isinstance(field.default, tuple) and isinstance(field.default[0], float):

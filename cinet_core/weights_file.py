@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["MAX_HEADER_BYTES", "CheckpointError", "WeightsHeader", "check_readable", "read_file", "read_header"]
+__all__ = [
+    "MAX_HEADER_BYTES",
+    "CheckpointError",
+    "WeightsHeader",
+    "check_readable",
+    "read_bytes",
+    "read_file",
+    "read_header",
+]
 
 # A thousand tensors take 0.1 MB, label set and recipe some kB: far beyond that it is not one of ours. Parsed, JSON can
 # take 25 times its size.
@@ -65,9 +73,7 @@ def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
     with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
-            raise CheckpointError(
-                f"{path} has {size} bytes, more than the {max_bytes} allowed: it is no weights file of this project"
-            )
+            raise CheckpointError(_too_large(path, size, max_bytes, "weights"))
         header = _read_header(path, file)
         if size == header.file_bytes:
             file.seek(0)
@@ -79,6 +85,28 @@ def read_file(path: Path, max_bytes: int) -> tuple[WeightsHeader, bytes]:
             "Copy or download it again"
         )
     return header, content
+
+
+def read_bytes(path: Path, max_bytes: int, kind: str) -> bytes:
+    """Read a regular file of a bounded size at once.
+
+    Args:
+        path: of the file.
+        max_bytes: that it may have.
+        kind: what it should be, for messages.
+
+    Raises:
+        CheckpointError: the file is missing, no regular file, cannot be read, or is larger.
+    """
+    with _open(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > max_bytes:
+            raise CheckpointError(_too_large(path, size, max_bytes, kind))
+        return file.read(size)
+
+
+def _too_large(path: Path, size: int, limit: int, kind: str) -> str:
+    return f"{path} has {size} bytes, more than the {limit} allowed: it is no {kind} file of this project"
 
 
 def _open(path: Path) -> BinaryIO:

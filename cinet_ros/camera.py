@@ -10,6 +10,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.topics import STATS
+from cinet_ros.anchoring.frame_correction import CorrectionState
+from cinet_ros.anchoring.inputs import AnchorInputs
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import WARN, Conditions, Latencies, status
@@ -43,12 +45,15 @@ class Camera:
     wanted_since: float | None = None
     rate_limit: RateLimit = field(default_factory=RateLimit)
     cloud_limit: RateLimit = field(default_factory=RateLimit)
+    anchors: AnchorInputs | None = None  # of the node; None: there are none, and nothing is corrected
+    correction: CorrectionState = field(default_factory=CorrectionState)
 
     def restart(self) -> None:
         """Reset the state of an earlier activation."""
         self.conditions.clear_all()
         self.counters, self.latencies = FrameCounters(), Latencies()
         self.rate_limit, self.cloud_limit = RateLimit(), RateLimit()
+        self.correction = CorrectionState()
         self.waiting_since = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, settings: Settings, active: bool) -> DiagnosticStatus:
@@ -72,12 +77,23 @@ class Camera:
             "used": counts.used,
             **{f"dropped: {reason}": count for reason, count in sorted(counts.drops.items())},
             **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
+            **self._correction_values(settings),
         }
         fine = self._doing(settings, subscribed - switched_off) if active else "inactive"
         row = status(name, self.input.image_topic, fine, self.conditions, values)
         if active and not settings.enabled and row.message != fine:  # what else there is to say does not explain it
             row.message = f"{fine}; {row.message}"
         return row
+
+    def _correction_values(self, settings: Settings) -> dict[str, str]:
+        """Rows about anchors and frames before; none where nothing is corrected."""
+        if self.anchors is None or not settings.correction.active:
+            return {}
+        return (
+            {"anchor": settings.anchor, "temporal": settings.temporal}
+            | self.anchors.values()
+            | self.correction.values()
+        )
 
     def _doing(self, settings: Settings, subscribed: frozenset[str]) -> str:
         """What the camera's row says where nothing is wrong.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, random_checkpoint, read_metadata
 from cinet_core.inference.backend import OutOfDeviceMemoryError
+from cinet_core.inference.engine import Network
+from cinet_core.inference.networks import RANDOM_WEIGHTS, named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU40, LabelSet
+from cinet_core.model_metadata import CheckpointError, read_metadata
 from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.parameters import Settings
 
-RANDOM_WEIGHTS = "random"
 NO_WEIGHTS = (
     "no weights given: the parameter `weights` is empty. Set it to `default` for those that ship, or to a checkpoint: "
     "`ros2 launch cinet_ros perception.launch.py weights:=/path/to/model.safetensors`"
@@ -35,21 +36,21 @@ def load_predictor(settings: Settings, conditions: Conditions) -> Predictor:
         ValueError: there is no such device, or a class of ``mask_classes`` is unknown.
         OutOfDeviceMemoryError, DeviceLostError: the device does not take the weights, and ``oom_fallback`` is none.
     """
-    checkpoint = _load_checkpoint(settings, conditions)
-    settings.check_classes(checkpoint.metadata.label_set)  # the file may be another than at the start
+    network = _load_network(settings, conditions)
+    settings.check_classes(network.metadata.label_set)  # the file may be another than at the start
     try:
-        return _predictor(checkpoint, settings, settings.device)
+        return _predictor(network, settings, settings.device)
     except OutOfDeviceMemoryError as error:
         if settings.oom_fallback != "cpu":
             raise
         text = f"configured on the CPU: {error}. It is slow: free memory on the device, then clean up and configure"
     conditions.report("fallback", WARN, text, lasting=True)
-    return _predictor(checkpoint, settings, "cpu")
+    return _predictor(network, settings, "cpu")
 
 
-def _predictor(checkpoint: Checkpoint, settings: Settings, device: str) -> Predictor:
+def _predictor(network: Network, settings: Settings, device: str) -> Predictor:
     return Predictor(
-        checkpoint,
+        network,
         device,
         settings.network_size,
         settings.output_size,
@@ -59,14 +60,15 @@ def _predictor(checkpoint: Checkpoint, settings: Settings, device: str) -> Predi
     )
 
 
-def _load_checkpoint(settings: Settings, conditions: Conditions) -> Checkpoint:
+def _load_network(settings: Settings, conditions: Conditions) -> Network:
     if settings.weights == RANDOM_WEIGHTS:
+        network = named_network(RANDOM_WEIGHTS, settings.model_config)
         conditions.report("random", WARN, RANDOM_WARNING, lasting=True)
-        return random_checkpoint(settings.model_config)
-    checkpoint = load_checkpoint(settings.weights)
-    if settings.weights_sha256 not in ("", checkpoint.sha256):
+        return network
+    network = named_network(settings.weights)
+    if settings.weights_sha256 not in ("", network.sha256):
         raise CheckpointError(
-            f"{settings.weights} has the SHA-256 {checkpoint.sha256}, weights_sha256 demands "
+            f"{settings.weights} has the SHA-256 {network.sha256}, weights_sha256 demands "
             f"{settings.weights_sha256}: copy or download it again, or start with the digest of the file you mean"
         )
-    return checkpoint
+    return network

@@ -10,17 +10,18 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
-from cinet_core.checkpoint import CheckpointError
 from cinet_core.inference.background import is_preparing
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.compressed import decode_compressed
 from cinet_core.messages.fields import stamp_of
+from cinet_core.model_metadata import CheckpointError
 from cinet_core.threads import use_threads
 from cinet_ros import managed_node
+from cinet_ros.anchoring.inputs import AnchorInputs
 from cinet_ros.camera import HOW_TO_ENABLE, Camera, Job
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
-from cinet_ros.diagnostics import Conditions
+from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
 from cinet_ros.model import NO_WEIGHTS, label_set_of, load_predictor
 from cinet_ros.node_status import model_status, report_namesakes
@@ -60,6 +61,7 @@ class PerceptionNode(ManagedNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
+        self._anchors: AnchorInputs | None = None
         self._watch_timer: Any = None
         self._supervisor = WorkerSupervisor(self.conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -80,6 +82,7 @@ class PerceptionNode(ManagedNode):
         self._predictor = load_predictor(settings, self.conditions)
         compressed = settings.image_transport == "compressed"
         self._decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
+        self._anchors = AnchorInputs(self, settings)
         for name in settings.cameras:
             self._cameras[name] = self._camera(name, settings, compressed)
         self.get_logger().info(
@@ -102,7 +105,7 @@ class PerceptionNode(ManagedNode):
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
         outputs = CameraOutputs(self, prefix, self._predictor.label_set, self._predictor.metadata.config.tasks)
-        return Camera(name, camera_input, outputs, Conditions(self.get_logger()))
+        return Camera(name, camera_input, outputs, Conditions(self.get_logger()), anchors=self._anchors)
 
     def activate(self) -> None:
         """Start the worker, and subscribe to images as soon as an output has a subscriber."""
@@ -132,6 +135,8 @@ class PerceptionNode(ManagedNode):
             self._watch_timer = None
         for camera in self._cameras.values():
             camera.input.close()
+        if self._anchors is not None:
+            self._anchors.close()
         for name in self._supervisor.stop(timeout, "deactivated"):
             self._cameras[name].counters.drop("deactivated")
 
@@ -143,6 +148,7 @@ class PerceptionNode(ManagedNode):
             for camera in self._cameras.values():
                 stack.callback(camera.outputs.close)
             stack.callback(self._cameras.clear)
+            self._anchors = None
 
     def _make_pipeline(self) -> Pipeline:
         assert self._predictor is not None
@@ -182,6 +188,10 @@ class PerceptionNode(ManagedNode):
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
             camera.input.update(wanted=bool(camera.outputs.wanted(self.settings)))
+        if self._anchors is not None:
+            self._anchors.update(
+                self.settings.correction, any(camera.input.wanted for camera in self._cameras.values())
+            )
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Predict, or do not, from now on: a short way to set the parameter `enabled`."""
@@ -209,9 +219,22 @@ class PerceptionNode(ManagedNode):
             self.get_logger().info("enabled" if settings.enabled else f"disabled: {HOW_TO_ENABLE}")
         return SetParametersResult(successful=True)
 
+    def _report_anchors(self) -> None:
+        """Warn where the one anchor that is demanded cannot come. For `auto` what is not there is not missed."""
+        settings, silent = self.settings, [] if self._anchors is None else self._anchors.silent()
+        if settings.anchor in ("none", "auto") or not silent:
+            self.conditions.clear("anchor_topics")
+            return
+        text = (
+            f"anchor = {settings.anchor}, but nobody publishes {', '.join(silent)}: start the sensor's driver or remap "
+            "the topic to its name; until then depth is as it was predicted"
+        )
+        self.conditions.report("anchor_topics", WARN, text, lasting=True)
+
     def publish_diagnostics(self) -> None:
         """Publish every diagnostic status of this node, see `ManagedNode`."""
         self._supervisor.report()
+        self._report_anchors()
         report_namesakes(self, self.conditions)
         message = DiagnosticArray()
         message.header.stamp = self.get_clock().now().to_msg()

@@ -11,12 +11,14 @@ import numpy.typing as npt
 from rclpy.clock import Clock
 from std_msgs.msg import Header
 
+from cinet_core.correction.statistics import correction_statistics
 from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
+from cinet_ros.anchoring.frame_correction import FrameCorrection
 from cinet_ros.camera import Camera, Job
 from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import RosMessageBuilder
@@ -80,6 +82,11 @@ class Pipeline:
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
         self._messages = {name: RosMessageBuilder(predictor.label_set) for name in cameras}
+        self._corrections = {
+            name: FrameCorrection(camera.anchors, predictor.label_set, camera.conditions, camera.correction)
+            for name, camera in cameras.items()
+            if camera.anchors is not None
+        }
         self._gate = PublishGate()
         self._frames_in_work = FramesInWork(cameras)
 
@@ -87,6 +94,8 @@ class Pipeline:
         """Publish nothing more, and count the current frames as dropped. Thread-safe."""
         self._gate.shut()
         self._frames_in_work.give_up(reason)
+        for correction in self._corrections.values():
+            correction.close()
 
     def process(self, batch: dict[str, Job]) -> None:
         """Process the latest frame of every camera. Cameras with equal image sizes share a call of the network."""
@@ -108,6 +117,7 @@ class Pipeline:
                 self._lose(camera, error)
             else:
                 groups.setdefault(frame.prepared.image.shape, []).append(frame)
+                self._begin_correction(frame, settings)
         for frames in groups.values():
             self._run(frames, settings)
 
@@ -154,6 +164,12 @@ class Pipeline:
                 text = f"no stats, {type(error).__name__}: {error}. {ERROR_REMEDY}"
                 frame.camera.conditions.report("stats", ERROR, text)
 
+    def _begin_correction(self, frame: PreparedFrame, settings: Settings) -> None:
+        """Start what a correction takes long for, while the network works."""
+        correction, prepared = self._corrections.get(frame.camera.name), frame.prepared
+        if correction is not None:
+            correction.begin(prepared.image, prepared.message.header, prepared.intrinsics, settings)
+
     def _predict(self, frames: list[PreparedFrame], settings: Settings) -> list[Prediction]:
         images = [frame.prepared.image for frame in frames]
         intrinsics = [frame.prepared.intrinsics for frame in frames]
@@ -175,6 +191,10 @@ class Pipeline:
         started = time.perf_counter()
         result = Result.of(prediction, frame.prepared, self._painter, settings)
         seconds = {**frame.prepared.seconds, **prediction.seconds, "build": time.perf_counter() - started}
+        correction = self._corrections.get(frame.camera.name)
+        taken = None if correction is None else correction.apply(result, settings)
+        if taken is not None:
+            seconds["correct"] = taken
         outputs = frame.camera.outputs
         wanted = outputs.wanted(settings)
         if wanted & CLOUDS and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
@@ -228,4 +248,5 @@ class Pipeline:
             model_hash=predictor.model_hash,
             label_set=predictor.label_set.name,
             random_weights=predictor.metadata.random_weights,
+            **correction_statistics(frame.camera.correction.latest()),
         )

@@ -20,7 +20,7 @@ from cinet_ros.launching.arguments import Values, described
 from cinet_ros.launching.cameras import camera_names, full_topic, input_remappings, reads_compressed
 from cinet_ros.launching.nodes import SHARE, ending_together, fast_dds_environment, node
 from cinet_ros.launching.parameters import given_parameters, node_parameters
-from cinet_ros.launching.perception import ARGUMENTS, PARAMETERS
+from cinet_ros.launching.perception import ANCHOR_TOPICS, ARGUMENTS, PARAMETERS
 from cinet_ros.launching.rviz import perception_configuration, rviz
 from cinet_ros.parameters import Settings
 
@@ -30,11 +30,12 @@ Remappings = dict[str, list[tuple[str, str]]]
 def perception(values: Values, inputs: Remappings) -> Node:
     """The perception node."""
     given = given_parameters(values, Settings, PARAMETERS) | {"use_sim_time": values.flag("use_sim_time")}
+    anchors = [(ours, values[argument]) for argument, ours in ANCHOR_TOPICS.items() if values[argument]]
     return node(
         values,
         "perception",
         node_parameters(values.file("params_file"), given),
-        [pair for pairs in inputs.values() for pair in pairs],
+        [*(pair for pairs in inputs.values() for pair in pairs), *anchors],
         respawn=bool(values.flag("respawn")),
     )
 

@@ -55,11 +55,18 @@ FLOORS = (
             {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
             {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
             {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
-            {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
+            {
+                "tasks": "outputs of each task",
+                "correction": "anchors, then fusion",
+                "rooms.demo": "a synthetic source of frames",
+            },
             {
                 "metrics": "scores of each task",
+                "anchors": "what fixes depth",
                 "visualize": "depth, labels, clouds in colours",
+                "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
+                "temporal": "fusion over time",
             },
         ),
     ),
@@ -71,7 +78,17 @@ FLOORS = (
 )
 
 NOT_ON_A_ROBOT = frozenset(
-    {"cli", "training", "odometry", "evaluation", "figures", "frames", "rooms.pathtraced", "rooms.raycast"}
+    {
+        "cli",
+        "training",
+        "odometry",
+        "evaluation",
+        "figures",
+        "frames",
+        "obstacles",
+        "rooms.pathtraced",
+        "rooms.raycast",
+    }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""
 

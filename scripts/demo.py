@@ -30,16 +30,17 @@ from rich.markup import escape
 from rich.table import Table
 from sensor_msgs.msg import Image
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, CheckpointError, read_metadata
 from cinet_core.geometry import Intrinsics
+from cinet_core.inference.networks import refused_without_torch
 from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import LabelSet
 from cinet_core.model.config import DEFAULT_CONFIG
+from cinet_core.model_metadata import DEFAULT_WEIGHTS, CheckpointError, read_metadata
 from cinet_core.tasks.panel import panel
 from cinet_core.visualize.ply import write_ply
 from scripts.demo_listener import OUTPUTS, DemoListener
 
-START_TIMEOUT = 90.0  # importing torch and loading the model on a slow machine
+START_TIMEOUT = 90.0  # imports and loading the model on a slow machine
 FIRST_FRAME_TIMEOUT = 60.0
 PREPARATION_TIMEOUT = 300.0  # of a faster backend, beside frames
 WARM_UP_FRAMES = 3  # the first frames allocate and are slower
@@ -88,6 +89,9 @@ def pixels(message: Image, dtype: str, channels: int = 1) -> npt.NDArray[Any]:
 
 def checked_weights(given: str) -> str:
     """The node's parameter; raise DemoError where it could not be loaded, for which the node would wait."""
+    refusal = refused_without_torch(given)
+    if refusal is not None:
+        raise DemoError(refusal)
     if given in ("random", DEFAULT_WEIGHTS):
         return given
     path = Path(given).resolve()

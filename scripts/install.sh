@@ -16,6 +16,8 @@ Sets up CI-Net beside a ROS 2 distribution, whose setup.bash must be sourced:
 Options:
   --workspace DIR  colcon workspace (default: the folder whose src/ holds this checkout, else ../cinet_ws beside it)
   --venv DIR       virtual environment (default: WORKSPACE/.cinet-venv)
+  --runtime        the light set without PyTorch, scripts/runtime.txt: the nodes on a CPU, with the default weights or
+                   those of `cinet export --any-size`; 0.5 GB in place of 7
   --pypi-torch     on a Jetson without torch: install PyPI's, which does not use the Jetson's GPU
   --tests          with what the tests need, for `colcon test --packages-select cinet_ros`
   --no-rosdep      leave out step 1
@@ -41,7 +43,7 @@ run() {
 }
 
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-workspace='' venv='' pypi_torch=no rosdep=yes build=yes tests=no dry_run=no
+workspace='' venv='' pypi_torch=no rosdep=yes build=yes tests=no dry_run=no runtime=no
 
 value_of() {
   [[ $# -ge 2 && -n $2 ]] || die "$1 needs a folder; see --help"
@@ -59,6 +61,7 @@ while [[ $# -gt 0 ]]; do
       shift
       ;;
     --pypi-torch) pypi_torch=yes ;;
+    --runtime) runtime=yes ;;
     --tests) tests=yes ;;
     --no-rosdep) rosdep=no ;;
     --dependencies-only) build=no ;;
@@ -234,16 +237,40 @@ install_python_packages() {
     } >"$constraints"
   fi
   run "${pip[@]}" -c "$constraints" "${wanted[@]}" || die "pip found no versions that fit beside what this machine has"
-  # apart, because only `cinet predict` needs it and not every machine has a wheel
-  run "${pip[@]}" -q -c "$constraints" open3d || warn "no open3d here: 'cinet predict' cannot write clouds; the node can"
+  # apart, because only maps need it and not every machine has a wheel
+  run "${pip[@]}" -q -c "$constraints" open3d || warn "no open3d here: the mapping node and 'cinet map' cannot run; all else can"
   [[ $dry_run == yes ]] || check_open3d
+}
+
+# What predicts without PyTorch, pinned; an OpenCV or a NumPy 1 that this machine has is kept.
+install_runtime() {
+  local without='' numpy cv constraints=$venv/runtime.txt
+  local pip=("$venv/bin/python" -m pip install --disable-pip-version-check)
+  cv=$(versions_of cv2)
+  numpy=$(python3 -c 'import numpy; print(numpy.__version__)' 2>/dev/null || true)
+  if [[ $cv != - ]]; then without+='|opencv-python-headless'; fi
+  local more=()
+  if [[ ${numpy%%.*} == 1 ]]; then
+    say "NumPy stays below 2: cv_bridge of $ROS_DISTRO was built for NumPy $numpy"
+    without+='|numpy|opencv-python-headless'
+    more+=('numpy>=1.21,<2')
+    if [[ $cv == - ]]; then more+=('opencv-python-headless<4.12'); fi # later OpenCV wheels ask for NumPy 2
+  fi
+  say "versions: scripts/runtime.txt${without:+ without${without//|/ }} (OpenCV $cv)"
+  if [[ $dry_run == no ]]; then
+    {
+      grep -Ev "^(#${without})" "$repository/scripts/runtime.txt"
+      printf '%s\n' "${more[@]}"
+    } >"$constraints"
+  fi
+  run "${pip[@]}" -r "$constraints" || die "pip found no versions that fit beside what this machine has"
 }
 
 check_open3d() {
   local error
   "$venv/bin/python" -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("open3d") is None)' || return 0
   error=$("$venv/bin/python" -c 'import open3d' 2>&1 | tail -1 || true)
-  [[ $error != *Error* ]] || warn "'cinet predict' cannot write clouds yet; the node can (open3d: $error). Most often mended by: sudo apt install libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
+  [[ $error != *Error* ]] || warn "the mapping node and 'cinet map' cannot run yet; all else can (open3d: $error). Most often mended by: sudo apt install libusb-1.0-0 libgl1 libegl1 libgomp1 libx11-6"
 }
 
 build() {
@@ -257,6 +284,13 @@ build() {
 
 check_result() {
   [[ $dry_run == no ]] || return 0
+  if [[ $runtime == yes ]]; then
+    "$venv/bin/python" -c '
+import cv2, numpy, onnxruntime, openvino, rclpy
+versions = ", ".join(f"{module.__name__} {module.__version__}" for module in (openvino, onnxruntime, numpy, cv2))
+print(f"[install] {versions}; no PyTorch is needed")'
+    return 0
+  fi
   "$venv/bin/python" -c '
 import cv2, numpy, rclpy, safetensors, timm, torch
 device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA GPU: the node runs on the CPU"
@@ -273,7 +307,7 @@ check_distribution
 say "ROS 2 ${ROS_DISTRO}, checkout $repository, workspace $workspace, environment $venv"
 install_system_packages
 make_environment
-install_python_packages
+if [[ $runtime == yes ]]; then install_runtime; else install_python_packages; fi
 if [[ $build == no ]]; then
   check_result
   say "done: all that cinet_ros needs is there; without --dependencies-only it is built"

@@ -1,5 +1,7 @@
 """Makes a trained checkpoint the one that ships: weights in half precision, without the paths of this machine.
 
+The core graph for machines without PyTorch is written beside it, from the same weights.
+
 ``python -m scripts.ship_weights runs/weights/best.safetensors cinet_core/weights/lite.safetensors``
 """
 
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.checkpoint import load_checkpoint, save_checkpoint
+from cinet_core.graph_file import SUFFIX
+from cinet_core.inference.export import export_any_size
 
 # What is cloned with the repository stays small.
 MAX_BYTES = 25_000_000
@@ -46,6 +50,8 @@ def main() -> int:
         options.shipped.unlink()
         parser.exit(2, f"{options.shipped} would have {size} bytes, more than the {MAX_BYTES} that may ship\n")
     print(f"{options.shipped}: {size / 1e6:.1f} MB")
+    core = export_any_size(options.shipped, options.shipped.with_suffix(SUFFIX))
+    print(f"{core.path}: {core.bytes / 1e6:.1f} MB, of the checkpoint {core.sha256[:12]}")
     return 0
 
 

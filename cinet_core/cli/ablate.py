@@ -45,9 +45,9 @@ def run(options: argparse.Namespace) -> int:
         return 2
     from rich.console import Console
 
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.data.frame_files import SourceError
     from cinet_core.model.imagenet import ImageNetWeightsError
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.progress import Progress
     from cinet_core.training.errors import TrainingError
 

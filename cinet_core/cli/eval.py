@@ -75,9 +75,9 @@ def run(options: argparse.Namespace) -> int:
     import torch
 
     from cinet_core.atomic_file import atomic_write_bytes
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.evaluation.scoring import evaluate
+    from cinet_core.model_metadata import CheckpointError
 
     try:
         options.output.parent.mkdir(parents=True, exist_ok=True)

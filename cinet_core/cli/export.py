@@ -1,11 +1,13 @@
-"""``cinet export``: the deployable graph of a checkpoint as an ONNX file."""
+"""``cinet export``: the graph of a checkpoint as an ONNX file, for one image size or for all."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from cinet_core.cli.commands import UsageError
 from cinet_core.inference.choices import FLOAT32, INT8
 
 DEFAULT_IMAGE_SIZE = (640, 480)
@@ -16,12 +18,18 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog)
     parser.description = (
         "Writes the whole graph, from camera image and intrinsics to metric depth, labels and confidence, as ONNX for "
-        "one image size, with the checkpoint's metadata inside. Exit status: 0 written, 2 not."
+        "one image size, with the checkpoint's metadata inside; or, with --any-size, the network as a file that runs "
+        "here without PyTorch, at every size, in place of the checkpoint. Exit status: 0 written, 2 not."
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a .safetensors file")
     parser.add_argument("output", type=Path, metavar="FILE", help="the .onnx file")
+    parser.add_argument(
+        "--any-size",
+        action="store_true",
+        help="the network for every image size, to be given as weights on a machine without PyTorch",
+    )
     for name, default, text in (
-        ("--image-size", DEFAULT_IMAGE_SIZE, "of the camera (640 480)"),
+        ("--image-size", None, "of the camera (640 480)"),
         ("--network-size", None, "of the network's input (as trained, at the image's aspect)"),
         ("--output-size", None, "of what is predicted (the image's)"),
     ):
@@ -36,18 +44,29 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export; returns the exit status."""
-    from cinet_core.checkpoint import CheckpointError
-    from cinet_core.inference.export import export
-    from cinet_core.inference.onnx_file import ExportError
+    """Export; returns the exit status.
 
+    Raises:
+        UsageError: options do not go together.
+    """
+    from cinet_core.inference.export import export, export_any_size
+    from cinet_core.inference.onnx_file import ExportError
+    from cinet_core.model_metadata import CheckpointError
+
+    sizes_given = any((options.image_size, options.network_size, options.output_size))
+    if options.any_size and (sizes_given or options.precision != FLOAT32):
+        raise UsageError("--any-size goes with no other size, and with float32: what runs the graph decides on them")
     try:
+        if options.any_size:
+            core = export_any_size(options.checkpoint, options.output)
+            print(f"{core.path}: every size, {core.bytes / 1e6:.1f} MB, of the checkpoint {core.sha256[:12]}")
+            return 0
         graph = export(
             options.checkpoint,
             options.output,
-            image_size=(options.image_size[1], options.image_size[0]),
-            network_size=_height_first(options.network_size),
-            output_size=_height_first(options.output_size),
+            image_size=_height_first(options.image_size or DEFAULT_IMAGE_SIZE),
+            network_size=options.network_size and _height_first(options.network_size),
+            output_size=options.output_size and _height_first(options.output_size),
             precision=options.precision,
         )
     except (CheckpointError, ExportError, ValueError, OSError) as error:
@@ -58,5 +77,5 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _height_first(size: tuple[int, int] | None) -> tuple[int, int] | None:
-    return None if size is None else (size[1], size[0])
+def _height_first(size: Sequence[int]) -> tuple[int, int]:
+    return size[1], size[0]

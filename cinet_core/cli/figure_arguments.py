@@ -47,8 +47,8 @@ def draw(figure: FigureKind, options: argparse.Namespace, **own: Any) -> int:
         options: of `figure_parser`.
         own: arguments of this kind alone.
     """
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
+    from cinet_core.model_metadata import CheckpointError
 
     try:
         from cinet_core.figures.drawing import draw_figures

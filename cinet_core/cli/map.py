@@ -58,6 +58,20 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="of recording: rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim or arkit_scenes; auto goes "
         "by what is there (%(default)s)",
     )
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "auto", "odometry", "motion"),
+        default="none",
+        help="correct predicted depth by points that are triangulated with the recorded poses (odometry, auto), or by "
+        "the images alone (motion) (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
+        "(%(default)s)",
+    )
     add_option(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
@@ -78,10 +92,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
 
 def run(options: argparse.Namespace) -> int:
     """Fuse, write and compare; returns the exit status (see the command's help)."""
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import MapSettings
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.open3d_loading import Open3DError
 
     try:
@@ -100,6 +114,8 @@ def run(options: argparse.Namespace) -> int:
                 limit=options.limit,
                 loops=options.loop,
                 compare=options.compare,
+                anchor=options.anchor,
+                temporal=options.temporal,
             )
             fused = fuse_map(
                 options.source,

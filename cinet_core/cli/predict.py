@@ -49,11 +49,10 @@ def run(options: argparse.Namespace) -> int:
             )
     from rich.console import Console
 
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import LoggedProgress, logged_to
     from cinet_core.data.frame_files import SourceError
     from cinet_core.frames.predict_frames import predict_frames
-    from cinet_core.open3d_loading import Open3DError
+    from cinet_core.model_metadata import CheckpointError
 
     console = Console(stderr=True)
     with logged_to(console) as log:
@@ -74,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
                     kinds=kinds,
                     progress=progress,
                 )
-        except (SourceError, CheckpointError, Open3DError, ValueError, OSError) as error:
+        except (SourceError, CheckpointError, ValueError, OSError) as error:
             log.error("%s", error)
             return 2
         written = f"{done.frames} frame{'' if done.frames == 1 else 's'} written to {done.folder}"

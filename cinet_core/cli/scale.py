@@ -60,9 +60,9 @@ def run(options: argparse.Namespace) -> int:
     """Compare; returns the exit status (see the command's help)."""
     from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.bags.errors import BagError
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.evaluation.suggested_scale import suggest_scale
+    from cinet_core.model_metadata import CheckpointError
 
     try:
         if options.max_depth <= options.min_depth:

@@ -45,10 +45,10 @@ def run(options: argparse.Namespace) -> int:
     from lightning.pytorch.utilities import rank_zero_only
     from rich.console import Console
 
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.data.frame_files import SourceError
     from cinet_core.model.imagenet import ImageNetWeightsError
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.training.checkpoints import ResumeError
     from cinet_core.training.errors import TrainingError
 

@@ -41,8 +41,8 @@ def run(options: argparse.Namespace) -> int:
     import logging
     import os
 
-    from cinet_core.checkpoint import CheckpointError
     from cinet_core.data.frame_files import SourceError
+    from cinet_core.model_metadata import CheckpointError
     from cinet_core.open3d_loading import Open3DError
     from cinet_core.viewer import LostViewerError, UnfinishedError, ViewerError
 

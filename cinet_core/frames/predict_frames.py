@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.frame_sources import Frame, open_source
 from cinet_core.frames.each_frame import FrameCamera, each_frame
-from cinet_core.inference.availability import TORCH
-from cinet_core.inference.choices import AUTO
+from cinet_core.inference.choices import AUTO, TORCH
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.prediction import PREDICTION_FILES, RANDOM_WARNING, Prediction
 from cinet_core.inference.predictor import Predictor
-from cinet_core.open3d_loading import load_open3d
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["PredictedFrames", "predict_frames"]
@@ -79,16 +78,13 @@ def predict_frames(
     Raises:
         SourceError: there is no such source, or it holds nothing to read.
         CheckpointError: the weights cannot be read.
-        Open3DError: Open3D, which writes the cloud, cannot be loaded.
         ValueError: an unknown backend, device, precision or configuration, or they do not go together.
         OSError: the folder cannot be made.
     """
     frames = open_source(str(source), depth=False)
-    checkpoint = named_checkpoint(weights, config)
+    checkpoint = named_network(weights, config)
     with Predictor(checkpoint, device=device, backend=backend, precision=precision) as predictor:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        if "cloud" in kinds:
-            load_open3d()
         if checkpoint.metadata.random_weights:
             progress.warn(RANDOM_WARNING)
 

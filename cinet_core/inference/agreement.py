@@ -1,9 +1,12 @@
-"""Whether a backend answers as PyTorch does: one that does not is not taken."""
+"""Whether a backend answers as PyTorch does: one that does not is not taken.
+
+Where PyTorch is not installed, its answers are those that a core graph holds (`core_selection`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +14,22 @@ import numpy.typing as npt
 from cinet_core.inference.backend import Backend, BackendOutput
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
 from cinet_core.inference.example_rooms import COMPARISON, example_rooms
-from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.torch_backend import TorchBackend
 from cinet_core.tasks import TASKS, OutputSpec
 
-__all__ = ["BFLOAT16", "EXACT", "FLOAT16", "INTEGERS", "Tolerance", "check_answer", "difference"]
+if TYPE_CHECKING:
+    from cinet_core.inference.graph import DeployableGraph
+
+__all__ = [
+    "BFLOAT16",
+    "EXACT",
+    "FLOAT16",
+    "INTEGERS",
+    "Tolerance",
+    "check_answer",
+    "check_difference",
+    "difference",
+    "tolerance_of",
+]
 
 
 class Tolerance(NamedTuple):
@@ -45,10 +59,20 @@ INTEGERS = Tolerance(2e-2, 50, 0.93, 4)
 
 def check_answer(backend: Backend, graph: DeployableGraph, precision: str) -> None:
     """Raise RuntimeError where a backend does not answer as PyTorch does in float32."""
-    in_half = BFLOAT16 if graph.model.image_mean.device.type == "cpu" else FLOAT16
-    tolerance = {FLOAT32: EXACT, HALF: in_half, INT8: INTEGERS}[precision]
+    from cinet_core.inference.torch_backend import TorchBackend
+
+    tolerance = tolerance_of(precision, graph.model.image_mean.device.type)
     images, intrinsics = example_rooms(graph.image_size, COMPARISON[: tolerance.rooms])
-    got, expected = backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics)
+    check_difference(backend.run(images, intrinsics), TorchBackend(graph).run(images, intrinsics), tolerance)
+
+
+def tolerance_of(precision: str, device_type: str) -> Tolerance:
+    """Return the tolerance for a precision other than "auto" on a type of device."""
+    return {FLOAT32: EXACT, HALF: BFLOAT16 if device_type == "cpu" else FLOAT16, INT8: INTEGERS}[precision]
+
+
+def check_difference(got: BackendOutput, expected: BackendOutput, tolerance: Tolerance) -> None:
+    """Raise RuntimeError where a backend's answer is not near enough to PyTorch's."""
     found = difference(got, expected, tolerance.percentile)
     good, words = True, []
     for spec in _compared(found):

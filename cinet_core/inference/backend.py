@@ -11,10 +11,14 @@ import numpy.typing as npt
 
 __all__ = [
     "CHOSEN",
+    "CPU",
+    "INPUTS",
     "Backend",
     "BackendOutput",
+    "Device",
     "DeviceLostError",
     "Floats",
+    "HostDevice",
     "Images",
     "OutOfDeviceMemoryError",
     "one_by_one",
@@ -23,8 +27,35 @@ __all__ = [
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+INPUTS = ("image", "intrinsics")
+"""Names of what goes into a deployable graph."""
+
 # Why a backend was taken that somebody named.
 CHOSEN = "chosen by parameter"
+
+
+class Device(Protocol):
+    """What is asked of a `torch.device`, so that a CPU can be named without PyTorch."""
+
+    @property
+    def type(self) -> str: ...  # noqa: D102
+    @property
+    def index(self) -> Any: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class HostDevice:
+    """The processor, as `torch.device("cpu")` describes it."""
+
+    type: str = "cpu"
+    index: None = None
+
+    def __str__(self) -> str:
+        """The name of the device."""
+        return self.type
+
+
+CPU = HostDevice()
 
 
 class OutOfDeviceMemoryError(RuntimeError):

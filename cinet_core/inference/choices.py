@@ -1,8 +1,9 @@
 """Names of backends and precisions, for parameters and command lines; what they are is in `selection`."""
 
-__all__ = ["AUTO", "BACKENDS", "FLOAT32", "HALF", "INT8", "PRECISIONS"]
+__all__ = ["AUTO", "BACKENDS", "COMPILED", "FLOAT32", "HALF", "INT8", "PRECISIONS", "TORCH"]
 
 AUTO = "auto"
-BACKENDS = (AUTO, "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt")
+TORCH, COMPILED = "torch", "torch_compile"
+BACKENDS = (AUTO, TORCH, COMPILED, "openvino", "onnxruntime", "tensorrt")
 FLOAT32, HALF, INT8 = "float32", "half", "int8"
 PRECISIONS = (AUTO, FLOAT32, HALF, INT8)

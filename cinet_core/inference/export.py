@@ -1,4 +1,4 @@
-"""Exports the whole deployable graph of a checkpoint, for one image size, to an ONNX file."""
+"""Exports the graph of a checkpoint to an ONNX file: for one image size, or as a core graph for all of them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from cinet_core.inference.graph import DeployableGraph
 from cinet_core.inference.onnx_file import export_onnx
 from cinet_core.inference.quantization import quantize_in_child
 from cinet_core.model.cinet import MIN_IMAGE_SIZE
+from cinet_core.model_metadata import is_graph
 
-__all__ = ["EXPORT_PRECISIONS", "ExportedGraph", "export"]
+__all__ = ["EXPORT_PRECISIONS", "ExportedCore", "ExportedGraph", "export", "export_any_size"]
 
 EXPORT_PRECISIONS = (FLOAT32, INT8)
 
@@ -38,6 +39,47 @@ class ExportedGraph:
     output_size: tuple[int, int]
     precision: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class ExportedCore:
+    """Describes the file of a core graph that was written.
+
+    Attributes:
+        path: of the ONNX file.
+        bytes: of it.
+        sha256: of the checkpoint.
+    """
+
+    path: Path
+    bytes: int
+    sha256: str
+
+
+def export_any_size(weights: str | Path, path: str | Path) -> ExportedCore:
+    """Export a checkpoint as a core graph: a file of its network for every image size, which runs without PyTorch.
+
+    Give the file wherever weights are asked for, on a machine with the light runtime (`scripts/install.sh --runtime`).
+    What runs it is checked against answers of PyTorch that the file holds (`core_graph`).
+
+    Args:
+        weights: a checkpoint, or "default".
+        path: of the file, which ends in .onnx.
+
+    Raises:
+        CheckpointError: the weights cannot be read.
+        ExportError: a package is missing, or the graph cannot be written as ONNX.
+        ValueError: the name of the file does not end in .onnx.
+        OSError: the file cannot be written.
+    """
+    from cinet_core.inference.core_export import export_core_graph
+
+    path = Path(path)
+    if not is_graph(path):
+        raise ValueError(f"{path} does not end in .onnx, by which a core graph is known: name it so")
+    checkpoint = load_checkpoint(weights)
+    export_core_graph(checkpoint, path)
+    return ExportedCore(path, path.stat().st_size, checkpoint.sha256)
 
 
 def export(

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.geometry import Intrinsics
-from cinet_core.model.cinet import MIN_IMAGE_SIZE
+from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics
 
 __all__ = ["check_batch", "stacked"]
 
@@ -35,9 +34,9 @@ def check_batch(images: Sequence[npt.NDArray[np.uint8]], intrinsics: Sequence[In
         if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
             kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
             raise TypeError(f"image is {kind}: it must be a uint8 array (RGB, 0 to 255)")
-        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_IMAGE_SIZE:
+        if image.ndim != 3 or image.shape[2] != 3 or min(image.shape[:2]) < MIN_NETWORK_SIDE:
             raise ValueError(
-                f"image has shape {image.shape}: it must be (H, W, 3) with H and W at least {MIN_IMAGE_SIZE}"
+                f"image has shape {image.shape}: it must be (H, W, 3) with H and W at least {MIN_NETWORK_SIDE}"
             )
         if image.shape != images[0].shape:
             raise ValueError(f"images of {images[0].shape} and {image.shape}: a batch has one size")

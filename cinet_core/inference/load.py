@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
-from cinet_core.inference.availability import TORCH
-from cinet_core.inference.choices import AUTO
+from cinet_core.inference.choices import AUTO, TORCH
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.threads import use_threads
 
 __all__ = ["load"]
@@ -35,12 +35,13 @@ def load(
     <Predictor lite (RANDOM WEIGHTS), nyu40, cpu, torch>
 
     Args:
-        weights: a .safetensors file of `cinet train`; "default", which comes with this package; or "random", an
-            untrained network for tests.
+        weights: a .safetensors file of `cinet train`; an .onnx file of `cinet export --any-size`, which runs without
+            PyTorch; "default", which comes with this package as both; or "random", an untrained network for tests.
         config: network of "random", a name in `CONFIGS`; None = the default, `DEFAULT_CONFIG`.
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network: "torch", "torch_compile", "openvino", "onnxruntime", "tensorrt"; or "auto", the
-            fastest here, which is found out once and takes a while.
+            fastest here, which is found out once and takes a while. Where PyTorch is not installed, "torch" means
+            "auto".
         precision: "float32", "half", "int8" (on a CPU), or "auto": half on a GPU, float32 on a CPU.
         threads: number of threads of the numerical libraries in this process; None does not change it.
         network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
@@ -59,7 +60,7 @@ def load(
             raise ValueError(f"threads is {threads}: it must be at least 1, or None")
         use_threads(threads)
     return Predictor(
-        named_checkpoint(weights, config),
+        named_network(weights, config),
         device,
         network_size=network_size,
         output_size=output_size,

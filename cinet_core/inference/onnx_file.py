@@ -14,6 +14,8 @@ import torch
 
 from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.checkpoint import Checkpoint, ModelMetadata, save_checkpoint
+from cinet_core.inference.availability import PACKAGES
+from cinet_core.inference.backend import INPUTS
 from cinet_core.inference.graph import DeployableGraph
 
 __all__ = [
@@ -28,12 +30,10 @@ __all__ = [
     "run_in_child",
 ]
 
-INPUTS = ("image", "intrinsics")
 OPSET = 18
 # Another one whenever the graph computes something else, or is quantised otherwise: no cached file of before is taken.
 GRAPH_VERSION = 3
 METADATA_KEY = "cinet_metadata"
-PACKAGES = ("onnx", "onnxscript")
 # Seconds of an export or a quantisation; on two idle cores each takes ten, with a large network minutes.
 EXPORT_TIMEOUT = 600.0
 

@@ -191,7 +191,6 @@ class Prediction:
 
         Raises:
             ValueError: a kind is unknown; or as `panel`.
-            Open3DError: the cloud cannot be written because Open3D cannot be loaded.
             OSError: a file cannot be written.
         """
         from cinet_core.visualize.ply import write_ply

@@ -12,21 +12,17 @@ from typing import TYPE_CHECKING, Any, overload
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from cinet_core.checkpoint import Checkpoint, ModelMetadata
-from cinet_core.geometry import Intrinsics, fit_network_size, network_focal
-from cinet_core.inference.availability import TORCH, check_backend, missing_requirement, resolve_precision
+from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics, fit_network_size, network_focal
 from cinet_core.inference.backend import Backend
-from cinet_core.inference.background import BackgroundBackend
-from cinet_core.inference.choices import AUTO
-from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.choices import AUTO, TORCH
+from cinet_core.inference.core_backend import GraphSizes
+from cinet_core.inference.core_graph import CoreGraph
+from cinet_core.inference.engine import Network, make_engine
 from cinet_core.inference.image_batch import check_batch, stacked
 from cinet_core.inference.prediction import Prediction
-from cinet_core.inference.selection import needs_preparation, select
-from cinet_core.inference.torch_backend import TorchBackend, on_device, resolve_device
 from cinet_core.label_sets import LabelSet
-from cinet_core.model.cinet import MIN_IMAGE_SIZE
+from cinet_core.model_metadata import ModelMetadata
 
 if TYPE_CHECKING:
     from cinet_core.data.image_files import OrientedImage
@@ -39,7 +35,7 @@ MAX_CACHED_SIZES = 4
 
 
 class Predictor:
-    """Runs a checkpoint on a device.
+    """Runs a checkpoint, or a core graph (`cinet export --any-size`) without PyTorch, on a device.
 
     Call the predictor with one image or with a batch. As a context manager it frees the device at the end.
 
@@ -50,7 +46,7 @@ class Predictor:
     True
 
     Args:
-        checkpoint: the checkpoint to run.
+        checkpoint: the checkpoint to run, or a core graph.
         device: "auto", "cpu", "cuda" or "cuda:N".
         network_size: (height, width) that the network runs at; None = about as many pixels as in training, with the
             image's aspect.
@@ -59,7 +55,8 @@ class Predictor:
         backend: one of `choices.BACKENDS`. Anything but "torch" is built, or read from the cache, when the first
             image of a size comes.
         precision: one of `choices.PRECISIONS`; "auto" is half on a GPU and float32 on a CPU, "int8" is for a CPU.
-        background: predict with PyTorch until the backend is ready.
+        background: predict with PyTorch until the backend is ready; of a core graph, with the first runtime until all
+            are measured.
 
     Raises:
         ValueError: the device, backend or precision does not exist or is not installed, a size is below 16, or a range
@@ -69,7 +66,7 @@ class Predictor:
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Network,
         device: str = "auto",
         network_size: tuple[int, int] | None = None,
         output_size: tuple[int, int] | None = None,
@@ -78,27 +75,21 @@ class Predictor:
         precision: str = AUTO,
         background: bool = False,
     ) -> None:
-        resolved = resolve_device(device)
-        check_backend(backend, precision, resolved)
-        if network_size is not None and min(network_size) < MIN_IMAGE_SIZE:
-            raise ValueError(f"network_size is {network_size}: both sides must be at least {MIN_IMAGE_SIZE}")
+        if network_size is not None and min(network_size) < MIN_NETWORK_SIDE:
+            raise ValueError(f"network_size is {network_size}: both sides must be at least {MIN_NETWORK_SIDE}")
         if output_size is not None and min(output_size) < 1:
             raise ValueError(f"output_size is {output_size}: both sides must be at least 1")
         if depth_range is not None and not 0 < depth_range[0] < depth_range[1] < math.inf:
             raise ValueError(f"depth_range is {depth_range}: it must be two finite, rising depths above 0 metres")
         self.metadata: ModelMetadata = checkpoint.metadata
         self.model_hash: str = checkpoint.sha256
-        self.device: str = str(resolved)
-        self._choice = backend
-        self._precision = precision
-        self._background = background
         self._network_size = network_size
         self._output_size = output_size
         self._depth_range = depth_range or checkpoint.metadata.depth_range
-        # On a GPU it is a copy, so that closing frees the memory although the caller still holds the checkpoint.
-        self._model = checkpoint.model
-        if resolved.type != "cpu":
-            self._model = on_device(resolved, lambda: copy.deepcopy(checkpoint.model).to(resolved))
+        self._engine = make_engine(checkpoint, device, backend, precision, background)
+        self.device: str = self._engine.device
+        # Of a checkpoint PyTorch predicts until another one is ready.
+        self._first_name = self._engine.choice if isinstance(checkpoint, CoreGraph) else TORCH
         self._backends: OrderedDict[tuple[int, int], Backend] = OrderedDict()
         self._closed = False
 
@@ -106,7 +97,7 @@ class Predictor:
     def backend_name(self) -> str:
         """Name of the backend that ran the last prediction, or that will run the first one."""
         latest = next(reversed(self._backends.values()), None)
-        return TORCH if latest is None else latest.name
+        return self._first_name if latest is None else latest.name
 
     @property
     def backend_reason(self) -> str:
@@ -255,12 +246,7 @@ class Predictor:
 
     def device_memory(self) -> dict[str, int]:
         """Bytes of device memory that PyTorch has allocated to tensors and reserved in total. Empty on the CPU."""
-        if self.device == "cpu":
-            return {}
-        return {
-            "allocated": torch.cuda.memory_allocated(self.device),
-            "reserved": torch.cuda.memory_reserved(self.device),
-        }
+        return {} if self._closed else self._engine.device_memory()
 
     def fall_back_to_cpu(self) -> None:
         """Move to the CPU and free the memory of the device. Does nothing if the predictor is on the CPU already.
@@ -270,14 +256,8 @@ class Predictor:
         if self.device == "cpu":
             return
         self._close_backends()
-        self._model.to("cpu")
-        self.device = "cpu"
-        # What was chosen for the GPU may not exist on a CPU.
-        self._precision = AUTO
-        if missing_requirement(self._choice, torch.device("cpu")) is not None:
-            self._choice = AUTO
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        self._engine.fall_back_to_cpu()
+        self.device = self._engine.device
 
     def renewed(self) -> Predictor:
         """Return a predictor that shares the weights but has backends of its own.
@@ -306,14 +286,14 @@ class Predictor:
     def __repr__(self) -> str:
         """The network, where it runs and what runs it, in one line."""
         weights = "RANDOM WEIGHTS" if self.metadata.random_weights else self.model_hash[:12]
-        state = "closed" if self._closed else f"{self.device}, {self._choice}"
+        state = "closed" if self._closed else f"{self.device}, {self._engine.choice}"
         return f"<Predictor {self.metadata.config.name} ({weights}), {self.label_set.name}, {state}>"
 
     def close(self) -> None:
         """Free the device memory. It may be called repeatedly; predicting afterwards raises RuntimeError."""
         self._closed = True
         # First, so that the weights are gone when the last backend empties torch's cache.
-        self.__dict__.pop("_model", None)
+        self.__dict__.pop("_engine", None)
         self._close_backends()
 
     def _close_backends(self) -> None:
@@ -326,26 +306,11 @@ class Predictor:
         if size in self._backends:
             self._backends.move_to_end(size)
             return self._backends[size]
-        graph = DeployableGraph(
-            self._model,
-            self.metadata.camera,
-            image_size=size,
-            network_size=self.network_size(height, width),
-            output_size=self._output_size,
-            depth_range=self._depth_range,
-        )
-        self._backends[size] = self._new_backend(graph)
+        sizes = GraphSizes(size, self.network_size(height, width), self._output_size or size, self._depth_range)
+        self._backends[size] = self._engine.backend(sizes)
         if len(self._backends) > MAX_CACHED_SIZES:
             self._backends.popitem(last=False)[1].close()
         return self._backends[size]
-
-    def _new_backend(self, graph: DeployableGraph) -> Backend:
-        checkpoint = Checkpoint(self._model, self.metadata, self.model_hash)
-        choice, precision = self._choice, self._precision
-        if self._background and needs_preparation(choice, checkpoint, graph, precision):
-            first = TorchBackend(graph, resolve_precision(precision, torch.device(self.device)))
-            return BackgroundBackend(first, lambda: select(choice, checkpoint, graph, precision))
-        return select(choice, checkpoint, graph, precision)
 
     def _canonical_camera(self, height: int, width: int) -> Intrinsics:
         """The camera that has f_net = f_c at this image size: its predictions are the network's own."""

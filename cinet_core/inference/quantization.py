@@ -24,8 +24,9 @@ from typing import Any
 import numpy.typing as npt
 
 from cinet_core.atomic_file import atomic_write_bytes
+from cinet_core.inference.backend import INPUTS
 from cinet_core.inference.example_rooms import CALIBRATION, example_rooms
-from cinet_core.inference.onnx_file import INPUTS, METADATA_KEY, ExportError, run_in_child
+from cinet_core.inference.onnx_file import METADATA_KEY, ExportError, run_in_child
 from cinet_core.model.encoder import FEATURE_STRIDE
 
 __all__ = ["float_convolutions", "quantize", "quantize_in_child"]

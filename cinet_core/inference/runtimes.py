@@ -10,16 +10,15 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy.typing as npt
-import torch
 
-from cinet_core.inference.backend import CHOSEN, BackendOutput, Floats, Images, one_by_one
+from cinet_core.inference.backend import CHOSEN, INPUTS, BackendOutput, Device, Floats, Images, one_by_one
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
-from cinet_core.inference.onnx_file import INPUTS
 from cinet_core.threads import threads
 
 __all__ = [
     "RUNTIMES",
     "Infer",
+    "NamedShapes",
     "OnnxBackend",
     "OnnxRuntimeBackend",
     "OpenVinoBackend",
@@ -28,6 +27,8 @@ __all__ = [
 ]
 
 Infer = Callable[[dict[str, npt.NDArray[Any]]], dict[str, npt.NDArray[Any]]]
+NamedShapes = Mapping[str, Mapping[str, int]]
+"""Of inputs whose sizes are not in the file: for each, its axes in their order, by name, and their sizes."""
 
 
 class OnnxBackend:
@@ -47,13 +48,25 @@ class OnnxBackend:
     # By type of device: what it computes in there.
     precisions: Mapping[str, tuple[str, ...]] = {}
 
-    def __init__(self, path: Path, device: torch.device, precision: str = FLOAT32, reason: str = CHOSEN) -> None:
+    def __init__(self, path: Path, device: Device, precision: str = FLOAT32, reason: str = CHOSEN) -> None:
         self.reason = reason
         self.device = str(device)
-        self._infer = self._load(path, device, precision)
+        self._infer = self.load(path, device, precision)
 
-    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
-        """What computes the outputs of one image, by name; they belong to the caller."""
+    @classmethod
+    def load(cls, model: Path | bytes, device: Device, precision: str, shapes: NamedShapes | None = None) -> Infer:
+        """Return what computes the outputs of one image by name; they belong to the caller.
+
+        Args:
+            model: the ONNX file, or its content.
+            device: to run on.
+            precision: one of `precisions`.
+            shapes: of the inputs, where the file leaves them open: with them known a runtime is as fast as with a file
+                that was made for them.
+
+        Raises:
+            RuntimeError: the runtime does not take the file, the device or the precision.
+        """
         raise NotImplementedError
 
     def run(self, images: Images, intrinsics: Floats) -> BackendOutput:
@@ -76,7 +89,9 @@ class OpenVinoBackend(OnnxBackend):
     name = "openvino"
     precisions = MappingProxyType({"cpu": (FLOAT32, HALF, INT8)})
 
-    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
+    @classmethod
+    def load(cls, model: Path | bytes, device: Device, precision: str, shapes: NamedShapes | None = None) -> Infer:
+        """See `OnnxBackend.load`."""
         import openvino
 
         settings = {
@@ -88,13 +103,18 @@ class OpenVinoBackend(OnnxBackend):
             # it would gain nothing either.
             "INFERENCE_PRECISION_HINT": "bf16" if precision == HALF else "f32",
         }
-        compiled = openvino.Core().compile_model(str(path), "CPU", settings)
-        names = [output.any_name for output in compiled.outputs]
+        core = openvino.Core()
+        network = core.read_model(model if isinstance(model, bytes) else str(model))
+        # Here, since an output of the compiled network may have other names beside that of the file.
+        names = [output.any_name for output in network.outputs]
+        if shapes is not None:
+            network.reshape({name: list(axes.values()) for name, axes in shapes.items()})
+        compiled = core.compile_model(network, "CPU", settings)
         request = compiled.create_infer_request()
 
         def infer(inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
             request.infer(inputs, share_inputs=True)
-            return {name: request.get_tensor(name).data.copy() for name in names}
+            return {name: tensor.data.copy() for name, tensor in zip(names, request.output_tensors, strict=True)}
 
         return infer
 
@@ -113,7 +133,9 @@ class OnnxRuntimeBackend(OnnxBackend):
     name = "onnxruntime"
     precisions: Mapping[str, tuple[str, ...]] = MappingProxyType({"cpu": (FLOAT32, INT8), "cuda": (FLOAT32,)})
 
-    def _load(self, path: Path, device: torch.device, precision: str) -> Infer:
+    @classmethod
+    def load(cls, model: Path | bytes, device: Device, precision: str, shapes: NamedShapes | None = None) -> Infer:
+        """See `OnnxBackend.load`."""
         import onnxruntime
 
         settings = onnxruntime.SessionOptions()
@@ -121,8 +143,12 @@ class OnnxRuntimeBackend(OnnxBackend):
         settings.log_severity_level = 3
         # Threads that spin between frames take the processor from everything else on the robot.
         settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        providers = self.providers(path, device, precision)
-        session = onnxruntime.InferenceSession(str(path), settings, providers=providers)
+        sizes = {axis: size for axes in (shapes or {}).values() for axis, size in axes.items()}
+        for axis, size in sizes.items():
+            settings.add_free_dimension_override_by_name(axis, size)
+        providers = cls.providers(model, device, precision)
+        source = model if isinstance(model, bytes) else str(model)
+        session = onnxruntime.InferenceSession(source, settings, providers=providers)
         if session.get_providers()[0] != providers[0][0]:  # it goes on with the next one after a line in the log
             raise RuntimeError(f"ONNX Runtime could not start its {providers[0][0]}")
         names = [output.name for output in session.get_outputs()]
@@ -133,9 +159,10 @@ class OnnxRuntimeBackend(OnnxBackend):
         """What ONNX Runtime calls the part of it that does the work."""
         return "CPUExecutionProvider" if device_type == "cpu" else "CUDAExecutionProvider"
 
-    def providers(self, path: Path, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
+    @classmethod
+    def providers(cls, model: Path | bytes, device: Device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         """Those to use, and their options."""
-        return [(self.provider(device.type), {} if device.type == "cpu" else {"device_id": device.index or 0})]
+        return [(cls.provider(device.type), {} if device.type == "cpu" else {"device_id": device.index or 0})]
 
 
 class TensorRtBackend(OnnxRuntimeBackend):
@@ -149,17 +176,20 @@ class TensorRtBackend(OnnxRuntimeBackend):
         """See `OnnxRuntimeBackend.provider`."""
         return "TensorrtExecutionProvider"
 
-    def providers(self, path: Path, device: torch.device, precision: str) -> list[tuple[str, dict[str, Any]]]:
+    @classmethod
+    def providers(cls, model: Path | bytes, device: Device, precision: str) -> list[tuple[str, dict[str, Any]]]:
         """See `OnnxRuntimeBackend.providers`; what TensorRT cannot run goes to CUDA."""
+        if isinstance(model, bytes):
+            raise RuntimeError("TensorRT keeps its engine beside the ONNX file: it takes no graph without one")
         options = {
             "device_id": device.index or 0,
             "trt_fp16_enable": precision == HALF,
             "trt_engine_cache_enable": True,
-            "trt_engine_cache_path": str(path.parent),
-            "trt_engine_cache_prefix": path.stem,
+            "trt_engine_cache_path": str(model.parent),
+            "trt_engine_cache_prefix": model.stem,
         }
         cuda = OnnxRuntimeBackend.provider("cuda"), {"device_id": device.index or 0}
-        return [(self.provider(device.type), options), cuda]
+        return [(cls.provider(device.type), options), cuda]
 
 
 RUNTIMES: dict[str, type[OnnxBackend]] = {

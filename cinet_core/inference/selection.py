@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import statistics
 import threading
-import time
-from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -17,8 +14,8 @@ from cinet_core.inference.availability import COMPILED, TORCH, check_backend, mi
 from cinet_core.inference.backend import CHOSEN, Backend
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.engine_cache import EngineCache
-from cinet_core.inference.example_rooms import COMPARISON, example_rooms
 from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.measurements import fastest, in_words, measured_times
 from cinet_core.inference.runtimes import RUNTIMES, OnnxBackend
 from cinet_core.inference.torch_backend import CompiledTorchBackend, TorchBackend
 
@@ -26,10 +23,6 @@ __all__ = ["CANDIDATES", "needs_preparation", "select"]
 
 # What `auto` tries. Not torch.compile on a CPU, where it takes a minute for less than the others give (`make bench`).
 CANDIDATES = {"cpu": ("openvino", "onnxruntime"), "cuda": (COMPILED, "tensorrt", "onnxruntime")}
-
-
-# Not measured for the README, only to choose: the first runs are slower.
-WARM_UP_RUNS, TIMED_RUNS = 2, 15
 
 # One export or measurement at a time in a process.
 _PREPARING = threading.Lock()
@@ -108,7 +101,7 @@ def _fastest(cache: EngineCache, graph: DeployableGraph, precision: str) -> Back
     candidates = _candidates(graph.model.image_mean.device, precision)
     known = cache.measured()
     if known is not None and TORCH in known and known.keys() <= {TORCH, *candidates}:
-        return _build(_best(known), cache, graph, precision, f"fastest here when measured: {_in_words(known)}")
+        return _build(fastest(known), cache, graph, precision, f"fastest here when measured: {in_words(known)}")
     backends: dict[str, TorchBackend | OnnxBackend] = {TORCH: TorchBackend(graph, precision)}
     for name in candidates:
         try:
@@ -118,31 +111,10 @@ def _fastest(cache: EngineCache, graph: DeployableGraph, precision: str) -> Back
             _log.warning("backend %s does not work here: %s", name, error)
             continue
         backends[name] = backend
-    times = _times(backends, graph)
+    times = measured_times(backends, graph.image_size)
     cache.remember(times)
-    name = _best(times)
+    name = fastest(times)
     for other in backends.keys() - {name}:
         backends[other].close()
-    backends[name].reason = f"fastest here: {_in_words(times)}"
+    backends[name].reason = f"fastest here: {in_words(times)}"
     return backends[name]
-
-
-def _times(backends: Mapping[str, Backend], graph: DeployableGraph) -> dict[str, float]:
-    """Median milliseconds of an image by name, taken in turns, so that other load meets all of them."""
-    images, intrinsics = example_rooms(graph.image_size, COMPARISON[:1])
-    times: dict[str, list[float]] = {name: [] for name in backends}
-    for turn in range(WARM_UP_RUNS + TIMED_RUNS):
-        for name, backend in backends.items():
-            start = time.perf_counter()
-            backend.run(images, intrinsics)
-            if turn >= WARM_UP_RUNS:
-                times[name].append(1000 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def _best(times: dict[str, float]) -> str:
-    return min(times, key=lambda name: times[name])
-
-
-def _in_words(times: dict[str, float]) -> str:
-    return ", ".join(f"{name} {times[name]:.0f} ms" for name in sorted(times, key=lambda one: times[one]))

@@ -30,7 +30,7 @@ def make_room(blocks: VoxelBlocks, retired: RetiredBlocks, keys: Keys, camera: n
     in_view = np.unique(regions_of(keys))
     returning = retired.keys(in_view)
     _, found = blocks.find(keys)
-    added = keys[~found.cpu().numpy()]
+    added = keys[~found]
     if len(returning):
         added = np.unique(np.concatenate([added, returning]), axis=0)
     excess = len(blocks) + len(added) - blocks.capacity

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.correction.sequence import FRAME_SECONDS, MAX_GAP, SequenceCorrector
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import UNLABELLED, LabelSet
 from cinet_core.mapping.comparison import Open3DFusion, surface_distance
@@ -25,6 +27,7 @@ from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.posed_frames import PosedFrame, PosedFrames, open_posed_frames
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.model_metadata import DEFAULT_WEIGHTS
 from cinet_core.process_memory import resident_memory
 from cinet_core.progress import SILENT, Progress
 
@@ -81,7 +84,7 @@ def fuse_map(
     with ExitStack() as stack:
         predictor = None
         if weights is not None:
-            predictor = stack.enter_context(Predictor(named_checkpoint(weights), device=device))
+            predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         elif how.depth == "predicted":
             raise ValueError("without weights there is no predicted depth: give a checkpoint, or the sensor's depth")
         label_set = frames.label_set if predictor is None else predictor.label_set
@@ -133,6 +136,11 @@ class _Fusion:
         self._skipped = {"no_pose": 0, "no_depth": 0}
         self._broken = 0
         self._reference = Open3DFusion(settings.voxel_size, settings.max_depth) if settings.compare else None
+        correction = CorrectionSettings(settings.anchor, settings.temporal)
+        self._corrector: SequenceCorrector | None = None
+        if predictor is not None and correction.active:
+            gap = max(MAX_GAP, 1.5 * settings.every * FRAME_SECONDS)
+            self._corrector = SequenceCorrector(predictor.label_set, correction, gap)
 
     def run(self) -> None:
         """Fuse all frames.
@@ -193,6 +201,8 @@ class _Fusion:
             cores=len(os.sched_getaffinity(0)),
             resident_mebibytes={"every_frames": MEMORY_EVERY, "values": self._memory},
             distance_m=distance,
+            anchor=settings.anchor,
+            temporal=settings.temporal,
         )
         return FusedMap(self._map, points, np.stack(self._poses), self._frames.name, settings, report)
 
@@ -228,11 +238,19 @@ class _Fusion:
             assert frame.depth is not None
             return _PredictedFrame(frame, frame.depth, labels, np.full(size, SURE, np.uint8))
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
+        depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
+        if self._corrector is not None:
+            # The anchor motion is there for where poses are not to be used.
+            pose = None if self._settings.anchor == "motion" else frame.pose
+            camera = frame.intrinsics
+            corrected = self._corrector.correct(
+                number * FRAME_SECONDS, frame.image, camera, prediction.outputs, camera, pose
+            )
+            depth, labels, confidence = corrected.depth, corrected.labels, corrected.confidence
         if self._settings.depth == "predicted":
-            depth = without_edges(prediction.depth, self._settings.edge_filter)
-            return _PredictedFrame(frame, depth, prediction.labels, prediction.confidence)
+            return _PredictedFrame(frame, without_edges(depth, self._settings.edge_filter), labels, confidence)
         assert frame.depth is not None
-        return _PredictedFrame(frame, frame.depth, prediction.labels, prediction.confidence)
+        return _PredictedFrame(frame, frame.depth, labels, confidence)
 
     def _fuse(self, seen: _PredictedFrame, again: bool) -> None:
         frame = seen.frame

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.atomic_file import atomic_write_bytes
+from cinet_core.correction.sequence import POSED_ANCHORS, check_anchor
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.rendering import render_from_above, render_from_within
 from cinet_core.mapping.semantic_map import SemanticMap
@@ -40,6 +42,9 @@ class MapSettings:
         limit: stop after so many frames; None = all.
         loops: fuse all the frames so many times, from memory: for speed and memory over a long run.
         compare: fuse the sensor's depth by Open3D alone as well, and report the distance between the surfaces.
+        anchor: what corrects predicted depth, see `CorrectionSettings`; the poses of the sequence are its odometry, so
+            that only "none", "odometry", "auto", which is the same, and "motion" can be had.
+        temporal: what is kept from frame to frame, see `CorrectionSettings`.
     """
 
     depth: str = "predicted"
@@ -53,6 +58,8 @@ class MapSettings:
     limit: int | None = None
     loops: int = 1
     compare: bool = False
+    anchor: str = "none"
+    temporal: str = "off"
 
     def __post_init__(self) -> None:
         """Raise ValueError on what the map does not check itself."""
@@ -61,6 +68,10 @@ class MapSettings:
         for name in ("every", "loops") + (() if self.limit is None else ("limit",)):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        CorrectionSettings(self.anchor, self.temporal)
+        check_anchor(self.anchor, POSED_ANCHORS)
+        if self.depth == "sensor" and self.anchor != "none":
+            raise ValueError(f"anchor is {self.anchor!r}: it corrects predicted depth, not the sensor's")
 
 
 @dataclass(frozen=True)
@@ -82,6 +93,7 @@ class MapReport:
         cores: that the process may use.
         resident_mebibytes: memory of the process, "values" read "every_frames".
         distance_m: between the surfaces, see `surface_distance`; None unless asked for.
+        anchor, temporal: see `MapSettings`.
     """
 
     source: str
@@ -102,6 +114,8 @@ class MapReport:
     cores: int
     resident_mebibytes: Mapping[str, Any]
     distance_m: Mapping[str, Any] | None = None
+    anchor: str = "none"
+    temporal: str = "off"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the content as JSON types, without distance_m if nothing was compared."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cinet_core.atomic_file import atomic_write
 from cinet_core.geometry import Intrinsics
@@ -165,11 +164,10 @@ class SemanticMap:
         xyz = cloud.point.positions.cpu().numpy()
         rgb = np.rint(cloud.point.colors.cpu().numpy() * 255.0).clip(0, 255).astype(np.uint8)
         indices, found = self._blocks.indices_of(xyz)
-        votes = Votes(self._blocks.attribute("classes")[indices], self._blocks.attribute("counts")[indices])
+        votes = Votes(*(self._blocks.read_voxels(name, indices) for name in ("classes", "counts")))
         labels, share = winners(votes)
-        labels = torch.where(found, labels, torch.full_like(labels, UNLABELLED))
-        share = torch.where(labels == UNLABELLED, torch.zeros_like(share), share)
-        return MapPoints(xyz, rgb, labels.cpu().numpy(), share.cpu().numpy())
+        labels = np.where(found, labels, np.uint8(UNLABELLED))
+        return MapPoints(xyz, rgb, labels, np.where(labels == UNLABELLED, np.uint8(0), share))
 
     def reset(self) -> None:
         """Clear the map, including the blocks on disk."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import UNLABELLED
@@ -43,21 +42,20 @@ def fuse_votes(
     """
     places, _ = blocks.find(keys)
     # A pixel without a label votes as little as one without a depth.
-    surface = _flat(np.where(labels == UNLABELLED, np.float32(0.0), depth), places)
+    surface = np.where(labels == UNLABELLED, np.float32(0.0), depth).ravel()
     found = []
     for start in range(0, len(keys), _BATCH):
         batch = slice(start, start + _BATCH)
-        pixels, z, chosen = _projected(keys[batch], blocks.voxel_size, intrinsics, camera_from_map, places.device)
+        pixels, z, chosen = _projected(keys[batch], blocks.voxel_size, intrinsics, camera_from_map)
         measured = surface[pixels]
-        near = ((measured - z).abs_() < BAND * blocks.voxel_size) & (measured > 0)
+        near = (np.abs(measured - z) < np.float32(BAND * blocks.voxel_size)) & (measured > 0)
         chosen = chosen[near]
         found.append((pixels[near], places[batch][chosen // VOXELS] * VOXELS + chosen % VOXELS))
-    pixels, voxels = (torch.cat(each) for each in zip(*found, strict=True))
-    classes, counts = blocks.attribute("classes"), blocks.attribute("counts")
-    given = (_flat(image, places)[pixels] for image in (labels, confidence))
-    votes = with_votes(Votes(classes[voxels], counts[voxels]), *given)
-    classes[voxels] = votes.classes
-    counts[voxels] = votes.counts
+    pixels, voxels = (np.concatenate(each) for each in zip(*found, strict=True))
+    before = Votes(blocks.read_voxels("classes", voxels), blocks.read_voxels("counts", voxels))
+    after = with_votes(before, labels.ravel()[pixels], confidence.ravel()[pixels])
+    blocks.write_voxels("classes", voxels, after.classes)
+    blocks.write_voxels("counts", voxels, after.counts)
 
 
 def _projected(
@@ -65,8 +63,7 @@ def _projected(
     voxel_size: float,
     intrinsics: Intrinsics,
     camera_from_map: npt.NDArray[np.float64],
-    device: torch.device,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
     """Of the voxels that fall into the image: number of the pixel, depth, and number of the voxel in these blocks."""
     rotation, shift = camera_from_map[:3, :3], camera_from_map[:3, 3]
     corners = (keys * (EDGE * voxel_size)) @ rotation.T + shift
@@ -74,18 +71,15 @@ def _projected(
     place = np.arange(VOXELS)
     within = np.stack([place % EDGE, place // EDGE % EDGE, place // EDGE**2], axis=1) * voxel_size @ rotation.T
     x, y, z = (
-        torch.from_numpy(corners[:, axis, None].astype(np.float32)).to(device)
-        + torch.from_numpy(within[None, :, axis].astype(np.float32)).to(device)
-        for axis in range(3)
+        corners[:, axis, None].astype(np.float32) + within[None, :, axis].astype(np.float32) for axis in range(3)
     )
-    column = x.div_(z).mul_(intrinsics.fx).add_(intrinsics.cx + 0.5)
-    row = y.div_(z).mul_(intrinsics.fy).add_(intrinsics.cy + 0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):  # in the plane of the camera; z > 0 leaves it out
+        column, row = x / z, y / z
+    column *= np.float32(intrinsics.fx)
+    column += np.float32(intrinsics.cx + 0.5)
+    row *= np.float32(intrinsics.fy)
+    row += np.float32(intrinsics.cy + 0.5)
     inside = (z > 0) & (column >= 0) & (column < intrinsics.width) & (row >= 0) & (row < intrinsics.height)
-    chosen = inside.flatten().nonzero()[:, 0]
-    pixels = row.flatten()[chosen].long().mul_(intrinsics.width).add_(column.flatten()[chosen].long())
-    return pixels, z.flatten()[chosen], chosen
-
-
-def _flat(image: npt.NDArray[np.generic], like: torch.Tensor) -> torch.Tensor:
-    """An image's pixels, row by row, where another tensor is."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(like.device).flatten()
+    chosen = np.flatnonzero(inside)
+    pixels = row.ravel()[chosen].astype(np.int64) * intrinsics.width + column.ravel()[chosen].astype(np.int64)
+    return pixels, z.ravel()[chosen], chosen

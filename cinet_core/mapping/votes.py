@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from cinet_core.label_sets import UNLABELLED
 
@@ -30,18 +31,18 @@ FULL = 32767 - 255
 
 @dataclass(frozen=True)
 class Votes:
-    """Candidates and counts of N voxels, on any device.
+    """Candidates and counts of N voxels.
 
     Attributes:
         classes: (N, CANDIDATES) uint8 class ids; of a candidate whose count is 0 the place is free.
         counts: (N, COUNTS) int16, 0 or more.
     """
 
-    classes: torch.Tensor
-    counts: torch.Tensor
+    classes: npt.NDArray[np.uint8]
+    counts: npt.NDArray[np.int16]
 
 
-def with_votes(votes: Votes, labels: torch.Tensor, confidence: torch.Tensor) -> Votes:
+def with_votes(votes: Votes, labels: npt.NDArray[np.uint8], confidence: npt.NDArray[np.uint8]) -> Votes:
     """Return the votes after one more vote for each voxel, as the module describes.
 
     Args:
@@ -50,36 +51,40 @@ def with_votes(votes: Votes, labels: torch.Tensor, confidence: torch.Tensor) -> 
         confidence: (N,) uint8; 0 counts as 1, so that every vote counts.
     """
     classes, counts = votes.classes, votes.counts
-    weight = confidence.clamp(min=1).to(torch.int16)
+    weight = np.maximum(confidence, 1).astype(np.int16)
     own = (classes == labels[:, None]) & (counts[:, :CANDIDATES] > 0)
     counts[:, :CANDIDATES] += own * weight[:, None]
     counts[:, CANDIDATES] += weight
     # In a map that has seen its surfaces before, few votes are left here.
-    others = (~own.any(1)).nonzero()[:, 0]
+    others = np.flatnonzero(~own.any(axis=1))
     if len(others):
         classes[others], counts[others, :CANDIDATES] = _without_own(
             classes[others], counts[others, :CANDIDATES], labels[others], weight[others]
         )
-    full = (counts[:, CANDIDATES] > FULL).nonzero()[:, 0]
+    full = np.flatnonzero(counts[:, CANDIDATES] > FULL)
     if len(full):
         counts[full] = counts[full] // 2
     return Votes(classes, counts)
 
 
 def _without_own(
-    classes: torch.Tensor, counts: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+    classes: npt.NDArray[np.uint8],
+    counts: npt.NDArray[np.int16],
+    labels: npt.NDArray[np.uint8],
+    weight: npt.NDArray[np.int16],
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int16]]:
     """Votes for classes that are no candidates of their voxels: each takes a free place, or lowers all candidates."""
-    weakest, place = counts.min(1, keepdim=True)  # 0 where a place is free
-    lowered = torch.minimum(weight[:, None], weakest)
-    added = weight[:, None] - lowered
-    counts = (counts - lowered).scatter_add_(1, place, added)
+    voxels, place = np.arange(len(counts)), counts.argmin(axis=1)  # where a place is free its count is 0
+    lowered = np.minimum(weight, counts[voxels, place])
+    added = weight - lowered
+    counts -= lowered[:, None]
+    counts[voxels, place] += added
     # A vote that is used up by lowering the others has added 0, and the place stays whose it was.
-    taken = torch.where(added > 0, labels[:, None], classes.gather(1, place))
-    return classes.scatter(1, place, taken), counts
+    classes[voxels, place] = np.where(added > 0, labels, classes[voxels, place])
+    return classes, counts
 
 
-def winners(votes: Votes) -> tuple[torch.Tensor, torch.Tensor]:
+def winners(votes: Votes) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Return the class with the most votes, and its share of all votes.
 
     Returns:
@@ -87,9 +92,9 @@ def winners(votes: Votes) -> tuple[torch.Tensor, torch.Tensor]:
         where the voxel saw more classes than it has places.
     """
     counts = votes.counts[:, :CANDIDATES]
-    best, place = counts.max(1)
-    labels = votes.classes.gather(1, place[:, None])[:, 0]
-    labels = torch.where(best > 0, labels, torch.full_like(labels, UNLABELLED))
-    total = votes.counts[:, CANDIDATES].clamp(min=1)
-    share = best.to(torch.float32) / total.to(torch.float32)
-    return labels, (share * 255.0).round().clamp(0, 255).to(torch.uint8)
+    voxels, place = np.arange(len(counts)), counts.argmax(axis=1)
+    best = counts[voxels, place]
+    labels = np.where(best > 0, votes.classes[voxels, place], np.uint8(UNLABELLED))
+    total = np.maximum(votes.counts[:, CANDIDATES], 1).astype(np.float32)
+    share = best.astype(np.float32) / total
+    return labels, np.rint(share * np.float32(255)).clip(0, 255).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Blocks of voxels in Open3D's voxel-block grid, with attributes that torch reads and writes in place.
+"""Blocks of voxels in Open3D's voxel-block grid, with attributes that NumPy reads and writes: on the CPU in place.
 
 Two properties of Open3D's hash map matter here (HashMap.cpp, 0.18 to 0.20): the memory of a block that is activated is
 not cleared, and activating doubles the map's capacity as soon as its size plus the number of keys *given* exceeds it,
@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from cinet_core.mapping.votes import CANDIDATES, COUNTS
 from cinet_core.open3d_loading import load_open3d
 
-__all__ = ["ATTRIBUTES", "BLOCK_BYTES", "EDGE", "VOXELS", "BlockData", "Keys", "VoxelBlocks", "as_torch"]
+__all__ = ["ATTRIBUTES", "BLOCK_BYTES", "EDGE", "VOXELS", "BlockData", "Keys", "VoxelBlocks"]
 
 EDGE = 8
 """Voxels along a block's edge. Small blocks follow a surface closely: at 2 cm one is 16 cm wide."""
@@ -96,31 +95,39 @@ class VoxelBlocks:
             device=self.device,
         )
         self._hashmap: Any = self.grid.hashmap()
-        # Views of the grid's memory, which never moves.
-        self._attributes = {
-            name: as_torch(self.grid.attribute(name)).view(-1, VOXELS, channels)
-            for name, (_, channels) in ATTRIBUTES.items()
-        }
+        # Views of the grid's memory, which never moves: blocks of voxels, and all voxels in a row.
+        self._attributes: dict[str, Any] = {}
+        self._voxels: dict[str, Any] = {}
+        for name, (_, channels) in ATTRIBUTES.items():
+            memory = self.grid.attribute(name)
+            if self.device.get_type() == self._core.Device.CPU:
+                memory = memory.numpy()
+            self._attributes[name] = memory.reshape((-1, VOXELS, channels))
+            self._voxels[name] = memory.reshape((-1, channels))
 
     def __len__(self) -> int:
         """How many blocks are in use."""
         return int(self._hashmap.size())
 
-    def attribute(self, name: str) -> torch.Tensor:
-        """Memory of one of `ATTRIBUTES`: (blocks * VOXELS, channels), by the indices that `voxels` gives."""
-        return self._attributes[name].flatten(0, 1)
+    def read_voxels(self, name: str, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Return a copy of one of `ATTRIBUTES` of voxels: (N, channels), by the indices that `indices_of` gives."""
+        return self._get(self._voxels[name], indices)
+
+    def write_voxels(self, name: str, indices: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
+        """Set one of `ATTRIBUTES` of voxels: (N, channels)."""
+        self._set(self._voxels[name], indices, values)
 
     def keys(self) -> Keys:
         """Return the keys of all blocks in use, in no order."""
         if not len(self):
             return np.empty((0, 3), dtype=np.int32)
-        active = as_torch(self._hashmap.active_buf_indices()).long()
-        return as_torch(self._hashmap.key_tensor())[active].cpu().numpy()
+        active = self._hashmap.active_buf_indices().cpu().numpy().astype(np.int64)
+        return self._hashmap.key_tensor().cpu().numpy()[active]
 
-    def find(self, keys: Keys) -> tuple[torch.Tensor, torch.Tensor]:
+    def find(self, keys: Keys) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """Return (N,) int64 memory indices of blocks, and an (N,) bool that is False (index 0) for absent blocks."""
         places, found = self._hashmap.find(self.tensor(keys))
-        return as_torch(places).long(), as_torch(found).bool()
+        return places.cpu().numpy().astype(np.int64), found.cpu().numpy().astype(bool)
 
     def ensure(self, keys: Keys) -> None:
         """Allocate these blocks if they are not in use. New ones are empty.
@@ -129,13 +136,14 @@ class VoxelBlocks:
             ValueError: they do not fit.
         """
         _, found = self.find(keys)
-        new = keys[~found.cpu().numpy()]
+        new = keys[~found]
         if len(self) + len(new) > self.capacity:
             raise ValueError(f"{len(self)} blocks are in use and {len(new)} are to be added: {self.capacity} fit")
         for batch in _batches(new):
             places, _ = self._hashmap.activate(self.tensor(batch))
-            for attribute in self._attributes.values():
-                attribute[as_torch(places).long()] = 0
+            indices = places.cpu().numpy().astype(np.int64)
+            for name, (dtype, channels) in ATTRIBUTES.items():
+                self._set(self._attributes[name], indices, np.zeros((len(indices), VOXELS, channels), dtype))
 
     def integrate(self, keys: Keys, *arguments: Any) -> None:
         """Integrate a depth and a colour image into these blocks, which must be in use, with Open3D's own kernel."""
@@ -146,7 +154,7 @@ class VoxelBlocks:
         """Clamp an attribute of these blocks, which must be in use, to at most the given value."""
         places, _ = self.find(keys)
         attribute = self._attributes[name]
-        attribute[places] = attribute[places].clamp_(max=most)
+        self._set(attribute, places, np.minimum(self._get(attribute, places), most))
 
     def extract(self, min_weight: float) -> Any:
         """Extract the surface as an Open3D point cloud, between neighbours whose weights are above the given one."""
@@ -155,22 +163,22 @@ class VoxelBlocks:
         tsdf = self._attributes["tsdf"]
         for batch in _batches(self.keys()):
             places, _ = self.find(batch)
-            distance = tsdf[places]
-            tsdf[places] = torch.where(distance == 0, torch.full_like(distance, _IN_FRONT), distance)
+            distance = self._get(tsdf, places)
+            self._set(tsdf, places, np.where(distance == 0, np.float32(_IN_FRONT), distance))
         return self.grid.extract_point_cloud(min_weight)
 
-    def indices_of(self, points: npt.NDArray[np.float32]) -> tuple[torch.Tensor, torch.Tensor]:
+    def indices_of(self, points: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
         """The voxel nearest to each of (N, 3) points: (N,) int64 indices, and (N,) bool: its block is in use."""
         voxel = np.rint(points.astype(np.float64) / self.voxel_size).astype(np.int64)
         keys = voxel // EDGE
-        local = torch.from_numpy((voxel - keys * EDGE) @ np.array([1, EDGE, EDGE**2]))
+        local = (voxel - keys * EDGE) @ np.array([1, EDGE, EDGE**2])
         places, found = self.find(keys.astype(np.int32))
-        return places * VOXELS + local.to(places.device), found
+        return places * VOXELS + local, found
 
     def read(self, keys: Keys, names: Iterable[str] = tuple(ATTRIBUTES)) -> BlockData:
         """Return a copy of some attributes of these blocks, which must be in use."""
         places, _ = self.find(keys)
-        return BlockData(keys, {name: self._attributes[name][places].cpu().numpy() for name in names})
+        return BlockData(keys, {name: self._get(self._attributes[name], places) for name in names})
 
     def write(self, blocks: BlockData) -> None:
         """Insert blocks. Blocks in use are replaced.
@@ -181,7 +189,7 @@ class VoxelBlocks:
         self.ensure(blocks.keys)
         places, _ = self.find(blocks.keys)
         for name, value in self._attributes.items():
-            value[places] = torch.from_numpy(blocks.values[name]).to(value.device)
+            self._set(value, places, blocks.values[name])
 
     def drop(self, keys: Keys) -> None:
         """Release these blocks."""
@@ -196,10 +204,17 @@ class VoxelBlocks:
         """An Open3D tensor on the grid's device."""
         return self._core.Tensor(np.ascontiguousarray(array), device=self.device)
 
+    def _get(self, memory: Any, places: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """A copy of some rows of the grid's memory."""
+        if isinstance(memory, np.ndarray):
+            return memory[places]
+        return memory[self.tensor(places)].cpu().numpy()
 
-def as_torch(tensor: Any) -> torch.Tensor:
-    """Return a torch view of the memory of an Open3D tensor, without a copy."""
-    return torch.utils.dlpack.from_dlpack(tensor.to_dlpack())
+    def _set(self, memory: Any, places: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> None:
+        """Replace some rows of the grid's memory."""
+        memory[places if isinstance(memory, np.ndarray) else self.tensor(places)] = (
+            values if isinstance(memory, np.ndarray) else self.tensor(values)
+        )
 
 
 def _batches(keys: Keys) -> Iterator[Keys]:

@@ -17,7 +17,7 @@ from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.fields import MessageTypes
 from cinet_core.messages.result import Result
 from cinet_core.messages.settings import OutputSettings
-from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, IMAGES, POINTS
+from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, IMAGES, POINTS, RAW_DEPTH, UNCERTAINTY
 from cinet_core.tasks import ImageTopic
 from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG
 
@@ -46,10 +46,14 @@ class FrameMessageBuilder:
             "rgb/camera_info": self._camera_info,
             POINTS: self._cloud,
             DOWNSAMPLED_POINTS: self._downsampled_cloud,
+            RAW_DEPTH: self._raw_depth,
+            UNCERTAINTY: self._uncertainty,
         }
 
     def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:
-        """The message for one of `topics_of` the tasks; None where the camera is unknown and the topic needs it.
+        """The message for one of `topics_of` the tasks; None where the frame has not what the topic needs.
+
+        That is a camera that is known, or for `UNCERTAINTY` an anchor.
 
         Its memory is reused for the next frame: serialise it before.
         """
@@ -72,13 +76,31 @@ class FrameMessageBuilder:
         """The buffer of an image topic, filled."""
         height, width = result.depth.shape
         encoding = topic.encoding if isinstance(topic.encoding, str) else topic.encoding(settings)
-        key = (topic.name, encoding, height, width)
+        buffer = self._buffer(topic.name, encoding, height, width)
+        topic.fill(buffer, result, settings, self._label_set)
+        return buffer
+
+    def _buffer(self, name: str, encoding: str, height: int, width: int) -> ImageBuffer:
+        """The buffer of an image, one a topic: what another size or encoding left is dropped."""
+        key = (name, encoding, height, width)
         if key not in self._images:
-            # one buffer a topic: drop what another size or encoding left
-            self._images = {known: buffer for known, buffer in self._images.items() if known[0] != topic.name}
+            self._images = {known: buffer for known, buffer in self._images.items() if known[0] != name}
             self._images[key] = ImageBuffer(self._types, encoding, height, width)
-        topic.fill(self._images[key], result, settings, self._label_set)
         return self._images[key]
+
+    def _raw_depth(self, result: Result, settings: OutputSettings) -> Any:
+        depth = result.outputs.get("raw_depth", result.depth)
+        buffer = self._buffer(RAW_DEPTH, settings.depth_encoding, *depth.shape)
+        buffer.fill_depth(depth, result.header)
+        return buffer.message
+
+    def _uncertainty(self, result: Result, settings: OutputSettings) -> Any | None:
+        uncertainty = result.outputs.get("uncertainty")
+        if uncertainty is None:
+            return None
+        buffer = self._buffer(UNCERTAINTY, "32FC1", *uncertainty.shape)
+        buffer.fill_depth(uncertainty, result.header)
+        return buffer.message
 
     def _camera_info(self, result: Result, settings: OutputSettings) -> Any | None:
         if result.intrinsics is None:

@@ -7,12 +7,28 @@ from collections.abc import Collection, Mapping
 from cinet_core.tasks import TASKS
 from cinet_core.tasks.spec import COMPRESSED_DEPTH, JPEG, ImageTopic
 
-__all__ = ["COMPRESSED", "DOWNSAMPLED_POINTS", "FULL", "IMAGES", "POINTS", "STATS", "TOPICS", "topics_of"]
+__all__ = [
+    "COMPRESSED",
+    "CORRECTION",
+    "DOWNSAMPLED_POINTS",
+    "FULL",
+    "IMAGES",
+    "POINTS",
+    "RAW_DEPTH",
+    "STATS",
+    "TOPICS",
+    "UNCERTAINTY",
+    "topics_of",
+]
 
 _CAMERA_INFO, _IMAGE = "sensor_msgs/msg/CameraInfo", "sensor_msgs/msg/Image"
 _CLOUD, _COMPRESSED = "sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/CompressedImage"
 
 POINTS, DOWNSAMPLED_POINTS = "points", "points_downsampled"
+
+RAW_DEPTH, UNCERTAINTY = "depth_registered/raw", "depth_registered/uncertainty"
+CORRECTION = (RAW_DEPTH, UNCERTAINTY)
+"""Depth before it was corrected by anchors and frames before, and how far it may be off after that."""
 
 IMAGES: Mapping[str, ImageTopic] = {
     topic.name: topic
@@ -40,6 +56,7 @@ TOPICS: Mapping[str, str] = {
     "semantic/camera_info": _CAMERA_INFO,
     "rgb/camera_info": _CAMERA_INFO,
     **dict.fromkeys(IMAGES, _IMAGE),
+    **dict.fromkeys(CORRECTION, _IMAGE),
     POINTS: _CLOUD,
     DOWNSAMPLED_POINTS: _CLOUD,
     **dict.fromkeys(COMPRESSED, _COMPRESSED),
@@ -53,8 +70,10 @@ longest to make, last.
 STATS = "stats"
 """Tells of the frames above, and is of none: alone it asks for no frame."""
 
-FULL: tuple[str, ...] = tuple(topic for topic in TOPICS if topic not in COMPRESSED and topic != DOWNSAMPLED_POINTS)
-"""Those of `TOPICS` that hold everything; the others say the same again in fewer bytes."""
+FULL: tuple[str, ...] = tuple(
+    topic for topic in TOPICS if topic not in COMPRESSED and topic not in (DOWNSAMPLED_POINTS, *CORRECTION)
+)
+"""Those of `TOPICS` that hold everything; the others say the same again, in fewer bytes or before correction."""
 
 
 def topics_of(tasks: Collection[str]) -> dict[str, str]:

@@ -74,7 +74,8 @@ def _folded(values: Tensor, fold: int, size: tuple[int, int]) -> Tensor:
     if fold == 1:
         return values
     down, right = fold * size[0] - values.shape[-2], fold * size[1] - values.shape[-1]
-    if down or right:
+    # A graph that is traced serves odd sizes, too.
+    if down or right or torch.jit.is_tracing():
         values = F.pad(values, (0, right, 0, down), mode="replicate")
     return F.pixel_unshuffle(values, fold)
 
@@ -145,7 +146,7 @@ class TaskDecoders(nn.Module):
         height, width = image_size
         tasks = TaskFeatures(self.depth_entry(features), self.semantic_entry(features))
         for stage, stride in zip(self.stages, self.strides, strict=True):
-            tasks = stage(tasks, (-(-height // stride), -(-width // stride)), fine)
+            tasks = stage(tasks, ((height + stride - 1) // stride, (width + stride - 1) // stride), fine)
         return tasks
 
 

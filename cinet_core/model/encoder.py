@@ -143,11 +143,12 @@ class Encoder(nn.Module):
 
 
 def _size(height: int, width: int, stride: int) -> list[int]:
-    return [-(-height // stride), -(-width // stride)]
+    return [(height + stride - 1) // stride, (width + stride - 1) // stride]
 
 
 def _resize(features: Tensor, size: list[int]) -> Tensor:
-    if list(features.shape[-2:]) == size:
+    # A graph that is traced serves sizes at which they differ, too.
+    if list(features.shape[-2:]) == size and not torch.jit.is_tracing():
         return features
     return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
 

@@ -51,6 +51,9 @@ class SceneUnderstanding(nn.Module):
         logit_init: value at which the attention logits start, through the biases of Q and K.
     """
 
+    block_rows: int | None = ATTENTION_BLOCK_ROWS
+    """Rows of the map at a time; None = all of them, in a graph that serves every size."""
+
     def __init__(
         self,
         channels: int,
@@ -98,16 +101,16 @@ class SceneUnderstanding(nn.Module):
             context = self._teach(value, labels)
             attention = ideal_attention(labels, self.num_classes) if keep_attention else None
             if taught is not None:
-                own = attend(query, key, value, self.divisor)
+                own = attend(query, key, value, self.divisor, self.block_rows)
                 context = torch.where(taught[:, None, None], context, own)
                 if attention is not None:
-                    attention = torch.where(taught[:, None, None], attention, (query @ key.mT).sigmoid())
+                    attention = torch.where(taught[:, None, None], attention, (query @ key.transpose(1, 2)).sigmoid())
         elif keep_attention:
-            attention = (query @ key.mT).sigmoid_()
+            attention = (query @ key.transpose(1, 2)).sigmoid_()
             context = _apply_attention(attention, value, self.divisor)
         else:
-            context = attend(query, key, value, self.divisor)
-        summed = context.mT.reshape(features.shape) + features
+            context = attend(query, key, value, self.divisor, self.block_rows)
+        summed = context.transpose(1, 2).reshape(features.shape) + features
         return SceneContext(summed, query, key, attention)
 
     def _teach(self, value: Tensor, labels: Tensor) -> Tensor:
@@ -125,7 +128,11 @@ class SceneUnderstanding(nn.Module):
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, divisor: AttentionDivisor, block_rows: int = ATTENTION_BLOCK_ROWS
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    divisor: AttentionDivisor,
+    block_rows: int | None = ATTENTION_BLOCK_ROWS,
 ) -> Tensor:
     """(sigmoid(Q K^T) V) / d, computed `block_rows` rows of the map at a time; the result does not depend on it.
 
@@ -137,18 +144,18 @@ def attend(
         key: (B, N, Cq).
         value: (B, N, Cf).
         divisor: d, see `SceneUnderstanding`.
-        block_rows: rows at a time, at least 1.
+        block_rows: rows at a time, at least 1; None = all of them.
 
     Returns:
         (B, N, Cf).
     """
 
     def attend_block(rows: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        return _apply_attention((rows @ key.mT).sigmoid_(), value, divisor)
+        return _apply_attention((rows @ key.transpose(1, 2)).sigmoid_(), value, divisor)
 
     recording = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in (query, key, value))
     blocks = []
-    for rows in query.split(block_rows, dim=1):
+    for rows in (query,) if block_rows is None else query.split(block_rows, dim=1):
         if recording:
             # Nothing here is random: saving the state of the generators would only cost time.
             blocks.append(checkpoint(attend_block, rows, key, value, use_reentrant=False, preserve_rng_state=False))
@@ -202,4 +209,4 @@ def _one_hot(labels: Tensor, num_classes: int) -> Tensor:
 
 def _positions(features: Tensor) -> Tensor:
     """(B, C, h, w) -> (B, N, C)."""
-    return features.flatten(2).mT
+    return features.flatten(2).transpose(1, 2)

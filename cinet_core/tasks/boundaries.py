@@ -47,6 +47,11 @@ def draw_boundaries(image: Array, boundaries: Array) -> Array:
     return np.rint(image * (1.0 - opacity) + np.array(COLOR, dtype=np.float32) * opacity).astype(np.uint8)
 
 
+def _finish(outputs: dict[str, Array], depth_range: tuple[float, float]) -> dict[str, Array]:
+    """As bytes."""
+    return {"boundaries": np.rint(outputs["boundaries"]).astype(np.uint8)}
+
+
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
     """Boundaries over the image."""
     import cv2
@@ -90,4 +95,5 @@ BOUNDARIES = TaskSpec(
     render=_render,
     # Where one object ends before another both depth and class change: either decoder may know what the other does not.
     head=HeadSpec("both", channels=1, bias=(PRIOR_LOGIT,)),
+    finish=_finish,
 )

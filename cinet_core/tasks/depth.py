@@ -35,6 +35,15 @@ def _adjust(outputs: dict[str, Array], settings: OutputSettings) -> None:
         depth[(depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))] = np.nan
 
 
+def _finish(outputs: dict[str, Array], depth_range: tuple[float, float]) -> dict[str, Array]:
+    """NaN outside of the depth range."""
+    depth = outputs["depth"]
+    nearest, farthest = (np.float32(limit) for limit in depth_range)
+    if not (depth.min() >= nearest and depth.max() <= farthest):
+        depth[~((depth >= nearest) & (depth <= farthest))] = np.nan
+    return outputs
+
+
 def _millimetres(outputs: Outputs) -> Array:
     from cinet_core.depth_image import depth_millimetres
 
@@ -89,4 +98,5 @@ DEPTH = TaskSpec(
     files=(ImageFile("depth", _millimetres, "16-bit, millimetres, 0 = invalid"),),
     render=_render,
     adjust=_adjust,
+    finish=_finish,
 )

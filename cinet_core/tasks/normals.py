@@ -19,10 +19,12 @@ from cinet_core.tasks.spec import (
     Tile,
 )
 
-__all__ = ["INVALID_COLOR", "NORMALS", "colorize_normals"]
+__all__ = ["INVALID_COLOR", "NORMALS", "SHORTEST", "colorize_normals"]
 
 INVALID_COLOR = (40, 40, 40)
 TOWARDS_CAMERA = (0.0, 0.0, -1.0)
+SHORTEST = 1e-6
+"""Length below which a predicted vector has no direction: its normal is not valid."""
 
 
 def colorize_normals(normals: Array) -> Array:
@@ -47,6 +49,15 @@ def _stored(outputs: Outputs) -> Array:
     normals = outputs["normals"]
     valid = np.isfinite(normals).all(axis=-1, keepdims=True)
     return np.where(valid, np.rint((np.where(valid, normals, 0.0) + 1.0) * 32767.5), 0).astype(np.uint16)
+
+
+def _finish(outputs: dict[str, Array], depth_range: tuple[float, float]) -> dict[str, Array]:
+    """Of length 1 again after resizing; NaN where a vector had no direction."""
+    normals = outputs["normals"]
+    squared = np.square(normals).sum(axis=-1, keepdims=True)
+    valid = squared > SHORTEST
+    unit = normals / np.sqrt(np.where(valid, squared, np.float32(1)))
+    return {"normals": np.where(valid, unit, np.float32(np.nan))}
 
 
 def _render(outputs: Outputs, settings: RenderSettings) -> list[Tile]:
@@ -91,4 +102,5 @@ NORMALS = TaskSpec(
     render=_render,
     # Normals are slopes of depth: they are read from its features. Training starts from surfaces that face the camera.
     head=HeadSpec("depth", channels=3, bias=TOWARDS_CAMERA),
+    finish=_finish,
 )

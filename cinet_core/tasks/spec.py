@@ -190,6 +190,8 @@ class TaskSpec:
         render: draws the outputs of one image as tiles of a panel.
         adjust: applies the settings of the node to the outputs of one image, in place; None = there are none.
         head: of `CINet.task_heads`; None for depth and segmentation, whose heads the network has by name.
+        finish: `TaskLearning.finish` for one image in NumPy, for machines without PyTorch: called with the outputs,
+            which it may change, and the depth range in metres; None = nothing remains to be done at the output size.
     """
 
     name: str
@@ -201,3 +203,4 @@ class TaskSpec:
     render: Callable[[Outputs, RenderSettings], list[Tile]]
     adjust: Callable[[dict[str, Array], OutputSettings], None] | None = None
     head: HeadSpec | None = None
+    finish: Callable[[dict[str, Array], tuple[float, float]], dict[str, Array]] | None = None

@@ -7,14 +7,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from cinet_core.checkpoint import DEFAULT_WEIGHTS, ModelMetadata, named_checkpoint
 from cinet_core.data.frame_sources import Frame, open_source
 from cinet_core.frames.each_frame import FrameCamera, each_frame
-from cinet_core.inference.availability import TORCH
-from cinet_core.inference.choices import AUTO
+from cinet_core.inference.choices import AUTO, TORCH
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.prediction import Prediction
 from cinet_core.inference.predictor import Predictor
 from cinet_core.mapping.semantic_map import SemanticMap
+from cinet_core.model_metadata import DEFAULT_WEIGHTS, ModelMetadata
 from cinet_core.progress import SILENT, Progress
 from cinet_core.viewer.cloud import without_edges
 from cinet_core.viewer.poses import Pose, SourcePoses, source_poses
@@ -99,7 +99,7 @@ def record_source(
     poses = source_poses(str(source))
     path = None if file is None else Path(file)
     with ExitStack() as stack:
-        checkpoint = named_checkpoint(weights, config)
+        checkpoint = named_network(weights, config)
         predictor = stack.enter_context(Predictor(checkpoint, device=device, backend=backend, precision=precision))
         recording = stack.enter_context(
             Recording(

@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", default="default", metavar="FILE|default", help="whose classes (%(default)s)")
     parser.add_argument("--output", type=Path, default=FOLDER, metavar="DIR", help="config/integrations by default")
     options = parser.parse_args(arguments)
-    from cinet_core.checkpoint import CheckpointError, read_metadata  # imports torch
+    from cinet_core.model_metadata import CheckpointError, read_metadata
 
     try:
         write_all(options.output, read_metadata(options.weights).label_set)

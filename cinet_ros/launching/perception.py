@@ -23,9 +23,20 @@ PARAMETERS = (
     "assumed_fov",
     "depth_scale",
     "mask_classes",
+    "anchor",
+    "temporal",
     "autostart",
 )
 """Parameters of the perception node that are arguments: what one sets daily. The others are for the parameter file."""
+
+ANCHOR_TOPICS = {
+    "anchor_odom": "anchor/odom",
+    "anchor_scan": "anchor/scan",
+    "anchor_depth": "anchor/depth/image",
+    "anchor_depth_info": "anchor/depth/camera_info",
+    "anchor_points": "anchor/points",
+}
+"""Arguments that name a topic of anchors, and the node's own name of it."""
 
 ARGUMENTS: Table = {
     "image": (
@@ -35,6 +46,11 @@ ARGUMENTS: Table = {
         "<name>/image",
     ),
     "camera_info": ("", "topic of the camera's calibration, as image; '': camera_info, <name>/camera_info"),
+    "anchor_odom": ("", "topic of the robot's odometry, for anchor:= and temporal:=; '': anchor/odom"),
+    "anchor_scan": ("", "topic of a lidar's scan, for anchor:=scan; '': anchor/scan"),
+    "anchor_depth": ("", "topic of a sparse or slow depth image, for anchor:=depth; '': anchor/depth/image"),
+    "anchor_depth_info": ("", "topic of its calibration; '': anchor/depth/camera_info"),
+    "anchor_points": ("", "topic of a cloud of measured points, for anchor:=depth; '': anchor/points"),
     "params_file": (str(SHARE / "config" / "perception.yaml"), "parameters of the perception node; none: no file"),
     **parameter_arguments(Settings, PARAMETERS, "params_file"),
     **COMMON_ARGUMENTS,

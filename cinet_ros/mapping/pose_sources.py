@@ -14,7 +14,7 @@ from nav_msgs.msg import Odometry
 
 from cinet_core.messages.fields import stamp_of
 from cinet_core.poses import AddOutcome, PoseBuffer, PoseGap
-from cinet_ros.mapping.parameters import NOT_GIVEN, MappingSettings
+from cinet_ros.mapping.parameters import NOT_GIVEN
 from cinet_ros.mapping.transforms import Matrix, PoseUnavailable, TransformTree, rigid_matrix
 
 ODOMETRY, POSE, TF = "odometry", "pose", "tf"
@@ -33,6 +33,34 @@ GAPS = {
 KEPT_POSES = 5000
 
 USED = (AddOutcome.ADDED, AddOutcome.JUMPED, AddOutcome.CLOCK_WENT_BACK)
+
+
+class PoseSettings(Protocol):
+    """What a source of poses needs to know, such as `MappingSettings`."""
+
+    @property
+    def pose_source(self) -> str:
+        """One of `ODOMETRY`, `POSE` and `TF`."""
+
+    @property
+    def camera_in_base(self) -> tuple[float, ...]:
+        """Pose of the optical frame in the frame that poses are of; `NOT_GIVEN`: from TF."""
+
+    @property
+    def map_frame(self) -> str:
+        """The fixed frame; empty: that of the first pose."""
+
+    @property
+    def max_pose_gap(self) -> float:
+        """Seconds between poses beyond which nothing is interpolated."""
+
+    @property
+    def max_speed(self) -> float:
+        """Metres a second beyond which a motion is a jump."""
+
+    @property
+    def max_turn_rate(self) -> float:
+        """Degrees a second, likewise."""
 
 
 class PoseSource(Protocol):
@@ -65,7 +93,7 @@ class PoseSource(Protocol):
         """Remove all poses, for example after a jump of the clock."""
 
 
-def open_pose_source(node: Any, settings: MappingSettings) -> PoseSource:
+def open_pose_source(node: Any, settings: PoseSettings) -> PoseSource:
     """Open the pose source that the parameters select.
 
     Raises:
@@ -97,7 +125,7 @@ class MessagePoses:
         extrinsic: (base frame, optical frame) -> (4, 4) optical to base; raises PoseUnavailable.
     """
 
-    def __init__(self, settings: MappingSettings, extrinsic: Callable[[str, str], Matrix]) -> None:
+    def __init__(self, settings: PoseSettings, extrinsic: Callable[[str, str], Matrix]) -> None:
         self.topic, _ = MESSAGES[settings.pose_source]
         self.map_frame = settings.map_frame
         self.last_received: float | None = None
@@ -177,7 +205,7 @@ class TransformPoses:
         tree: of all transforms.
     """
 
-    def __init__(self, settings: MappingSettings, tree: TransformTree) -> None:
+    def __init__(self, settings: PoseSettings, tree: TransformTree) -> None:
         self.topic = ""
         self.map_frame = settings.map_frame
         self.last_received: float | None = None
@@ -222,7 +250,7 @@ def unavailable(gap: PoseGap, source: str) -> PoseUnavailable:
     return PoseUnavailable(reason, may_come, f"no pose from {source}: {gap.value}")
 
 
-def _buffer(settings: MappingSettings) -> PoseBuffer:
+def _buffer(settings: PoseSettings) -> PoseBuffer:
     return PoseBuffer(
         max_gap=settings.max_pose_gap,
         max_length=KEPT_POSES,

@@ -34,7 +34,7 @@ def read_points(msg: PointCloud2, most: int) -> tuple[npt.NDArray[np.float32], n
     Raises:
         ConversionError: "encoding" (a field is missing or of no number's type), or "data" (too short for its size).
     """
-    points = _structured(msg)
+    points = _structured(msg, _NEEDED)
     points = points[:: max(1, math.ceil(points.size / most))]
     xyz = np.stack([points[axis].astype(np.float32) for axis in "xyz"], axis=1)
     stored = points["label"]
@@ -43,17 +43,30 @@ def read_points(msg: PointCloud2, most: int) -> tuple[npt.NDArray[np.float32], n
     return xyz[valid], labels[valid]
 
 
-def _structured(msg: PointCloud2) -> npt.NDArray[Any]:
+def read_positions(msg: PointCloud2) -> npt.NDArray[np.float32]:
+    """Return the coordinates of all points of any cloud.
+
+    Returns:
+        (N, 3) float32 metres in the message's frame, as they are stored: NaN where there is no point.
+
+    Raises:
+        ConversionError: as `read_points`.
+    """
+    points = _structured(msg, ("x", "y", "z"))
+    return np.stack([points[axis].astype(np.float32) for axis in "xyz"], axis=1)
+
+
+def _structured(msg: PointCloud2, needed: tuple[str, ...]) -> npt.NDArray[Any]:
     """(N,) of the needed fields, in this machine's memory order."""
     fields = {field.name: field for field in msg.fields if field.datatype in _TYPES}
-    missing = [name for name in _NEEDED if name not in fields]
+    missing = [name for name in needed if name not in fields]
     if missing:
         raise ConversionError(
             "encoding", f"the cloud has no field {' and no field '.join(missing)}: send those of `points` (README)"
         )
     order = ">" if msg.is_bigendian else "<"
-    formats = [f"{order}{_TYPES[fields[name].datatype]}" for name in _NEEDED]
-    offsets = [fields[name].offset for name in _NEEDED]
+    formats = [f"{order}{_TYPES[fields[name].datatype]}" for name in needed]
+    offsets = [fields[name].offset for name in needed]
     ends = [offset + np.dtype(form).itemsize for offset, form in zip(offsets, formats, strict=True)]
     if max(ends) > msg.point_step or msg.row_step < msg.width * msg.point_step:
         raise ConversionError(
@@ -65,6 +78,6 @@ def _structured(msg: PointCloud2) -> npt.NDArray[Any]:
         raise ConversionError(
             "data", f"the cloud has {len(msg.data)} bytes: {msg.height} rows of {msg.row_step} are more; it was cut off"
         )
-    layout = np.dtype({"names": _NEEDED, "formats": formats, "offsets": offsets, "itemsize": msg.point_step})
+    layout = np.dtype({"names": needed, "formats": formats, "offsets": offsets, "itemsize": msg.point_step})
     rows = np.ndarray((msg.height, msg.width), layout, msg.data, strides=(msg.row_step, msg.point_step))
     return rows.reshape(-1)

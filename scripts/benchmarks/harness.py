@@ -14,7 +14,7 @@ from rich.console import Console
 from cinet_core.inference.choices import AUTO, PRECISIONS
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.model import CONFIGS
-from scripts.benchmarks import loading, machine, network, peers, scaling, start, training
+from scripts.benchmarks import loading, machine, network, obstacles, peers, scaling, start, steps, training
 from scripts.benchmarks.rows import BenchmarkReport, Row
 from scripts.benchmarks.run import QUICK, BenchmarkBudget, BenchmarkRun, Group, LeftOutError
 from scripts.benchmarks.tables import print_report, write_table
@@ -25,7 +25,9 @@ CORE_GROUPS: Mapping[str, Group] = {
     "start": start.measure,
     "training": training.measure,
     "loading": loading.measure,
+    "steps": steps.measure,
     "scaling": scaling.measure,
+    "obstacles": obstacles.measure,
 }
 
 
@@ -95,7 +97,7 @@ def _parser(groups: Mapping[str, Group]) -> argparse.ArgumentParser:
     parser.add_argument("--precision", choices=PRECISIONS, default=AUTO, help="of start and node (%(default)s)")
     parser.add_argument("--peers", type=Path, metavar="FOLDER", help="checkouts of other networks (docs/benchmarks.md)")
     parser.add_argument("--together", type=float, metavar="SECONDS", help="of one run of the group mapping")
-    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="set up, for mapping: its nodes by turns")
+    parser.add_argument("--against", type=Path, metavar="CHECKOUT", help="for mapping (set up) and steps: it by turns")
     parser.add_argument("--image", type=Path, metavar="FILE", help="image of traffic (the synthetic room)")
     parser.add_argument("--quick", action="store_true", help="tiny and few: shows that every row comes out, not more")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON to write; plots go beside it")

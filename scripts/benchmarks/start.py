@@ -1,6 +1,7 @@
 """From the start of a process to its first output: the imports, and what comes after them, cold and warm.
 
-Cold: nothing is cached; the backends are built and measured. Warm: the next start, which loads what that one kept.
+On a CPU with PyTorch and without it (docs/light_runtime.md), by turns, so that other load meets both. Cold: nothing is
+cached; the backends are built and measured. Warm: the next start, which loads what that one kept.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from scripts.benchmarks.rows import Row, milliseconds
 from scripts.benchmarks.run import BenchmarkRun
 
 PREDICTOR = "cinet_core.inference.predictor"
+LIGHT = "light"  # as in `first_output`, which is never imported: it measures from its first line on
+WITHOUT = "predictor, no PyTorch"
 LARGEST_IMPORTS = 12
 TIMEOUT = 900.0
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -29,36 +32,44 @@ _IMPORT = re.compile(r"^import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)$", re.MULTILINE
 
 def measure(run: BenchmarkRun) -> Iterator[Row]:
     """Rows of a cold and of warm starts of the predictor, and of what its imports take."""
-    run.say("cold start of the predictor: backends are built and measured")
     size = run.budget.image_size
     cache = run.scratch / "start"  # of this group alone, and so empty, whatever was measured before
-    cold = first_output(run, size, cache)
-    columns = {"backend": cold["backend"]}
-    yield Row.of("cold start, imports to first output", "predictor", "s", [cold["first_output"]], size, columns)
-    warm = []
+    ways = {"predictor": False, WITHOUT: True} if run.device.type == "cpu" else {"predictor": False}
+    for name, light in ways.items():
+        run.say(f"cold start of the {name}: backends are built and measured")
+        cold = first_output(run, size, cache, light)
+        columns = {"backend": cold["backend"]}
+        yield Row.of("cold start, imports to first output", name, "s", [cold["first_output"]], size, columns)
+    warm: dict[str, list[dict[str, Any]]] = {name: [] for name in ways}
     for _ in range(run.budget.processes):
-        run.say("warm start of the predictor")
-        warm.append(first_output(run, size, cache))
-    columns = {"backend": warm[-1]["backend"]}
-    first = [one["first_output"] for one in warm]
-    yield Row.of("warm start, imports to first output", "predictor", "s", first, size, columns)
-    yield Row.of("imports", "predictor", "s", [one["imports"] for one in warm])
+        for name, light in ways.items():
+            run.say(f"warm start of the {name}")
+            warm[name].append(first_output(run, size, cache, light))
+    for name, starts in warm.items():
+        columns = {"backend": starts[-1]["backend"]}
+        first = [one["first_output"] for one in starts]
+        yield Row.of("warm start, imports to first output", name, "s", first, size, columns)
+        yield Row.of("imports", name, "s", [one["imports"] for one in starts])
+        both = [one["imports"] + one["first_output"] for one in starts]
+        yield Row.of("warm start, from the process to its first output", name, "s", both, size, columns)
+        yield Row.of("memory after the first output", name, "MB", [one["resident"] for one in starts], size, columns)
     yield from import_rows(run, PREDICTOR)
 
 
-def first_output(run: BenchmarkRun, size: tuple[int, int], cache: Path) -> dict[str, Any]:
+def first_output(run: BenchmarkRun, size: tuple[int, int], cache: Path, light: bool = False) -> dict[str, Any]:
     """What a process of `first_output` says; it leaves the cache warm.
 
     Args:
         run: gives device and precision.
         size: (height, width) of the image.
         cache: `$XDG_CACHE_HOME` of the process.
+        light: without PyTorch.
 
     Raises:
         RuntimeError: it failed; the text is what it said.
     """
-    lengths = [str(length) for length in size]
-    done = _python(cache, "-m", "scripts.benchmarks.first_output", *lengths, str(run.device), run.precision)
+    arguments = [*map(str, size), str(run.device), run.precision, *([LIGHT] if light else [])]
+    done = _python(cache, "-m", "scripts.benchmarks.first_output", *arguments)
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 

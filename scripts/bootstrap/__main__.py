@@ -9,7 +9,7 @@ import time
 
 from scripts import bootstrap
 from scripts.bootstrap.command import say
-from scripts.bootstrap.environment import DISTRIBUTIONS, ROOT, Environment, SetupError
+from scripts.bootstrap.environment import DISTRIBUTIONS, LIGHT, LIGHT_TEST, ROOT, Environment, SetupError
 from scripts.bootstrap.machine import check_platform, install_system_packages
 from scripts.bootstrap.packages import install_packages
 from scripts.bootstrap.workspace import build_workspace
@@ -29,9 +29,12 @@ def main() -> int:
         default=os.environ.get("TORCH_BACKEND", ""),
         help="passed to uv: auto, cpu, cu128, ... (default: what PyPI offers, which is CUDA)",
     )
+    parser.add_argument(
+        "--light", default="", choices=("", LIGHT, LIGHT_TEST), help="without PyTorch; light-test: with what tests need"
+    )
     arguments = parser.parse_args()
     started = time.monotonic()
-    environment = Environment(ROOT, arguments.ros, arguments.numpy, arguments.torch_backend)
+    environment = Environment(ROOT, arguments.ros, arguments.numpy, arguments.torch_backend, arguments.light)
     try:
         check_platform(environment)
         install_system_packages()

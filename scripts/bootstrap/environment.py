@@ -9,6 +9,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # ROS 2 distributions that there are wheels of; the first is the default.
 DISTRIBUTIONS = ("jazzy", "kilted")
 EXTRAS = ("ros", "dev", "docs", "train", "onnx", "openvino", "viewer")
+# Without PyTorch: what a robot runs and `make demo` needs; and with what the tests of it take.
+LIGHT, LIGHT_TEST = "light", "light-test"
+LIGHT_EXTRAS = {LIGHT: ("ros", "bags"), LIGHT_TEST: ("ros", "bags", "test", "viewer")}
+# Dependencies of the package that the light set leaves out; it takes OpenCV without windows, see scripts/runtime.txt.
+NOT_LIGHT = ("torch", "torchvision", "timm", "safetensors", "open3d", "opencv-python")
 
 
 class SetupError(RuntimeError):
@@ -24,17 +29,19 @@ class Environment:
         ros: the ROS 2 distribution.
         numpy: the version of NumPy, such as 1.26 for that of Ubuntu 24.04; empty: the pinned one.
         torch_backend: passed to uv; empty: what PyPI offers.
+        light: "light" or "light-test", without PyTorch; empty: everything.
     """
 
     root: Path = ROOT
     ros: str = DISTRIBUTIONS[0]
     numpy: str = ""
     torch_backend: str = ""
+    light: str = ""
 
     @property
     def suffix(self) -> str:
         """Of the names of its folders; empty for the default, which `scripts/env.sh` enters without being told."""
-        return "".join(f"-{part}" for part in (self.ros.removeprefix(DISTRIBUTIONS[0]), self.numpy) if part)
+        return "".join(f"-{part}" for part in (self.ros.removeprefix(DISTRIBUTIONS[0]), self.numpy, self.light) if part)
 
     @property
     def venv(self) -> Path:
@@ -55,9 +62,15 @@ class Environment:
     def extras(self) -> str:
         """Extras of setup.py that it has, separated by commas; no viewer with NumPy 1, for which Rerun has no build."""
         old = self.numpy.startswith("1.")
-        return ",".join((*(name for name in EXTRAS if not (old and name == "viewer")), f"ros-build-{self.ros}"))
+        extras = LIGHT_EXTRAS[self.light] if self.light else EXTRAS
+        return ",".join((*(name for name in extras if not (old and name == "viewer")), f"ros-build-{self.ros}"))
 
     @property
     def constraints(self) -> list[Path]:
         """Files that pin what is installed."""
         return [self.root / "scripts" / name for name in ("constraints.txt", f"constraints-{self.ros}.txt")]
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Dependencies of the package that it does without. Maps need Open3D, and their tests are run."""
+        return tuple(name for name in NOT_LIGHT if (self.light, name) != (LIGHT_TEST, "open3d")) if self.light else ()

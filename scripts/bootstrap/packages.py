@@ -18,7 +18,7 @@ FOLLOW_NUMPY = ("numpy", "opencv-python", "scipy", "contourpy", "ml-dtypes", "on
 def install_packages(environment: Environment) -> None:
     """Create the virtual environment and install the project and its dependencies, pinned."""
     root, venv = environment.root, environment.venv
-    inputs = [root / "setup.py", root / "pyproject.toml", *environment.constraints]
+    inputs = [root / "setup.py", root / "pyproject.toml", root / "scripts" / "runtime.txt", *environment.constraints]
     value = digest(environment, inputs, environment.extras)
     usable = is_usable(venv)
     if usable and is_current(environment, "packages", value):
@@ -33,13 +33,29 @@ def install_packages(environment: Environment) -> None:
     run(environment.python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *pins, "uv")
     backend = ["--torch-backend", environment.torch_backend] if environment.torch_backend else []
     cache = [] if is_writable(uv_cache()) else ["--no-cache"]
-    say(f"installing torch, ROS 2 {environment.ros.capitalize()} and the rest (5 GB the first time; a minute or more)")
+    what = "the light set, without torch, and" if environment.light else "torch,"
+    size = "300 MB" if environment.light else "5 GB"
+    say(
+        f"installing {what} ROS 2 {environment.ros.capitalize()} and the rest ({size} the first time; a minute or more)"
+    )
     run(
         environment.python, "-m", "uv", "pip", "install", "--python", environment.python, *pins, *backend, *cache,
         # once here, or every process that imports torch pays 10 s where PYTHONDONTWRITEBYTECODE is set
-        "--compile-bytecode", "--editable", f"{root}[{environment.extras}]",
+        "--compile-bytecode", *light_requirements(environment), "--editable", f"{root}[{environment.extras}]",
     )  # fmt: skip
     mark_current(environment, "packages", value)
+
+
+def light_requirements(environment: Environment) -> list[str | Path]:
+    """Arguments of uv: the light set in place of the dependencies that it leaves out; nothing for everything."""
+    if not environment.light:
+        return []
+    overrides = environment.venv / "left_out.txt"
+    # A requirement for a system that there is not, which is uv's way of leaving one out.
+    overrides.write_text(
+        "".join(f"{name} ; sys_platform == 'none'\n" for name in environment.left_out), encoding="utf-8"
+    )
+    return ["--override", overrides, "-r", environment.root / "scripts" / "runtime.txt"]
 
 
 def pinned(environment: Environment) -> list[Path]:

@@ -18,6 +18,7 @@ import rclpy
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fork_server import Forked, ForkServer
+from light_network import light_network
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -217,6 +218,8 @@ def same_stamp(one: Any, other: Any) -> bool:
 @pytest.fixture(scope="session")
 def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that is loaded, and computes, in milliseconds."""
+    if light_network("tiny"):
+        return light_network("tiny")
     from tiny_network import tiny_checkpoint  # imports torch
 
     from cinet_core.checkpoint import save_checkpoint
@@ -269,6 +272,8 @@ def _starter(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) 
         program: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "", installed: bool = False
     ) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / f"{Path(program).stem}.log"
+        if parameters.get("weights") == "random" and light_network("random"):
+            parameters = {**parameters, "weights": str(light_network("random"))}
         arguments = ros_arguments(parameters, namespace)
         node = NodeProcess(launch(program, arguments, log, installed), log)
         started.append(node)

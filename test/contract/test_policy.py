@@ -30,7 +30,7 @@ RULES = {
 GRAPH = {"publish": "publisher", "subscribe": "subscriber", "reply": "service", "request": "client"}
 # Allowed but not seen in these runs: raw images, poses from odometry and the system's clock were asked for.
 UNUSED = {
-    "perception": {("subscribe", "/image/compressed")},
+    "perception": {("subscribe", name) for name in ("/image/compressed", "/tf", "/tf_static")},
     "player": {("publish", "/image/compressed")},
     "mapping": {("subscribe", name) for name in ("/pose", "/tf", "/tf_static", "/clock")},
     "viewer": {("subscribe", name) for name in ("/pose", "/clock")},
@@ -122,7 +122,8 @@ def test_policies_allow_exactly_what_the_nodes_use(
     with_all_tasks = tiny_checkpoint(tasks=tuple(task.name for task in TASKS))
     save_checkpoint(weights, with_all_tasks.model, with_all_tasks.metadata)
     network = {"weights": str(weights), "network_width": 64, "network_height": 48}
-    start("perception_node", {**network, "use_sim_time": True}, until="configured")
+    anchors = {"anchor": "auto", "temporal": "fused"}
+    start("perception_node", {**network, **anchors, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
     nodes = [node for node in NODES if node != "viewer" or importlib.util.find_spec("rerun")]  # none for NumPy 1
     if "viewer" in nodes:

@@ -138,7 +138,7 @@ def test_the_fastest_is_measured_once_and_loaded_from_then_on(
     assert first.reason.startswith("fastest here: ")
     assert all(name in first.reason for name in ("torch", *ON_CPU))
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: pytest.fail("exported again"))
-    monkeypatch.setattr(selection, "_times", lambda *a: pytest.fail("measured again"))
+    monkeypatch.setattr(selection, "measured_times", lambda *a: pytest.fail("measured again"))
     again = select("auto", checkpoint, graph, folder=exported)
     assert again.name == first.name
     assert again.reason.startswith("fastest here when measured")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, loading, network, peers, scaling, training, variants
+from scripts.benchmarks import harness, loading, network, obstacles, peers, scaling, steps, training, variants
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -305,3 +305,34 @@ def test_samples_of_a_loader(quick_run: BenchmarkRun) -> None:
     quick_run.device = torch.device("cuda")
     assert list(loading.measure(quick_run)) == []
     assert quick_run.notes == ["loading: workers run on the CPU; measure them there"]
+
+
+def test_steps_against_a_checkout(quick_run: BenchmarkRun) -> None:
+    quick_run.against = steps.HERE  # itself
+    rows = list(steps.measure(quick_run))
+    assert [row.unit for row in rows] == ["ms"] * 3 + ["1/s", "1/s", "x"] * 2
+    assert [row.beside.get("of the usual") for row in rows[:3]] == ["0.25", "1", "4"]
+    assert [row.subject for row in rows[3:]] == ["before", "now", "seconds"] * 2
+    assert all(row.median > 0 for row in rows)
+
+
+def test_steps_of_a_checkout_that_is_none_are_named(quick_run: BenchmarkRun, tmp_path: Path) -> None:
+    (tmp_path / "cinet_core").mkdir()
+    (tmp_path / "cinet_core" / "__init__.py").write_text("")
+    quick_run.against = tmp_path
+    with pytest.raises(RuntimeError, match=r"(?s)the worker ended: .*No module named 'cinet_core.training'"):
+        list(steps.measure(quick_run))
+
+
+def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
+    pytest.importorskip("open3d", exc_type=ImportError)
+    quick_run.budget = dataclasses.replace(TINY, image_size=(96, 128))
+    rows = {(row.quantity, row.subject): row for row in obstacles.measure(quick_run)}
+    ours = rows["depth and labels to obstacles", obstacles.HALF]
+    assert 0 < ours.median < rows["depth and labels to obstacles", obstacles.FULL].median * 5
+    for name in obstacles.NEIGHBOURS:
+        assert rows[f"{name} / this", obstacles.HALF].median > 0
+        assert rows[f"{name} / this, processor time", obstacles.HALF].median > 0
+    points = rows["points of a frame", obstacles.HALF]
+    assert points.beside["bytes"] == 17 * points.median > 0
+    assert ("beside obstacles", "scan") in rows

@@ -46,8 +46,9 @@ def checkpoint() -> Checkpoint:
     checkpoint = random_checkpoint("lite", seed=1)
     model, common = checkpoint.model, NYU40.ids(["wall", "floor", "ceiling", "table"])
     with torch.no_grad():
-        for head in (model.depth_head, model.segmentation_head):
-            head.conv.weight.mul_(5)
+        for convolution in (model.depth_head.log_depth, model.segmentation_head.conv):
+            assert convolution is not None
+            convolution.weight.mul_(5)
         # An untrained network's biases and the image's mean outweigh what varies: they are taken out.
         frame = torch.from_numpy(SyntheticRoom(seed=0, width=96, height=72).render(0).image).permute(2, 0, 1)[None]
         usual = model((frame / 255 - model.image_mean) / model.image_std).logits.mean(dim=(0, 2, 3))
@@ -338,7 +339,8 @@ def test_batches_of_training_are_scored_in_metric_metres(checkpoint: Checkpoint,
             known = sample.depth.numpy() > 0
             depths.append(output.depth[index, 0].double().numpy()[known] * scale)
             truths.append(sample.depth.double().numpy()[known] * scale)
-            labels.append((output.logits[index].argmax(dim=0).numpy().ravel(), sample.labels.numpy().ravel()))
+            logits = F.interpolate(output.logits[index : index + 1], (72, 96), mode="bilinear", align_corners=False)
+            labels.append((logits[0].argmax(dim=0).numpy().ravel(), sample.labels.numpy().ravel()))
     assert len({sample.focal for sample in samples}) > 1
     expected = depth_metrics(np.concatenate(depths), np.concatenate(truths))
     expected |= label_metrics(*(np.concatenate(part) for part in zip(*labels, strict=True)))

@@ -197,7 +197,7 @@ def test_weights_are_gone_before_the_last_backend_empties_the_cache(checkpoint: 
 
     class Watching:
         def close(self) -> None:
-            found.append(hasattr(predictor, "_model"))
+            found.append(hasattr(predictor, "_engine"))
 
     predictor._backends[(1, 1)] = Watching()  # type: ignore[assignment]
     predictor.close()

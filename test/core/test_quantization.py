@@ -124,7 +124,7 @@ def test_what_is_quantised_is_what_is_said(quantized: Path) -> None:
     floating = [name for name in weights if name.endswith("weight")]
     encoder = [name for name in floating if name.startswith("model.encoder.")]
     last = [f"model.decoders.stages.2.depth.conv_{kind}.weight" for kind in ("dw", "pw")]
-    assert set(floating) - set(encoder) == {*last, "model.depth_head.log_depth.weight"}
+    assert set(floating) - set(encoder) == {*last, "model.depth_head.conv.weight"}
     assert any("conv_stem" in name for name in encoder)
     late = [name for name in encoder if any(f"blocks.{block}." in name for block in (3, 4, 5, 6))]
     assert late

@@ -54,7 +54,7 @@ def test_each_distribution_has_folders_packages_and_pins_of_its_own() -> None:
 def test_the_makefile_names_the_folders_as_the_script_does() -> None:
     if shutil.which("make") is None:
         pytest.skip("make is not installed")
-    for arguments in ({}, {"ros": "kilted"}, {"numpy": "1.26"}, {"ros": "kilted", "numpy": "1.26"}):
+    for arguments in ({}, {"ros": "kilted"}, {"numpy": "1.26"}, {"ros": "kilted", "numpy": "1.26"}, {"light": "light"}):
         given = [f"{name.upper()}={value}" for name, value in arguments.items()]
         command = ["make", "--no-print-directory", "--eval", "where:;@echo $$CINET_ENVIRONMENT", "where", *given]
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -26,7 +26,14 @@ def checkout(tmp_path: Path) -> Path:
     """What the script reads of this repository, in the src folder of a workspace."""
     checkout = tmp_path / "ws" / "src" / "perception" / "cinet"
     (checkout / "scripts").mkdir(parents=True)
-    for name in ("scripts/install.sh", "scripts/constraints.txt", "setup.py", "README.md", "pyproject.toml"):
+    for name in (
+        "scripts/install.sh",
+        "scripts/constraints.txt",
+        "scripts/runtime.txt",
+        "setup.py",
+        "README.md",
+        "pyproject.toml",
+    ):
         shutil.copy(SCRIPT.parent.parent / name, checkout / name)
     return checkout
 
@@ -116,6 +123,20 @@ def test_dependencies_alone_need_no_source(checkout: Path, tmp_path: Path) -> No
     text = plan(checkout, tmp_path / "site", "--dependencies-only")
     assert "timm" in pip_command(text)
     assert not any(word in text for word in ("colcon build", "--editable"))
+
+
+def test_the_light_runtime_brings_no_torch(checkout: Path, tmp_path: Path) -> None:
+    text = plan(checkout, tmp_path / "site", "--runtime")
+    assert "pip install --disable-pip-version-check -r " in text
+    assert "scripts/runtime.txt" in text
+    assert "colcon build" in text
+    assert not any(word in text for word in ("timm", "torchvision", "open3d"))
+
+
+def test_a_robots_own_opencv_stays_in_the_light_runtime(checkout: Path, tmp_path: Path) -> None:
+    add_package(tmp_path / "site", "cv2", "4.8.0")
+    text = plan(checkout, tmp_path / "site", "--runtime")
+    assert "scripts/runtime.txt without opencv-python-headless" in text
 
 
 def test_tests_bring_what_they_need(checkout: Path, tmp_path: Path) -> None:

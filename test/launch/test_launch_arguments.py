@@ -64,6 +64,8 @@ GIVEN = {
     "assumed_fov": ("70", 70.0),
     "depth_scale": ("1.07", 1.07),
     "mask_classes": ("[night stand, person]", ["night stand", "person"]),
+    "anchor": ("auto", "auto"),
+    "temporal": ("off", "off"),
     "autostart": ("false", False),
 }
 

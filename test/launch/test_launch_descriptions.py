@@ -36,6 +36,19 @@ def test_topics_of_one_camera() -> None:
     assert perception(cameras="front", image="/cam/image_raw").remappings["front/image"] == "/cam/image_raw"
 
 
+def test_topics_of_anchors() -> None:
+    given = {"anchor_odom": "/wheels", "anchor_depth": "/tof/image", "anchor_depth_info": "/tof/camera_info"}
+    assert perception(**given).remappings == {
+        "anchor/odom": "/wheels",
+        "anchor/depth/image": "/tof/image",
+        "anchor/depth/camera_info": "/tof/camera_info",
+    }
+    assert perception(anchor_scan="/scan", anchor_points="/vio").remappings == {
+        "anchor/scan": "/scan",
+        "anchor/points": "/vio",
+    }
+
+
 @pytest.mark.parametrize("image", ["/cam/image_raw/compressed", "/cam/image_raw/"])
 def test_a_compressed_topic_is_as_good_as_its_base(image: str) -> None:
     assert perception(image=image).remappings["image/compressed"] == "/cam/image_raw/compressed"

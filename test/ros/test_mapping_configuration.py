@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
-import torch
 from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
@@ -69,7 +69,7 @@ def test_the_map_has_one_thread_unless_it_is_given_more(
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for threads, expected in ((0, 1), (3, 3), (0, 1)):
         configured(threads=threads, camera_in_base=list(CAMERA_IN_BASE))
-        assert torch.get_num_threads() == expected
+        assert cv2.getNumThreads() == expected
 
 
 def test_a_device_that_is_not_there_is_named(configured: Callable[..., tuple[TransitionCallbackReturn, str]]) -> None:

@@ -149,7 +149,7 @@ def test_why_the_node_is_not_configured_stands_in_diagnostics(
         raise RuntimeError("CUDA out of memory")
 
     node = make_perception(weights="random", device="cpu")
-    monkeypatch.setattr(model, "random_checkpoint", exhausted)
+    monkeypatch.setattr(model, "named_network", exhausted)
     assert node.trigger_configure() == FAILURE
     status = status_of(node)
     assert status.level == DiagnosticStatus.ERROR
@@ -163,7 +163,7 @@ def test_why_the_node_is_not_configured_stands_in_diagnostics(
 def test_a_class_that_the_weights_lack_is_refused_before_anything_is_loaded(
     make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model, "load_checkpoint", None)
+    monkeypatch.setattr(model, "named_network", None)
     for weights in ("random", "default"):
         with pytest.raises(ValueError, match=r"mask_classes: .* no class 'persn': did you mean 'person' or"):
             make_perception(weights=weights, mask_classes=["person", "persn"])

@@ -1,4 +1,4 @@
-"""A robot without torch: the node says which script installs it."""
+"""A robot without torch: nodes do without it, and say which script installs what they cannot do without."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 import cinet_ros
 
+NODES = ("cinet_ros.perception", "cinet_ros.player.playback", "cinet_ros.mapping.node", "cinet_ros.viewer_node")
 BARE_PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 
 
@@ -25,3 +26,16 @@ def test_a_missing_torch_names_the_install_script() -> None:
     assert "PyTorch" in result.stderr
     assert "scripts/install.sh" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("module", NODES)
+def test_no_node_takes_torch_to_be_imported(module: str) -> None:
+    """In a process where it cannot be had, nor what only PyTorch's backends, maps and exports need."""
+    code = f"""
+import sys
+for name in ("torch", "timm", "torchvision", "safetensors", "open3d", "onnx", "onnxscript"):
+    sys.modules[name] = None
+import {module}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

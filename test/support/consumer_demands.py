@@ -103,6 +103,7 @@ RTABMAP = Consumer(
         # the library's own, which both nodes declare as text (CoreWrapper.cpp:366, OdometryROS.cpp:276)
         "RGBD/CreateOccupancyGrid": f"{_PARAMETERS}:400",
         "Kp/MaxDepth": f"{_PARAMETERS}:248",
+        "g2o/Baseline": f"{_PARAMETERS}:464",
         "Odom/ResetCountdown": f"{_PARAMETERS}:470",
         "Vis/EstimationType": f"{_PARAMETERS}:713",
         "Vis/MinInliers": f"{_PARAMETERS}:729",

@@ -37,7 +37,7 @@ def decide_in_one_pass(logits: Tensor) -> tuple[Tensor, Tensor]:
     runtimes that may compute it in half precision, such as TensorRT.
     """
     logits = logits.float()
-    last = logits.shape[1] - 1
+    last = int(logits.shape[1]) - 1
     classes = 2 ** max(last.bit_length(), 1)
     steps = 2**FLOAT32_BITS // classes - 1
     from_last = torch.arange(last, -1, -1, device=logits.device, dtype=logits.dtype).reshape(1, -1, 1, 1)
@@ -52,7 +52,7 @@ def decide_in_one_pass(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 def first_largest(logits: Tensor) -> tuple[Tensor, Tensor]:
     """As `logits.max(dim=1)`: of equal ones the first."""
-    last = logits.shape[1] - 1
+    last = int(logits.shape[1]) - 1
     best = logits.amax(dim=1, keepdim=True)
     from_last = torch.arange(last, -1, -1, device=logits.device, dtype=logits.dtype).reshape(1, -1, 1, 1)
     labels = last - torch.where(logits == best, from_last, torch.zeros_like(from_last)).amax(dim=1)

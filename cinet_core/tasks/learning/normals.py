@@ -23,7 +23,7 @@ from cinet_core.losses.reduction import LossTerm
 from cinet_core.metrics.normals import NormalMetrics
 from cinet_core.tasks.learning.base import GraphContext, TaskLearning
 from cinet_core.tasks.learning.surfaces import resolution_of, surface_normals
-from cinet_core.tasks.normals import NORMALS
+from cinet_core.tasks.normals import NORMALS, SHORTEST
 
 if TYPE_CHECKING:
     from cinet_core.data.augmentation import Variation
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from cinet_core.model.cinet import CINetOutput
 
 __all__ = ["NormalMap", "NormalsLearning", "normals_loss", "to_canonical_normals", "to_metric_normals", "true_normals"]
-
-SHORTEST = 1e-6
-"""Length below which a predicted vector has no direction: its normal is not valid."""
 
 
 class NormalMap(tv_tensors.Mask):

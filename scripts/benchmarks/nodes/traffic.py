@@ -31,7 +31,7 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.preparation import PreparedImage
 from cinet_core.messages.result import Result
-from cinet_core.messages.topics import COMPRESSED, DOWNSAMPLED_POINTS, POINTS, topics_of
+from cinet_core.messages.topics import COMPRESSED, CORRECTION, DOWNSAMPLED_POINTS, POINTS, topics_of
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
@@ -52,7 +52,8 @@ PREFIX = "traffic/"
 PAUSE_SECONDS = 0.01
 MATCH_SECONDS = 30.0
 
-TOPICS = tuple(topics_of(DEFAULT_TASKS))
+TOPICS = tuple(topic for topic in topics_of(DEFAULT_TASKS) if topic not in CORRECTION)
+"""All but those of a correction: without one, they are the depth once more, and nothing."""
 SMALL = (DOWNSAMPLED_POINTS, *(topic for topic in COMPRESSED if topic in TOPICS), "depth_registered/camera_info")
 """What holds a frame for a recording or a radio link: every image, the cloud, and one calibration."""
 

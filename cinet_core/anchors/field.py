@@ -1,0 +1,478 @@
+"""Corrects predicted depth by what anchors know: ln depth plus a smooth field, estimated over time.
+
+The correction at a pixel x with predicted depth d is ``c(x) = f(x) + b + g ln(d / 2 m)``: a smooth field f on a coarse
+grid, a Gaussian process a priori; an offset b, the ln of a factor; and a slope g. A Kalman filter holds mean and
+covariance of all of them.
+
+*Predict.* The field is carried into the new view by the last corrected depth and the motion of the camera. A point
+keeps its true depth, and so its correction changes by what the prediction changed without the motion's doing. Nodes
+that come into view have the Gaussian process's distribution given those that were in view before: nothing is counted
+twice. Without evidence all of it decays to the prior (Ornstein-Uhlenbeck), the field first, the factor last.
+
+*Update.* Anchors give ln of measured by predicted depth at places. Their errors may be shared
+(`AnchorMeasurement.modes`). A measurement that the state does not expect is held back, until it persists. Points that
+disagree weigh less (Huber).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.anchors.carry import CarriedView, View, carried
+from cinet_core.anchors.detail import detail_image
+from cinet_core.anchors.grid import Array, FieldPrior, Grid
+from cinet_core.anchors.kalman import Observation, completed, decayed, observed, predicted_log, prediction_variance
+from cinet_core.anchors.measurement import AnchorMeasurement
+from cinet_core.geometry import Intrinsics, depth_edges
+
+__all__ = ["CorrectedDepth", "CorrectionLevel", "CorrectionReport", "FieldEstimator", "FieldSettings"]
+
+CorrectionLevel = Literal["field", "factor", "raw"]
+
+REFERENCE = math.log(2.0)
+"""ln metres at which the slope changes nothing."""
+
+LATTICE = 40
+"""Rows, about, of the lattice of pixels by which a view is carried."""
+
+HUBER = 2.0
+"""Standard deviations beyond which a point's weight falls."""
+
+CONTOUR = 0.15
+"""Range of predicted ln depth around a point from which on it counts as a contour."""
+
+EDGE = 0.5
+"""Standard deviation of a point's ln depth, as a part of the range of predicted ln depth around it."""
+
+EXACT_EDGE = 0.1
+"""The same for detail around exact points."""
+
+MAX_DETAIL = 0.7
+"""Residual of ln depth beyond which a point is on another surface than the prediction has there."""
+
+GATE_FLOOR = 0.1
+"""Change of ln depth below which no measurement is held back: a network's own flicker is as large at times."""
+
+MAX_LOG = 1.5
+"""Corrections are held within this ln: a factor of 4.5 either way is no error of a network, but of a calibration."""
+
+
+@dataclass(frozen=True)
+class FieldSettings:
+    """How the estimator behaves.
+
+    Attributes:
+        prior: of the network's error.
+        field_seconds: after which the field has decayed to 1/e without evidence, where motion carries it.
+        still_seconds: the same where no motion is known: the field then stays where it was on the image.
+        offset_seconds: of offset and slope.
+        scale_seconds: over which the network's own factor is averaged where no anchor knows metres.
+        carry_sigma: of a node's ln depth that carrying adds, each frame.
+        gate: standard deviations by which a measurement as a whole may differ from what is expected.
+        patience: seconds after which a measurement that was held back so long is believed.
+        motion_gate: unexplained change of ln depth of the whole image from one frame to the next, above which the
+            motion is not believed.
+        detail_memory: seconds over which the network's detail errors at a place stay the same.
+        detail_sigma: standard deviation of ln depth, by which a pixel may be corrected beside the smooth field where a
+            measurement is exact; 0 corrects what is smooth alone.
+    """
+
+    prior: FieldPrior = field(default_factory=FieldPrior)
+    field_seconds: float = 8.0
+    still_seconds: float = 1.0
+    offset_seconds: float = 60.0
+    carry_sigma: float = 0.006
+    scale_seconds: float = 4.0
+    gate: float = 4.0
+    patience: float = 2.0
+    motion_gate: float = 0.15
+    detail_memory: float = 0.15
+    detail_sigma: float = 0.3
+
+
+@dataclass(frozen=True)
+class CorrectionReport:
+    """What was done to a depth image.
+
+    Attributes:
+        level: "field", one "factor" over the image, or "raw".
+        scale: median factor that predicted depth was multiplied by.
+        sigma: standard deviation of its ln.
+        sources: names of the anchors that were used on this image.
+        age: seconds since an anchor was last used; infinite where none ever was.
+        anchored: part of the image, 0 to 1, in which anchors have at least halved the variance of the correction.
+        points: of the anchors that were used.
+        carried: part of the image, 0 to 1, whose correction came from the view before.
+        reason: why it is no more than this, of a level below "field" or where anchors were held back; else None.
+    """
+
+    level: CorrectionLevel
+    scale: float
+    sigma: float
+    sources: tuple[str, ...]
+    age: float
+    anchored: float
+    points: int
+    carried: float
+    reason: str | None
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedDepth:
+    """A depth image after correction.
+
+    Attributes:
+        depth: (H, W) float32 metres, NaN where the prediction is.
+        uncertainty: (H, W) float32, standard deviation of ln depth after correction.
+        report: what was done.
+    """
+
+    depth: npt.NDArray[np.float32]
+    uncertainty: npt.NDArray[np.float32]
+    report: CorrectionReport
+
+
+class FieldEstimator:
+    """Corrects the depth images of one camera, in their order.
+
+    It is not thread-safe. One call takes some milliseconds on one core.
+
+    Args:
+        settings: how it behaves.
+    """
+
+    def __init__(self, settings: FieldSettings | None = None) -> None:
+        self.settings = settings or FieldSettings()
+        self._grid = Grid()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as after a jump of the clock."""
+        prior = self.settings.prior
+        self._field_prior = self._grid.covariance(prior)
+        self._prior = self._prior_covariance()
+        self._mean = np.zeros(self._grid.nodes + 2)
+        self._covariance = self._prior.copy()
+        self._before: View | None = None
+        self._slope_at: Array = np.zeros(self._grid.nodes)
+        self._age = self._metric_age = math.inf
+        self._held: dict[str, float] = {}
+
+    def update(
+        self,
+        depth: npt.NDArray[np.floating],
+        intrinsics: Intrinsics,
+        measurements: Sequence[AnchorMeasurement] = (),
+        motion: npt.NDArray[np.floating] | None = None,
+        excluded: npt.NDArray[np.bool_] | None = None,
+        uncertainty: npt.NDArray[np.floating] | None = None,
+        seconds: float = 1 / 15,
+    ) -> CorrectedDepth:
+        """Correct a depth image.
+
+        Args:
+            depth: (H, W) predicted metres along z; NaN where invalid.
+            intrinsics: of the depth image, at its size.
+            measurements: of anchors, of the moment of this image; any number, of any sources. Their pixels may be
+                those of an image of another size of the same view.
+            motion: (4, 4) rigid, from the coordinates of the camera at the call before to those of the camera now;
+                None where it is not known.
+            excluded: (h, w) bool of any resolution, where people and other movers are (`movers_mask`).
+            uncertainty: (H, W) standard deviation of ln depth by the network; None where it gives none.
+            seconds: since the call before.
+
+        Returns:
+            The corrected depth. It is the prediction itself, with the reason, where nothing better is known.
+
+        Raises:
+            ValueError: the depth is not (H, W) of the intrinsics' size, or the motion is not (4, 4).
+        """
+        if depth.shape != (intrinsics.height, intrinsics.width):
+            raise ValueError(
+                f"depth has shape {depth.shape} but the intrinsics are for {intrinsics.width}x{intrinsics.height}: "
+                "use intrinsics.resized()"
+            )
+        if motion is not None and np.shape(motion) != (4, 4):
+            raise ValueError(f"motion has shape {np.shape(motion)}: (4, 4) is needed")
+        seconds = min(max(float(seconds), 0.0), 1e6) if math.isfinite(seconds) else 1e6
+        view = self._view(depth, intrinsics, excluded)
+        reasons: list[str] = []
+        share = self._predict(view, motion, seconds, reasons)
+        used = []
+        for measurement in measurements:
+            reason = self._apply(measurement.without(excluded), depth, seconds)
+            if reason is None:
+                used.append(measurement)
+            else:
+                reasons.append(f"{measurement.source}: {reason}")
+        self._age = 0.0 if used else self._age + seconds
+        self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
+        return self._render(depth, view, used, share, uncertainty, reasons)
+
+    def _detail(
+        self,
+        log_depth: npt.NDArray[np.float32],
+        depth: npt.NDArray[np.floating],
+        measurements: Sequence[AnchorMeasurement],
+    ) -> npt.NDArray[np.float32]:
+        """(H, W) correction around exact points that the smooth field leaves open."""
+        parts = []
+        for measurement in measurements:
+            observation = self._observe(measurement, depth, math.inf)
+            if observation is not None:
+                log = observation.weights[:, -1] + REFERENCE
+                rest = observation.values - predicted_log(self._mean, observation)
+                parts.append(np.column_stack([observation.places, log, rest, observation.alone]))
+        if not parts:
+            return np.zeros(log_depth.shape, dtype=np.float32)
+        table = np.concatenate(parts)
+        table = table[np.abs(table[:, 3]) < MAX_DETAIL]
+        if not len(table):
+            return np.zeros(log_depth.shape, dtype=np.float32)
+        return detail_image(log_depth, table[:, :2], table[:, 2], table[:, 3], table[:, 4], self.settings.detail_sigma)
+
+    def _prior_covariance(self) -> Array:
+        prior, nodes = self.settings.prior, self._grid.nodes
+        covariance = np.zeros((nodes + 2, nodes + 2))
+        covariance[:nodes, :nodes] = self._field_prior
+        covariance[nodes, nodes], covariance[nodes + 1, nodes + 1] = prior.offset**2, prior.slope**2
+        return covariance
+
+    def _view(
+        self, depth: npt.NDArray[np.floating], intrinsics: Intrinsics, excluded: npt.NDArray[np.bool_] | None
+    ) -> View:
+        """The prediction on a lattice; its correction comes at the end."""
+        height, width = depth.shape
+        step = max(1, height // LATTICE)
+        lattice = depth[step // 2 :: step, step // 2 :: step].astype(np.float64)
+        rows, columns = lattice.shape
+        u, v = np.meshgrid(np.arange(columns) * step + step // 2, np.arange(rows) * step + step // 2)
+        places = np.stack([(u.ravel() + 0.5) / width, (v.ravel() + 0.5) / height], axis=1)
+        valid = (lattice > 0) & np.isfinite(lattice)
+        lattice = np.where(valid, lattice, np.nan)
+        usable = valid & ~depth_edges(lattice, 0.15)
+        if excluded is not None:
+            row = (places[:, 1] * excluded.shape[0]).astype(np.intp)
+            column = (places[:, 0] * excluded.shape[1]).astype(np.intp)
+            usable &= ~excluded[row, column].reshape(rows, columns)
+        return View(
+            places, np.log(lattice).ravel(), np.zeros(lattice.size), usable.ravel(), intrinsics, step, (rows, columns)
+        )
+
+    def _predict(
+        self, view: View, motion: npt.NDArray[np.floating] | None, seconds: float, reasons: list[str]
+    ) -> float:
+        """Carry the state into this view; returns which part of it came from the one before."""
+        settings, nodes = self.settings, self._grid.nodes
+        slope_before, self._slope_at = self._slope_at, self._slopes(view)
+        if self._before is None:
+            return 0.0
+        field_seconds, found = settings.field_seconds, None
+        if motion is not None:
+            matrix = np.asarray(motion, dtype=np.float64)
+            found = carried(self._before, view, matrix, self._grid) if np.isfinite(matrix).all() else None
+            if found is None:
+                reasons.append("motion: this view and the one before have nothing in common")
+                found = CarriedView(
+                    np.zeros(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), 0.0, 0.0
+                )
+            elif abs(found.scale_change) > settings.motion_gate:
+                reasons.append(f"motion: it does not explain how predicted depth changed ({found.scale_change:+.0%})")
+                found = None
+        if found is None:  # the field stays where it is on the image
+            found = CarriedView(
+                np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), 0.0, 0.0
+            )
+            field_seconds = settings.still_seconds
+        self._transport(found, slope_before)
+        if self._metric_age > settings.offset_seconds:  # nobody knows metres: the factor goes back to the network's
+            share_kept = math.exp(-seconds / settings.scale_seconds)
+            self._mean[nodes] -= (1.0 - share_kept) * float(self._mean[:nodes].mean() + self._mean[nodes])
+        kept = np.full(nodes + 2, math.exp(-seconds / field_seconds))
+        kept[nodes:] = math.exp(-seconds / settings.offset_seconds)
+        self._mean, self._covariance = decayed(self._mean, self._covariance, self._prior, kept)
+        return float(found.seen.mean())
+
+    def _transport(self, found: CarriedView, slope_before: Array) -> None:
+        """The state of the view before as that of this view: linear in the correction, see `CarriedView`."""
+        nodes = self._grid.nodes
+        mix, weights = self._grid.weights(found.places)
+        old = np.zeros((nodes, nodes))
+        np.put_along_axis(old, mix, weights, axis=1)
+        slope_old = (weights * slope_before[mix]).sum(axis=1)
+        mean = self._mean.copy()
+        slope = mean[nodes + 1]
+        # Of the total correction the change is taken off, and what offset and slope give here is not the field's.
+        carried_field = self._grid.sampled(self._mean[:nodes], found.places)
+        mean[:nodes] = carried_field + (slope_old - self._slope_at) * slope - found.change
+        jacobian = np.eye(nodes + 2)
+        jacobian[:nodes, :nodes] = found.gain[:, None] * old
+        jacobian[:nodes, nodes] = found.gain - 1.0
+        jacobian[:nodes, nodes + 1] = found.gain * slope_old - self._slope_at
+        covariance = jacobian @ self._covariance @ jacobian.T
+        covariance[np.arange(nodes), np.arange(nodes)] += self.settings.carry_sigma**2
+        mean[:nodes] = np.clip(mean[:nodes], -MAX_LOG, MAX_LOG)
+        self._mean, self._covariance = completed(mean, covariance, found.seen, self._field_prior)
+
+    def _slopes(self, view: View) -> Array:
+        """(nodes,) ln of predicted depth by 2 m, around each node."""
+        valid = np.isfinite(view.log_predicted)
+        if not valid.any():
+            return np.zeros(self._grid.nodes)
+        mix, weights = self._grid.weights(view.places[valid])
+        values = view.log_predicted[valid] - REFERENCE
+        total = np.bincount(mix.ravel(), weights.ravel(), minlength=self._grid.nodes)
+        summed = np.bincount(mix.ravel(), (weights * values[:, None]).ravel(), minlength=self._grid.nodes)
+        return np.where(total > 1e-6, summed / np.maximum(total, 1e-6), values.mean())
+
+    def _observe(
+        self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float
+    ) -> Observation | None:
+        """A measurement as observations of the state; None where it has no point with a prediction."""
+        size = np.array(measurement.size)
+        places = (measurement.pixels + 0.5) / size
+        height, width = depth.shape
+        column, row = np.minimum((places * (width, height)).astype(np.intp), (width - 1, height - 1)).T
+        predicted = depth[row, column].astype(np.float64)
+        valid = (predicted > 0) & np.isfinite(predicted)
+        if not valid.any():
+            return None
+        nearest, farthest = _around(depth, column[valid], row[valid])
+        # A track beside an edge of predicted depth is on the nearer surface, whose contour the edge is.
+        jump = np.log(farthest / nearest)
+        places, log = places[valid], np.log(predicted[valid])
+        if measurement.source in ("odometry", "motion"):
+            log = np.where(jump > CONTOUR, np.log(nearest), log)
+        values = np.log(measurement.depth[valid]) - log
+        mix, weights = self._grid.weights(places)
+        nodes, count = self._grid.nodes, len(values)
+        columns = np.column_stack([mix, np.full(count, nodes), np.full(count, nodes + 1)])
+        weights = np.column_stack([weights, np.ones(count), log - REFERENCE])
+        # Detail that the grid cannot hold is one error for all points of a small cell, and the same again soon.
+        cell = (places * (4 * self._grid.columns, 4 * self._grid.rows)).astype(np.intp)
+        number = cell[:, 1] * 4 * self._grid.columns + cell[:, 0]
+        crowd = np.bincount(number)[number]
+        settings = self.settings
+        again = max(1.0, settings.detail_memory / max(seconds, 1e-3))
+        lasting = max(1.0, measurement.memory / max(seconds, 1e-3))
+        variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[
+            valid
+        ] * lasting
+        alone = measurement.variance[valid] + (EXACT_EDGE * jump) ** 2
+        return Observation(
+            columns, weights, values, variance, measurement.modes[valid] * math.sqrt(lasting), places, alone
+        )
+
+    def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
+        """Update the state; returns why it was not."""
+        if not len(measurement):
+            return measurement.gap.value if measurement.gap else "it has no point"
+        observation = self._observe(measurement, depth, seconds)
+        if observation is None:
+            return "none of its points has a prediction"
+        rest = observation.values - predicted_log(self._mean, observation)
+        own = observation.variance + (observation.modes**2).sum(axis=1)
+        expected = prediction_variance(self._covariance, observation)
+        middle = float(np.median(rest))
+        # Of the median as a whole: what the state and the shared errors leave open, for all points together.
+        shared = float(np.median(expected)) + float((observation.modes.mean(axis=0) ** 2).sum())
+        limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest)))
+        if abs(middle) > limit:
+            held = self._held.get(measurement.source, 0.0) + seconds
+            self._held[measurement.source] = held
+            if held < self.settings.patience:
+                return f"held back: it would change depth by {math.expm1(middle):+.0%}, {limit:.0%} was to be expected"
+            # It persists: what the state was sure of is what is wrong.
+            self._mean[:] = 0.0
+            self._covariance = self._prior.copy()
+            rest = observation.values
+            expected = prediction_variance(self._covariance, observation)
+        self._held[measurement.source] = 0.0
+        if not measurement.metric:  # its factor says nothing: neither for it nor against a point
+            own = observation.variance + (observation.modes[:, :-1] ** 2).sum(axis=1)
+            rest = rest - np.median(rest)
+        ratio = np.abs(rest) / np.sqrt(own + expected)
+        weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))
+        robust = Observation(
+            observation.columns, observation.weights, observation.values, observation.variance / weight,
+            observation.modes,
+        )  # fmt: skip
+        self._mean, self._covariance = observed(self._mean, self._covariance, robust)
+        return None
+
+    def _render(
+        self,
+        depth: npt.NDArray[np.floating],
+        view: View,
+        used: Sequence[AnchorMeasurement],
+        share: float,
+        uncertainty: npt.NDArray[np.floating] | None,
+        reasons: list[str],
+    ) -> CorrectedDepth:
+        settings, nodes, grid = self.settings, self._grid.nodes, self._grid
+        height, width = depth.shape
+        rows = np.arange(nodes)
+        own = Observation(
+            np.column_stack([rows, np.full(nodes, nodes), np.full(nodes, nodes + 1)]),
+            np.column_stack([np.ones(nodes), np.ones(nodes), self._slope_at]),
+            np.zeros(nodes), np.ones(nodes), np.zeros((nodes, 0)),
+        )  # fmt: skip
+        variance = np.maximum(prediction_variance(self._covariance, own), 0.0)
+        before = prediction_variance(self._prior, own)
+        if not (np.isfinite(self._mean).all() and np.isfinite(variance).all()):
+            self.reset()
+            return self._render(depth, view, (), 0.0, uncertainty, [*reasons, "the filter lost its numbers: reset"])
+        offset, slope = (float(value) for value in self._mean[nodes:])
+        smooth = grid.to_image(self._mean[:nodes], width, height)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_depth = np.log(depth, dtype=np.float32)
+            smooth += np.float32(slope) * (log_depth - np.float32(REFERENCE)) + np.float32(offset)
+        exact = [measurement for measurement in used if measurement.exact]
+        if exact and settings.detail_sigma > 0:
+            smooth += self._detail(log_depth, depth, exact)
+        np.clip(smooth, -MAX_LOG, MAX_LOG, out=smooth)
+        corrected = np.asarray(depth, dtype=np.float32) * np.exp(smooth)
+        mix, weights = grid.weights(view.places)
+        field_there = (weights * self._mean[mix]).sum(axis=1)
+        log_correction = np.clip(field_there + offset + slope * (view.log_predicted - REFERENCE), -MAX_LOG, MAX_LOG)
+        self._before = View(
+            view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
+        )
+        rest = settings.prior.detail**2 if uncertainty is None else None
+        spread = grid.to_image(variance, width, height)
+        spread += np.float32(rest) if rest is not None else np.minimum(
+            np.asarray(uncertainty, dtype=np.float32) ** 2, np.float32(settings.prior.detail**2)
+        )  # fmt: skip
+        anchored = float((variance < 0.5 * before).mean())
+        narrowed = float((np.diag(self._covariance)[:nodes] < 0.5 * np.diag(self._field_prior)).mean())
+        level: CorrectionLevel = "raw" if anchored == 0.0 else "factor" if narrowed < 0.05 else "field"
+        typical = float(np.nanmedian(log_correction)) if np.isfinite(log_correction).any() else 0.0
+        all_equal = np.full(nodes, 1.0 / nodes)
+        mean_row = np.concatenate([all_equal, [1.0, float(self._slope_at.mean())]])
+        sigma = math.sqrt(max(float(mean_row @ self._covariance @ mean_row), 0.0))
+        if level != "field" and not reasons:
+            reasons = ["no anchor has been given" if math.isinf(self._age) else "the last anchor is long ago"]
+        report = CorrectionReport(
+            level, math.exp(typical), sigma, tuple(dict.fromkeys(m.source for m in used)), self._age, anchored,
+            sum(map(len, used)), share, "; ".join(reasons) or None,
+        )  # fmt: skip
+        return CorrectedDepth(corrected, np.sqrt(spread), report)
+
+
+def _around(
+    depth: npt.NDArray[np.floating], column: npt.NDArray[np.intp], row: npt.NDArray[np.intp]
+) -> tuple[Array, Array]:
+    """(N,) each, the least and the greatest predicted depth within a hundredth of the image's width around pixels."""
+    reach = max(1, round(depth.shape[1] / 100))
+    steps = np.array([-reach, 0, reach])
+    rows = np.clip(row[:, None, None] + steps[None, :, None], 0, depth.shape[0] - 1)
+    columns = np.clip(column[:, None, None] + steps[None, None, :], 0, depth.shape[1] - 1)
+    around = depth[rows, columns].reshape(len(row), -1).astype(np.float64)
+    around = np.where((around > 0) & np.isfinite(around), around, depth[row, column][:, None])
+    return around.min(axis=1), around.max(axis=1)

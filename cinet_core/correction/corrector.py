@@ -1,0 +1,121 @@
+"""Corrects the frames of one camera: first by anchors, then by the frames before.
+
+Nodes, bags and commands share it. It knows neither topics nor files: whoever has anchors' measurements and the motion
+of the camera hands them in with the frame, and gets the frame back with what was done to it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.anchors import (
+    AnchorMeasurement,
+    CorrectionReport,
+    FieldEstimator,
+    movers_mask,
+    movers_table,
+)
+from cinet_core.correction.settings import CorrectionSettings
+from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import LabelSet
+from cinet_core.temporal import TemporalFusion
+
+__all__ = ["CorrectedFrame", "DepthCorrector"]
+
+
+@dataclass(frozen=True, eq=False)
+class CorrectedFrame:
+    """A frame after correction; all images are (H, W).
+
+    Attributes:
+        depth: float32 metres, NaN where the prediction is invalid.
+        labels: uint8 class ids, 255 = unlabelled.
+        confidence: uint8, 0 to 255.
+        raw_depth: float32 metres, the prediction.
+        uncertainty: float32 metres, one standard deviation after correction; None without anchor.
+        report: of the field; None without anchor.
+        agreement: share of the points that this frame and the last one see whose depths agree; NaN where frames are
+            not fused, or there was no last one that could be.
+    """
+
+    depth: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
+    raw_depth: npt.NDArray[np.float32]
+    uncertainty: npt.NDArray[np.float32] | None
+    report: CorrectionReport | None
+    agreement: float
+
+
+class DepthCorrector:
+    """Corrects the frames of one camera, in their order. It is not thread-safe.
+
+    Args:
+        label_set: of the labels; its people and other movers carry no anchor and are not carried.
+    """
+
+    def __init__(self, label_set: LabelSet) -> None:
+        self._movers = movers_table(label_set)
+        self._estimator = FieldEstimator()
+        self._fusion = TemporalFusion(np.flatnonzero(self._movers).tolist())
+        self._settings: CorrectionSettings | None = None
+
+    def restart(self) -> None:
+        """Forget all frames, as after a jump of the clock."""
+        self._estimator.reset()
+        self._fusion.restart()
+
+    def correct(
+        self,
+        outputs: Mapping[str, npt.NDArray[Any]],
+        intrinsics: Intrinsics,
+        measurements: Sequence[AnchorMeasurement],
+        motion: npt.NDArray[np.float64] | None,
+        seconds: float,
+        settings: CorrectionSettings,
+    ) -> CorrectedFrame:
+        """Correct a frame.
+
+        Args:
+            outputs: of the network: "depth", "labels" and "confidence", (H, W), which are not changed.
+            intrinsics: of these images.
+            measurements: of the anchors, of this frame.
+            motion: (4, 4) rigid, the coordinates of the camera at the frame before to those of the camera now, metres;
+                None where it is not known.
+            seconds: since the frame before; for the first one anything.
+            settings: what is to be done. Other ones than for the frame before start anew.
+
+        Raises:
+            ValueError: images, intrinsics or motion do not fit together.
+        """
+        if settings != self._settings:
+            self.restart()
+            self._settings = settings
+        raw = outputs["depth"]
+        depth, labels, confidence = raw, outputs["labels"], outputs["confidence"]
+        uncertainty, report, agreement = None, None, math.nan
+        if settings.anchor != "none":
+            if settings.temporal == "off":
+                self._estimator.reset()
+            corrected = self._estimator.update(
+                depth,
+                intrinsics,
+                measurements,
+                motion=motion,
+                excluded=movers_mask(labels, self._movers),
+                uncertainty=outputs.get("log_uncertainty"),
+                seconds=seconds,
+            )
+            depth, report = corrected.depth, corrected.report
+            uncertainty = corrected.uncertainty * depth
+        if settings.temporal == "fused":
+            depth, labels, confidence = self._fusion.update(depth, labels, confidence, intrinsics, motion)
+            if self._fusion.last is not None:
+                agreement = self._fusion.last.agreement
+        return CorrectedFrame(depth, labels, confidence, raw, uncertainty, report, agreement)

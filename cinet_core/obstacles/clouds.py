@@ -1,0 +1,121 @@
+"""Points of a segmented frame in the base frame: obstacles, and the floor that is seen, thinned on a grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.label_sets import UNLABELLED
+from cinet_core.obstacles.segmented import GROUND, STANDING, SegmentedFrame
+
+__all__ = ["ObstaclePoints", "ground_points", "obstacle_points"]
+
+RANGE_BITS = 12
+"""Of the distance by which the nearest point of a cell is chosen: steps of 1 mm within 4 m."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObstaclePoints:
+    """Points that a robot would run into.
+
+    Attributes:
+        xyz: (N, 3) float32 metres in the base frame; finite.
+        labels: (N,) uint8 class ids; 255 = unlabelled.
+        confidence: (N,) float32 from 0 to 1, how sure the network is of the label; 0 where it has none, and 1
+            where the frame had no confidence.
+        dynamic: (N,) bool, whether the class moves by itself.
+        pixels: (N,) indices into the raveled grid of the pixels that they are of.
+    """
+
+    xyz: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.float32]
+    dynamic: npt.NDArray[np.bool_]
+    pixels: npt.NDArray[np.intp]
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.labels)
+
+    def static_part(self) -> ObstaclePoints:
+        """The points of classes that do not move by themselves."""
+        return self._part(~self.dynamic)
+
+    def dynamic_part(self) -> ObstaclePoints:
+        """The points of classes that do."""
+        return self._part(self.dynamic)
+
+    def _part(self, chosen: npt.NDArray[np.bool_]) -> ObstaclePoints:
+        parts = (self.xyz, self.labels, self.confidence, self.dynamic, self.pixels)
+        return ObstaclePoints(*(part[chosen] for part in parts))
+
+
+def obstacle_points(segmented: SegmentedFrame) -> ObstaclePoints:
+    """Return the obstacles within ``max_range``: of each cell of the thinning grid the point nearest to the camera."""
+    grid = segmented.grid
+    pixels = _thinned(segmented, STANDING)
+    labels = grid.labels.ravel()[pixels]
+    if grid.confidence is None:
+        confidence = np.ones(len(pixels), dtype=np.float32)
+    else:
+        confidence = grid.confidence.ravel()[pixels].astype(np.float32) / np.float32(255.0)
+    confidence[labels == UNLABELLED] = 0.0
+    return ObstaclePoints(grid.points(pixels), labels, confidence, segmented.groups.dynamic[labels], pixels)
+
+
+def ground_points(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:
+    """Return (N, 3) float32 metres in the base frame: floor that is seen within ``max_range``, one point a cell.
+
+    For clearing: between the camera and such a point nothing stands.
+    """
+    return segmented.grid.points(_thinned(segmented, GROUND))
+
+
+def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:
+    """The nearest pixel of this kind in each cell, in the order of the cells.
+
+    A pixel is out where a neighbour of its own cell is nearer, which leaves few on a surface. These are sorted by
+    cell, then depth, then place, packed into one integer.
+    """
+    grid, settings = segmented.grid, segmented.settings
+    across, along, high = settings.grid_shape
+    is_kind = segmented.kinds == kind
+    in_rows = np.flatnonzero(is_kind.any(axis=1))
+    if len(in_rows) == 0:
+        return in_rows
+    rows = slice(int(in_rows[0]), int(in_rows[-1]) + 1)
+    x, y, z = (grid.coordinates(axis / settings.cell, rows) for axis in np.eye(3))
+    depth = grid.depth[rows]
+    wanted = x * x + y * y <= np.float32((settings.max_range / settings.cell) ** 2)
+    wanted &= is_kind[rows]
+    number = _cell(z, high).clip(0, high - 1)
+    for coordinates, cells in ((y, along), (x, across)):
+        number *= np.int32(cells)
+        number += _cell(coordinates, cells)
+    np.copyto(number, np.int32(-1), where=~wanted)
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        same = number[one] == number[other]
+        farther = depth[one] > depth[other]
+        wanted[one] &= ~(same & farther)
+        wanted[other] &= ~same | farther
+    pixels = np.flatnonzero(wanted)
+    steps = (1 << RANGE_BITS) - 1
+    place_bits = (grid.depth.size - 1).bit_length()
+    nearness = np.minimum(depth.ravel()[pixels] * np.float32(steps / (2.0 * settings.max_range)), steps)
+    packed = number.ravel()[pixels].astype(np.int64)
+    packed <<= RANGE_BITS
+    packed |= nearness.astype(np.int64)
+    packed <<= place_bits
+    packed |= pixels
+    packed.sort()
+    first = np.diff(packed >> (RANGE_BITS + place_bits), prepend=-1) != 0
+    return (packed[first] & ((1 << place_bits) - 1)) + rows.start * grid.depth.shape[1]
+
+
+def _cell(coordinates: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.int32]:
+    """Numbers of the cells along an axis, 0 in the middle of the numbered ones; changes the coordinates, in cells."""
+    coordinates += np.float32(cells / 2)
+    # The truncation of a positive number is its floor, and what is within range is positive.
+    return coordinates.astype(np.int32)
