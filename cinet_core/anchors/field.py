@@ -88,7 +88,7 @@ class FieldSettings:
     still_seconds: float = 1.0
     offset_seconds: float = 60.0
     carry_sigma: float = 0.006
-    scale_seconds: float = 4.0
+    scale_seconds: float = 2.0
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
@@ -292,8 +292,9 @@ class FieldEstimator:
             field_seconds = settings.still_seconds
         self._transport(found, slope_before)
         if self._metric_age > settings.offset_seconds:  # nobody knows metres: the factor goes back to the network's
-            share_kept = math.exp(-seconds / settings.scale_seconds)
-            self._mean[nodes] -= (1.0 - share_kept) * float(self._mean[:nodes].mean() + self._mean[nodes])
+            lost = 1.0 - math.exp(-seconds / settings.scale_seconds)
+            total = self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at
+            self._mean[nodes] -= lost * float(np.median(total))
         kept = np.full(nodes + 2, math.exp(-seconds / field_seconds))
         kept[nodes:] = math.exp(-seconds / settings.offset_seconds)
         self._mean, self._covariance = decayed(self._mean, self._covariance, self._prior, kept)
@@ -383,7 +384,7 @@ class FieldEstimator:
         # Of the median as a whole: what the state and the shared errors leave open, for all points together.
         shared = float(np.median(expected)) + float((observation.modes.mean(axis=0) ** 2).sum())
         limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest)))
-        if abs(middle) > limit:
+        if abs(middle) > limit and math.isfinite(self._age):  # the first one has nothing to be held against
             held = self._held.get(measurement.source, 0.0) + seconds
             self._held[measurement.source] = held
             if held < self.settings.patience:
