@@ -191,8 +191,8 @@ def evaluate_steadiness(
             image, camera, truth = image_of(sample), sample.intrinsics, sample.depth.numpy()
             (plain,) = predicted_depths(predictor, [image], camera)
             errors.update(plain, truth)
-            if isinstance(dataset, PosedDataset):
-                steps.update(place, plain, truth)
+            if isinstance(dataset, PosedDataset) and dataset.pose(place) is not None:
+                steps.update(place, plain, truth, dataset.world(place))
             if place in changed:
                 others = predicted_depths(predictor, [change.apply(image, camera) for change in changes], camera)
                 for change, metrics, other in zip(changes, flicker, others, strict=True):
