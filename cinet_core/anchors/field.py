@@ -88,7 +88,7 @@ class FieldSettings:
     still_seconds: float = 1.0
     offset_seconds: float = 60.0
     carry_sigma: float = 0.006
-    scale_seconds: float = 4.0
+    scale_seconds: float = 1.0
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
@@ -292,8 +292,9 @@ class FieldEstimator:
             field_seconds = settings.still_seconds
         self._transport(found, slope_before)
         if self._metric_age > settings.offset_seconds:  # nobody knows metres: the factor goes back to the network's
-            share_kept = math.exp(-seconds / settings.scale_seconds)
-            self._mean[nodes] -= (1.0 - share_kept) * float(self._mean[:nodes].mean() + self._mean[nodes])
+            lost = 1.0 - math.exp(-seconds / settings.scale_seconds)
+            total = self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at
+            self._mean[nodes] -= lost * float(np.median(total))
         kept = np.full(nodes + 2, math.exp(-seconds / field_seconds))
         kept[nodes:] = math.exp(-seconds / settings.offset_seconds)
         self._mean, self._covariance = decayed(self._mean, self._covariance, self._prior, kept)
@@ -364,9 +365,10 @@ class FieldEstimator:
         variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[
             valid
         ] * lasting
+        together = max(1.0, measurement.shared_memory / max(seconds, 1e-3))
         alone = measurement.variance[valid] + (EXACT_EDGE * jump) ** 2
         return Observation(
-            columns, weights, values, variance, measurement.modes[valid] * math.sqrt(lasting), places, alone
+            columns, weights, values, variance, measurement.modes[valid] * math.sqrt(together), places, alone
         )
 
     def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
@@ -377,13 +379,15 @@ class FieldEstimator:
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
-        own = observation.variance + (observation.modes**2).sum(axis=1)
+        # As they are now: that they last makes them count for less, not more likely to be large.
+        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(seconds, 1e-3)))
+        own = observation.variance + (modes**2).sum(axis=1)
         expected = prediction_variance(self._covariance, observation)
         middle = float(np.median(rest))
         # Of the median as a whole: what the state and the shared errors leave open, for all points together.
-        shared = float(np.median(expected)) + float((observation.modes.mean(axis=0) ** 2).sum())
+        shared = float(np.median(expected)) + float((modes.mean(axis=0) ** 2).sum())
         limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest)))
-        if abs(middle) > limit:
+        if abs(middle) > limit and math.isfinite(self._age):  # the first one has nothing to be held against
             held = self._held.get(measurement.source, 0.0) + seconds
             self._held[measurement.source] = held
             if held < self.settings.patience:
@@ -395,7 +399,7 @@ class FieldEstimator:
             expected = prediction_variance(self._covariance, observation)
         self._held[measurement.source] = 0.0
         if not measurement.metric:  # its factor says nothing: neither for it nor against a point
-            own = observation.variance + (observation.modes[:, :-1] ** 2).sum(axis=1)
+            own = observation.variance + (modes[:, :-1] ** 2).sum(axis=1)
             rest = rest - np.median(rest)
         ratio = np.abs(rest) / np.sqrt(own + expected)
         weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))

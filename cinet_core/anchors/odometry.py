@@ -39,6 +39,7 @@ class OdometrySettings:
         max_residual: standard deviations on the image, root mean square, beyond which a track is wrong.
         max_step: metres from one image to the next, beyond which a pose has jumped.
         memory: see `AnchorMeasurement.memory`.
+        shared_memory: likewise; the poses of the window are those of about as many seconds.
     """
 
     pixel_sigma: float = 1.5
@@ -50,6 +51,7 @@ class OdometrySettings:
     max_residual: float = 2.5
     max_step: float = 0.5
     memory: float = 0.2
+    shared_memory: float = 2.0
 
 
 class OdometryAnchor:
@@ -152,6 +154,7 @@ def measured(
         result.modes[kept] * np.sqrt(max(1.0, result.motion_change)),
         metric=metric,
         memory=settings.memory,
+        shared_memory=settings.shared_memory,
         exact=False,
     )
 
