@@ -143,12 +143,17 @@ class CINetModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the slope of ln predicted on ln true depth over the batches of this epoch, and how much depth varies."""
+        slope = self._epoch_slope()
+        self._epoch_sums = None
+        if not slope.is_empty:
+            self.log_dict({f"train/{name}": value for name, value in slope.compute().items()}, sync_dist=False)
+
+    def _epoch_slope(self) -> DepthSlope:
+        """Of the batches of this epoch so far, of all processes; each must ask for it at the same time."""
         slope = DepthSlope()
         if self._epoch_sums is not None:
             slope.sums += self._epoch_sums.cpu()
-        slope, self._epoch_sums = slope.all_reduced(self.device), None
-        if not slope.is_empty:
-            self.log_dict({f"train/{name}": value for name, value in slope.compute().items()}, sync_dist=False)
+        return slope.all_reduced(self.device)
 
     def _enter(self, epoch: int) -> None:
         index = next(place for place, stage in enumerate(self.plan) if epoch < stage.end_epoch)
@@ -257,7 +262,7 @@ class CINetModule(lightning.LightningModule):
             losses = self.view_losses(batch, stage, losses, progress)
         scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
         sums = slope_sums(output.depth.squeeze(1).float() * scale, batch.depth * scale)
-        self._epoch_sums = sums if self._epoch_sums is None else self._epoch_sums + sums
+        self._epoch_sums = sums if self._epoch_sums is None else self._epoch_sums.to(sums.device) + sums
         if self.global_step % REBALANCE_EVERY == 0:
             self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
@@ -347,8 +352,12 @@ class CINetModule(lightning.LightningModule):
         self.log_dict({f"{kind}/{name}": value for name, value in metrics.items()}, sync_dist=False)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning does not know of: the stage, its last validation, and torch's random state."""
+        """Add what Lightning does not know of: the stage, its last validation, torch's random state, sums of the epoch.
+
+        All processes come here.
+        """
         checkpoint[STAGE_KEY] = {
+            "epoch_sums": self._epoch_slope().sums,
             "index": self._stage_index,
             "validated": self.validated,
             "random_state": torch.get_rng_state(),
@@ -358,4 +367,7 @@ class CINetModule(lightning.LightningModule):
         """Go back into the stage before the optimiser is built, so that its state fits."""
         self._stage_index = checkpoint[STAGE_KEY]["index"]
         self.validated = checkpoint[STAGE_KEY]["validated"]
+        sums = checkpoint[STAGE_KEY].get("epoch_sums")  # files from before have none
+        if sums is not None and self.trainer.is_global_zero:  # of all processes: one alone takes them on
+            self._epoch_sums = sums
         torch.set_rng_state(checkpoint[STAGE_KEY]["random_state"])
