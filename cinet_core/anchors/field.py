@@ -88,7 +88,7 @@ class FieldSettings:
     still_seconds: float = 1.0
     offset_seconds: float = 60.0
     carry_sigma: float = 0.006
-    scale_seconds: float = 1.0
+    scale_seconds: float = 4.0
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
