@@ -15,6 +15,7 @@ from PIL import Image
 
 from cinet_core.inference.prediction import Prediction
 from cinet_core.label_sets import NYU40
+from cinet_core.obstacles.settings import ObstacleSettings
 from cinet_core.parameters import markdown_table
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_core.tasks.panel import panel
@@ -38,6 +39,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "player parameters": markdown_table(PlayerSettings),
         },
         ROOT / "docs" / "mapping_node.md": {"mapping parameters": markdown_table(MappingSettings)},
+        ROOT / "docs" / "navigation.md": {"obstacle parameters": markdown_table(ObstacleSettings)},
     }
 
 

@@ -31,7 +31,8 @@ class DepthFrame:
         intrinsics: of these arrays.
         pose: (4, 4) float64, optical frame to base frame.
         confidence: (H, W) uint8, 0 to 255, how sure the network is of the label; None where it is not known.
-        uncertainty: (H, W) float32, standard deviation of depth as a share of depth; None where it is not known.
+        uncertainty: (H, W) float32 metres, standard deviation of depth, as the output `depth_uncertainty` of a network
+            has it; NaN where unknown. None where there is none.
 
     Raises:
         ValueError: an array has another shape or type, the image is smaller than `MIN_SIDE`, the intrinsics are for

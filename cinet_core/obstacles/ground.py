@@ -17,7 +17,7 @@ __all__ = ["FloorPatch", "Ground", "fit_ground"]
 STRIDE = 4
 """Every fourth pixel each way of the grid is fitted to: 4,800 of 320x240, of which the floor is a part."""
 
-FITTED = 600
+FITTED = 400
 """Points that planes are fitted to at most."""
 
 SAMPLES = 48
@@ -43,6 +43,10 @@ FIT_REACH = 1.5
 
 JOINT = 0.3
 """Metres within which two floors must meet, and that a ramp reaches beyond its points."""
+
+
+_DRAWN = np.random.default_rng(0).random((SAMPLES, 3))
+"""Which points the triples are of, as shares of all; fixed, so that equal frames have equal floors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +187,7 @@ def _spread(chosen: npt.NDArray[np.intp], points: npt.NDArray[np.float32]) -> np
 
 def _candidates(points: npt.NDArray[np.float64], max_tilt: float) -> npt.NDArray[np.float64]:
     """(K, 3) slope_x, slope_y, height of planes through three points each, not steeper than the limit."""
-    triples = points[np.random.default_rng(0).integers(len(points), size=(SAMPLES, 3))]
+    triples = points[(_DRAWN * len(points)).astype(np.intp)]
     one, two = triples[:, 1] - triples[:, 0], triples[:, 2] - triples[:, 0]
     across = one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]
     proper = np.abs(across) > 1e-3  # of triangles of some size, seen from above

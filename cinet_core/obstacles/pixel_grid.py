@@ -36,7 +36,7 @@ class PixelGrid:
         rotation: (3, 3) float32, optical frame to base frame.
         origin: (3,) float32, the camera in the base frame.
         confidence: (h, w) uint8; None where the frame had none.
-        uncertainty: (h, w) float32, share of depth; None where the frame had none.
+        uncertainty: (h, w) float32, metres of depth; None where the frame had none.
     """
 
     depth: npt.NDArray[np.float32]

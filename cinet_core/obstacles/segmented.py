@@ -86,8 +86,10 @@ def _kinds(
     camera_height = abs(float(ground.patches[0].heights(grid.origin.astype(np.float64))))
     noise: npt.NDArray[np.float32] | np.float32 = np.float32(2.0 * settings.depth_noise * camera_height)
     if grid.uncertainty is not None:
+        with np.errstate(invalid="ignore"):  # where neither is finite; what is unknown is not looked at
+            share = np.divide(grid.uncertainty, grid.depth)
         # NaN counts as the default: a network that does not say is not certain.
-        share = np.where(grid.uncertainty >= 0, grid.uncertainty, np.float32(settings.depth_noise))
+        share = np.where(share >= 0, share, np.float32(settings.depth_noise))
         noise = np.minimum(share, np.float32(1.0)) * np.float32(2.0 * camera_height)
     clear = heights - noise
     standing = clear > np.float32(settings.min_height)

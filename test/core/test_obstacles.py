@@ -268,7 +268,7 @@ def test_what_is_uncertain_must_rise_higher() -> None:
     box = SceneBox((1.5, -0.1, 0.0), (1.7, 0.1, 0.06), "box")
     frame = render([floor(), BACK_WALL, box], LOW)
     for share, found in ((0.0, True), (0.3, False), (np.nan, True)):
-        uncertainty = np.full(frame.depth.shape, share, np.float32)
+        uncertainty = frame.depth * np.float32(share)
         sure = DepthFrame(frame.depth, frame.labels, frame.intrinsics, LOW, uncertainty=uncertainty)
         assert (len(obstacle_points(segment(sure, NYU40))) > 0) == found
 
