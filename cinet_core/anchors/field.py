@@ -225,7 +225,7 @@ class FieldEstimator:
         parts = []
         for measurement in measurements:
             observation = self._observe(measurement, depth, math.inf)
-            if observation is not None:
+            if observation is not None and observation.places is not None and observation.alone is not None:
                 log = observation.weights[:, -1] + REFERENCE
                 rest = observation.values - predicted_log(self._mean, observation)
                 parts.append(np.column_stack([observation.places, log, rest, observation.alone]))
