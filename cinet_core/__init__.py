@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from cinet_core.data.check_data import DataCheck, check_data
     from cinet_core.data.frame_files import SourceError
     from cinet_core.evaluation.ablation_report import AblationReport
+    from cinet_core.evaluation.anchored import AnchorsReport, OdometryErrors, evaluate_anchors
     from cinet_core.evaluation.calibration import Calibration, calibrate
     from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
     from cinet_core.evaluation.geometry_report import GeometryReport
@@ -60,6 +61,7 @@ else:
         __name__,
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
+            "AnchorsReport": "cinet_core.evaluation.anchored",
             "BagError": "cinet_core.bags.errors",
             "Calibration": "cinet_core.evaluation.calibration",
             "CheckpointError": "cinet_core.model_metadata",
@@ -78,6 +80,7 @@ else:
             "ModelMetadata": "cinet_core.model_metadata",
             "ObstacleReport": "cinet_core.evaluation.obstacle_scoring",
             "ObstacleSettings": "cinet_core.obstacles.settings",
+            "OdometryErrors": "cinet_core.evaluation.anchored",
             "OdometryComparison": "cinet_core.odometry.comparison",
             "PredictedBag": "cinet_core.bags.prediction",
             "PredictedFrames": "cinet_core.frames.predict_frames",
@@ -101,6 +104,7 @@ else:
             "compare_odometry": "cinet_core.odometry.compare",
             "draw_figures": "cinet_core.figures.drawing",
             "evaluate": "cinet_core.evaluation.scoring",
+            "evaluate_anchors": "cinet_core.evaluation.anchored",
             "evaluate_geometry": "cinet_core.evaluation.evaluate_geometry",
             "evaluate_steadiness": "cinet_core.evaluation.steadiness",
             "export": "cinet_core.inference.export",
@@ -125,6 +129,7 @@ __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
     "AblationReport",
+    "AnchorsReport",
     "BagError",
     "Calibration",
     "CheckpointError",
@@ -144,6 +149,7 @@ __all__ = [
     "ObstacleReport",
     "ObstacleSettings",
     "OdometryComparison",
+    "OdometryErrors",
     "PredictedBag",
     "PredictedFrames",
     "Prediction",
@@ -165,6 +171,7 @@ __all__ = [
     "compare_odometry",
     "draw_figures",
     "evaluate",
+    "evaluate_anchors",
     "evaluate_geometry",
     "evaluate_steadiness",
     "export",

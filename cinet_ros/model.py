@@ -61,11 +61,12 @@ def _predictor(network: Network, settings: Settings, device: str) -> Predictor:
 
 
 def _load_network(settings: Settings, conditions: Conditions) -> Network:
-    if settings.weights == RANDOM_WEIGHTS:
-        network = named_network(RANDOM_WEIGHTS, settings.model_config)
+    random = settings.weights == RANDOM_WEIGHTS
+    network = named_network(settings.weights, settings.model_config if random else None)
+    if network.metadata.random_weights:
         conditions.report("random", WARN, RANDOM_WARNING, lasting=True)
+    if random:
         return network
-    network = named_network(settings.weights)
     if settings.weights_sha256 not in ("", network.sha256):
         raise CheckpointError(
             f"{settings.weights} has the SHA-256 {network.sha256}, weights_sha256 demands "

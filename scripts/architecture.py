@@ -54,12 +54,12 @@ FLOORS = (
         (
             {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
             {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
+            {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
             {
-                "model": "Fig. 1 of the paper",
-                "messages": "ROS messages, without ROS",
+                "tasks": "outputs of each task",
                 "correction": "anchors, then fusion",
+                "rooms.demo": "a synthetic source of frames",
             },
-            {"tasks": "outputs of each task", "rooms.demo": "a synthetic source of frames"},
             {
                 "metrics": "scores of each task",
                 "anchors": "what fixes depth",

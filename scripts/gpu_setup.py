@@ -27,7 +27,7 @@ ON_A_GPU = frozenset({"forward_tensorrt", "forward_compile"})
 def main(device: str, folder: str) -> int:
     """Write setup.json, and left_out.txt with a line "STAGE missing: PACKAGES" each; 1 where nothing can run."""
     names = sorted({*NEEDED, *(name for names in STAGES.values() for name in names)})
-    found = {name: importlib.util.find_spec(name) is not None for name in names}
+    found = {name: is_here(name) for name in names}
     facts: dict[str, object] = {"packages": found, "cores": os.cpu_count(), "python": sys.version.split()[0]}
     missing = [name for name in NEEDED if not found[name]]
     if found["torch"]:
@@ -51,6 +51,14 @@ def main(device: str, folder: str) -> int:
     if missing:
         print(f"missing: {', '.join(missing)} (wheels in .whl/ are installed)")
     return 1 if missing else 0
+
+
+def is_here(name: str) -> bool:
+    """Whether a package can be imported; it is not."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of a rehearsal that plays a machine without it
+        return False
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -91,15 +92,25 @@ def carried(before: View, now: View, motion: Array, grid: Grid) -> CarriedView |
     place = (moved[:, :2] / moved[:, 2:] * (new.fx, new.fy) + (new.cx, new.cy) + 0.5) / new_size
     inside = ((place > 0) & (place < 1)).all(axis=1)
     points, z, turned, moved, place = points[inside], z[inside], turned[inside], moved[inside], place[inside]
-    column, row = (place * (now.shape[1], now.shape[0])).astype(np.intp).T
+    limit = (now.shape[1] - 1, now.shape[0] - 1)
+    column, row = np.minimum((place * new_size / now.step).astype(np.intp), limit).T
     there = row * now.shape[1] + column
-    usable = now.usable[there]
-    points, z, turned, moved, place, there = (
-        values[usable] for values in (points, z, turned, moved, place, there)
+    # Bilinear: all points move by about the same part of a step, and rounding would be an error of the whole field.
+    x = (place[:, 0] * new.width - 0.5 - now.step // 2) / now.step
+    y = (place[:, 1] * new.height - 0.5 - now.step // 2) / now.step
+    lattice = now.log_predicted.reshape(now.shape).astype(np.float32)
+    if not len(points):
+        return None
+    maps = x.astype(np.float32)[:, None], y.astype(np.float32)[:, None]
+    log_now = cv2.remap(lattice, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    log_now = log_now.ravel().astype(np.float64)
+    usable = now.usable[there] & np.isfinite(log_now)
+    points, z, turned, moved, place, log_now = (
+        values[usable] for values in (points, z, turned, moved, place, log_now)
     )  # fmt: skip
     if len(points) < MIN_POINTS:
         return None
-    change = now.log_predicted[there] - before.log_predicted[points] - np.log(moved[:, 2] / z)
+    change = log_now - before.log_predicted[points] - np.log(moved[:, 2] / z)
     middle = float(np.median(change))
     spread = 1.4826 * float(np.median(np.abs(change - middle)))
     kept = np.abs(change - middle) < OUTLIER

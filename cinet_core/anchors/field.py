@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors.carry import CarriedView, View, carried
+from cinet_core.anchors.detail import detail_image
 from cinet_core.anchors.grid import Array, FieldPrior, Grid
 from cinet_core.anchors.kalman import Observation, completed, decayed, observed, predicted_log, prediction_variance
 from cinet_core.anchors.measurement import AnchorMeasurement
@@ -49,6 +50,15 @@ CONTOUR = 0.15
 EDGE = 0.5
 """Standard deviation of a point's ln depth, as a part of the range of predicted ln depth around it."""
 
+EXACT_EDGE = 0.1
+"""The same for detail around exact points."""
+
+MAX_DETAIL = 0.7
+"""Residual of ln depth beyond which a point is on another surface than the prediction has there."""
+
+GATE_FLOOR = 0.1
+"""Change of ln depth below which no measurement is held back: a network's own flicker is as large at times."""
+
 MAX_LOG = 1.5
 """Corrections are held within this ln: a factor of 4.5 either way is no error of a network, but of a calibration."""
 
@@ -62,12 +72,15 @@ class FieldSettings:
         field_seconds: after which the field has decayed to 1/e without evidence, where motion carries it.
         still_seconds: the same where no motion is known: the field then stays where it was on the image.
         offset_seconds: of offset and slope.
+        scale_seconds: over which the network's own factor is averaged where no anchor knows metres.
         carry_sigma: of a node's ln depth that carrying adds, each frame.
         gate: standard deviations by which a measurement as a whole may differ from what is expected.
         patience: seconds after which a measurement that was held back so long is believed.
         motion_gate: unexplained change of ln depth of the whole image from one frame to the next, above which the
             motion is not believed.
         detail_memory: seconds over which the network's detail errors at a place stay the same.
+        detail_sigma: standard deviation of ln depth, by which a pixel may be corrected beside the smooth field where a
+            measurement is exact; 0 corrects what is smooth alone.
     """
 
     prior: FieldPrior = field(default_factory=FieldPrior)
@@ -75,10 +88,12 @@ class FieldSettings:
     still_seconds: float = 1.0
     offset_seconds: float = 60.0
     carry_sigma: float = 0.006
+    scale_seconds: float = 1.0
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
     detail_memory: float = 0.15
+    detail_sigma: float = 0.3
 
 
 @dataclass(frozen=True)
@@ -146,7 +161,7 @@ class FieldEstimator:
         self._covariance = self._prior.copy()
         self._before: View | None = None
         self._slope_at: Array = np.zeros(self._grid.nodes)
-        self._age = math.inf
+        self._age = self._metric_age = math.inf
         self._held: dict[str, float] = {}
 
     def update(
@@ -197,7 +212,30 @@ class FieldEstimator:
             else:
                 reasons.append(f"{measurement.source}: {reason}")
         self._age = 0.0 if used else self._age + seconds
+        self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
         return self._render(depth, view, used, share, uncertainty, reasons)
+
+    def _detail(
+        self,
+        log_depth: npt.NDArray[np.float32],
+        depth: npt.NDArray[np.floating],
+        measurements: Sequence[AnchorMeasurement],
+    ) -> npt.NDArray[np.float32]:
+        """(H, W) correction around exact points that the smooth field leaves open."""
+        parts = []
+        for measurement in measurements:
+            observation = self._observe(measurement, depth, math.inf)
+            if observation is not None:
+                log = observation.weights[:, -1] + REFERENCE
+                rest = observation.values - predicted_log(self._mean, observation)
+                parts.append(np.column_stack([observation.places, log, rest, observation.alone]))
+        if not parts:
+            return np.zeros(log_depth.shape, dtype=np.float32)
+        table = np.concatenate(parts)
+        table = table[np.abs(table[:, 3]) < MAX_DETAIL]
+        if not len(table):
+            return np.zeros(log_depth.shape, dtype=np.float32)
+        return detail_image(log_depth, table[:, :2], table[:, 2], table[:, 3], table[:, 4], self.settings.detail_sigma)
 
     def _prior_covariance(self) -> Array:
         prior, nodes = self.settings.prior, self._grid.nodes
@@ -253,6 +291,10 @@ class FieldEstimator:
             )
             field_seconds = settings.still_seconds
         self._transport(found, slope_before)
+        if self._metric_age > settings.offset_seconds:  # nobody knows metres: the factor goes back to the network's
+            lost = 1.0 - math.exp(-seconds / settings.scale_seconds)
+            total = self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at
+            self._mean[nodes] -= lost * float(np.median(total))
         kept = np.full(nodes + 2, math.exp(-seconds / field_seconds))
         kept[nodes:] = math.exp(-seconds / settings.offset_seconds)
         self._mean, self._covariance = decayed(self._mean, self._covariance, self._prior, kept)
@@ -268,7 +310,8 @@ class FieldEstimator:
         mean = self._mean.copy()
         slope = mean[nodes + 1]
         # Of the total correction the change is taken off, and what offset and slope give here is not the field's.
-        mean[:nodes] = old @ self._mean[:nodes] + (slope_old - self._slope_at) * slope - found.change
+        carried_field = self._grid.sampled(self._mean[:nodes], found.places)
+        mean[:nodes] = carried_field + (slope_old - self._slope_at) * slope - found.change
         jacobian = np.eye(nodes + 2)
         jacobian[:nodes, :nodes] = found.gain[:, None] * old
         jacobian[:nodes, nodes] = found.gain - 1.0
@@ -322,7 +365,11 @@ class FieldEstimator:
         variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[
             valid
         ] * lasting
-        return Observation(columns, weights, values, variance, measurement.modes[valid] * math.sqrt(lasting))
+        together = max(1.0, measurement.shared_memory / max(seconds, 1e-3))
+        alone = measurement.variance[valid] + (EXACT_EDGE * jump) ** 2
+        return Observation(
+            columns, weights, values, variance, measurement.modes[valid] * math.sqrt(together), places, alone
+        )
 
     def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
         """Update the state; returns why it was not."""
@@ -332,13 +379,15 @@ class FieldEstimator:
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
-        own = observation.variance + (observation.modes**2).sum(axis=1)
+        # As they are now: that they last makes them count for less, not more likely to be large.
+        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(seconds, 1e-3)))
+        own = observation.variance + (modes**2).sum(axis=1)
         expected = prediction_variance(self._covariance, observation)
         middle = float(np.median(rest))
         # Of the median as a whole: what the state and the shared errors leave open, for all points together.
-        shared = float(np.median(expected)) + float((observation.modes.mean(axis=0) ** 2).sum())
-        limit = self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest))
-        if abs(middle) > limit:
+        shared = float(np.median(expected)) + float((modes.mean(axis=0) ** 2).sum())
+        limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest)))
+        if abs(middle) > limit and math.isfinite(self._age):  # the first one has nothing to be held against
             held = self._held.get(measurement.source, 0.0) + seconds
             self._held[measurement.source] = held
             if held < self.settings.patience:
@@ -350,7 +399,7 @@ class FieldEstimator:
             expected = prediction_variance(self._covariance, observation)
         self._held[measurement.source] = 0.0
         if not measurement.metric:  # its factor says nothing: neither for it nor against a point
-            own = observation.variance + (observation.modes[:, :-1] ** 2).sum(axis=1)
+            own = observation.variance + (modes[:, :-1] ** 2).sum(axis=1)
             rest = rest - np.median(rest)
         ratio = np.abs(rest) / np.sqrt(own + expected)
         weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))
@@ -385,10 +434,12 @@ class FieldEstimator:
             return self._render(depth, view, (), 0.0, uncertainty, [*reasons, "the filter lost its numbers: reset"])
         offset, slope = (float(value) for value in self._mean[nodes:])
         smooth = grid.to_image(self._mean[:nodes], width, height)
-        if abs(slope) > 1e-6:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                smooth += np.float32(slope) * (np.log(depth, dtype=np.float32) - np.float32(REFERENCE))
-        smooth += np.float32(offset)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            log_depth = np.log(depth, dtype=np.float32)
+            smooth += np.float32(slope) * (log_depth - np.float32(REFERENCE)) + np.float32(offset)
+        exact = [measurement for measurement in used if measurement.exact]
+        if exact and settings.detail_sigma > 0:
+            smooth += self._detail(log_depth, depth, exact)
         np.clip(smooth, -MAX_LOG, MAX_LOG, out=smooth)
         corrected = np.asarray(depth, dtype=np.float32) * np.exp(smooth)
         mix, weights = grid.weights(view.places)

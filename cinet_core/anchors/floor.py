@@ -111,6 +111,7 @@ def measure_floor(
         np.full(int(kept.sum()), sigma**2),
         modes[kept],
         memory=1.0,
+        shared_memory=5.0,
         exact=False,
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -85,6 +86,17 @@ class Grid:
         first = low[:, 1] * self.columns + low[:, 0]
         nodes = first[:, None] + np.array([0, 1, self.columns, self.columns + 1])
         return nodes, np.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], axis=1)
+
+    def sampled(self, values: Array, places: Array) -> Array:
+        """(N,) of values (nodes,) at places, by cubic convolution (Keys 1981).
+
+        What is carried from view to view by bilinear interpolation blurs a little more each time; this hardly does.
+        """
+        exact = np.clip(places, 0.0, 1.0) * (self.columns - 1, self.rows - 1)
+        x, y = exact.astype(np.float32).T
+        table = values.reshape(self.rows, self.columns).astype(np.float32)
+        found = cv2.remap(table, x[:, None].copy(), y[:, None].copy(), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        return found.ravel().astype(np.float64)
 
     def to_image(self, values: Array, width: int, height: int) -> npt.NDArray[np.float32]:
         """(height, width) float32: values (nodes,) between nodes, at the centres of an image's pixels."""

@@ -22,6 +22,8 @@ class Observation:
         values: (N,) y.
         variance: (N,) of each one's own error.
         modes: (N, M) shared errors of unit variance.
+        places: (N, 2) of the image, 0 to 1; of what is observed in an image.
+        alone: (N,) variance of each point's measurement without what the grid cannot hold; likewise.
     """
 
     columns: npt.NDArray[np.intp]
@@ -29,6 +31,8 @@ class Observation:
     values: Array
     variance: Array
     modes: Array
+    places: Array | None = None
+    alone: Array | None = None
 
 
 def decayed(mean: Array, covariance: Array, prior: Array, kept: Array) -> tuple[Array, Array]:

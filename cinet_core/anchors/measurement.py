@@ -56,8 +56,9 @@ class AnchorMeasurement:
         modes: (N, M) float64, errors of ln depth that the points share, each of unit variance; M may be 0.
         metric: False where the metres are the network's own (*motion*): such a measurement tells the shape of depth,
             and its factor only as far as `modes` say.
-        memory: seconds over which errors of one source stay the same, so that a later measurement is no new
-            evidence against them: 0 for a range sensor's noise.
+        memory: seconds over which each point's own error stays the same, so that a later measurement is no new evidence
+            against it: 0 for a range sensor's noise.
+        shared_memory: the same of the shared errors.
         exact: points lie on surfaces, so that they may correct detail too, not only what is smooth.
         gap: why there are no points; None where there are some.
 
@@ -73,6 +74,7 @@ class AnchorMeasurement:
     modes: npt.NDArray[np.float64] = field(default_factory=lambda: NO_MODES)
     metric: bool = True
     memory: float = 0.0
+    shared_memory: float = 0.0
     exact: bool = True
     gap: AnchorGap | None = None
 

@@ -39,6 +39,7 @@ class OdometrySettings:
         max_residual: standard deviations on the image, root mean square, beyond which a track is wrong.
         max_step: metres from one image to the next, beyond which a pose has jumped.
         memory: see `AnchorMeasurement.memory`.
+        shared_memory: likewise; the poses of the window are those of about as many seconds.
     """
 
     pixel_sigma: float = 1.5
@@ -50,6 +51,7 @@ class OdometrySettings:
     max_residual: float = 2.5
     max_step: float = 0.5
     memory: float = 0.2
+    shared_memory: float = 2.0
 
 
 class OdometryAnchor:
@@ -103,7 +105,7 @@ class OdometryAnchor:
         size = (intrinsics.width, intrinsics.height)
         if self._gap is not None or self._window.current is None:
             return nothing("odometry", self._gap or AnchorGap.STARTING, size)
-        pixels, seen, certainty, poses = self._window.observations()
+        pixels, seen, certainty, poses = self._window.observations(1)
         if not poses:
             return nothing("odometry", AnchorGap.STARTING, size)
         if len(pixels) < MIN_TRACKS:
@@ -152,6 +154,8 @@ def measured(
         result.modes[kept] * np.sqrt(max(1.0, result.motion_change)),
         metric=metric,
         memory=settings.memory,
+        shared_memory=settings.shared_memory,
+        exact=False,
     )
 
 

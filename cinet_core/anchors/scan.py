@@ -8,7 +8,6 @@ as a whole is held back there.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -73,4 +72,4 @@ def measure_scan(
         ValueError: as `scan_points` and `measure_cloud`.
     """
     points = scan_points(ranges, angle_min, angle_increment, range_min, range_max)
-    return replace(measure_cloud(points, intrinsics, transform, 0.01, sigma, "scan"), memory=0.0)
+    return measure_cloud(points, intrinsics, transform, 0.01, sigma, "scan")

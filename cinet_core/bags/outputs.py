@@ -9,6 +9,7 @@ from typing import Any
 from cinet_core.bags.definitions import OWN_PACKAGE, message_store, message_types
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.parts import TopicToWrite
+from cinet_core.correction.corrector import CorrectedFrame
 from cinet_core.correction.statistics import correction_statistics
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.frame import FrameMessageBuilder
@@ -103,7 +104,12 @@ class Outputs:
                 yield self.topics[name], self._store.serialize_cdr(message, ALL_TOPICS[name])
 
     def stats(
-        self, header: Any, seconds: Mapping[str, float], used: int, dropped: int
+        self,
+        header: Any,
+        seconds: Mapping[str, float],
+        used: int,
+        dropped: int,
+        corrected: CorrectedFrame | None = None,
     ) -> Iterator[tuple[TopicToWrite, memoryview]]:
         """Statistics of a frame. There is no latency and no rate where nobody waits: these are NaN.
 
@@ -111,6 +117,7 @@ class Outputs:
             header: of the image.
             seconds: by stage.
             used, dropped: frames so far, with this one.
+            corrected: what was done to the frame; None where nothing was.
         """
         if STATS not in self.topics:
             return
@@ -132,7 +139,7 @@ class Outputs:
             model_hash=predictor.model_hash,
             label_set=predictor.label_set.name,
             random_weights=predictor.metadata.random_weights,
-            **correction_statistics(None),
+            **correction_statistics(corrected),
         )
         yield self.topics[STATS], self._store.serialize_cdr(message, ALL_TOPICS[STATS])
 

@@ -7,8 +7,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from cinet_core.bags.correction import OdometryPoses, RecordedCorrection
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.run import BagRun, BagRunCounts
+from cinet_core.correction.sequence import POSED_ANCHORS, check_anchor
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.inference.choices import AUTO, TORCH
 from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
@@ -74,6 +77,10 @@ def predict_bag(
     device: str = AUTO,
     backend: str = TORCH,
     batch: int = 1,
+    anchor: str = "none",
+    temporal: str = "off",
+    odometry_topic: str = "",
+    camera_in_base: Sequence[float] = (),
     progress: Progress = SILENT,
 ) -> PredictedBag:
     """Copy a bag, and add what the perception node would publish, with the images' stamps; needs no ROS.
@@ -93,6 +100,11 @@ def predict_bag(
         device: "auto", "cpu", "cuda" or "cuda:N".
         backend: what runs the network.
         batch: images of one call of the network.
+        anchor: what corrects depth: "none"; "odometry" or "auto", by the bag's odometry; or "motion", by its images.
+        temporal: what is kept from frame to frame, see `CorrectionSettings`.
+        odometry_topic: of nav_msgs/Odometry; empty: the only one, where it is needed.
+        camera_in_base: x y z qx qy qz qw of the optical frame in the frame that the odometry is of; empty: the two are
+            one.
         progress: is told of the messages, and where the work goes on.
 
     Raises:
@@ -110,7 +122,13 @@ def predict_bag(
     if random:
         progress.warn("random weights: depth, labels and points mean nothing")
     predictor = Predictor(checkpoint, device, settings.network_size, settings.output_size, backend=backend)
+    how = CorrectionSettings(anchor, temporal)
+    check_anchor(anchor, POSED_ANCHORS)
     with closing(predictor), BagReader(Path(bag)) as reader:
+        correction = None
+        if how.active:
+            poses = OdometryPoses(reader, odometry_topic, camera_in_base) if how.needs_poses else None
+            correction = RecordedCorrection(predictor.label_set, how, poses)
         run = BagRun(
             reader,
             Path(folder),
@@ -123,6 +141,7 @@ def predict_bag(
             storage=storage,
             batch=batch,
             backend=backend,
+            correction=correction,
         )
         existing, was_complete = run.counts.used, run.complete
         if not was_complete:

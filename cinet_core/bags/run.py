@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cinet_core.bags.camera_warnings import CameraWarnings
+from cinet_core.bags.correction import RecordedCorrection
 from cinet_core.bags.definitions import definition_of
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.frames import RecordedImages, first_messages
@@ -75,6 +76,7 @@ class BagRun:
         batch: images of one call of the network.
         backend: that the predictor was asked for.
         part_seconds: see `PART_SECONDS`.
+        correction: of depth and labels; None = none.
 
     Attributes:
         counts: what became of the frames so far.
@@ -103,8 +105,10 @@ class BagRun:
         batch: int = 1,
         backend: str = "torch",
         part_seconds: float = PART_SECONDS,
+        correction: RecordedCorrection | None = None,
     ) -> None:
         settings.check_classes(predictor.label_set)
+        self._correction = correction
         self._reader, self._predictor, self._settings = reader, predictor, settings
         self._outputs = Outputs(predictor, prefix, wanted)
         self._batch, self._part_seconds = batch, part_seconds
@@ -118,7 +122,10 @@ class BagRun:
         self._painter = LabelPainter(predictor.label_set.palette)
         identity = _identity(
             reader.path,
-            [asdict(settings), prefix, sorted(self._outputs.topics), image.topic, self.camera_info_topic, backend],
+            [
+                *[asdict(settings), prefix, sorted(self._outputs.topics), image.topic, self.camera_info_topic, backend],
+                *([] if correction is None else [correction.identity]),
+            ],
             predictor.model_hash,
         )
         self._copied = {item.id: _copied(item) for item in reader.connections}
@@ -202,12 +209,13 @@ class BagRun:
         for step, image, prediction in zip(steps, images, predictions, strict=True):
             started = time.perf_counter()
             result = Result.of(prediction, image, self._painter, self._settings)
+            done = None if self._correction is None else self._correction.apply(result, image, self._settings)
             for topic, data in self._outputs.of_frame(result, self._settings):
                 self._writer.write(topic, step.time_ns, data)
             self.counts.used += 1
             seconds = {"decode": step.seconds, **prediction.seconds, "build": time.perf_counter() - started}
             dropped = sum(self.counts.refused.values())
-            for topic, data in self._outputs.stats(result.header, seconds, self.counts.used, dropped):
+            for topic, data in self._outputs.stats(result.header, seconds, self.counts.used, dropped, done):
                 self._writer.write(topic, step.time_ns, data)
         steps.clear()
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "eval": "score a checkpoint on a data set, beside the published results",
     "geometry": "compare the geometry of predicted depth with the truth: range, scale, edges, planes",
     "steadiness": "measure how far predicted depth flickers and waves",
+    "anchors": "score what odometry, a scan, sparse depth or visual motion make of predicted depth",
     "calibrate": "fit confidence and uncertainty of a checkpoint to held-out frames",
     "export": "write the whole graph of a checkpoint as an ONNX file",
     "figures": "draw the paper's figures from checkpoints and a data set",

@@ -60,9 +60,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--anchor",
-        choices=("none", "auto", "odometry"),
+        choices=("none", "auto", "odometry", "motion"),
         default="none",
-        help="correct predicted depth by points that are triangulated with the recorded poses (%(default)s)",
+        help="correct predicted depth by points that are triangulated with the recorded poses (odometry, auto), or by "
+        "the images alone (motion) (%(default)s)",
     )
     parser.add_argument(
         "--temporal",

@@ -54,6 +54,20 @@ def parser(prog: str) -> argparse.ArgumentParser:
         help="Open3D: lay depth and intensity of two frames over each other, intensity alone, or depth alone; or "
         "ORB-SLAM3, which needs pyorbslam3 and tracks one depth a run (%(default)s)",
     )
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "motion"),
+        default="none",
+        help="correct predicted depth by what the images alone say of it; recorded poses never do, since they are what "
+        "is compared with (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also the depth of every pixel (fused) "
+        "(%(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="of the network: auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument(
         "--output", type=json_file, default=Path("odometry.json"), metavar="FILE", help="ends in .json (%(default)s)"
@@ -87,6 +101,8 @@ def run(options: argparse.Namespace) -> int:
                 every=options.every,
                 limit=options.limit,
                 device=options.device,
+                anchor=options.anchor,
+                temporal=options.temporal,
                 progress=progress,
             )
         report = comparison.to_dict()

@@ -1,89 +1,93 @@
-"""Corrects the predictions of a recorded sequence, frame by frame, by the poses that it has."""
+"""Corrects the predictions of a recording, frame by frame: by poses where it has some, and by its images alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.anchors import AnchorMeasurement, OdometryAnchor
+from cinet_core.anchors import AnchorMeasurement, MotionAnchor, OdometryAnchor
 from cinet_core.correction.corrector import CorrectedFrame, DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import LabelSet
 
-__all__ = ["FRAME_SECONDS", "MAX_FRAMES_APART", "POSED_ANCHORS", "SequenceCorrector", "check_posed"]
+__all__ = ["FRAME_SECONDS", "IMAGE_ANCHORS", "MAX_GAP", "POSED_ANCHORS", "SequenceCorrector", "check_anchor"]
 
 FRAME_SECONDS = 1 / 30
 """Between two frames of a sequence that says nothing of times: those of 7-Scenes and 3DMatch."""
 
-MAX_FRAMES_APART = 30
-"""Frames of the recording over which nothing is carried: everything may have moved."""
+MAX_GAP = 1.0
+"""Seconds between two frames over which nothing is carried: everything may have moved."""
 
-POSED_ANCHORS = ("none", "auto", "odometry")
-"""Anchors that a sequence with poses and nothing else has."""
+POSED_ANCHORS = ("none", "auto", "odometry", "motion")
+"""Anchors of a recording that has poses."""
+
+IMAGE_ANCHORS = ("none", "motion")
+"""Anchors of a recording whose poses may not be used, since it is scored by them."""
 
 
-def check_posed(settings: CorrectionSettings) -> None:
-    """Raise ValueError where a sequence with poses and nothing else lacks what an anchor needs."""
-    if settings.anchor not in POSED_ANCHORS:
-        raise ValueError(
-            f"anchor is {settings.anchor!r}, but a recorded sequence has nothing beside its poses: choose one of "
-            f"{', '.join(POSED_ANCHORS)}"
-        )
+def check_anchor(anchor: str, available: Collection[str]) -> None:
+    """Raise ValueError where a recording lacks what an anchor needs."""
+    if anchor not in available:
+        raise ValueError(f"anchor is {anchor!r}, which a recording has not: choose one of {', '.join(available)}")
 
 
 class SequenceCorrector:
-    """Corrects the frames of a sequence in their order.
+    """Corrects the frames of a recording in their order.
 
     Args:
         label_set: of the labels.
         settings: what is to be done.
-        every: frames of the recording from one to the next.
-
-    Raises:
-        ValueError: the sequence lacks what the anchor needs.
+        max_gap: seconds between two frames over which nothing is carried.
     """
 
-    def __init__(self, label_set: LabelSet, settings: CorrectionSettings, every: int = 1) -> None:
-        check_posed(settings)
+    def __init__(self, label_set: LabelSet, settings: CorrectionSettings, max_gap: float = MAX_GAP) -> None:
         self._settings = settings
-        self._every = every
+        self._max_gap = max_gap
         self._corrector = DepthCorrector(label_set)
-        self._anchor = OdometryAnchor()
-        self._before: tuple[int, npt.NDArray[np.float64]] | None = None
+        self._odometry, self._motion = OdometryAnchor(), MotionAnchor()
+        self._before: tuple[float, npt.NDArray[np.float64] | None] | None = None
 
     def correct(
         self,
-        number: int,
+        seconds: float,
         image: npt.NDArray[np.uint8],
+        image_intrinsics: Intrinsics,
         outputs: Mapping[str, npt.NDArray[Any]],
         intrinsics: Intrinsics,
-        pose: npt.NDArray[np.float64],
+        pose: npt.NDArray[np.float64] | None = None,
     ) -> CorrectedFrame:
         """Correct a frame.
 
         Args:
-            number: of the frame in the recording, rising.
+            seconds: stamp of the frame, rising.
             image: (H, W, 3) uint8 RGB.
-            outputs: of the network: "depth", "labels" and "confidence", (H, W).
-            intrinsics: of both.
-            pose: (4, 4), the optical frame's coordinates to those of a frame that does not move.
+            image_intrinsics: of the image.
+            outputs: of the network: "depth", "labels" and "confidence", (h, w).
+            intrinsics: of the outputs.
+            pose: (4, 4), the optical frame's coordinates to those of a frame that does not move; None where it is not
+                known.
 
         Raises:
             ValueError: images, intrinsics or pose do not fit together.
         """
-        motion, seconds = None, math.inf
-        if self._before is not None:
-            seconds = (number - self._before[0]) * FRAME_SECONDS
-            if 0 < number - self._before[0] <= max(MAX_FRAMES_APART, self._every):
-                motion = np.linalg.inv(pose) @ self._before[1]
+        settings, before = self._settings, self._before
+        apart = math.inf if before is None else seconds - before[0]
+        near = before is not None and 0 < apart <= self._max_gap
+        motion: npt.NDArray[np.float64] | None = None
+        if near and before is not None and before[1] is not None and pose is not None:
+            motion = np.linalg.inv(pose) @ before[1]
         measurements: list[AnchorMeasurement] = []
-        if self._settings.uses("odometry"):
-            self._anchor.track(image, pose, number * FRAME_SECONDS)
-            measurements.append(self._anchor.measure(intrinsics))
-        self._before = (number, pose)
-        return self._corrector.correct(outputs, intrinsics, measurements, motion, seconds, self._settings)
+        if settings.uses("odometry"):
+            self._odometry.track(image, pose, seconds)
+            measurements.append(self._odometry.measure(image_intrinsics))
+        if settings.uses("motion") and pose is None:
+            self._motion.track(image, seconds)
+            measurements.append(self._motion.measure(outputs["depth"], image_intrinsics))
+            motion = self._motion.motion if near else None
+        self._before = (seconds, pose)
+        return self._corrector.correct(outputs, intrinsics, measurements, motion, apart, settings)

@@ -20,6 +20,7 @@ from cinet_core.tasks import DEPTH, SEGMENTATION, TASKS, MetricSpec
 __all__ = [
     "BALANCED_BASELINE",
     "BASELINE",
+    "TUNED",
     "AblationReport",
     "Comparison",
     "MetricsByRow",

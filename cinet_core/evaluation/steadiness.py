@@ -13,12 +13,12 @@ import numpy as np
 from cinet_core import __version__
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, ModelMetadata, named_checkpoint
 from cinet_core.data.check import spread
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.registry import open_for_network, resolved_kind
 from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.geometry_report import FrameCounts, plain_values
 from cinet_core.evaluation.predicted_frames import UNLIMITED, FramesWithDepth, image_of, predicted_depths
 from cinet_core.evaluation.report import RANDOM_WARNING, DataOrigin
-from cinet_core.evaluation.stability import PosedDataset
 from cinet_core.evaluation.tables import TextTable, number
 from cinet_core.inference.availability import TORCH
 from cinet_core.inference.choices import AUTO
@@ -191,8 +191,8 @@ def evaluate_steadiness(
             image, camera, truth = image_of(sample), sample.intrinsics, sample.depth.numpy()
             (plain,) = predicted_depths(predictor, [image], camera)
             errors.update(plain, truth)
-            if isinstance(dataset, PosedDataset):
-                steps.update(place, plain, truth)
+            if isinstance(dataset, PosedDataset) and dataset.pose(place) is not None:
+                steps.update(place, plain, truth, dataset.world(place))
             if place in changed:
                 others = predicted_depths(predictor, [change.apply(image, camera) for change in changes], camera)
                 for change, metrics, other in zip(changes, flicker, others, strict=True):

@@ -23,6 +23,7 @@ from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
 from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.depth_scale import ScaleReport, ScaleStudy
+from cinet_core.evaluation.predicted_frames import UNLIMITED
 from cinet_core.geometry import Intrinsics
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
@@ -30,9 +31,6 @@ from cinet_core.messages.settings import DEPTH_SCALE_LIMITS
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["ScaleSuggestion", "suggest_scale"]
-
-UNLIMITED = (1e-4, 1e4)
-"""Depth range of the predictor, metres: a prediction is to be scored as it is, not masked where it looks wrong."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 from cinet_core.losses.masks import full_precision, valid_labels
 from cinet_core.losses.reduction import LossTerm
 
-__all__ = ["attention_loss"]
+__all__ = ["LOSS_BLOCK_PAIRS", "attention_loss"]
 
 # Pairs of the map, over all images, that exist at any one time. On a CPU 4 MB a tensor, of which there are about four:
 # on two cores at batch 8, N = 4800, 1.9 s forward and backward with blocks of this order, 7 s with four times larger

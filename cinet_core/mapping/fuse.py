@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.correction.sequence import SequenceCorrector
+from cinet_core.correction.sequence import FRAME_SECONDS, MAX_GAP, SequenceCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.frame_files import SourceError
 from cinet_core.geometry import without_edges
@@ -139,7 +139,8 @@ class _Fusion:
         correction = CorrectionSettings(settings.anchor, settings.temporal)
         self._corrector: SequenceCorrector | None = None
         if predictor is not None and correction.active:
-            self._corrector = SequenceCorrector(predictor.label_set, correction, settings.every)
+            gap = max(MAX_GAP, 1.5 * settings.every * FRAME_SECONDS)
+            self._corrector = SequenceCorrector(predictor.label_set, correction, gap)
 
     def run(self) -> None:
         """Fuse all frames.
@@ -239,7 +240,12 @@ class _Fusion:
         prediction = self._predictor.predict(frame.image, frame.intrinsics)
         depth, labels, confidence = prediction.depth, prediction.labels, prediction.confidence
         if self._corrector is not None:
-            corrected = self._corrector.correct(number, frame.image, prediction.outputs, frame.intrinsics, frame.pose)
+            # The anchor motion is there for where poses are not to be used.
+            pose = None if self._settings.anchor == "motion" else frame.pose
+            camera = frame.intrinsics
+            corrected = self._corrector.correct(
+                number * FRAME_SECONDS, frame.image, camera, prediction.outputs, camera, pose
+            )
             depth, labels, confidence = corrected.depth, corrected.labels, corrected.confidence
         if self._settings.depth == "predicted":
             return _PredictedFrame(frame, without_edges(depth, self._settings.edge_filter), labels, confidence)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.atomic_file import atomic_write_bytes
-from cinet_core.correction.sequence import check_posed
+from cinet_core.correction.sequence import POSED_ANCHORS, check_anchor
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.mapping.map_points import MapPoints
 from cinet_core.mapping.rendering import render_from_above, render_from_within
@@ -43,7 +43,7 @@ class MapSettings:
         loops: fuse all the frames so many times, from memory: for speed and memory over a long run.
         compare: fuse the sensor's depth by Open3D alone as well, and report the distance between the surfaces.
         anchor: what corrects predicted depth, see `CorrectionSettings`; the poses of the sequence are its odometry, so
-            that only "none", "odometry" and "auto", which is the same, are of use.
+            that only "none", "odometry", "auto", which is the same, and "motion" can be had.
         temporal: what is kept from frame to frame, see `CorrectionSettings`.
     """
 
@@ -68,7 +68,8 @@ class MapSettings:
         for name in ("every", "loops") + (() if self.limit is None else ("limit",)):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be at least 1")
-        check_posed(CorrectionSettings(self.anchor, self.temporal))
+        CorrectionSettings(self.anchor, self.temporal)
+        check_anchor(self.anchor, POSED_ANCHORS)
         if self.depth == "sensor" and self.anchor != "none":
             raise ValueError(f"anchor is {self.anchor!r}: it corrects predicted depth, not the sensor's")
 

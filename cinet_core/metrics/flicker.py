@@ -180,24 +180,27 @@ class ScaleSteps:
     """How far the median depth moves from frame to frame of a sequence, as predicted and in truth."""
 
     def __init__(self) -> None:
-        self._last: tuple[int, float, float] | None = None
+        self._last: tuple[str, int, float, float] | None = None
         self._steps: list[tuple[float, float]] = []
 
-    def update(self, number: int, prediction: npt.NDArray[np.floating], truth: npt.NDArray[np.floating]) -> None:
+    def update(
+        self, number: int, prediction: npt.NDArray[np.floating], truth: npt.NDArray[np.floating], recording: str = ""
+    ) -> None:
         """Add a frame: (H, W) metres each; the truth is 0 where unknown, and only the pixels that it knows count.
 
         Args:
-            number: of the frame; two frames make a step where it rises by 1.
+            number: of the frame; two frames of a recording make a step where it rises by 1.
             prediction, truth: the depths.
+            recording: that the frame is of.
         """
         known = truth > 0
         if not known.any():
             self._last = None
             return
         predicted, true = (math.log(float(np.median(depth[known]))) for depth in (prediction, truth))
-        if self._last is not None and number == self._last[0] + 1:
-            self._steps.append((predicted - self._last[1], true - self._last[2]))
-        self._last = (number, predicted, true)
+        if self._last is not None and (recording, number) == (self._last[0], self._last[1] + 1):
+            self._steps.append((predicted - self._last[2], true - self._last[3]))
+        self._last = (recording, number, predicted, true)
 
     @property
     def steps(self) -> int:

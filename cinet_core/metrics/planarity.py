@@ -54,8 +54,8 @@ def best_plane(points: Points) -> BestPlane:
 
 
 def angle_between(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
-    """Degrees between two normals, 0..180; exact at small angles too."""
-    return math.degrees(math.atan2(float(np.linalg.norm(np.cross(first, second))), float(first @ second)))
+    """Degrees between two planes, given their normals: 0..90; exact at small angles too."""
+    return math.degrees(math.atan2(float(np.linalg.norm(np.cross(first, second))), abs(float(first @ second))))
 
 
 class PlanarityMetrics:
@@ -65,7 +65,7 @@ class PlanarityMetrics:
 
     - ``rms``: root mean square distance of P to its plane, as a share of the mean of ``|P|``: free of any scale;
     - ``true_rms``: the same of Z, which the truth's own noise puts there;
-    - ``angle``: degrees between the two planes' normals.
+    - ``angle``: degrees between the two planes, 0..90.
     """
 
     def __init__(self) -> None:
@@ -78,11 +78,11 @@ class PlanarityMetrics:
             ValueError: as `best_plane`.
         """
         planes = best_plane(predicted), best_plane(true)
-        shares = (
+        rms, true_rms = (
             plane.rms / float(np.linalg.norm(points.astype(np.float64), axis=1).mean())
             for plane, points in zip(planes, (predicted, true), strict=True)
         )
-        self._regions.append((*shares, angle_between(planes[0].normal, planes[1].normal)))
+        self._regions.append((rms, true_rms, angle_between(planes[0].normal, planes[1].normal)))
 
     @property
     def regions(self) -> int:

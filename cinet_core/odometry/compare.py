@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from cinet_core.correction.sequence import FRAME_SECONDS, IMAGE_ANCHORS, MAX_GAP, SequenceCorrector, check_anchor
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.check import first_look
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.posed_dataset import PosedDataset
@@ -44,6 +46,8 @@ def compare_odometry(
     every: int = 1,
     limit: int | None = None,
     device: str = AUTO,
+    anchor: str = "none",
+    temporal: str = "off",
     progress: Progress = SILENT,
 ) -> OdometryComparison:
     """Track the camera of a recorded RGB-D sequence, and compare the result with the recorded poses.
@@ -59,6 +63,9 @@ def compare_odometry(
         every: take every N-th frame.
         limit: stop after so many frames; None = all.
         device: of the network: "auto", "cpu", "cuda" or "cuda:N".
+        anchor: what corrects predicted depth before it is tracked on: "none" or "motion", which goes by the images
+            alone. Recorded poses never do: they are what the result is scored by.
+        temporal: what is kept from frame to frame, see `CorrectionSettings`; the motion is that of the anchor.
         progress: receives the progress over the frames, and warnings about the sequence.
 
     Raises:
@@ -71,6 +78,8 @@ def compare_odometry(
         raise ValueError(f"depths is {list(depths)}: give one or both of {', '.join(TRACKED_DEPTHS)}")
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every is {every} and limit is {limit}: both must be at least 1")
+    correction = CorrectionSettings(anchor, temporal)
+    check_anchor(anchor, IMAGE_ANCHORS)
     given = dict(options or {})
     dataset = open_posed_dataset(source, kind, given)
     for warning in first_look(dataset):
@@ -84,6 +93,9 @@ def compare_odometry(
             predictor = stack.enter_context(Predictor(named_network(weights), device=device))
         odometries = {name: open_odometry(method, max_depth) for name in TRACKED_DEPTHS if name in depths}
         tracking = _Tracking(dataset, odometries, predictor, progress)
+        if predictor is not None and correction.active:
+            gap = max(MAX_GAP, 1.5 * every * FRAME_SECONDS)
+            tracking.corrector = SequenceCorrector(predictor.label_set, correction, gap)
         tracking.run(chosen)
         used = None if predictor is None else {"name": str(weights), "sha256": predictor.model_hash}
         random = predictor is not None and predictor.metadata.random_weights
@@ -103,6 +115,8 @@ def compare_odometry(
         broken=tracking.broken,
         weights=used,
         random_weights=random,
+        anchor=anchor,
+        temporal=temporal,
     )
 
 
@@ -119,6 +133,7 @@ class _Tracking:
         self._dataset, self._odometries = dataset, odometries
         self._predictor, self._progress = predictor, progress
         self._truth: list[npt.NDArray[np.float64]] = []
+        self.corrector: SequenceCorrector | None = None
         self.names: list[str] = []
         self.broken = 0
 
@@ -153,7 +168,11 @@ class _Tracking:
         if "sensor" in self._odometries:
             self._odometries["sensor"].track(image, sample.depth.numpy(), sample.intrinsics)
         if self._predictor is not None:
-            depth = self._predictor.predict(image, sample.intrinsics).depth
+            prediction = self._predictor.predict(image, sample.intrinsics)
+            depth = prediction.depth
+            if self.corrector is not None:
+                camera = sample.intrinsics
+                depth = self.corrector.correct(number * FRAME_SECONDS, image, camera, prediction.outputs, camera).depth
             self._odometries["predicted"].track(image, depth, sample.intrinsics)
         self._truth.append(np.full((4, 4), math.nan) if pose is None else pose)
         self.names.append(sample.name)

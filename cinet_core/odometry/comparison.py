@@ -98,6 +98,7 @@ class OdometryComparison:
         broken: frames that could not be read.
         weights: "name" and "sha256" of the checkpoint; None where none was used.
         random_weights: what is predicted means nothing.
+        anchor, temporal: what predicted depth was corrected by, see `compare_odometry`.
     """
 
     source: str
@@ -111,6 +112,8 @@ class OdometryComparison:
     broken: int
     weights: Mapping[str, str] | None
     random_weights: bool
+    anchor: str = "none"
+    temporal: str = "off"
 
     @property
     def path_length(self) -> float:
@@ -132,6 +135,8 @@ class OdometryComparison:
             "path_length": self.path_length,
             "weights": self.weights,
             "random_weights": self.random_weights,
+            "anchor": self.anchor,
+            "temporal": self.temporal,
             "depth": {name: tracked.to_dict() for name, tracked in self.depth.items()},
         }
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -163,7 +163,7 @@ def fuse(
     seen = np.count_nonzero(carried.known)
     agreement = np.count_nonzero(carried.known & (distance <= settings.gate)) / seen if seen else math.nan
     if not agreement >= settings.min_agreement:  # NaN is not
-        return FusedFrame(**{**first.__dict__, "agreement": agreement})
+        return replace(first, agreement=agreement)
     moving = _moving(first, last, carried, movers)
     trusted = carried.known if moving is None else carried.known & ~moving
     keep = _kept(carried, last.variance, noise, distance, trusted, settings)

@@ -155,7 +155,7 @@ class TrainingData(lightning.LightningDataModule):
         batches.start_at(epoch, first)
         self._position = None
         if self.settings.on_device:
-            return self._room_loader(self.training.sets, self.transform, batch_sampler=batches)
+            return self._room_loader(self.training.sets, *self._transforms(), batch_sampler=batches)
         return self._loader(TransformedDataset(self._samples("train"), *self._transforms()), batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[TrainingSample] | list[DataLoader[TrainingSample]]:
@@ -210,13 +210,13 @@ class TrainingData(lightning.LightningDataModule):
             self._stores[split] = CachedSamples(source, limit)
         return self._stores[split]
 
-    def _room_loader(self, sets: Sequence[SceneDataset], transform: TrainingTransform, **options: object) -> Any:
+    def _room_loader(self, sets: Sequence[SceneDataset], *transforms: TrainingTransform, **options: object) -> Any:
         """Of batches that are rendered where they are sent."""
         from cinet_core.rooms.raycast.batches import RoomViews, room_collate, the_rooms
 
         rooms = the_rooms(sets)
         views = RoomViews(rooms, keep=self.settings.cache)
-        return self._loader(views, room_collate(rooms, transform), **options)
+        return self._loader(views, room_collate(rooms, *transforms), **options)
 
     def _loader(
         self, dataset: Dataset[Any], collated: Callable[[Any], Any] = collate, **options: object

@@ -406,7 +406,10 @@ class Recipe:
         return tuple(planned)
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON types; settings of further tasks only where there are any, as before there were such."""
+        """All of it as JSON types; later settings only where they are not the default, as before there were such.
+
+        A run from before them goes on (`--resume`) that way.
+        """
         values = _plain(asdict(self))
         for place in (values["model"], values["losses"]["weights"]):
             if not place["tasks"]:
@@ -415,6 +418,7 @@ class Recipe:
             (values["model"], "init_from", None),
             (values["losses"]["weights"], "gradient", 0.0),
             (values["losses"], "views", asdict(ViewSettings())),
+            (values["losses"], "sharing_gradient", 1.0),
             (values["data"], "sizes", []),
         ):
             if place[name] == usual:

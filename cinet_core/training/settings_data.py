@@ -99,10 +99,6 @@ class DataSettings:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")
         if any(min(size) < 16 for size in self.sizes):
             raise ValueError(f"sizes are {self.sizes}: both sides of each must be at least 16")
-        if self.sizes and self.on_device:
-            raise ValueError(
-                f"sizes are {self.sizes}: rooms made on the device have one size; leave them out, or on_device"
-            )
         if self.validation_limit is not None and self.validation_limit < 0:
             raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
         for name in ("canonical_focal", "cache_limit"):

@@ -20,11 +20,11 @@ from cinet_core.anchors import AnchorGap, AnchorMeasurement, measure_floor
 from cinet_core.correction.corrector import CorrectedFrame, DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import Intrinsics
-from cinet_core.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import LabelSet
+from cinet_core.messages.corrected import take_over
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.result import Result
-from cinet_core.messages.settings import OutputSettings
 from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, MAX_AGE, POINTS, SCAN, AnchorInputs
 from cinet_ros.anchoring.sensors import DepthReader, cloud_measurement, scan_measurement
 from cinet_ros.anchoring.tracking import TrackedImage, Tracker
@@ -32,7 +32,7 @@ from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.mapping.transforms import Matrix, PoseUnavailable
 from cinet_ros.parameters import Settings
 
-__all__ = ["CorrectionState", "FrameCorrection", "within_limits"]
+__all__ = ["CorrectionState", "FrameCorrection"]
 
 TRACKING_WAIT = 0.005
 """Seconds that a predicted frame waits for tracking, which began when the network did."""
@@ -189,9 +189,7 @@ class FrameCorrection:
                 self._state.count(f"{measurement.source}, {measurement.gap.name.lower()}")
         corrected = self._corrector.correct(result.outputs, intrinsics, measurements, motion, seconds, correction)
         self._before = (stamp, pose)
-        result.outputs.update(within_limits(corrected, settings))
-        if corrected.uncertainty is not None:
-            result.outputs["uncertainty"] = corrected.uncertainty
+        take_over(result, corrected, settings)
         self._state.set(corrected)
 
     def _pose(self, stamp: int, frame: str, settings: Settings) -> Matrix | None:
@@ -332,18 +330,6 @@ class FrameCorrection:
     def _tracking_failed(self, error: Exception) -> None:
         self._state.count("tracking_failed")
         self._conditions.report("tracking", WARN, f"not tracked, {type(error).__name__}: {error}. {REMEDY}")
-
-
-def within_limits(frame: CorrectedFrame, settings: OutputSettings) -> dict[str, npt.NDArray[Any]]:
-    """The outputs of a corrected frame by name, invalid where the settings want nothing that far or that unsure."""
-    depth, labels = frame.depth, frame.labels
-    if settings.depth_min > 0 or settings.depth_max > 0:
-        outside = (depth < settings.depth_min) | (depth > (settings.depth_max or math.inf))
-        depth = np.where(outside, np.float32(np.nan), depth)
-    if settings.label_min_confidence > 0:
-        unsure = frame.confidence < settings.label_min_confidence * 255.0
-        labels = np.where(unsure, np.uint8(UNLABELLED), labels)
-    return {"depth": depth, "labels": labels, "confidence": frame.confidence}
 
 
 def _stamp(header: Any) -> int:

@@ -66,6 +66,8 @@ class AnchorInputs:
     def update(self, correction: CorrectionSettings, wanted: bool) -> None:
         """Subscribe to what is needed and from nothing else. Call it periodically."""
         needed = needed_topics(correction, self._odometry) if wanted else frozenset()
+        if wanted and correction.active:
+            self.poses.prepare()
         for topic in self._subscriptions.keys() - needed:
             self._node.destroy_subscription(self._subscriptions.pop(topic))
             with self._lock:

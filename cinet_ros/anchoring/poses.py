@@ -40,7 +40,8 @@ class PoseLimits:
 class CameraPoses:
     """Poses of the cameras of the node, and transforms between frames. Thread-safe.
 
-    TF is only looked at where it is needed, and where tf2_ros is missing that is a reason like any other.
+    TF is only subscribed to where it may be needed (`prepare`), and where tf2_ros is missing that is a reason like any
+    other.
 
     Args:
         node: that subscribes to TF.
@@ -51,7 +52,7 @@ class CameraPoses:
         self._node = node
         self._settings = settings
         self._tree: TransformTree | None = None
-        self._no_tree: str | None = None
+        self._no_tree = ""
         limits = PoseLimits(
             TF if settings.anchor_poses == "tf" else ODOMETRY,
             settings.camera_in_base,
@@ -144,14 +145,23 @@ class CameraPoses:
             raise PoseUnavailable("no_height", False, "the height of the camera is not above 0: set camera_height")
         return pose[2, :3].copy(), height
 
+    def prepare(self) -> None:
+        """Subscribe to TF, once, where parameters leave something to it. Call it on the executor's thread."""
+        if self._tree is not None or self._no_tree or not self._leaves_to_tf():
+            return
+        try:
+            self._tree = TransformTree(self._node, "anchors need a transform that no parameter gives")
+        except ValueError as error:
+            self._no_tree = str(error)
+
+    def _leaves_to_tf(self) -> bool:
+        settings = self._settings
+        transforms = (settings.camera_in_base, settings.scan_in_camera, settings.depth_in_camera)
+        return settings.anchor_poses == "tf" or settings.camera_height == 0 or NOT_GIVEN in transforms
+
     def _transform_tree(self) -> TransformTree:
-        if self._tree is None and self._no_tree is None:
-            try:
-                self._tree = TransformTree(self._node, "anchors need a transform that no parameter gives")
-            except ValueError as error:
-                self._no_tree = str(error)
         if self._tree is None:
-            raise PoseUnavailable("no_tf", False, self._no_tree or "TF is not there")
+            raise PoseUnavailable("no_tf", False, self._no_tree or "TF is not subscribed to")
         return self._tree
 
 

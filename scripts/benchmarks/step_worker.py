@@ -53,4 +53,6 @@ def main(width: int, height: int, batch: int) -> None:
 
 if __name__ == "__main__":
     sys.path.pop(0)  # the folder of this file, whose modules are called as other packages are
+    # An installed checkout would lend the other one the modules that it does not have.
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "Editable" not in getattr(finder, "__name__", "")]
     main(*map(int, sys.argv[1:]))

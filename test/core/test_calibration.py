@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 
@@ -87,7 +88,7 @@ def test_a_calibrated_checkpoint_answers_the_same_with_another_certainty(
     assert again.uncertainty_factor == pytest.approx(1.0, rel=0.01)
 
     arguments = ["calibrate", str(tmp_path / "net.safetensors"), "--data", "synthetic", "--check", "none"]
-    assert main([*arguments, *(f"--option={name}={value}" for name, value in ROOMS.items())]) == 0
+    assert main([*arguments, *(f"--option={name}={json.dumps(value)}" for name, value in ROOMS.items())]) == 0
     printed = capsys.readouterr().out
     assert f"temperature {found.temperature:.3f}, uncertainty factor {found.uncertainty_factor:.3f}" in printed
     assert "expected calibration error" in printed

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-import cinet_core
 from cinet_core.anchors import SOURCES, measure_depth_image
 from cinet_core.correction.corrector import DepthCorrector
-from cinet_core.correction.sequence import SequenceCorrector
+from cinet_core.correction.sequence import IMAGE_ANCHORS, POSED_ANCHORS, SequenceCorrector, check_anchor
 from cinet_core.correction.settings import ANCHORS, TEMPORAL, CorrectionSettings
 from cinet_core.correction.statistics import correction_statistics
 from cinet_core.geometry import Intrinsics
@@ -101,9 +100,9 @@ def test_other_settings_start_anew(room: SyntheticRoom, walk: list[SyntheticFram
 
 def test_a_sequence_is_corrected_by_its_poses(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
     corrector = SequenceCorrector(NYU40, CorrectionSettings("odometry", "field"))
-    errors = []
+    errors, camera = [], room.intrinsics
     for number, frame in enumerate(walk):
-        done = corrector.correct(number, frame.image, outputs(frame), room.intrinsics, frame.camera_to_world)
+        done = corrector.correct(number / 10, frame.image, camera, outputs(frame), camera, frame.camera_to_world)
         errors.append(error(done.depth, frame))
     assert errors[0] == pytest.approx(WRONG - 1, abs=1e-3)
     assert errors[-1] < 0.12
@@ -111,10 +110,22 @@ def test_a_sequence_is_corrected_by_its_poses(room: SyntheticRoom, walk: list[Sy
     assert done.report.sources == ("odometry",)
 
 
+def test_a_sequence_is_fused_by_its_images_alone(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
+    corrector, camera = SequenceCorrector(NYU40, CorrectionSettings("motion", "fused")), room.intrinsics
+    agreed = 0
+    for number, frame in enumerate(walk):
+        done = corrector.correct(number / 10, frame.image, camera, outputs(frame), camera)
+        agreed += done.agreement > 0.8
+    assert agreed >= len(walk) // 2
+    assert error(done.depth, walk[-1]) < 1.5 * (WRONG - 1)
+    # After a pause nothing is carried.
+    late = corrector.correct(60.0, walk[0].image, camera, outputs(walk[0]), camera)
+    assert math.isnan(late.agreement)
+
+
 def test_a_sequence_has_no_lidar() -> None:
-    with pytest.raises(ValueError, match="nothing beside its poses: choose one of none, auto, odometry"):
-        SequenceCorrector(NYU40, CorrectionSettings("scan"))
-    with pytest.raises(ValueError, match="nothing beside its poses"):
-        cinet_core.MapSettings(anchor="floor")
-    with pytest.raises(ValueError, match="not the sensor's"):
-        cinet_core.MapSettings(depth="sensor", anchor="odometry")
+    with pytest.raises(ValueError, match="which a recording has not: choose one of none, auto, odometry, motion"):
+        check_anchor("floor", POSED_ANCHORS)
+    with pytest.raises(ValueError, match="which a recording has not: choose one of none, motion"):
+        check_anchor("odometry", IMAGE_ANCHORS)
+    check_anchor("motion", IMAGE_ANCHORS)

@@ -174,4 +174,5 @@ def test_steps_of_scale_are_against_the_truth() -> None:
     steps.update(7, DEPTH * 9, DEPTH)  # not the next frame
     steps.update(8, DEPTH, np.zeros_like(DEPTH))  # nothing known
     steps.update(9, DEPTH, DEPTH)
+    steps.update(10, 2 * DEPTH, DEPTH, "another recording")
     assert steps.steps == 3

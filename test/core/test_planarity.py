@@ -72,6 +72,7 @@ def test_normals_are_towards_the_camera_and_angles_exact() -> None:
     np.testing.assert_allclose(found.normal, [-0.5, 0.0, -math.cos(math.radians(30))], atol=1e-6)
     tiny = np.array([math.sin(1e-7), 0.0, math.cos(1e-7)])
     assert angle_between(np.array([0.0, 0.0, 1.0]), tiny) == pytest.approx(math.degrees(1e-7))
+    assert angle_between(found.normal, -found.normal) == pytest.approx(0.0, abs=1e-9)  # of planes, not of directions
     with pytest.raises(ValueError, match="at least 3"):
         best_plane(np.zeros((2, 3)))
 

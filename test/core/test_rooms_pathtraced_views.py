@@ -69,6 +69,9 @@ def test_a_wide_view_may_be_near_or_far_and_of_much_wall() -> None:
     far, near = preview(7.5, 0.0), preview(0.45, 9.0)
     assert choose_views([far, near], 2) == []
     assert sorted(choose_wide_views([far, near], 2, 0)) == [0, 1]
+    touching = ViewPreview(np.where(np.arange(200) < 1, 0.15, 0.6), near.points, near.labels, near.things)
+    assert touching.score() > 0
+    assert choose_wide_views([touching], 1, 0) == []
     labels = np.where(np.arange(200) < 140, 1, np.arange(200) % 4 + 3)
     corridor = ViewPreview(far.depth, far.points, labels, far.things)
     assert choose_wide_views([corridor], 1, 0) == [0]

@@ -69,6 +69,11 @@ def test_they_are_the_samples_of_a_loader() -> None:
             torch.testing.assert_close(made.targets[name], target, msg=name)
 
 
+def test_each_batch_is_of_a_size() -> None:
+    sizes = [tuple(batch.to("cpu").images.shape[2:]) for batch in batches(settings(sizes=((48, 36),)))]
+    assert sizes == [(24, 32), (36, 48), (24, 32)]
+
+
 def test_workers_make_up_what_is_rendered_here() -> None:
     assert len(batches(settings(workers=1))) == 3
     batch = batches(settings())[0]

@@ -24,6 +24,7 @@ from cinet_core.training.settings import (
     RunSettings,
     StageSettings,
     StagesSettings,
+    ViewSettings,
 )
 from cinet_core.training.settings_data import DataSettings
 
@@ -224,6 +225,16 @@ def test_weights_of_further_tasks_are_on_record_only_where_there_are_any() -> No
         LossWeights(tasks={"normals": -1.0})
 
 
-def test_rooms_made_on_the_device_have_one_size() -> None:
-    with pytest.raises(ValueError, match="rooms made on the device have one size"):
-        DataSettings("synthetic", "synthetic_rooms", on_device=True, sizes=((96, 72),))
+def test_later_settings_are_told_only_where_they_are_used() -> None:
+    """What a run of before them was started with is what it is gone on with."""
+    plain = Recipe("test", DataSettings(root="synthetic")).to_dict()
+    assert not {"init_from", "tasks"} & set(plain["model"])
+    assert not {"views", "sharing_gradient"} & set(plain["losses"])
+    assert not {"gradient", "tasks"} & set(plain["losses"]["weights"])
+    assert "sizes" not in plain["data"]
+    losses = LossSettings(LossWeights(gradient=0.5), views=ViewSettings(every=2), sharing_gradient=0.5)
+    data = DataSettings(root="synthetic", sizes=((48, 32),))
+    told = Recipe("test", data, losses=losses).to_dict()
+    assert told["losses"]["views"]["every"] == 2
+    assert told["losses"]["sharing_gradient"] == told["losses"]["weights"]["gradient"] == 0.5
+    assert told["data"]["sizes"] == [[48, 32]]

@@ -29,6 +29,7 @@ AREAS = {
     "machine": "Faults in the machine",
     "cameras": "Several cameras",
     "diagnostics": "Diagnostics",
+    "anchors": "Anchors",
     "security": "Security",
     "load": "Load and endurance",
 }

@@ -51,6 +51,28 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="images of one network call (%(default)s)"
     )
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "auto", "odometry", "motion"),
+        default="none",
+        help="correct depth by the bag's odometry (odometry, auto), or by the images alone (motion) (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
+        "(fused) (%(default)s)",
+    )
+    parser.add_argument("--odometry-topic", default="", metavar="TOPIC", help="of nav_msgs/Odometry (the only one)")
+    parser.add_argument(
+        "--camera-in-base",
+        type=float,
+        nargs=7,
+        default=(),
+        metavar="NUMBER",
+        help="x y z qx qy qz qw of the optical frame in the frame that the odometry is of (the two are one)",
+    )
     return parser
 
 
@@ -81,6 +103,10 @@ def run(options: argparse.Namespace) -> int:
                 device=options.device,
                 backend=options.backend,
                 batch=options.batch,
+                anchor=options.anchor,
+                temporal=options.temporal,
+                odometry_topic=options.odometry_topic,
+                camera_in_base=options.camera_in_base,
                 progress=progress,
             )
     except (BagError, CheckpointError, DeviceLostError, OutOfDeviceMemoryError, ValueError, OSError) as error:

@@ -26,6 +26,7 @@ STRUCTURE = (1, 2, 22)
 
 WIDE_MEDIANS = (0.4, 9.0)
 WIDE_LARGEST_SHARE = 0.75
+WIDE_NEAREST = 0.2
 """Of wide views: a corridor is mostly wall, what a robot sees mostly floor."""
 
 VOXEL = 0.3
@@ -54,15 +55,21 @@ class ViewPreview:
         hit = self.depth[self.depth > 0]
         return float(np.median(hit)) if hit.size else 0.0
 
-    def score(self, medians: tuple[float, float] = MEDIAN_DEPTH, largest: float = LARGEST_SHARE) -> float:
+    def score(
+        self,
+        medians: tuple[float, float] = MEDIAN_DEPTH,
+        largest: float = LARGEST_SHARE,
+        nearest: float = NEAREST,
+    ) -> float:
         """How much there is to see: higher is better; negative for a view that shows too little.
 
         Args:
             medians: metres that the median depth may be.
             largest: part of the image that one class may take.
+            nearest: metres to the nearest thing in view, at least.
         """
         hit = self.depth > 0
-        if hit.mean() < 0.97 or self.depth[hit].min() < NEAREST or not _within(self.median, medians):
+        if hit.mean() < 0.97 or self.depth[hit].min() < nearest or not _within(self.median, medians):
             return -1.0
         shares = np.bincount(self.labels[hit]) / hit.sum()
         if shares.max() > largest:
@@ -111,7 +118,7 @@ def choose_wide_views(previews: Sequence[ViewPreview], count: int, room: int) ->
     even over any run of its numbers. The view is taken that comes nearest, ln apart, less a little for what it shows,
     more for what an earlier one shows too.
     """
-    score = [preview.score(WIDE_MEDIANS, WIDE_LARGEST_SHARE) for preview in previews]
+    score = [preview.score(WIDE_MEDIANS, WIDE_LARGEST_SHARE, WIDE_NEAREST) for preview in previews]
     cells = [preview.cells() for preview in previews]
     chosen: list[int] = []
     seen: set[tuple[int, ...]] = set()

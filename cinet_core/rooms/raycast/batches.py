@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -26,14 +27,18 @@ from cinet_core.data.transforms import TrainingTransform
 from cinet_core.rooms.raycast.dataset import SceneView
 from cinet_core.rooms.raycast.scenes import SyntheticScenes
 
-__all__ = ["RoomBatch", "RoomViews", "room_collate", "the_rooms"]
+__all__ = ["Request", "RoomBatch", "RoomViews", "room_collate", "the_rooms"]
 
 _THREADS = 8
 """Images at a time whose camera faults are made; OpenCV lets other threads run meanwhile."""
 
 
-class RoomViews(Dataset[tuple[Key, SceneView]]):
-    """Rooms and cameras of a split, asked for by (epoch, index), as `TransformedDataset` is.
+Request: TypeAlias = tuple[int, ...]
+"""A `Key`, with the number of the size of the network's input behind it where there are several."""
+
+
+class RoomViews(Dataset[tuple[Request, SceneView]]):
+    """Rooms and cameras of a split, asked for as `TransformedDataset` is.
 
     Args:
         rooms: the split.
@@ -49,13 +54,14 @@ class RoomViews(Dataset[tuple[Key, SceneView]]):
         """Number of views."""
         return len(self.rooms)
 
-    def __getitem__(self, key: Key) -> tuple[Key, SceneView]:
-        """The view ``key[1]``, with its key."""
+    def __getitem__(self, request: Request) -> tuple[Request, SceneView]:
+        """The view ``request[1]``, with what was asked for."""
+        index = request[1]
         if self._kept is None:
-            return key, self.rooms.view(key[1])
-        if key[1] not in self._kept:
-            self._kept[key[1]] = self.rooms.view(key[1])
-        return key, self._kept[key[1]]
+            return request, self.rooms.view(index)
+        if index not in self._kept:
+            self._kept[index] = self.rooms.view(index)
+        return request, self._kept[index]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,17 +115,19 @@ class RoomBatch:
 
 
 def room_collate(
-    rooms: SyntheticScenes, transform: TrainingTransform
-) -> Callable[[Sequence[tuple[Key, SceneView]]], RoomBatch]:
-    """The ``collate_fn`` of a loader of `RoomViews`."""
-    return partial(_collated, rooms, transform)
+    rooms: SyntheticScenes, *transforms: TrainingTransform
+) -> Callable[[Sequence[tuple[Request, SceneView]]], RoomBatch]:
+    """The ``collate_fn`` of a loader of `RoomViews`; transforms as of `TransformedDataset`."""
+    return partial(_collated, rooms, transforms)
 
 
 def _collated(
-    rooms: SyntheticScenes, transform: TrainingTransform, entries: Sequence[tuple[Key, SceneView]]
+    rooms: SyntheticScenes, transforms: Sequence[TrainingTransform], entries: Sequence[tuple[Request, SceneView]]
 ) -> RoomBatch:
-    keys, views = zip(*entries, strict=True)
-    return RoomBatch(rooms, transform, keys, views)
+    requests, views = zip(*entries, strict=True)
+    sizes = {size for _, _, *rest in requests for size in rest or [0]}
+    (size,) = sizes  # a batch has one
+    return RoomBatch(rooms, transforms[size], tuple((epoch, index) for epoch, index, *_ in requests), views)
 
 
 def the_rooms(sets: Sequence[SceneDataset]) -> SyntheticScenes:

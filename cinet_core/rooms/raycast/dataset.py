@@ -37,9 +37,6 @@ _WIDE_ROOMS_A_VIEW, _WIDE_POSES_A_ROOM = 8, 14
 _CLOSE_ENOUGH = 0.15
 """ln of a wide view's median depth over the one that was drawn for it."""
 
-APART = 1000.0
-"""Metres from each room's path to the next in the world that `pose` speaks of: no two paths see the same point."""
-
 
 @dataclass(frozen=True, eq=False)
 class SceneView:
@@ -132,8 +129,7 @@ class SyntheticRooms(Dataset[Sample]):
 
     def name(self, index: int) -> str:
         """Name of a sample, without rendering it."""
-        number, step = divmod(self._checked(index), self._path)
-        return f"synthetic-{self.seed}-{number:06d}" + (f"-{step:02d}" if self._path > 1 else "")
+        return self.world(index) + (f"-{index % self._path:02d}" if self._path > 1 else "")
 
     def view(self, index: int) -> SceneView:
         """Room and camera of a sample.
@@ -149,12 +145,12 @@ class SyntheticRooms(Dataset[Sample]):
         return self._latest[1][step]
 
     def pose(self, index: int) -> npt.NDArray[np.float64] | None:
-        """Where the camera of a sample stands, (4, 4), in a world where rooms are `APART`; None of single views."""
-        if self._path == 1:
-            return None
-        pose = self.view(index).camera.camera_to_world.copy()
-        pose[0, 3] += APART * (index // self._path)
-        return pose
+        """Where the camera of a sample stands, (4, 4) in the world of its path; None of single views."""
+        return None if self._path == 1 else self.view(index).camera.camera_to_world.copy()
+
+    def world(self, index: int) -> str:
+        """Name of the room, and so of the path, that a sample is of: each is a world of its own."""
+        return f"synthetic-{self.seed}-{self._checked(index) // self._path:06d}"
 
     def _drawn(self, number: int) -> SceneView:
         draw = draw_wide_view if self._views == "wide" else draw_view

@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 
 from cinet_core.data.image_files import OrientedImage
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.sample import Sample
-from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, SceneDataset, Split
+from cinet_core.data.scene_dataset import SPLITS, DatasetMeta, Part, Split
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 from cinet_core.rooms.raycast.camera import CameraRange
@@ -31,7 +32,7 @@ _PARTS: tuple[Split, ...] = ("train", "validation", "test")
 _Settings = TypeVar("_Settings", CameraRange, Sensor)
 
 
-class SyntheticScenes(SceneDataset):
+class SyntheticScenes(PosedDataset):
     """A split of a synthetic world: a view is rendered when asked for, about 10 a second at 320x240 on 2 cores.
 
     No two splits, and no two seeds, share a room: split and seed make the seed of the rooms.
@@ -128,6 +129,11 @@ class SyntheticScenes(SceneDataset):
         """Where the camera of a sample stands, (4, 4) to the world, metres; None of views that are on no path."""
         rooms, number = self._room(self._members[index])
         return rooms.pose(number)
+
+    def world(self, index: int) -> str:
+        """Name of the room that a sample is of."""
+        rooms, number = self._room(self._members[index])
+        return rooms.world(number)
 
     def _name(self, member: int) -> str:
         rooms, index = self._room(member)

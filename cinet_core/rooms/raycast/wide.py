@@ -18,8 +18,8 @@ from cinet_core.rooms.raycast.layout import furnished_room
 from cinet_core.rooms.raycast.primitives import Scene
 from cinet_core.rooms.raycast.viewpoints import Pose
 
-NEAREST = 0.12
-"""Metres to the nearest thing seen, at least."""
+NEAREST = 0.2
+"""Metres to the nearest thing seen, at least, by some rays: depth cameras, and heads for depth, begin at about 0.3."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,88 @@
+"""Detail of a correction around exact measurements: what the coarse grid cannot hold, and not across depth edges.
+
+Residuals of points are averaged with Gaussian weights over the image and over ln predicted depth (a bilateral grid:
+Chen, Paris and Durand, SIGGRAPH 2007), against a prior of no detail::
+
+    d(x) = sum_i k(x, x_i) r_i / v_i / (sum_i k(x, x_i) / v_i + 1 / s^2),
+
+so that a point far from all others is shrunk, and one surface's residual does not spill over its contour onto another.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from cinet_core.anchors.grid import Array
+
+__all__ = ["detail_image"]
+
+CELL = 4
+"""Pixels of a depth image 320 wide: side of a cell."""
+
+BIN = 0.08
+"""ln depth from one layer to the next."""
+
+MAX_BINS = 32
+
+REACH = 0.4
+"""Standard deviation of the weights over the image, in mean distances between points."""
+
+
+def detail_image(
+    log_depth: npt.NDArray[np.float32], places: Array, log_at: Array, residual: Array, variance: Array, sigma: float
+) -> npt.NDArray[np.float32]:
+    """The correction of detail, ln, (H, W) float32; 0 far from all points and where depth is invalid.
+
+    Args:
+        log_depth: (H, W) ln predicted metres; NaN where invalid.
+        places: (N, 2) of the points, 0 to 1 over the image.
+        log_at: (N,) ln predicted metres that the residuals refer to.
+        residual: (N,) ln of measured depth by depth that is corrected but for detail.
+        variance: (N,) of it.
+        sigma: standard deviation of detail before it is measured.
+    """
+    height, width = log_depth.shape
+    low, high = float(log_at.min()) - BIN, float(log_at.max()) + BIN
+    bins = min(MAX_BINS, max(2, math.ceil((high - low) / BIN) + 1))
+    thickness = (high - low) / (bins - 1)
+    cell = CELL * width / 320.0
+    columns, rows = math.ceil(width / cell) + 1, math.ceil(height / cell) + 1
+    # Linear splatting into the eight cells around each point.
+    exact = np.stack([
+        places[:, 0] * width / cell, places[:, 1] * height / cell, (log_at - low) / thickness
+    ])  # fmt: skip
+    base = np.minimum(exact.astype(np.intp), [[columns - 2], [rows - 2], [bins - 2]])
+    part = exact - base
+    total = np.zeros((2, rows * columns * bins))
+    certainty = 1.0 / variance
+    for corner in range(8):
+        steps = np.array([corner & 1, corner >> 1 & 1, corner >> 2])[:, None]
+        weight = np.where(steps, part, 1.0 - part).prod(axis=0) * certainty
+        column, row, layer = base + steps
+        index = (row * columns + column) * bins + layer
+        total[0] += np.bincount(index, weight * residual, minlength=total.shape[1])
+        total[1] += np.bincount(index, weight, minlength=total.shape[1])
+    spacing = math.sqrt(width * height / len(residual)) / cell
+    blur = min(max(REACH * spacing, 0.7), 3.5)
+    stacked = total.astype(np.float32).reshape(2, rows, columns, bins)
+    summed, weights = (cv2.GaussianBlur(one, (0, 0), blur) for one in stacked)
+    # A Gaussian of unit sum has its peak at 1 / (2 pi blur^2): the weight of a point upon itself must be 1.
+    peak = 2.0 * math.pi * blur**2
+    grid = summed * peak / (weights * peak + np.float32(1.0 / sigma**2))
+    atlas = np.ascontiguousarray(grid.transpose(2, 0, 1)).reshape(bins * rows, columns)
+    across = np.broadcast_to(((np.arange(width, dtype=np.float32) + 0.5) / cell)[None], (height, width))
+    down = ((np.arange(height, dtype=np.float32) + 0.5) / cell)[:, None]
+    layer = np.clip((log_depth - np.float32(low)) / np.float32(thickness), 0.0, bins - 1.001)
+    first = np.floor(np.nan_to_num(layer))
+    share = layer - first
+    place = down + first * rows
+    lower = cv2.remap(atlas, across, place, cv2.INTER_LINEAR)
+    upper = cv2.remap(atlas, across, place + np.float32(rows), cv2.INTER_LINEAR)
+    # Beyond the layers that hold points nothing is known.
+    beyond = np.maximum(np.float32(low) - log_depth, log_depth - np.float32(high)) / np.float32(2 * BIN)
+    result = (lower + share * (upper - lower)) * np.clip(1.0 - beyond, 0.0, 1.0)
+    return np.nan_to_num(result, copy=False)
