@@ -11,6 +11,7 @@ import argparse
 import dataclasses
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "test" / "support"))
-    from tiny_network import tiny_checkpoint
+    from tiny_network import tiny_checkpoint  # type: ignore[import-not-found]
 
     options.folder.mkdir(parents=True, exist_ok=True)
     lite = random_checkpoint("lite")
@@ -42,8 +43,8 @@ def main() -> int:
         prediction = predictor(ROOT / "docs" / "example_room.jpg", fov=FIELD_OF_VIEW)
     assert prediction.image is not None
     assert prediction.intrinsics is not None
-    facts = {"image": prediction.image, "fx": prediction.intrinsics.fx}
-    np.savez_compressed(options.folder / "answers.npz", **prediction.outputs, **facts)
+    facts: dict[str, Any] = {"image": prediction.image, "fx": prediction.intrinsics.fx, **prediction.outputs}
+    np.savez_compressed(options.folder / "answers.npz", **facts)
     print(options.folder / "answers.npz")
     return 0
 

@@ -88,7 +88,7 @@ class FieldSettings:
     still_seconds: float = 1.0
     offset_seconds: float = 60.0
     carry_sigma: float = 0.006
-    scale_seconds: float = 1.0
+    scale_seconds: float = 2.0
     gate: float = 4.0
     patience: float = 2.0
     motion_gate: float = 0.15
@@ -225,7 +225,7 @@ class FieldEstimator:
         parts = []
         for measurement in measurements:
             observation = self._observe(measurement, depth, math.inf)
-            if observation is not None:
+            if observation is not None and observation.places is not None and observation.alone is not None:
                 log = observation.weights[:, -1] + REFERENCE
                 rest = observation.values - predicted_log(self._mean, observation)
                 parts.append(np.column_stack([observation.places, log, rest, observation.alone]))
@@ -293,8 +293,7 @@ class FieldEstimator:
         self._transport(found, slope_before)
         if self._metric_age > settings.offset_seconds:  # nobody knows metres: the factor goes back to the network's
             lost = 1.0 - math.exp(-seconds / settings.scale_seconds)
-            total = self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at
-            self._mean[nodes] -= lost * float(np.median(total))
+            self._mean[nodes] -= lost * self._level()
         kept = np.full(nodes + 2, math.exp(-seconds / field_seconds))
         kept[nodes:] = math.exp(-seconds / settings.offset_seconds)
         self._mean, self._covariance = decayed(self._mean, self._covariance, self._prior, kept)
@@ -407,8 +406,16 @@ class FieldEstimator:
             observation.columns, observation.weights, observation.values, observation.variance / weight,
             observation.modes,
         )  # fmt: skip
+        level = self._level()
         self._mean, self._covariance = observed(self._mean, self._covariance, robust)
+        if not measurement.metric:  # what came to the factor along with the shape has no ground
+            self._mean[self._grid.nodes] -= self._level() - level
         return None
+
+    def _level(self) -> float:
+        """Median of the correction over the nodes: ln of the factor."""
+        nodes = self._grid.nodes
+        return float(np.median(self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at))
 
     def _render(
         self,

@@ -49,7 +49,7 @@ class MotionAnchor:
     """
 
     def __init__(self, settings: OdometrySettings | None = None) -> None:
-        self.settings = settings or OdometrySettings(pixel_sigma=1.0)
+        self.settings = settings or OdometrySettings(pixel_sigma=1.0, shared_memory=0.2)
         self.motion: Array | None = None
         self._window = TrackWindow()
         self._poses: dict[int, Array] = {}

@@ -39,7 +39,7 @@ class OdometrySettings:
         max_residual: standard deviations on the image, root mean square, beyond which a track is wrong.
         max_step: metres from one image to the next, beyond which a pose has jumped.
         memory: see `AnchorMeasurement.memory`.
-        shared_memory: likewise; the poses of the window are those of about as many seconds.
+        shared_memory: likewise.
     """
 
     pixel_sigma: float = 1.5
@@ -51,7 +51,7 @@ class OdometrySettings:
     max_residual: float = 2.5
     max_step: float = 0.5
     memory: float = 0.2
-    shared_memory: float = 2.0
+    shared_memory: float = 0.2
 
 
 class OdometryAnchor:

@@ -244,10 +244,10 @@ def calibrated(checkpoint: Checkpoint, calibration: Calibration) -> Checkpoint:
     model, metadata = checkpoint.model, checkpoint.metadata
     with torch.no_grad():
         for parameter in model.segmentation_head.parameters():
-            parameter /= calibration.temperature
+            parameter.div_(calibration.temperature)
         if calibration.uncertainty_factor is not None:
-            bias: Any = model.task_heads[UNCERTAINTY.name].conv.bias
-            bias += math.log(calibration.uncertainty_factor)
+            head: Any = model.task_heads[UNCERTAINTY.name]
+            head.conv.bias += math.log(calibration.uncertainty_factor)
     metrics = {**metadata.metrics, METRICS_KEY: calibration.to_dict()}
     return replace(checkpoint, metadata=replace(metadata, metrics=metrics))
 

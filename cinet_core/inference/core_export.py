@@ -10,7 +10,7 @@ import io
 import json
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -118,7 +118,7 @@ def _traced(checkpoint: Checkpoint) -> bytes:
             torch.onnx.export(
                 module,
                 inputs,
-                file,
+                cast(Any, file),  # torch takes a file as well as its name, and says so in no type
                 input_names=list(CORE_INPUTS),
                 output_names=list(names),
                 dynamic_axes={**axes, **dict.fromkeys(names, axes["pixels"])},

@@ -56,7 +56,7 @@ class Shrink:
     @functools.cached_property
     def _border(self) -> Floats:
         """(h, w, 1): at the borders a part of the filter is outside; what is inside is weighed up."""
-        return 1 / self._filtered(np.ones(self._size, np.float32))[..., None]
+        return np.reciprocal(self._filtered(np.ones(self._size, np.float32))[..., None])
 
     @functools.cached_property
     def _bands(self) -> tuple[tuple[npt.NDArray[np.int64], Floats], ...]:

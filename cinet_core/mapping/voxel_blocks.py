@@ -8,6 +8,7 @@ grid has room beside its capacity: its memory never grows.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +105,9 @@ class VoxelBlocks:
                 memory = memory.numpy()
             self._attributes[name] = memory.reshape((-1, VOXELS, channels))
             self._voxels[name] = memory.reshape((-1, channels))
+        # Views that outlive Open3D at the end of the interpreter would be reported as leaks.
+        for views in (self._attributes, self._voxels):
+            weakref.finalize(self, views.clear)
 
     def __len__(self) -> int:
         """How many blocks are in use."""

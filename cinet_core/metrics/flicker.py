@@ -80,19 +80,19 @@ class ImageChange:
 
         Where the change moved a pixel out of the image it is NaN.
         """
-        values = np.asarray(values, dtype=np.float64)
+        field = np.asarray(values, dtype=np.float64)
         if not self.shift and not self.roll:
-            return values
-        height, width = values.shape
+            return field
+        height, width = field.shape
         u, v = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-        (a, b, c), (d, e, f) = self._matrix(values.shape, camera)
+        (a, b, c), (d, e, f) = self._matrix(field.shape, camera)
         x, y = a * u + b * v + c, d * u + e * v + f
         inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
         x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
         left, top = np.minimum(x.astype(int), width - 2), np.minimum(y.astype(int), height - 2)
         x, y = x - left, y - top
-        upper = (1 - x) * values[top, left] + x * values[top, left + 1]
-        lower = (1 - x) * values[top + 1, left] + x * values[top + 1, left + 1]
+        upper = (1 - x) * field[top, left] + x * field[top, left + 1]
+        lower = (1 - x) * field[top + 1, left] + x * field[top + 1, left + 1]
         return np.where(inside, (1 - y) * upper + y * lower, np.nan)
 
     def _matrix(self, size: tuple[int, ...], camera: Intrinsics | None) -> npt.NDArray[np.float64]:

@@ -48,8 +48,9 @@ class ObstaclePoints:
         return self._part(self.dynamic)
 
     def _part(self, chosen: npt.NDArray[np.bool_]) -> ObstaclePoints:
-        parts = (self.xyz, self.labels, self.confidence, self.dynamic, self.pixels)
-        return ObstaclePoints(*(part[chosen] for part in parts))
+        return ObstaclePoints(
+            self.xyz[chosen], self.labels[chosen], self.confidence[chosen], self.dynamic[chosen], self.pixels[chosen]
+        )
 
 
 def obstacle_points(segmented: SegmentedFrame) -> ObstaclePoints:

@@ -88,13 +88,13 @@ class PeerGraph(DeployableGraph):
         device = model.image_mean.device
         with torch.no_grad():
             given = model(torch.zeros(1, 3, *network_size, device=device)).logits.shape[-2:]
-        self._enlarge = NearestResize((given[0], given[1]), image_size).to(device)
+        self._to_image = NearestResize((given[0], given[1]), image_size).to(device)
 
     def deployed(self, output: CINetOutput, intrinsics: Tensor) -> dict[str, Tensor]:
         """Depth as it is, labels decided at the size that the network gives; all at the output size."""
         depth = F.interpolate(output.depth.float(), size=self.output_size, mode="bilinear", align_corners=False)
         labels, confidence = decide(output.logits)
-        return {"depth": depth.squeeze(1), "labels": self._enlarge(labels), "confidence": self._enlarge(confidence)}
+        return {"depth": depth.squeeze(1), "labels": self._to_image(labels), "confidence": self._to_image(confidence)}
 
 
 @dataclass(frozen=True)

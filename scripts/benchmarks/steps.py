@@ -56,7 +56,7 @@ def _blocks(run: BenchmarkRun) -> Iterator[Row]:
     sizes = [int(factor * LOSS_BLOCK_PAIRS) for factor in FACTORS]
     seconds = take_turns({pairs: lambda pairs=pairs: work(pairs) for pairs in sizes}, run.budget)  # type: ignore[misc]
     for pairs, taken in seconds.items():
-        beside = {"images": run.budget.batch, "of the usual": f"{pairs / LOSS_BLOCK_PAIRS:g}"}
+        beside: dict[str, float | str] = {"images": run.budget.batch, "of the usual": f"{pairs / LOSS_BLOCK_PAIRS:g}"}
         subject, quantity = f"blocks of {pairs} pairs", "attention loss, forward and backward"
         yield Row.of(quantity, subject, "ms", milliseconds(taken), (height, width), beside)
 
@@ -113,7 +113,7 @@ def _compared(run: BenchmarkRun, before: Path) -> Iterator[Row]:
             name: stack.enter_context(_Worker(checkout, size, batch, run.scratch))
             for name, checkout in {"before": before, "now": HERE}.items()
         }
-        works = {name: (lambda name=name: found[name].append(workers[name].take())) for name in found}  # type: ignore[misc]
+        works = {name: (lambda name=name: found[name].append(workers[name].take())) for name in found}
         counted = len(take_turns(works, run.budget)["now"])
     for what, quantity, images in (
         ("batch", "training samples of one process", batch),

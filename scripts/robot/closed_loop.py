@@ -195,7 +195,7 @@ def drive(room: Room, how: Drive, seed: int = 0, settings: ObstacleSettings = SE
 
 def _way(costmap: Costmap, pose: Pose2D, goal: tuple[float, float]) -> list[tuple[int, int]] | None:
     start, end = (tuple(costmap.cell_of(np.array([place]))[0].tolist()) for place in (pose[:2], goal))
-    return plan(costmap.clearance(), start, end, RADIUS + MARGIN)  # type: ignore[arg-type]
+    return plan(costmap.clearance(), start, end, RADIUS + MARGIN)
 
 
 def _command(costmap: Costmap, pose: Pose2D, way: list[tuple[int, int]] | None) -> tuple[float, float]:

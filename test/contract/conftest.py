@@ -36,6 +36,12 @@ MESSAGE_TIMEOUT = 20.0
 SETTLE_SECONDS = 0.25
 
 
+# What makes networks of its own, which takes PyTorch, is not looked at without it.
+collect_ignore = (
+    ["test_further_outputs.py", "test_lifecycle_faults.py", "test_policy.py"] if light_network("tiny") else []
+)
+
+
 class NodeProcess:
     """One node in a process of its own; its output goes to a file that failures quote.
 

@@ -83,6 +83,20 @@ def test_a_smooth_error_is_taken_out(detail: float) -> None:
     assert np.median(result.uncertainty) < 0.5 * np.median(FieldEstimator().update(predicted, CAMERA).uncertainty)
 
 
+def test_a_shape_without_metres_leaves_the_factor() -> None:
+    """Points whose metres are wrong by 1.7 correct the shape, and do not move the factor, however often they come."""
+    truth = scene()
+    predicted = truth * np.exp(smooth_error())
+    found = small_sensor(truth * np.float32(1.7))
+    shape = dataclasses.replace(found, source="motion", metric=False, exact=False, modes=np.full((len(found), 1), 5.0))
+    estimator = FieldEstimator()
+    for _ in range(20):
+        result = estimator.update(predicted, CAMERA, [shape], motion=np.eye(4))
+    ratio = np.log(result.depth / truth)
+    assert ratio.std() < 0.25 * np.log(predicted / truth).std()
+    assert abs(np.median(ratio)) < 0.03
+
+
 def test_a_few_points_give_one_factor() -> None:
     truth = scene()
     cloud = np.array([[0.0, 0.0, 1.0]]) * truth[60, 80]

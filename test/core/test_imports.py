@@ -35,6 +35,17 @@ CODE = {
         "assert output_names(DEFAULT_TASKS) == ('depth', 'labels', 'confidence')"
     ),
     "command line": "from cinet_core.cli import main",
+    "the predictor": (
+        "from cinet_core import Predictor, load, predict_bag, predict_frames;"
+        "from cinet_core.inference.networks import named_network; named_network('default')"
+    ),
+    "anchors, temporal fusion, obstacles": (
+        "import pkgutil, importlib, cinet_core.anchors, cinet_core.temporal, cinet_core.obstacles as last;"
+        "packages = (cinet_core.anchors, cinet_core.temporal, last);"
+        "[importlib.import_module(f'{one.__name__}.{each.name}') for one in packages"
+        " for each in pkgutil.iter_modules(one.__path__)]"
+    ),
+    "maps": "import cinet_core.mapping.semantic_map, cinet_core.mapping.vote_fusion",
 }
 
 

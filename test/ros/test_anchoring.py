@@ -465,7 +465,7 @@ def test_tf_without_tf2_is_a_reason_like_any_other(make_rig: Any) -> None:
     assert error == pytest.approx(WRONG - 1, abs=1e-3)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_hostile_messages_do_no_harm(make_rig: Any, seed: int) -> None:
     random = np.random.default_rng(seed)
     rig = make_rig(anchor="auto", temporal="fused", scan_in_camera=LIDAR_IN_CAMERA)

@@ -116,7 +116,8 @@ def room_behind_a_doorway(rng: np.random.Generator) -> Scene:
 def _lit(style: Style, scene: Scene) -> Scene:
     """With two panels in the ceiling far apart, often, and light that fills a room this large."""
     width, depth, height = scene.size
-    ambient = tuple(min(0.55, 1.25 * level) for level in scene.ambient)
+    red, green, blue = (min(0.55, 1.25 * level) for level in scene.ambient)
+    ambient = (red, green, blue)
     if not style.chance(0.7):
         return dataclasses.replace(scene, ambient=ambient)
     parts, lights, warm = Parts(), [], style.uniform(0.75, 1.0)
