@@ -104,7 +104,7 @@ class TrackWindow:
             before = None
         tensor = _structure(grey)
         numbers, points = np.zeros(0, np.int64), np.zeros((0, 2), np.float32)
-        if before is not None and len(before.numbers):
+        if before is not None and self._grey is not None and len(before.numbers):
             start = ((before.pixels + 0.5) * self._scale - 0.5).astype(np.float32)
             points, good = _followed(self._grey, grey, start)
             numbers, points = before.numbers[good], points[good]
@@ -170,7 +170,7 @@ def _flow(first: TrackedFrame, second: TrackedFrame) -> float:
 def _followed(
     first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8], start: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    options = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _CRITERIA, "minEigThreshold": 1e-5}
+    options: dict[str, Any] = {"winSize": WINDOW, "maxLevel": LEVELS, "criteria": _CRITERIA, "minEigThreshold": 1e-5}
     there, found, _ = cv2.calcOpticalFlowPyrLK(first, second, start[:, None], None, **options)
     back, found_back, _ = cv2.calcOpticalFlowPyrLK(
         second, first, there, start[:, None].copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **options
