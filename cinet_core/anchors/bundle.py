@@ -94,8 +94,8 @@ def adjusted(problem: BundleProblem) -> BundleResult:
     """Adjust a window. All arrays must be finite but for `BundleProblem.seen`."""
     frames = len(problem.seen)
     motions = problem.motions.copy()
-    prior = np.asarray(np.linalg.inv(problem.motion_covariance), dtype=np.float64)
-    log_rho = -problem.log_depth.copy()
+    prior = np.linalg.inv(problem.motion_covariance)
+    log_rho: Array = -problem.log_depth
     prior_weight = problem.log_depth_sigma**-2
     change = np.zeros(6 * frames)
     for iterations, limit, letting_go in PHASES:
@@ -104,7 +104,8 @@ def adjusted(problem: BundleProblem) -> BundleResult:
         for _ in range(iterations):
             step, points = _step(problem, system, prior, change, log_rho, prior_weight, damping)
             trial_motions = _moved(motions, step.reshape(frames, 6))
-            trial_rho = np.clip(log_rho + np.clip(points, -1.0, 1.0), np.log(MIN_RHO), np.log(MAX_RHO))
+            trial_rho = np.minimum(log_rho + np.clip(points, -1.0, 1.0), np.log(MAX_RHO))
+            trial_rho = np.maximum(trial_rho, np.log(MIN_RHO)).astype(np.float64)
             trial = _linearised(problem, trial_motions, trial_rho, limit, letting_go)
             cost = [
                 one.cost + total @ prior @ total + prior_weight * float(((rho + problem.log_depth) ** 2).sum())

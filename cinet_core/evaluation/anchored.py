@@ -176,8 +176,8 @@ class AnchorsReport:
     def table(self) -> TextTable:
         """A row for each anchor."""
         columns = (
-            "anchor", "abs rel", "delta1 [%]", "smooth error", "sd of scale", "step of scale", "image anchored [%]",
-            "frames measured [%]", "correct [ms]", "measure [ms]",
+            "anchor", "abs rel", "delta1 [%]", "smooth error", "sd of scale", "step", "anchored [%]", "used [%]",
+            "correct [ms]", "measure [ms]",
         )  # fmt: skip
         rows = tuple(
             (
