@@ -35,33 +35,30 @@ def expected() -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
-class TestNode:
-    """The installed node with the weights that ship, in one runtime after the other."""
-
-    def test_its_answers_are_those_of_the_full_environment(
-        self,
-        backend: str,
-        start: Callable[..., Any],
-        own_wire: Any,
-        make_image: Callable[..., Image],
-        make_info: Callable[..., CameraInfo],
-        expected: dict[str, np.ndarray],
-    ) -> None:
-        node = start("perception_node", {"weights": "default", "backend": backend}, until="activated", installed=True)
-        for topic in (DEPTH, LABELS, CONFIDENCE):
-            own_wire.subscribe(topic, Image)
-        image = make_image(expected["image"])
-        height, width = expected["image"].shape[:2]
-        info = make_info(image, width, height, fx=float(expected["fx"]))
-        got = own_wire.exchange(image, info, [DEPTH, LABELS, CONFIDENCE])
-        np.testing.assert_allclose(pixels(got[DEPTH]), expected["depth"], rtol=1e-3)
-        assert (pixels(got[LABELS]) == expected["labels"]).mean() >= 0.999
-        difference = np.abs(pixels(got[CONFIDENCE]).astype(int) - expected["confidence"])
-        assert difference.max() <= 2
-        maps = Path(f"/proc/{node.process.pid}/maps").read_text(encoding="utf-8")
-        loaded = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if ".so" in line}
-        assert any(backend in path for path in loaded), "the process that was looked at is the node"
-        assert not [path for path in loaded if any(f"/{name}" in path for name in ABSENT)]
+def test_its_answers_are_those_of_the_full_environment(
+    backend: str,
+    start: Callable[..., Any],
+    own_wire: Any,
+    make_image: Callable[..., Image],
+    make_info: Callable[..., CameraInfo],
+    expected: dict[str, np.ndarray],
+) -> None:
+    """The installed node with the weights that ship; a function of its own, so that it ends before the next."""
+    node = start("perception_node", {"weights": "default", "backend": backend}, until="activated", installed=True)
+    for topic in (DEPTH, LABELS, CONFIDENCE):
+        own_wire.subscribe(topic, Image)
+    image = make_image(expected["image"])
+    height, width = expected["image"].shape[:2]
+    info = make_info(image, width, height, fx=float(expected["fx"]))
+    got = own_wire.exchange(image, info, [DEPTH, LABELS, CONFIDENCE])
+    np.testing.assert_allclose(pixels(got[DEPTH]), expected["depth"], rtol=1e-3)
+    assert (pixels(got[LABELS]) == expected["labels"]).mean() >= 0.999
+    difference = np.abs(pixels(got[CONFIDENCE]).astype(int) - expected["confidence"])
+    assert difference.max() <= 2
+    maps = Path(f"/proc/{node.process.pid}/maps").read_text(encoding="utf-8")
+    loaded = {line.split(maxsplit=5)[-1] for line in maps.splitlines() if ".so" in line}
+    assert any(backend in path for path in loaded), "the process that was looked at is the node"
+    assert not [path for path in loaded if any(f"/{name}" in path for name in ABSENT)]
 
 
 def test_at_rest_the_node_is_small(start: Callable[..., Any], own_wire: Any) -> None:
