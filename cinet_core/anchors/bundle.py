@@ -94,7 +94,7 @@ def adjusted(problem: BundleProblem) -> BundleResult:
     """Adjust a window. All arrays must be finite but for `BundleProblem.seen`."""
     frames = len(problem.seen)
     motions = problem.motions.copy()
-    prior = np.linalg.inv(problem.motion_covariance)
+    prior = np.asarray(np.linalg.inv(problem.motion_covariance), dtype=np.float64)
     log_rho: Array = -problem.log_depth
     prior_weight = problem.log_depth_sigma**-2
     change = np.zeros(6 * frames)
