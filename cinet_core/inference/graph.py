@@ -60,11 +60,15 @@ class DeployableGraph(nn.Module):
         self._in_one_pass = False
         self._shrink = AntialiasedResize(image_size, network_size).to(device)
         # Of what the tasks answer at the network's size, and of logits and what is decided of them at their own.
-        stride = model.config.logit_stride
-        decided = (-(-network_size[0] // stride), -(-network_size[1] // stride))
+        decided = self.decided_size(network_size)
         self._enlarge = nn.ModuleDict(
             {_size_key(size): NearestResize(size, self.output_size) for size in (network_size, decided)}
         ).to(device)
+
+    def decided_size(self, network_size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the logits, at which it is decided on labels."""
+        stride = self.model.config.logit_stride
+        return -(-network_size[0] // stride), -(-network_size[1] // stride)
 
     def in_half(self) -> DeployableGraph:
         """The same graph and weights with the network in half precision: bfloat16 on a CPU, float16 on a GPU.

@@ -90,6 +90,10 @@ class PeerGraph(DeployableGraph):
             given = model(torch.zeros(1, 3, *network_size, device=device)).logits.shape[-2:]
         self._to_image = NearestResize((given[0], given[1]), image_size).to(device)
 
+    def decided_size(self, network_size: tuple[int, int]) -> tuple[int, int]:
+        """That of the network's input: what a peer gives is brought to size by `deployed`."""
+        return network_size
+
     def deployed(self, output: CINetOutput, intrinsics: Tensor) -> dict[str, Tensor]:
         """Depth as it is, labels decided at the size that the network gives; all at the output size."""
         depth = F.interpolate(output.depth.float(), size=self.output_size, mode="bilinear", align_corners=False)

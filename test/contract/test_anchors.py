@@ -15,6 +15,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from nav_msgs.msg import Odometry
 from output_arrays import pixels
+from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 
 from cinet_core.messages.encoding import ImageBuffer
@@ -60,7 +61,7 @@ class Robot:
         coarse = np.random.default_rng(2).integers(30, 226, (4, 5, 3), dtype=np.uint8)
         self._rgb = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
 
-    def switch(self, **values: str) -> None:
+    def switch(self, **values: str | float) -> None:
         """Set parameters."""
         for result in self._wire.set_parameters(NODE, **values):
             assert result.successful, result.reason
@@ -180,6 +181,21 @@ def test_frames_are_fused_along_the_odometry(robot: Robot) -> None:
         assert math.isnan(got["stats"].agreement) == (number == 0)
     assert got["stats"].agreement == 1.0
     assert got["stats"].correction == "none"
+
+
+def test_limits_of_anchors_change_while_the_node_runs(robot: Robot, wire: Any) -> None:
+    """The values of `test_anchoring.py`, where each has its effect, reach the node and are checked there."""
+    changed = {"camera_height": 0.4, "anchor_pose_timeout": 0.1, "anchor_max_age": 0.5}
+    request = GetParameters.Request(names=list(changed))
+    before = [item.double_value for item in wire.call(GetParameters, f"{NODE}/get_parameters", request).values]
+    for result in wire.set_parameters(NODE, **changed):
+        assert result.successful, result.reason
+    found = [item.double_value for item in wire.call(GetParameters, f"{NODE}/get_parameters", request).values]
+    assert found == list(changed.values())
+    (result,) = wire.set_parameters(NODE, anchor_max_age=-1.0)
+    assert not result.successful
+    assert "anchor_max_age" in result.reason
+    robot.switch(**dict(zip(changed, before, strict=True)))
 
 
 def test_temporal_off_is_a_text_for_the_command_line(robot: Robot, wire: Any) -> None:

@@ -123,4 +123,4 @@ def test_what_cannot_be_scored_is_said(sequence: Path, capsys: pytest.CaptureFix
     assert main(["obstacles", str(sequence / "nowhere"), "--device", "cpu"]) == 2
     assert "cinet obstacles: " in capsys.readouterr().err
     assert main(["obstacles", "synthetic", "--weights", "random", "--device", "cpu"]) == 2
-    assert "no poses" in capsys.readouterr().err
+    assert "not one frame has depth, a pose and a camera" in capsys.readouterr().err

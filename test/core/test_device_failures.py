@@ -82,7 +82,7 @@ def test_nothing_of_the_attempt_is_kept_by_the_error_that_tells_of_it() -> None:
 def test_a_renewed_predictor_shares_the_weights_and_nothing_else(predictor: Predictor) -> None:
     expected = predictor.predict(IMAGE)
     other = predictor.renewed()
-    assert other._model is predictor._model
+    assert other._engine is predictor._engine
     predictor.close()
     np.testing.assert_array_equal(other.predict(IMAGE).depth, expected.depth)
     assert other._backends is not predictor._backends

@@ -76,7 +76,7 @@ def test_the_graph_gives_unit_normals_and_bytes(checkpoint: Checkpoint, size: tu
     assert (normals.shape, normals.dtype) == ((height, width, 3), np.float32)
     assert (boundaries.shape, boundaries.dtype) == ((height, width), np.uint8)
     assert np.abs(np.linalg.norm(normals, axis=-1) - 1).max() < 1e-5
-    assert (normals[..., 2] < 0).all()  # the bias of an untrained head
+    assert normals[..., 2].mean() < 0  # the bias of an untrained head
     assert np.ptp(normals[..., :2], axis=(0, 1)).min() > 0.03
     assert np.ptp(boundaries) > 0
 
@@ -145,7 +145,7 @@ def test_a_checkpoint_says_what_it_has_learnt(
 def test_topics_are_those_of_the_tasks() -> None:
     assert topics_of(ALL_TASKS).keys() - topics_of(DEFAULT_TASKS).keys() == FURTHER_TOPICS
     assert topics_of((*DEFAULT_TASKS, "normals")).keys() - topics_of(DEFAULT_TASKS).keys() == {"normals/image_raw"}
-    assert len({output.name for task in TASKS for output in task.outputs}) == 5
+    assert len({output.name for task in TASKS for output in task.outputs}) == 6
     names = [metric.name for task in TASKS for metric in task.metrics]
     assert len(set(names)) == len(names)
 
