@@ -226,7 +226,7 @@ def fit_temperature(logits: Tensor, labels: Tensor) -> float:
 
 
 def fit_factor(depth: Tensor, true_depth: Tensor, scale: Tensor) -> float:
-    """k for which k b gives the errors of ln depth the greatest Laplace likelihood: the mean of |error| / b.
+    """k for which k b gives the errors of ln depth the greatest Laplace likelihood: the mean of ``|error| / b``.
 
     Args:
         depth, true_depth: (M,) metres, > 0.

@@ -57,7 +57,7 @@ class ScaleAtSize:
         width, height: of the network's input, pixels.
         scale: geometric mean over the frames of median(predicted) / median(true).
         spread: standard deviation of its natural logarithm over the frames.
-        abs_rel: mean of |predicted - true| / true over all pixels.
+        abs_rel: mean of ``|predicted - true| / true`` over all pixels.
         slope: of ln predicted on ln true, over all pixels.
     """
 

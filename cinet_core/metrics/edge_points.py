@@ -23,11 +23,11 @@ OFF_PART, OFF_METRES = 0.05, 0.10
 class EdgePointMetrics(SummedMetric):
     """Share of the cloud's points that are off, beside depth edges and away from them, over all points of a set.
 
-    A point of true depth z, predicted at p, is *off* where |p - z| > max(0.05 z, 0.10 m). It is beside an edge where an
-    edge pixel lies within 3 pixels. *Aligned* means that p was multiplied by the median of z / p of its image first, so
-    that the scale of the frame does not make all of its points wrong. A point beside an edge *flies* where its
-    aligned depth is between the nearest and the farthest true depth within 3 pixels (in a square), and off from every
-    one of them: it hangs in free space between two surfaces.
+    A point of true depth z, predicted at p, is *off* where ``|p - z| > max(0.05 z, 0.10 m)``. It is beside an edge
+    where an edge pixel lies within 3 pixels. *Aligned* means that p was multiplied by the median of z / p of its image
+    first, so that the scale of the frame does not make all of its points wrong. A point beside an edge *flies* where
+    its aligned depth is between the nearest and the farthest true depth within 3 pixels (in a square), and off from
+    every one of them: it hangs in free space between two surfaces.
 
     Attributes:
         sums: counts, beside edges: points, off, off when aligned, flying; away from edges: points, off, off when

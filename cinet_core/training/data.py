@@ -142,7 +142,7 @@ class TrainingData(lightning.LightningDataModule):
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Start the copy and do not wait for it: the loader's batches lie in page-locked memory.
 
-        With `DataSettings.on_device` the loader serves `RoomBatch`es, which are rendered here.
+        With `DataSettings.on_device` the loader serves batches of rooms, which are rendered here.
         """
         return batch.to(device, non_blocking=True)
 
