@@ -43,7 +43,7 @@ class ConvexUpsampling(nn.Module):
         self.weights.bias = nn.Parameter(_bilinear_shares(factor).log().flatten())
 
     def forward(self, values: Tensor, features: Tensor, size: tuple[int, int]) -> Tensor:
-        """Values (B, 1, h, w) float32, features (B, channels, h, w) -> ``(B, 1, *size)``, at most ``factor * (h, w)``."""
+        """Values (B, 1, h, w), features (B, channels, h, w) -> ``(B, 1, *size)``, at most factor times (h, w)."""
         height, width = values.shape[-2:]
         # Softmax written out: ONNX Runtime takes as long for one over this axis as for a fifth of the network.
         opened = self.weights(features).float().clamp(-MAX_WEIGHT, MAX_WEIGHT).exp()
