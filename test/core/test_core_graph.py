@@ -99,7 +99,10 @@ def test_the_answer_is_that_of_the_deployable_graph(
     assert 0.5 < np.isfinite(expected["depth"]).mean() < 0.7
     found = difference(got, expected)
     assert found["depth"] < 1e-4
-    assert found["labels"] > 0.98  # random logits are near each other
+    assert found["labels"] > 0.98  # random logits are near each other, and each pixel where they are decided is several
+    differ = got["labels"] != expected["labels"]
+    sure = got["confidence"].astype(int) - expected["confidence"]
+    assert np.abs(sure[differ]).max(initial=0) <= 1, "labels may differ only where two classes tie"
     assert found["normals"] < 1e-3
     assert found["boundaries"] <= 1.01 / 255
     assert np.abs(got["confidence"].astype(int) - expected["confidence"]).mean() < 0.1

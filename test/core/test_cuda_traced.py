@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_network import CAMERA, tiny_checkpoint
+from tiny_network import CAMERA, FIRST_GENERATION, tiny_checkpoint
 from torch import Tensor, nn
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -24,13 +24,13 @@ from cinet_core.tasks.learning import task_learning
 
 TASKS = ("depth", "segmentation", "normals", "boundaries")
 SIZE = (48, 64)
-GRAPH_BREAKS = {1: 0, 2: 0, 3: 8}
+GRAPH_BREAKS = {1: 0, 2: 0, 3: 7}
 """Of network and losses by stage, at most: in the third the number of border pairs is not known beforehand."""
 
 
-@pytest.fixture(scope="module")
-def checkpoint() -> Checkpoint:
-    return tiny_checkpoint(tasks=TASKS)
+@pytest.fixture(scope="module", params=[FIRST_GENERATION, {}], ids=["first generation", "second"])
+def checkpoint(request: pytest.FixtureRequest) -> Checkpoint:
+    return tiny_checkpoint(tasks=TASKS, **request.param)
 
 
 def make_loss(checkpoint: Checkpoint) -> MultiTaskLoss:
@@ -126,4 +126,6 @@ def test_breaks_of_a_training_step_are_bounded(checkpoint: Checkpoint, stage: An
 
     torch._dynamo.reset()
     found = torch._dynamo.explain(step)(images, labels, seeds)
-    assert found.graph_break_count <= GRAPH_BREAKS[stage.number], found.break_reasons
+    # Counted, not explained: the second generation has one break more there.
+    more = int(stage.number == 3 and checkpoint.model.config.logit_stride > 1)
+    assert found.graph_break_count <= GRAPH_BREAKS[stage.number] + more, found.break_reasons

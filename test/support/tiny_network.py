@@ -19,6 +19,17 @@ CAMERA = TrainingCamera(64, 48, 52.5, (42.0, 84.0))
 """Of small images."""
 
 
+FIRST_GENERATION: dict[str, object] = {
+    "encoder_stride": 16,
+    "decoder_strides": (4, 2, 1),
+    "skip_strides": (),
+    "depth_activation": "softplus",
+    "depth_upsampling": "bilinear",
+    "logit_stride": 1,
+}
+"""What a tiny network has of `lite_v1`: it answers at the size of its input, as the paper's does."""
+
+
 def tiny_checkpoint(seed: int = 0, **overrides: object) -> Checkpoint:
     """With random weights that say so."""
     return random_checkpoint("lite", seed=seed, **{**TINY, **overrides})
