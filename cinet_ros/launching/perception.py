@@ -25,8 +25,6 @@ PARAMETERS = (
     "mask_classes",
     "anchor",
     "temporal",
-    "base_frame",
-    "obstacle_max_height",
     "autostart",
 )
 """Parameters of the perception node that are arguments: what one sets daily. The others are for the parameter file."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 import threading
 import types
 from collections.abc import Callable
 from typing import Any
 
+import message_stand_ins
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -186,6 +190,39 @@ def test_objects_are_boxes_with_names(make_rig: Any) -> None:
     assert person.pose.position.x == pytest.approx(1.6, abs=0.12)
     assert person.pose.position.y == pytest.approx(-0.1, abs=0.05)
     assert {marker.header.frame_id for marker in markers} == {BASE}
+
+
+DETECT = """
+import json, sys, types
+import numpy as np
+from rclpy.serialization import deserialize_message, serialize_message
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3DArray
+from cinet_core.obstacles.instances import ObjectInstance
+from cinet_ros.navigation.objects import detections_message
+from cinet_ros.navigation.topics import DETECTIONS, message_types
+
+assert message_types()[DETECTIONS] is Detection3DArray
+chair = ObjectInstance(4, "chair", np.array([1.0, 2.0, 0.5]), np.array([0.6, 0.4, 1.0]), np.pi / 2, 0.75, 100, False)
+sent = detections_message([(7, chair)], 0.2, Header(frame_id="base_link"))
+(one,) = deserialize_message(serialize_message(sent), Detection3DArray).detections
+box, (hypothesis,) = one.bbox, one.results
+at, turn = box.center.position, box.center.orientation
+print(json.dumps([one.header.frame_id, one.id, hypothesis.hypothesis.class_id, hypothesis.hypothesis.score,
+    at.x, at.y, at.z, turn.z, turn.w, box.size.x, box.size.y, box.size.z, hypothesis.pose.pose == box.center]))
+"""
+
+
+def test_objects_are_detections_where_vision_msgs_is_installed() -> None:
+    environment = os.environ | message_stand_ins.environment("vision_msgs")
+    done = subprocess.run(
+        [sys.executable, "-c", DETECT], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    frame, number, name, *values, same = json.loads(done.stdout)
+    assert (frame, number, name, same) == ("base_link", "7", "chair", True)
+    half = np.sqrt(0.5)
+    assert values == pytest.approx([0.75, 1.0, 2.0, 0.3, half, half, 0.6, 0.4, 1.0])
 
 
 def test_points_at_height_are_the_cameras_points_but_for_what_is_passed_under(make_rig: Any) -> None:
