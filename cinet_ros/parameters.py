@@ -1,9 +1,9 @@
 """Every parameter of the perception node: type, default, range, meaning, and whether it changes at run time.
 
 `Settings` adds what is the node's own to the parameters that it shares with `cinet bag run` and those of anchors and
-navigation. The ROS parameters with their descriptors are declared from it, values are checked by it, and the table in the README's
-appendix is made of it, in the order of config/perception.yaml. A worker reads one snapshot per frame, so a change takes
-effect on the next.
+navigation. The ROS parameters with their descriptors are declared from it, values are checked by it, and the table in
+the README's appendix is made of it, in the order of config/perception.yaml. A worker reads one snapshot per frame, so a
+change takes effect on the next.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cinet_core.obstacles.class_groups import named_classes
 from cinet_core.obstacles.settings import ObstacleSettings
 from cinet_core.parameters import parameter, prefixed, with_fields_of
 from cinet_ros.anchoring.parameters import NOT_GIVEN, AnchorSettings, check_transform
@@ -79,6 +78,8 @@ class NavigationSettings(AnchorSettings):
         super().check_classes(label_set)
         if label_set is None:
             return
+        from cinet_core.obstacles.class_groups import named_classes  # needs OpenCV, which `ros2 launch` may lack
+
         for name in _CLASSES:
             try:
                 named_classes(label_set, getattr(self.obstacles, name))
