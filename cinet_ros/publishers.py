@@ -113,9 +113,8 @@ class CameraOutputs:
     def _navigation_types(self) -> dict[str, type]:
         kinds = message_types()
         if DETECTIONS not in kinds:
-            self._node.get_logger().info(
-                f"{self._prefix}{DETECTIONS} is not published, only {self._prefix}{MARKERS}: vision_msgs is not installed"
-            )
+            missing, instead = self._prefix + DETECTIONS, self._prefix + MARKERS
+            self._node.get_logger().info(f"{missing} is not published, only {instead}: vision_msgs is not installed")
         return kinds
 
     def hold_back(self, conditions: Conditions) -> None:
@@ -133,9 +132,7 @@ class CameraOutputs:
         self._held = frozenset({SCAN})
         if publisher.get_subscription_count() > 0:
             who = "anchor/scan is read from" if own_input else "somebody else publishes"
-            text = (
-                f"{who} {publisher.topic_name}: ours is not published there. Remap it, as by `-r scan:=obstacles/scan`"
-            )
+            text = f"{who} {publisher.topic_name}: ours stays away from it. Remap it, as by `-r scan:=obstacles/scan`"
             conditions.report("scan", WARN, text, lasting=True)
 
     def subscribed(self) -> frozenset[str]:

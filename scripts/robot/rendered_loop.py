@@ -1,4 +1,4 @@
-"""Drives the robot of `closed_loop` through rendered rooms by predicted depth: ``python -m scripts.robot.rendered_loop``.
+"""Drives the robot of `closed_loop` by predicted depth, in rendered rooms: ``python -m scripts.robot.rendered_loop``.
 
 The rooms are the ray-cast ones of `cinet_core.rooms.raycast`: textured, lit, and of another generator than the one that
 the default weights learned on. What the robot sees is an image; depth and labels are the network's, or exact ones for

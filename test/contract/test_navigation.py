@@ -43,7 +43,7 @@ IN_THE_WAY = {
     "obstacle_floor_classes": ["otherfurniture"],
     "obstacle_dynamic_classes": ["desk"],
 }
-"""The network knows nothing: it sees a plane at half a metre, and these two classes. Farther away it crosses the floor."""
+"""The network knows nothing: it sees a plane at half a metre, of these two classes; farther off it crosses the floor."""
 
 fault = functools.partial(pytest.mark.fault, area="navigation")
 
@@ -239,7 +239,7 @@ def test_the_frame_and_its_height_change_while_the_node_runs(answer: Any, change
     change(base_frame="base_link", base_height=0.25, obstacle_camera_in_base=seven(lowered))
     message = answer("obstacles")["obstacles"]
     assert message.header.frame_id == "base_link"
-    np.testing.assert_allclose(xyz(message) + [0.0, 0.0, 0.25], before, atol=1e-4)
+    np.testing.assert_allclose(xyz(message) + np.array([0.0, 0.0, 0.25]), before, atol=1e-4)
 
 
 def test_the_others_change_while_the_node_runs(wire: Any, answer: Any, change: Any) -> None:
@@ -296,7 +296,7 @@ def camera_row(wire: Any) -> tuple[DiagnosticStatus, dict[str, str]]:
 @fault(
     fault="the camera's place is not known",
     injected="obstacle_camera_in_base is taken away while the node runs, and there is no TF",
-    expected="depth goes out, obstacles do not; counted in stats and diagnostics, a WARN names the remedy; back at once",
+    expected="depth goes out, obstacles do not; counted in stats and diagnostics, WARN with the remedy; back at once",
 )
 def test_without_the_cameras_place_only_obstacles_are_missing(
     wire: Any, answer: Any, change: Any, observed: Callable[[str], None]

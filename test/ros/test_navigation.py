@@ -177,7 +177,7 @@ def test_a_base_above_the_floor_has_the_floor_below_it(make_rig: Any, topic: str
     high = make_rig(base_frame="base_link", base_height=0.2, obstacle_camera_in_base=seven(lowered))
     message, usual = high.ask(topic, SCENE), make_rig().ask(topic, SCENE)
     assert message.header.frame_id == "base_link"
-    np.testing.assert_allclose(xyz(message) + [0.0, 0.0, 0.2], xyz(usual), atol=1e-5)
+    np.testing.assert_allclose(xyz(message) + np.array([0.0, 0.0, 0.2]), xyz(usual), atol=1e-5)
 
 
 def test_objects_are_boxes_with_names(make_rig: Any) -> None:
