@@ -34,7 +34,7 @@ class NavigationSettings(AnchorSettings):
         "base_footprint", "frame of the obstacles: the robot's, x forward, z up, such as base_link", run_time=True
     )
     base_height: float = parameter(
-        0.0, "of base_frame's origin above the floor; 0: it lies on it", limits=(-1.0, 5.0), run_time=True
+        0.0, "of base_frame's origin above the floor; 0: it lies on it", limits=(-0.5, 5.0), run_time=True
     )
     obstacle_camera_in_base: tuple[float, ...] = parameter(
         NOT_GIVEN,
