@@ -34,17 +34,12 @@ from cinet_core.training.ablation import (
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import TrainingSetup, prepare
 from cinet_core.training.run import TrainingResult, check_run, fit
-from cinet_core.training.settings import (
-    LossSettings,
-    ModelSettings,
-    OptimizerSettings,
-    Recipe,
-    RunSettings,
-    StageSettings,
-    StagesSettings,
-    ViewSettings,
-)
+from cinet_core.training.settings import Recipe
 from cinet_core.training.settings_data import DataSettings
+from cinet_core.training.settings_losses import LossSettings, ViewSettings
+from cinet_core.training.settings_model import ModelSettings
+from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+from cinet_core.training.settings_run import RunSettings
 
 SMALL = {
     "encoder": "tf_mobilenetv3_small_minimal_100",
