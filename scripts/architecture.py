@@ -85,7 +85,6 @@ NOT_ON_A_ROBOT = frozenset(
         "evaluation",
         "figures",
         "frames",
-        "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
     }
