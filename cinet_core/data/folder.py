@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.exif import Orientation, orientation_of
-from cinet_core.data.frame_files import FileNames, FrameFiles, SourceError, list_frames
+from cinet_core.data.frame_files import ANCHORS_SUFFIX, FileNames, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_image import read_labels
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
@@ -112,6 +112,7 @@ class FolderDataset(SceneDataset):
     def _unread(self) -> list[str]:
         images = [frame.image for frame in self._frames]
         read = {path for path in (*self._depths, *self._labels, *self._trusts) if path is not None}
+        read |= {path for path in (image.with_name(image.stem + ANCHORS_SUFFIX) for image in images) if path.is_file()}
         folders = dict.fromkeys(image.parent for image in images)
         return unread_files(self._root, folders, images, read, _expected(self._root, self._frames[0]))
 
