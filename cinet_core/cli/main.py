@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "show what a checkpoint holds",
     "bag": "add predictions to a ROS 2 bag, or make a data set of one",
     "data": "look at data sets",
+    "fleet": "run a command on many recordings, in parts",
     "eval": "score a checkpoint on a data set, beside the published results",
     "geometry": "compare the geometry of predicted depth with the truth: range, scale, edges, planes",
     "steadiness": "measure how far predicted depth flickers and waves",
