@@ -214,7 +214,7 @@ class CINetModule(lightning.LightningModule):
             output = self.predict(self.model, batch, stage.ideal_attention, taught)
         with torch.autocast(device, enabled=False):
             labels = batch.labels.long()
-            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets)
+            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets, batch.trust)
 
     def view_losses(
         self, batch: Batch, stage: Stage, losses: dict[str, Tensor], progress: float = 0.0
