@@ -21,7 +21,7 @@ from cinet_core.cli import main
 from cinet_core.jobs import read_manifest
 from cinet_core.jobs.run_part import RECORD
 
-FRAMES = 200
+FRAMES = 80
 OPTIONS = ("--", "--without-depth")
 
 
@@ -107,7 +107,7 @@ def wait_for_one_at_work(workers: list[subprocess.Popen[str]], out: Path) -> tup
                 frames = next((Path(os.fsdecode(word)) for word in words if b"/.work/" in word), None)
                 if frames is not None and (frames / "frames.jsonl").is_file():
                     there = (frames / "frames.jsonl").read_text().count("\n")
-                    if 5 < there < FRAMES - 50:
+                    if 5 < there < FRAMES - 20:
                         return worker, child, there
         time.sleep(0.02)
     raise AssertionError("no worker was at work")
