@@ -38,7 +38,13 @@ FLOORS = (
         "#e3f1e1",
         (
             {"training": "recipes, on Lightning", "odometry": "tracking on depth"},
-            {"evaluation": "scores and reports", "figures": "charts, by matplotlib", "viewer": "Rerun recordings"},
+            {
+                "evaluation": "scores and reports",
+                "figures": "charts, by matplotlib",
+                "viewer": "Rerun recordings",
+                "labelling": "pseudo-labels",
+                "selection": "frames worth learning from",
+            },
             {
                 "mapping": "the semantic map",
                 "bags": "no ROS needed",
@@ -87,9 +93,11 @@ NOT_ON_A_ROBOT = frozenset(
         "figures",
         "frames",
         "jobs",
+        "labelling",
         "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
+        "selection",
     }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""

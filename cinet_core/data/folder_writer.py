@@ -1,4 +1,4 @@
-"""Writes frames into a folder of the layout of ``frames.jsonl``, one after the other, so that it can be gone on with."""
+"""Writes frames into a folder of the layout of ``frames.jsonl``, one after the other; a killed run can go on."""
 
 from __future__ import annotations
 

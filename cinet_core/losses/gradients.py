@@ -16,9 +16,7 @@ SCALES = 4
 """Each half as fine as the one before: the coarsest compares pixels that are 8 apart."""
 
 
-def gradient_loss(
-    prediction: Tensor, target: Tensor, scales: int = SCALES, trust: Tensor | None = None
-) -> LossTerm:
+def gradient_loss(prediction: Tensor, target: Tensor, scales: int = SCALES, trust: Tensor | None = None) -> LossTerm:
     """``|dx e| + |dy e|`` of e = ln prediction - ln target, at several scales, summed over pairs of valid pixels.
 
     A constant factor costs nothing; an edge in the wrong place, a smeared one and a wave on a wall do. Each scale is
