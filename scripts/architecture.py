@@ -37,6 +37,7 @@ FLOORS = (
         "Applications",
         "#e3f1e1",
         (
+            {"adaptation": "a fleet's own weights"},
             {"training": "recipes, on Lightning", "odometry": "tracking on depth"},
             {
                 "evaluation": "scores and reports",
@@ -86,6 +87,7 @@ FLOORS = (
 
 NOT_ON_A_ROBOT = frozenset(
     {
+        "adaptation",
         "cli",
         "training",
         "odometry",
