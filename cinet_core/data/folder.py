@@ -14,8 +14,8 @@ images alone, or with         NAME_depth.png           NAME_label.png
 
 Depth and labels have the colour image's size and view. Where they are no truth, as those that `cinet data label` makes,
 ``NAME_trust.png`` beside the image says how far each pixel is trusted (trust.py). Label value 0 is "none" and 1 is the
-first class, as in the published data sets; a file ``classes.txt`` (one name a line) gives the classes where they are not
-NYU40's. The camera's K is a frame's (frames.jsonl) or the folder's, or may be unknown.
+first class, as in the published data sets; a file ``classes.txt`` (one name a line) gives the classes where they are
+not NYU40's. The camera's K is a frame's (frames.jsonl) or the folder's, or may be unknown.
 """
 
 from __future__ import annotations

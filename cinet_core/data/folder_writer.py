@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
 from cinet_core.data.exif import orientation_of
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.frame_files import SourceError
+from cinet_core.data.frame_files import FrameFiles, SourceError
 from cinet_core.data.recording import ANCHORS_SUFFIX, RecordedAnchors, encode_anchors
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
@@ -23,12 +23,13 @@ from cinet_core.depth_image import depth_millimetres
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
-__all__ = ["FolderWriter", "file_name", "jpeg_of"]
+__all__ = ["FolderWriter", "encoded_png", "file_name", "jpeg_of"]
 
 FRAMES, CLASSES = "frames.jsonl", "classes.txt"
 QUALITY = 95
 """Of JPEG files that have to be encoded."""
 
+_SUFFIXES = (".jpg", "_depth.png", "_label.png", TRUST_SUFFIX, ANCHORS_SUFFIX)
 _JPEG_MAGIC = b"\xff\xd8\xff"
 
 
@@ -84,18 +85,36 @@ class FolderWriter:
             raise ValueError(f"{name}: the camera is unknown: calibrate it, or give its intrinsics")
         atomic_write_bytes(self.root / f"{name}.jpg", jpeg)
         if depth is not None:
-            atomic_write_bytes(self.root / f"{name}_depth.png", _png(depth_millimetres(depth.astype(np.float32))))
+            atomic_write_bytes(
+                self.root / f"{name}_depth.png", encoded_png(depth_millimetres(depth.astype(np.float32)))
+            )
         if labels is not None:  # 255, none, becomes 0
-            atomic_write_bytes(self.root / f"{name}_label.png", _png(labels + np.uint8(1)))
+            atomic_write_bytes(self.root / f"{name}_label.png", encoded_png(labels + np.uint8(1)))
         if trusted is not None:
             atomic_write_bytes(self.root / f"{name}{TRUST_SUFFIX}", encode_trust(trusted))
         if measured is not None:
             atomic_write_bytes(self.root / f"{name}{ANCHORS_SUFFIX}", encode_anchors(measured))
         line = {"frame": name, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, **(keys or {})}
-        text = json.dumps(line, allow_nan=False)
-        with (self.root / FRAMES).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-        self.names.add(name)
+        self._append(line)
+
+    def link(self, name: str, frame: FrameFiles) -> None:
+        """Take over a frame of another folder of this layout: hard links where the disk allows it, else copies.
+
+        Args:
+            name: that it gets.
+            frame: its files.
+
+        Raises:
+            ValueError: it is of another layout.
+            OSError: a file cannot be written.
+        """
+        if frame.line is None:
+            raise ValueError(f"{frame.image} is of no folder with {FRAMES}: add what it holds")
+        for suffix in _SUFFIXES:
+            path = frame.image.with_name(f"{frame.name}{suffix}")
+            if path.is_file():
+                _linked(path, self.root / f"{name}{suffix}")
+        self._append({**frame.line, "frame": name})
 
     def set_classes(self, label_set: LabelSet) -> None:
         """Name the classes of the labels; NYU40 needs no file.
@@ -109,6 +128,12 @@ class FolderWriter:
             raise SourceError(path, "the folder has labels of other classes", "give another folder")
         if text != known:
             atomic_write_bytes(path, text.encode())
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, allow_nan=False)
+        with (self.root / FRAMES).open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+        self.names.add(str(line["frame"]))
 
     def _read_names(self) -> list[str]:
         path = self.root / FRAMES
@@ -157,7 +182,16 @@ def file_name(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._-" else "-" for letter in name).lstrip(".") or "frame"
 
 
-def _png(image: npt.NDArray[np.generic]) -> bytes:
+def _linked(source: Path, target: Path) -> None:
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, or one without links
+        atomic_write_bytes(target, source.read_bytes())
+
+
+def encoded_png(image: npt.NDArray[np.generic]) -> bytes:
+    """A PNG file of an image, which is BGR if it has colours."""
     well, content = cv2.imencode(".png", image)
     if not well:
         raise OSError(f"OpenCV could not encode an image of {image.shape} {image.dtype}")

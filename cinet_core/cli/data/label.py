@@ -20,7 +20,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "Killed, it goes on where it was when it is started again. Exit status: 0 all is well, 1 some frames could not "
         "be read and are left out, 2 it could not start or go on."
     )
-    parser.add_argument("input", metavar="IN", help="a folder of frames, as `cinet bag extract` writes it, or a data set")
+    parser.add_argument("input", metavar="IN", help="a folder of frames, as of `cinet bag extract`, or a data set")
     parser.add_argument("output", type=Path, metavar="OUT", help="folder of the labelled set")
     parser.add_argument(
         "--teacher",
