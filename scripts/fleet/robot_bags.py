@@ -6,6 +6,7 @@ style: paint, light and lens that no network here has seen. The truth stays outs
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,7 +69,14 @@ class Walk:
 
 
 def walk(
-    seed: int, number: int, frames: int, size: tuple[int, int], style: Style = plain, views: str = "furnished"
+    seed: int,
+    number: int,
+    frames: int,
+    size: tuple[int, int],
+    style: Style = plain,
+    *,
+    views: str = "furnished",
+    scale: float = 1.0,
 ) -> Walk:
     """Render a path.
 
@@ -78,14 +86,17 @@ def walk(
         size: (width, height).
         style: of the images.
         views: "furnished" or "wide".
+        scale: everything is so many times as large as it is in homes.
     """
     rooms = SyntheticRooms(frames * (number + 1), seed, *size, views=views, path=frames)  # type: ignore[arg-type]
     indices = range(frames * number, frames * (number + 1))
     rendering = rooms.render(indices)
     images = rendering.images.permute(0, 2, 3, 1).cpu().numpy()
     poses = [pose for index in indices if (pose := rooms.pose(index)) is not None]
+    for pose in poses:
+        pose[:3, 3] *= scale
     styled = np.stack([style(image) for image in images])
-    depth, labels = rendering.depth.cpu().numpy(), rendering.labels.cpu().numpy().astype(np.uint8)
+    depth, labels = scale * rendering.depth.cpu().numpy(), rendering.labels.cpu().numpy().astype(np.uint8)
     return Walk(styled, depth.astype(np.float32), labels, poses, rooms.view(indices[0]).camera.intrinsics)
 
 
@@ -130,17 +141,13 @@ def write_truth(folder: FolderWriter, stem: str, walked: Walk) -> None:
     for number, image in enumerate(walked.images):
         name = f"{stem}_{number:06d}"
         if name not in folder.names:
-            folder.add(
-                name, _jpeg(image), walked.camera, depth=walked.depth[number], labels=walked.labels[number]
-            )
+            folder.add(name, _jpeg(image), walked.camera, depth=walked.depth[number], labels=walked.labels[number])
 
 
-def _drifting(
-    poses: list[npt.NDArray[np.float64]], rng: np.random.Generator
-) -> list[npt.NDArray[np.float64]]:
+def _drifting(poses: list[npt.NDArray[np.float64]], rng: np.random.Generator) -> list[npt.NDArray[np.float64]]:
     """The poses as wheels would have them: each step is off by 1 % of its length."""
     found = [poses[0]]
-    for before, after in zip(poses, poses[1:], strict=False):
+    for before, after in itertools.pairwise(poses):
         step = np.linalg.inv(before) @ after
         step[:3, 3] *= 1 + rng.normal(0, ODOMETRY_NOISE, 3)
         found.append(found[-1] @ step)
