@@ -404,6 +404,7 @@ def test_without_tf2_ros_the_reason_says_what_to_install(make_rig: Any, monkeypa
         ({"obstacle_glass": "keep"}, ["obstacle_glass", "frame, measured, drop"]),
         ({"obstacle_camera_in_base": (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0)}, ["obstacle_camera_in_base", "norm 1"]),
         ({"base_frame": ""}, ["base_frame"]),
+        ({"cameras": ("a", "b"), "obstacle_camera_in_base": (0.0,) * 6 + (1.0,)}, ["one camera", "'a', 'b'", "TF"]),
         ({"disabled_outputs": ("obstacle",)}, ["'obstacle'", "obstacles/static", "objects"]),
     ],
 )
