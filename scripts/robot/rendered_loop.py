@@ -17,15 +17,20 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from cinet_core.geometry import Intrinsics
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.obstacles.depth_frame import DepthFrame
 from cinet_core.obstacles.segmented import ABOVE, BELOW, FLYING, GROUND, STANDING, UNKNOWN
 from cinet_core.obstacles.settings import ObstacleSettings
 from cinet_core.rooms.raycast.camera import PosedCamera
+from cinet_core.rooms.raycast.casting import cast_camera_rays
 from cinet_core.rooms.raycast.layout import furnished_room
+from cinet_core.rooms.raycast.packing import pack_cameras, pack_scenes
 from cinet_core.rooms.raycast.primitives import Scene
 from cinet_core.rooms.raycast.renderer import render
+from cinet_core.rooms.raycast.tiles import tile_grid
 from scripts.robot.box_scene import camera_pose
 from scripts.robot.closed_loop import RADIUS, Drive, DriveResult, Moment, drive, in_room, summary
 from scripts.robot.costmap import LETHAL, Pose2D, plan
@@ -129,18 +134,21 @@ def _ends(
     return (a, b), (c, d)
 
 
-def _rendered(room: RenderedRoom, pose: Pose2D, seed: int) -> Any:
-    camera = PosedCamera(CAMERA, in_room(pose) @ MOUNTED)
-    return render([room.scene], [camera], [seed])
+def _camera(pose: Pose2D) -> PosedCamera:
+    """The robot's camera where it stands."""
+    return PosedCamera(CAMERA, in_room(pose) @ MOUNTED)
 
 
 def exact_view(room: RenderedRoom) -> Callable[[Pose2D], DepthFrame]:
     """What a camera with exact depth and labels sees."""
+    scene = pack_scenes([room.scene])
+    names = torch.cat([scene.label, scene.label.new_full((1,), UNLABELLED)])
 
     def see(pose: Pose2D) -> DepthFrame:
-        view = _rendered(room, pose, 0)
-        depth = np.where(view.depth[0] > 0, view.depth[0], np.nan).astype(np.float32)
-        return DepthFrame(depth, view.labels[0].numpy(), CAMERA, MOUNTED)
+        views = pack_cameras([_camera(pose)])
+        grid = tile_grid(views)
+        depth, seen = (grid.to_image(tiles, *SIZE[::-1])[0] for tiles in cast_camera_rays(scene, views, grid))
+        return DepthFrame(depth.numpy(), names[seen.long()].numpy(), CAMERA, MOUNTED)
 
     return see
 
@@ -157,7 +165,8 @@ def predicted_view(
     """
 
     def see(pose: Pose2D) -> DepthFrame:
-        image = _rendered(room, pose, hash(pose) % 2**31).images[0].permute(1, 2, 0).contiguous().numpy()
+        rendered = render([room.scene], [_camera(pose)], [hash(pose) % 2**31])
+        image = rendered.images[0].permute(1, 2, 0).contiguous().numpy()
         if images is not None:
             images.append(image)
         (seen,) = predictor.predict_batch([image], [CAMERA])
