@@ -156,8 +156,8 @@ class Settings(NavigationSettings):
             raise ValueError(f"cameras = {list(self.cameras)}: the empty name is for a single camera only")
         if len(self.cameras) > 1 and self.obstacle_camera_in_base != NOT_GIVEN:
             raise ValueError(
-                f"obstacle_camera_in_base is the place of one camera, but cameras = {list(self.cameras)}: leave it at 0 "
-                "and let TF say where each of them is"
+                f"obstacle_camera_in_base is the place of one camera, but cameras = {list(self.cameras)}: leave it at "
+                "0 and let TF say where each of them is"
             )
         for name in self.cameras:
             _check_camera_name(name)
