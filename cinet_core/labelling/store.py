@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cinet_core.atomic_file import atomic_write, atomic_write_bytes
 from cinet_core.data.frame_files import SourceError
 
-__all__ = ["AnswerStore"]
+__all__ = ["AnswerStore", "Arrays"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
