@@ -37,6 +37,7 @@ FLOORS = (
         "Applications",
         "#e3f1e1",
         (
+            {"adaptation": "a fleet's own weights"},
             {"training": "recipes, on Lightning", "odometry": "tracking on depth"},
             {
                 "evaluation": "scores and reports",
@@ -73,6 +74,7 @@ FLOORS = (
                 "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
+                "jobs": "work in parts, done once",
             },
         ),
     ),
@@ -85,14 +87,15 @@ FLOORS = (
 
 NOT_ON_A_ROBOT = frozenset(
     {
+        "adaptation",
         "cli",
         "training",
         "odometry",
         "evaluation",
         "figures",
         "frames",
+        "jobs",
         "labelling",
-        "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
         "selection",
