@@ -12,7 +12,19 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, loading, network, obstacles, peers, scaling, steps, training, variants
+from cinet_core.checkpoint import random_checkpoint
+from scripts.benchmarks import (
+    generations,
+    harness,
+    loading,
+    network,
+    obstacles,
+    peers,
+    scaling,
+    steps,
+    training,
+    variants,
+)
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -336,3 +348,13 @@ def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
     points = rows["points of a frame", obstacles.HALF]
     assert points.beside["bytes"] == 17 * points.median > 0
     assert ("beside obstacles", "scan") in rows
+
+
+def test_two_generations_take_turns_in_every_backend(quick_run: BenchmarkRun) -> None:
+    tiny = {"encoder": "test_efficientnet", "feature_channels": 16, "query_channels": 4, "decoder_channels": (8, 8, 8)}
+    pair = (random_checkpoint(name, **tiny) for name in (generations.BEFORE, generations.NOW))
+    rows = {(row.quantity, row.subject): row for row in generations.compare(quick_run, *pair)}
+    for variant in variants.variants(quick_run.device, compiled=False):
+        subject = f"{generations.NOW}, {variant.name}"
+        assert rows[network.WHOLE, subject].median > 0
+        assert rows[f"{generations.BEFORE} / this", subject].median > 0
