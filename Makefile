@@ -94,7 +94,8 @@ weights: setup  ## train the default weights anew (DATA=folder of rendered rooms
 	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_sizes.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet calibrate runs/weights/last.safetensors --data "$(DATA)" --output runs/weights/calibrated.safetensors
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/lite.safetensors
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/lite.safetensors \
+	  --answer test/data/shipped_answer.json
 
 docs: setup  ## renew what the README shows: parameter tables and the image of the outputs
 	@$(IN_ENV) python -m scripts.docs
