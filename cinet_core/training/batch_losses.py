@@ -61,7 +61,7 @@ class BatchLosses:
             output = answer(self.model, self.model, batch, stage.ideal_attention, taught)
         with torch.autocast(device, enabled=False):
             labels = batch.labels.long()
-            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets)
+            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets, batch.trust)
 
     def with_second_view(
         self, batch: Batch, stage: Stage, losses: dict[str, Tensor], progress: float = 0.0

@@ -99,9 +99,12 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
-    preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
+    recipe = small_recipe(tmp_path, run=settings, licence="CC0-1.0")
+    recipe = replace(recipe, data=replace(recipe.data, depth_range=(0.2, 12.0)))
+    preparation, result = run(recipe)
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
+    assert checkpoint.metadata.depth_range == (0.2, 12.0)
     assert checkpoint.metadata.label_set.name == "nyu13"
     assert checkpoint.metadata.licence == "CC0-1.0"
     assert checkpoint.metadata.camera == preparation.camera
