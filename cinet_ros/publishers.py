@@ -133,7 +133,9 @@ class CameraOutputs:
         self._held = frozenset({SCAN})
         if publisher.get_subscription_count() > 0:
             who = "anchor/scan is read from" if own_input else "somebody else publishes"
-            text = f"{who} {publisher.topic_name}: ours is not published there. Remap it, as by `-r scan:=obstacles/scan`"
+            text = (
+                f"{who} {publisher.topic_name}: ours is not published there. Remap it, as by `-r scan:=obstacles/scan`"
+            )
             conditions.report("scan", WARN, text, lasting=True)
 
     def subscribed(self) -> frozenset[str]:
