@@ -44,8 +44,8 @@ __all__ = ["FrameNavigation", "NavigationState"]
 CONDITION = "obstacles"
 
 REMEDY = (
-    "Nothing is published for navigation meanwhile: give obstacle_camera_in_base, or see that TF has base_frame and the "
-    "camera's frame_id, with transforms as new as the images"
+    "Nothing is published for navigation meanwhile: give obstacle_camera_in_base, or see that TF has base_frame and "
+    "the camera's frame_id, with transforms as new as the images"
 )
 
 
