@@ -151,6 +151,19 @@ def test_flicker_of_the_network_is_not_followed() -> None:
         assert error(result, truth) < 0.015
 
 
+def test_a_network_that_changes_its_mind_makes_the_factor_less_certain() -> None:
+    truth, sigmas = scene(), []
+    for amplitude in (0.0, 0.08):
+        estimator = FieldEstimator()
+        estimator.update(truth, CAMERA, [small_sensor(truth)])
+        for step in range(20):
+            changed = truth * np.float32(np.exp(amplitude * (step % 2)))
+            result = estimator.update(changed, CAMERA, motion=np.eye(4))
+        sigmas.append(result.report.sigma)
+    steady, fickle = sigmas
+    assert 0 < steady < 0.1 < fickle
+
+
 def test_what_is_not_renewed_decays_to_the_prediction() -> None:
     estimator = FieldEstimator()
     truth = scene()
