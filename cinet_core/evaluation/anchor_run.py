@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from cinet_core.anchors import (
     AnchorMeasurement,
-    FieldEstimator,
     MotionAnchor,
     OdometryAnchor,
     measure_cloud,
@@ -19,7 +18,10 @@ from cinet_core.anchors import (
     movers_mask,
     movers_table,
 )
+from cinet_core.correction.corrector import DepthCorrector
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.evaluation.anchors_report import AnchorScore
+from cinet_core.evaluation.sparse_points import SparsePoints
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import LabelSet
 from cinet_core.metrics.smooth_field import DEVIATION, SmoothErrorMetrics
@@ -32,7 +34,6 @@ STEP = 4
 SCAN_SIGMA, DEPTH_SIGMA = 0.02, 0.03
 """Noise of what is made of the sensor's depth: metres of a scan, and a part of the depth of sparse points."""
 
-LATTICE = (32, 24)
 FRAME_SECONDS = 1 / 30
 """Between frames of a data set without times."""
 
@@ -48,6 +49,7 @@ class AnchoredFrame:
     image: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.uint8]
     truth: npt.NDArray[np.float32]
     camera: Intrinsics
     pose: npt.NDArray[np.float64]
@@ -55,13 +57,29 @@ class AnchoredFrame:
 
 
 class AnchorRun:
-    """One anchor along the sequence."""
+    """One anchor along the sequence.
 
-    def __init__(self, anchor: str, label_set: LabelSet, floor_height: float | None) -> None:
+    Args:
+        anchor: its name; none corrects nothing.
+        label_set: of the predictions.
+        floor_height: z of the floor in the world of the poses, metres; None where it is not known.
+        temporal: what is kept from frame to frame, see `CorrectionSettings`.
+        points: of the anchor *depth*.
+    """
+
+    def __init__(
+        self,
+        anchor: str,
+        label_set: LabelSet,
+        floor_height: float | None,
+        temporal: str = "field",
+        points: SparsePoints | None = None,
+    ) -> None:
         self._anchor, self._floor_height = anchor, floor_height
+        self._settings, self._points = CorrectionSettings(anchor, temporal), points or SparsePoints()
         self._movers = movers_table(label_set)
         self._floor = np.array([name == "floor" for name in label_set.classes] + [False] * 256)[:256]
-        self._estimator, self._odometry, self._motion = FieldEstimator(), OdometryAnchor(), MotionAnchor()
+        self._corrector, self._odometry, self._motion = DepthCorrector(label_set), OdometryAnchor(), MotionAnchor()
         self._random = np.random.default_rng(0)
         self._before: AnchoredFrame | None = None
         self._smooth = SmoothErrorMetrics(DEVIATION / STEP)
@@ -72,19 +90,23 @@ class AnchorRun:
     def add(self, frame: AnchoredFrame, scored: bool) -> None:
         """Correct a frame, and score it."""
         depth, used, anchored = frame.depth, False, 0.0
-        if self._anchor != "none":
+        if self._settings.active:
             started = time.perf_counter()
             excluded = movers_mask(frame.labels, self._movers)
             measurement, motion = self._measured(frame, excluded)
             between = time.perf_counter()
             elapsed = FRAME_SECONDS if self._before is None else frame.seconds - self._before.seconds
-            found = self._estimator.update(
-                depth, frame.camera, [measurement], motion, excluded, seconds=max(elapsed, 0.0)
+            outputs = {"depth": depth, "labels": frame.labels, "confidence": frame.confidence}
+            measurements = [] if measurement is None else [measurement]
+            found = self._corrector.correct(
+                outputs, frame.camera, measurements, motion, max(elapsed, 0.0), self._settings
             )
             self._times.append((time.perf_counter() - between, between - started))
-            depth, used, anchored = found.depth, bool(found.report.sources), found.report.anchored
-            if not used:
-                reason = (found.report.reason or "no reason").split(": ")
+            depth, report = found.depth, found.report
+            if report is not None:
+                used, anchored = bool(report.sources), report.anchored
+            if report is not None and not used:
+                reason = (report.reason or "no reason").split(": ")
                 short = ": ".join(reason[:2])
                 self._reasons[short] = self._reasons.get(short, 0) + 1
         self._before = frame
@@ -127,12 +149,14 @@ class AnchorRun:
 
     def _measured(
         self, frame: AnchoredFrame, excluded: npt.NDArray[np.bool_] | None
-    ) -> tuple[AnchorMeasurement, npt.NDArray[np.float64] | None]:
-        """What the anchor says of a frame, and the motion since the one before."""
+    ) -> tuple[AnchorMeasurement | None, npt.NDArray[np.float64] | None]:
+        """What the anchor says of a frame, None where there is none, and the motion since the frame before."""
         poses = (None if self._before is None else self._before.told), frame.told
         motion = None if poses[0] is None else np.linalg.inv(poses[1]) @ poses[0]
         motion = motion if motion is not None and np.isfinite(motion).all() else None
         camera = frame.camera
+        if self._anchor == "none":
+            return None, motion
         if self._anchor == "odometry":
             pose = frame.told if np.isfinite(frame.told).all() else None
             self._odometry.track(frame.image, pose, frame.seconds, excluded)
@@ -149,8 +173,7 @@ class AnchorRun:
             u, v = np.arange(width), np.full(width, height // 2)
             z = frame.truth[v, u] + self._random.normal(0, SCAN_SIGMA, width)
         else:
-            v, u = (axis.ravel() for axis in np.mgrid[0 : LATTICE[1], 0 : LATTICE[0]])
-            u, v = (2 * u + 1) * width // (2 * LATTICE[0]), (2 * v + 1) * height // (2 * LATTICE[1])
+            u, v = self._points.places(width, height, self._random)
             z = frame.truth[v, u] * (1 + self._random.normal(0, DEPTH_SIGMA, len(u)))
         z = np.where((frame.truth[v, u] > 0) & (z > 0), z, np.nan)
         points = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1)

@@ -23,11 +23,15 @@ from cinet_core.evaluation.anchors_report import AnchorScore, AnchorsReport
 from cinet_core.evaluation.odometry_errors import OdometryErrors
 from cinet_core.evaluation.predicted_frames import UNLIMITED, FramesWithDepth, image_of
 from cinet_core.evaluation.report import DataOrigin
+from cinet_core.evaluation.sparse_points import SparsePoints
 from cinet_core.inference.choices import AUTO
 from cinet_core.inference.predictor import Predictor
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["ANCHORS", "AnchorScore", "AnchorsReport", "OdometryErrors", "evaluate_anchors"]
+
+TEMPORAL = ("field", "fused")
+"""What may be kept from frame to frame; an anchor without either is that of single frames."""
 
 ANCHORS = ("none", "odometry", "motion", "scan", "depth", "floor")
 """What can be scored: raw depth, and each anchor by its name."""
@@ -45,6 +49,8 @@ def evaluate_anchors(
     skip_seconds: float = 2.0,
     errors: OdometryErrors | None = None,
     floor_height: float | None = None,
+    temporal: str = "field",
+    points: str = "32x24",
     device: str = AUTO,
     progress: Progress = SILENT,
 ) -> AnchorsReport:
@@ -59,6 +65,9 @@ def evaluate_anchors(
         skip_seconds: at the beginning that are not scored: filters settle.
         errors: that the odometry is given; None = none.
         floor_height: z of the floor in the world of the poses, whose z axis points up, metres: what *floor* needs.
+        temporal: what is kept from frame to frame: "field", or "fused", which is scored without an anchor too.
+        points: of the sensor's depth that the anchor *depth* has: a lattice over the image such as "32x24",
+            "left:32x24" for its left half, or "random:100".
         device: see `cinet_core.load`.
         progress: receives the progress over the frames.
 
@@ -72,6 +81,9 @@ def evaluate_anchors(
         raise ValueError(f"anchors are {list(anchors)}: choose some of {', '.join(ANCHORS)}")
     if "floor" in anchors and floor_height is None:
         raise ValueError("anchor floor needs floor_height: the z of the floor in the world of the poses, metres")
+    if temporal not in TEMPORAL:
+        raise ValueError(f"temporal is {temporal!r}: choose one of {', '.join(TEMPORAL)}")
+    pattern = SparsePoints.parse(points)
     checkpoint = named_checkpoint(weights)
     given = dict(options or {})
     dataset = open_for_network(data, split, kind, given, checkpoint.metadata.label_set)
@@ -83,7 +95,7 @@ def evaluate_anchors(
     clock = getattr(dataset, "seconds", None)
     seconds = np.array([float(clock(place)) if clock else place * FRAME_SECONDS for place in range(count)])
     told = (errors or OdometryErrors()).applied(poses, seconds)
-    runs = [AnchorRun(name, checkpoint.metadata.label_set, floor_height) for name in anchors]
+    runs = [AnchorRun(name, checkpoint.metadata.label_set, floor_height, temporal, pattern) for name in anchors]
     progress.begin(f"{dataset.meta.name}, {dataset.split}", count)
     skipped = int((seconds - seconds[0] < skip_seconds).sum()) if count else 0
     with Predictor(checkpoint, device, depth_range=UNLIMITED) as predictor:
@@ -93,7 +105,7 @@ def evaluate_anchors(
             prediction = predictor.predict(image_of(sample), sample.intrinsics)
             frame = AnchoredFrame(
                 place, float(seconds[place]), image_of(sample), prediction.depth, prediction.labels,
-                sample.depth.numpy(), sample.intrinsics, poses[place], told[place],
+                prediction.confidence, sample.depth.numpy(), sample.intrinsics, poses[place], told[place],
             )  # fmt: skip
             for run in runs:
                 run.add(frame, scored=place >= skipped)
@@ -106,6 +118,8 @@ def evaluate_anchors(
         checkpoint.sha256,
         errors or OdometryErrors(),
         skipped,
+        temporal,
+        points,
         tuple(run.score() for run in runs),
         tuple(source.broken),
     )

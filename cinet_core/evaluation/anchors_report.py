@@ -57,6 +57,8 @@ class AnchorsReport:
         metadata, sha256: of the weights.
         errors: that the odometry was given.
         skipped: frames at the beginning that are not scored.
+        temporal: what was kept from frame to frame.
+        points: that the anchor *depth* had.
         scores: one for each anchor, in the order asked for.
         broken: frames that could not be read.
     """
@@ -68,6 +70,8 @@ class AnchorsReport:
     sha256: str
     errors: OdometryErrors
     skipped: int
+    temporal: str
+    points: str
     scores: tuple[AnchorScore, ...]
     broken: tuple[BrokenFrame, ...] = ()
 
@@ -107,7 +111,8 @@ class AnchorsReport:
         given = self.errors
         found = [
             f"odometry: noise {given.noise:.1%} of a step, scale {given.scale:g}, delay {given.delay:g} s, "
-            f"{'one second of slip' if given.slip else 'no slip'}; the first {self.skipped} frames are not scored"
+            f"{'one second of slip' if given.slip else 'no slip'}; the first {self.skipped} frames are not scored",
+            f"temporal: {self.temporal}; depth: {self.points} points",
         ]
         for score in self.scores:
             found += [f"{score.anchor}, {count} frames: {reason}" for reason, count in score.reasons.items()]
@@ -127,6 +132,8 @@ class AnchorsReport:
             "random_weights": self.metadata.random_weights,
             "errors": dataclasses.asdict(self.errors),
             "skipped": self.skipped,
+            "temporal": self.temporal,
+            "points": self.points,
             "scores": [dataclasses.asdict(score) | {"reasons": dict(score.reasons)} for score in self.scores],
             "broken": [broken.name for broken in self.broken],
         })  # fmt: skip
