@@ -161,7 +161,7 @@ class FieldEstimator:
         slope_before, self._slope_at = self._slope_at, slopes_of(view, self._grid)
         if self._before is None:
             return 0.0
-        field_seconds, found = settings.field_seconds, None
+        field_seconds, found, unexplained = settings.field_seconds, None, 0.0
         if motion is not None:
             matrix = np.asarray(motion, dtype=np.float64)
             found = carried(self._before, view, matrix, self._grid) if np.isfinite(matrix).all() else None
@@ -172,10 +172,10 @@ class FieldEstimator:
                 )
             elif abs(found.scale_change) > settings.motion_gate:
                 reasons.append(f"motion: it does not explain how predicted depth changed ({found.scale_change:+.0%})")
-                found = None
+                found, unexplained = None, found.scale_change
         if found is None:  # the field stays where it is on the image
             found = CarriedView(
-                np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), 0.0, 0.0
+                np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), unexplained, 0.0
             )
             field_seconds = settings.still_seconds
         self._transport(found, slope_before)

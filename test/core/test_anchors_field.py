@@ -201,6 +201,18 @@ def test_a_motion_that_the_prediction_contradicts_is_not_believed() -> None:
     assert error(result, truth) < 0.02
 
 
+def test_a_network_that_jumps_is_put_right_by_the_next_measurement() -> None:
+    """The motion is not believed then, and neither is what was known of the factor: a sensor is not held back for it."""
+    estimator = FieldEstimator()
+    truth = scene()
+    for _ in range(5):
+        estimator.update(truth, CAMERA, [small_sensor(truth)], motion=np.eye(4))
+    result = estimator.update(truth * np.float32(1.4), CAMERA, [small_sensor(truth)], motion=np.eye(4))
+    assert "does not explain" in (result.report.reason or "")
+    assert result.report.sources == ("depth",)
+    assert error(result, truth) < 0.03
+
+
 def test_points_on_people_do_not_count() -> None:
     truth = scene()
     wrong = truth.copy()
