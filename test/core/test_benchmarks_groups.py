@@ -14,6 +14,7 @@ from torch import nn
 
 from cinet_core.checkpoint import random_checkpoint
 from scripts.benchmarks import (
+    anchors,
     generations,
     harness,
     loading,
@@ -350,7 +351,8 @@ def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
     assert ("beside obstacles", "scan") in rows
 
 
-def test_two_generations_take_turns_in_every_backend(quick_run: BenchmarkRun) -> None:
+@pytest.mark.usefixtures("only_torch")
+def test_two_generations_take_turns(quick_run: BenchmarkRun) -> None:
     tiny = {"encoder": "test_efficientnet", "feature_channels": 16, "query_channels": 4, "decoder_channels": (8, 8, 8)}
     pair = (random_checkpoint(name, **tiny) for name in (generations.BEFORE, generations.NOW))
     rows = {(row.quantity, row.subject): row for row in generations.compare(quick_run, *pair)}
@@ -358,3 +360,20 @@ def test_two_generations_take_turns_in_every_backend(quick_run: BenchmarkRun) ->
         subject = f"{generations.NOW}, {variant.name}"
         assert rows[network.WHOLE, subject].median > 0
         assert rows[f"{generations.BEFORE} / this", subject].median > 0
+
+
+@pytest.mark.usefixtures("only_torch")
+def test_whole_frames_with_every_anchor_are_timed_beside_those_with_none(
+    quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchors, "STEPS", 4)
+    quick_run.budget = dataclasses.replace(TINY, least=3, most=3, image_size=(96, 128))
+    rows = {(row.quantity, row.subject): row for row in anchors.measure(quick_run)}
+    for source in anchors.SOURCES:
+        assert rows["whole frames", source].median > 0
+        assert 0 < rows["whole frames, of those without anchor", source].median < 500
+        assert rows["correction", source].median > 0
+    assert {subject for quantity, subject in rows if quantity == "tracking"} == {"odometry", "motion"}
+    quick_run.device = torch.device("cuda")
+    assert list(anchors.measure(quick_run)) == []
+    assert any(note.startswith("anchors: ") for note in quick_run.notes)
