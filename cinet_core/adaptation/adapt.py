@@ -77,6 +77,8 @@ class _Adaptation:
         self.counts: dict[str, int] = {}
 
     def run(self, bags: Sequence[str | Path]) -> AdaptationReport:
+        # A recipe that is none is said now, not after hours of labelling.
+        adaptation_recipe(self.settings, self.metadata, self.folder / "chosen", 2, self.folder / "training")
         extracted = self._extract(bags)
         labelled = self._label(extracted)
         divided = self._divide(labelled)
