@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
     from cinet_core.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
+    from cinet_core.labelling.description import TeacherError
+    from cinet_core.labelling.report import LabelReport
+    from cinet_core.labelling.run import label_dataset
+    from cinet_core.labelling.settings import AgreementSettings, LabelSettings
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
@@ -48,6 +52,9 @@ if TYPE_CHECKING:
     from cinet_core.odometry.compare import compare_odometry
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
     from cinet_core.progress import Progress
+    from cinet_core.selection.report import SelectionReport
+    from cinet_core.selection.run import select_frames
+    from cinet_core.selection.settings import SelectionSettings
     from cinet_core.training.ablate import ablate
     from cinet_core.training.errors import TrainingError
     from cinet_core.training.plan import TrainingPlan
@@ -61,6 +68,7 @@ else:
         __name__,
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
+            "AgreementSettings": "cinet_core.labelling.settings",
             "AnchorsReport": "cinet_core.evaluation.anchored",
             "BagError": "cinet_core.bags.errors",
             "Calibration": "cinet_core.evaluation.calibration",
@@ -74,7 +82,9 @@ else:
             "GeometryReport": "cinet_core.evaluation.geometry_report",
             "Intrinsics": "cinet_core.geometry",
             "LABEL_SETS": "cinet_core.label_sets",
+            "LabelReport": "cinet_core.labelling.report",
             "LabelSet": "cinet_core.label_sets",
+            "LabelSettings": "cinet_core.labelling.settings",
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
@@ -91,8 +101,11 @@ else:
             "RecordedSource": "cinet_core.viewer.source_recording",
             "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SelectionReport": "cinet_core.selection.report",
+            "SelectionSettings": "cinet_core.selection.settings",
             "SteadinessReport": "cinet_core.evaluation.steadiness",
             "SourceError": "cinet_core.data.frame_files",
+            "TeacherError": "cinet_core.labelling.description",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "TrainingError": "cinet_core.training.errors",
             "TrainingPlan": "cinet_core.training.plan",
@@ -112,6 +125,7 @@ else:
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
+            "label_dataset": "cinet_core.labelling.run",
             "load": "cinet_core.inference.load",
             "plan_training": "cinet_core.training.train",
             "predict_bag": "cinet_core.bags.prediction",
@@ -120,6 +134,7 @@ else:
             "read_recipe": "cinet_core.training.recipe_file",
             "record_source": "cinet_core.viewer.source_recording",
             "score_obstacles": "cinet_core.evaluation.obstacle_scoring",
+            "select_frames": "cinet_core.selection.run",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",
             "train": "cinet_core.training.train",
         },
@@ -129,6 +144,7 @@ __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
     "AblationReport",
+    "AgreementSettings",
     "AnchorsReport",
     "BagError",
     "Calibration",
@@ -142,7 +158,9 @@ __all__ = [
     "FusedMap",
     "GeometryReport",
     "Intrinsics",
+    "LabelReport",
     "LabelSet",
+    "LabelSettings",
     "MapReport",
     "MapSettings",
     "ModelMetadata",
@@ -158,8 +176,11 @@ __all__ = [
     "Recipe",
     "RecordedSource",
     "ScaleSuggestion",
+    "SelectionReport",
+    "SelectionSettings",
     "SourceError",
     "SteadinessReport",
+    "TeacherError",
     "TrackedDepth",
     "TrainingError",
     "TrainingPlan",
@@ -179,6 +200,7 @@ __all__ = [
     "extract_bag",
     "fuse_map",
     "get_label_set",
+    "label_dataset",
     "load",
     "plan_training",
     "predict_bag",
@@ -187,6 +209,7 @@ __all__ = [
     "read_recipe",
     "record_source",
     "score_obstacles",
+    "select_frames",
     "suggest_scale",
     "train",
 ]

@@ -96,7 +96,6 @@ NOT_ON_A_ROBOT = frozenset(
         "frames",
         "jobs",
         "labelling",
-        "obstacles",
         "rooms.pathtraced",
         "rooms.raycast",
         "selection",

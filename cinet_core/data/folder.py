@@ -28,7 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.exif import Orientation, orientation_of
-from cinet_core.data.frame_files import FileNames, FrameFiles, SourceError, list_frames
+from cinet_core.data.frame_files import ANCHORS_SUFFIX, FileNames, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_image import read_labels
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
@@ -37,7 +37,7 @@ from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
-__all__ = ["DEPTH_RANGE", "FolderDataset", "read_classes"]
+__all__ = ["DEPTH_RANGE", "ROOM_PATTERN", "FolderDataset", "read_classes"]
 
 ROOM_PATTERN = r"(.+)_[^_]*"
 """Rooms are told apart by what comes before the last underscore of a frame's name: 05000 in 05000_03."""
@@ -112,6 +112,7 @@ class FolderDataset(SceneDataset):
     def _unread(self) -> list[str]:
         images = [frame.image for frame in self._frames]
         read = {path for path in (*self._depths, *self._labels, *self._trusts) if path is not None}
+        read |= {path for path in (image.with_name(image.stem + ANCHORS_SUFFIX) for image in images) if path.is_file()}
         folders = dict.fromkeys(image.parent for image in images)
         return unread_files(self._root, folders, images, read, _expected(self._root, self._frames[0]))
 

@@ -27,6 +27,7 @@ from cinet_core.messages.distortion import read_distortion
 from cinet_core.messages.errors import ConversionError
 
 __all__ = [
+    "ANCHORS_SUFFIX",
     "IMAGE_SUFFIXES",
     "Calibration",
     "FileNames",
@@ -39,6 +40,9 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+ANCHORS_SUFFIX = "_anchors.npz"
+"""Beside an image: what a robot measured there (`cinet_core.data.recording`)."""
+
 MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
 

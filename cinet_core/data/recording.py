@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.folder import ROOM_PATTERN, FolderDataset
-from cinet_core.data.frame_files import SourceError
+from cinet_core.data.frame_files import ANCHORS_SUFFIX, SourceError
 from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.scene_dataset import Split
 from cinet_core.geometry import rigidity_error
@@ -35,7 +35,6 @@ from cinet_core.label_sets import LabelSet
 
 __all__ = ["ANCHORS_SUFFIX", "FRAME_SECONDS", "RecordedAnchors", "Recording", "encode_anchors", "has_poses"]
 
-ANCHORS_SUFFIX = "_anchors.npz"
 FRAME_SECONDS = 1 / 30
 """Between two frames of a recording that says nothing of times."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cinet_core.labelling.description import SHIPPED, TeacherDescription, TeacherError, read_description
+from cinet_core.labelling.export_teacher import export_teacher
 from cinet_core.labelling.report import LabelReport, read_report
 from cinet_core.labelling.run import label_dataset
 from cinet_core.labelling.settings import AgreementSettings, LabelSettings
@@ -14,6 +15,7 @@ __all__ = [
     "LabelSettings",
     "TeacherDescription",
     "TeacherError",
+    "export_teacher",
     "label_dataset",
     "read_description",
     "read_report",

@@ -36,11 +36,11 @@ class AgreementSettings:
     reach: int = 15
     least_shift: float = 0.08
     least_turn: float = 0.1
-    depth: float = 0.08
+    depth: float = 0.06
     occluder: float = 0.15
     surface: float = 0.2
     least_depth: float = 0.5
-    least_labels: float = 0.6
+    least_labels: float = 0.75
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import UNLABELLED, LabelSet
 
-__all__ = ["Answer", "Teacher", "averaged", "fitted_affine"]
+__all__ = ["Answer", "Bytes", "Float", "Teacher", "averaged", "fitted_affine", "resized", "vote"]
 
 Float = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cinet_core.selection.features import FrameFeatures
 from cinet_core.selection.settings import SelectionSettings
 
-__all__ = ["Verdict", "choose"]
+__all__ = ["Verdict", "choose", "relative_sharpness"]
 
 Verdict = Literal["chosen", "blurred", "dark", "bright", "clipped", "duplicate", "covered"]
 """Why a frame is taken or not: "covered" frames differ enough, but more were not asked for."""

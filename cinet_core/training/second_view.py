@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cinet_core.data.sample import Batch
 from cinet_core.label_sets import UNLABELLED
-from cinet_core.training.settings import ViewSettings
+from cinet_core.training.settings_losses import ViewSettings
 
 __all__ = ["SecondView", "ViewChange", "draw_change", "second_view", "warped"]
 

@@ -15,6 +15,7 @@ from cinet_core.messages.errors import ConversionError
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
+from cinet_ros.mapping.correction import MapCorrection
 from cinet_ros.mapping.frame_arrays import DEPTH, FrameReader
 from cinet_ros.mapping.frame_queue import TOO_OLD, FrameQueue, SynchronizedFrame
 from cinet_ros.mapping.map_outputs import MapOutputs
@@ -87,6 +88,7 @@ class Fusion:
         self._context = context
         self._gate = PublishGate()
         self._read = FrameReader()
+        self._correction = MapCorrection()
         self._request: Request | None = None
         self._frame_in_work = False
         self._publish_again = 0.0  # not before, steady clock
@@ -184,8 +186,11 @@ class Fusion:
         arrays = self._read(frame.messages)
         if self._gate.is_shut:
             return
+        settings = self._context.settings()
+        arrays = self._correction.corrected(arrays, frame.stamp, pose, settings.correction, semantic_map.label_set)
+        store.correction = self._correction.statistics
         colors = arrays.color if arrays.color is not None else semantic_map.label_set.palette[arrays.labels]
-        depth = without_edges(arrays.depth, self._context.settings().edge_filter)
+        depth = without_edges(arrays.depth, settings.edge_filter)
         frame_is_empty = not semantic_map.integrate(
             depth, arrays.labels, arrays.confidence, colors, arrays.intrinsics, pose
         )

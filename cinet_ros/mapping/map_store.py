@@ -40,6 +40,7 @@ class MapStore:
         published: what `changes` was when the map was published last.
         stamp: of the frame fused last, nanoseconds; 0 before the first.
         statistics: of the map, for diagnostics.
+        correction: of the frame fused last, for diagnostics; empty where frames are not corrected.
 
     Raises:
         ValueError: the device does not exist, or ``load_path`` names no map.
@@ -53,6 +54,7 @@ class MapStore:
         self.changes = self.published = 0
         self.stamp = 0
         self.statistics: Mapping[str, Any] = {}
+        self.correction: Mapping[str, Any] = {}
         self._settings = settings
         self._retired = in_ros_home(settings.retired_path) if settings.retired_path else None
         self._announced = label_set

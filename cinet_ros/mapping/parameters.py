@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from cinet_core.correction.settings import TEMPORAL, CorrectionSettings
 from cinet_core.label_sets import LABEL_SETS
 from cinet_core.parameters import check, parameter
 from cinet_ros.bond import bond_parameter
@@ -15,6 +16,8 @@ from cinet_ros.parameter_fields import threads_parameter
 DEFAULT_THREADS = 1
 # camera_in_base where it is not given: no rotation is all zeros.
 NOT_GIVEN = (0.0,) * 7
+# What the map's own frames hold: images and poses. Other sources correct depth in the perception node.
+ANCHORS = ("none", "odometry")
 # Quaternions that were rounded to three digits are still rotations.
 UNIT_TOLERANCE = 1e-2
 
@@ -96,6 +99,20 @@ class MappingSettings:
         limits=(0.1, 3600.0),
         run_time=True,
     )
+    anchor: str = parameter(
+        "none",
+        "odometry: depth is corrected by points of rgb/image_rect that are tracked and triangulated with the poses, "
+        "before it is fused (docs/anchors.md); for depth that the perception node has not corrected already",
+        choices=ANCHORS,
+        run_time=True,
+    )
+    temporal: str = parameter(
+        "off",
+        "what is kept from frame to frame along the poses: nothing; field: what the anchor corrected; fused: also "
+        "depth and labels of every pixel",
+        choices=TEMPORAL,
+        run_time=True,
+    )
 
     # map
     device: str = parameter("cpu", "where the map is: cpu, cuda or cuda:N; CUDA only where Open3D was built with it")
@@ -173,8 +190,18 @@ class MappingSettings:
             raise ValueError(
                 f"save_path = {self.save_path!r} names no file: give a path without an ending, such as ~/maps/kitchen"
             )
+        if self.anchor != "none" and not self.use_color:
+            raise ValueError(
+                f"anchor = {self.anchor!r} tracks points of rgb/image_rect, which use_color = false leaves out: set "
+                "use_color to true, or anchor to none"
+            )
         if self.camera_in_base != NOT_GIVEN:
             _check_pose(self.camera_in_base)
+
+    @property
+    def correction(self) -> CorrectionSettings:
+        """What is done to frames before they are fused."""
+        return CorrectionSettings(self.anchor, self.temporal)
 
 
 def _check_pose(values: tuple[float, ...]) -> None:
