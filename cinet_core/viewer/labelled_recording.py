@@ -26,7 +26,7 @@ from cinet_core.viewer.recording import FrameTime, Recording
 from cinet_core.viewer.server import ViewerServer
 from cinet_core.viewer.source_recording import NANOSECONDS, RecordedSource
 
-__all__ = ["record_labelled"]
+__all__ = ["LabelledRecording", "error_colors", "record_labelled"]
 
 SOURCE_COLORS = ((60, 60, 60), (0, 158, 115), (230, 159, 0), (86, 180, 233), (204, 121, 167))
 """Of `SOURCES`, in their order; apart for every eye (Okabe and Ito 2008)."""

@@ -20,7 +20,7 @@ BAGS = 10_000
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a step: `start` seconds of processor a part and `each` seconds a frame, and bytes of input and output a frame."""
+    """Of a step: seconds of processor at the `start` of a part and for `each` frame; bytes read and written a frame."""
 
     parts: int
     frames: int
