@@ -4,7 +4,8 @@ What is judged on becomes data sets of their own, each with one kind of truth:
 
 - ``sensor``: depth that a sensor measured, and labels that the recording came with;
 - ``anchors``: depth of scan and sparse points alone, at the pixels that they fall on; no network has a part in it;
-- ``agreed``: depth and labels of the teacher, where other views of the recording agree with them.
+- ``agreed``: depth and labels of the teacher, where other views of the recording agree with them; labels only where the
+  teacher is another network.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ class Division:
     figures: dict[str, int]
 
 
-def divide(parts: Sequence[Path], folder: Path, fraction: float) -> Division:
+def divide(parts: Sequence[Path], folder: Path, fraction: float, judge_labels: bool = True) -> Division:
     """Divide the frames of labelled parts. What an earlier attempt left in the folder is made anew.
 
     Args:
         parts: labelled sets, of which no two have a frame of one name.
         folder: gets the folder ``train`` and one for each of `FIGURES`.
         fraction: of the frames to hold out.
+        judge_labels: ``agreed`` has labels. Where a network taught itself they are no truth: any change would be worse.
 
     Raises:
         AdaptationError: there are no frames, or only one room.
@@ -97,7 +99,9 @@ def divide(parts: Sequence[Path], folder: Path, fraction: float) -> Division:
                 continue
             held += 1
             for name, (depth, labels) in _truths(recording, places[line["frame"]], part, line["frame"]).items():
-                figures[name].add(part, line, depth, labels)
+                judged = labels if judge_labels or name != "agreed" else None
+                if depth is not None or judged is not None:
+                    figures[name].add(part, line, depth, judged)
     frames = {name: figure.finish() for name, figure in figures.items()}
     return Division(
         train.root, tuple(sorted(chosen)), train.finish(), held, {name: n for name, n in frames.items() if n}

@@ -87,6 +87,11 @@ class TestDivision:
         assert anchors.depth.numpy()[anchors.depth.numpy() > 0].tolist() == [3.0, 3.0]
         assert not anchors.has_labels
 
+    def test_labels_that_a_network_taught_itself_are_no_truth(self, tmp_path: Path) -> None:
+        divide([part_with(tmp_path / "a", 2)], tmp_path / "out", 0.5, judge_labels=False)
+        assert not list((tmp_path / "out" / "agreed").glob("*_label.png"))
+        assert list((tmp_path / "out" / "sensor").glob("*_label.png")), "those of the recording are"
+
     def test_points_become_the_nearest_depth_of_their_pixel(self) -> None:
         points = np.array([[0.0, 0.0, 2.0], [0.0, 0.0, 1.0], [0, 0, -1.0], [9.0, 0, 1.0], [0.0, 0.0, 0.05]])
         depth = sparse_depth(points, CAMERA)
