@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,9 +121,8 @@ def _truths(recording: Recording, index: int, part: Path, name: str) -> dict[str
     for figure, kinds in _DEPTH.items():
         chosen = None if depth is None else np.where(_of(sources[0], kinds), depth, 0).astype(np.float32)
         given = None if labels is None else np.where(_of(sources[1], _LABELS[figure]), labels, 0).astype(np.uint8)
-        planes = tuple(plane if plane is not None and plane.any() else None for plane in (chosen, given))
-        if any(plane is not None for plane in planes):
-            found[figure] = (planes[0], planes[1])
+        if (chosen is not None and chosen.any()) or (given is not None and given.any()):
+            found[figure] = (_unless_empty(chosen), _unless_empty(given))
     measured, camera = recording.measured(index), recording[index].intrinsics
     if measured is not None and camera is not None:
         points = [points for points in (measured.scan, measured.points) if points is not None]
@@ -133,8 +132,12 @@ def _truths(recording: Recording, index: int, part: Path, name: str) -> dict[str
     return found
 
 
-def _of(sources: npt.NDArray[np.uint8], kinds: Iterable[str]) -> npt.NDArray[np.bool_]:
-    return np.isin(sources, [SOURCES.index(kind) for kind in kinds])  # type: ignore[arg-type]  # they are sources
+def _unless_empty(plane: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    return plane if plane is not None and plane.any() else None
+
+
+def _of(sources: npt.NDArray[np.uint8], kinds: Collection[str]) -> npt.NDArray[np.bool_]:
+    return np.isin(sources, [code for code, name in enumerate(SOURCES) if name in kinds])
 
 
 def sparse_depth(points: npt.NDArray[np.floating], camera: Intrinsics) -> npt.NDArray[np.float32]:

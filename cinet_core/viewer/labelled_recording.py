@@ -84,15 +84,14 @@ def record_labelled(
                     f"{name} predicts the classes of {predictor.label_set.name!r}, the set has those of "
                     f"{frames.label_set.name!r}: compare weights with its classes"
                 )
-        recording = stack.enter_context(
-            LabelledRecording(
-                frames.label_set,
-                tuple(named),
-                file=path,
-                address=None if server is None else server.address,
-                about=_about(frames, named),
-            )
+        recording = LabelledRecording(
+            frames.label_set,
+            tuple(named),
+            file=path,
+            address=None if server is None else server.address,
+            about=_about(frames, named),
         )
+        stack.enter_context(recording)
         done, failed = _record(frames, recording, predictors, range(0, len(frames), every)[:limit], progress)
         recording.flush()
     return RecordedSource(frames.meta.name, done, failed, path)
