@@ -18,6 +18,9 @@ from cinet_core.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cinet_core.adaptation.adapt import adapt
+    from cinet_core.adaptation.report import AdaptationReport
+    from cinet_core.adaptation.settings import AdaptationSettings
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import Extraction, extract_bag
     from cinet_core.bags.prediction import PredictedBag, predict_bag
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
     from cinet_core.training.run import TrainingResult
     from cinet_core.training.settings import Recipe
     from cinet_core.training.train import plan_training, train
+    from cinet_core.viewer.labelled_recording import record_labelled
     from cinet_core.viewer.source_recording import RecordedSource, record_source
 else:
     __getattr__, __dir__ = lazy_names(
@@ -69,6 +73,8 @@ else:
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
             "AgreementSettings": "cinet_core.labelling.settings",
+            "AdaptationReport": "cinet_core.adaptation.report",
+            "AdaptationSettings": "cinet_core.adaptation.settings",
             "AnchorsReport": "cinet_core.evaluation.anchored",
             "BagError": "cinet_core.bags.errors",
             "Calibration": "cinet_core.evaluation.calibration",
@@ -112,6 +118,7 @@ else:
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
+            "adapt": "cinet_core.adaptation.adapt",
             "calibrate": "cinet_core.evaluation.calibration",
             "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.compare",
@@ -132,6 +139,7 @@ else:
             "predict_frames": "cinet_core.frames.predict_frames",
             "read_metadata": "cinet_core.model_metadata",
             "read_recipe": "cinet_core.training.recipe_file",
+            "record_labelled": "cinet_core.viewer.labelled_recording",
             "record_source": "cinet_core.viewer.source_recording",
             "score_obstacles": "cinet_core.evaluation.obstacle_scoring",
             "select_frames": "cinet_core.selection.run",
@@ -144,6 +152,8 @@ __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
     "AblationReport",
+    "AdaptationReport",
+    "AdaptationSettings",
     "AgreementSettings",
     "AnchorsReport",
     "BagError",
@@ -187,6 +197,7 @@ __all__ = [
     "TrainingResult",
     "__version__",
     "ablate",
+    "adapt",
     "calibrate",
     "check_data",
     "compare_odometry",
@@ -207,6 +218,7 @@ __all__ = [
     "predict_frames",
     "read_metadata",
     "read_recipe",
+    "record_labelled",
     "record_source",
     "score_obstacles",
     "select_frames",
