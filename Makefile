@@ -89,25 +89,13 @@ bench-gpu: setup  ## the same on a CUDA device
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms
 weights: setup  ## train the default weights anew (DATA=folder of rendered rooms); goes on where it was stopped
-	@$(IN_ENV) { [ "$(DATA)" != runs/rendered_rooms ] || { cinet data render --setup && cinet data render "$(DATA)" --rooms 1200 --views 4; }; }
-	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_small.yaml \
-	  data.root="$(DATA)" --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml \
-	  data.root="$(DATA)" model.checkpoint=runs/weights_small/best.safetensors --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml \
-	  data.root="$(DATA)" model.checkpoint=runs/weights/best.safetensors run.output=runs/weights_again --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml \
-	  data.root="$(DATA)" model.checkpoint=runs/weights_again/best.safetensors run.output=runs/weights_last --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" stages.consistency.epochs=17 \
-	  model.checkpoint=runs/weights_last/last.safetensors run.output=runs/weights_longer --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" losses.class_weight_power=0.5 \
-	  stages.attention.epochs=17 stages.consistency.epochs=5 \
-	  model.checkpoint=runs/weights_longer/last.safetensors run.output=runs/weights_milder --resume
-	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" losses.class_weight_power=0.5 \
-	  stages.attention.epochs=16 stages.consistency.epochs=8 data.augmentation.scale="[1.0, 1.25]" \
-	  optimizer.encoder_factor=0.2 model.checkpoint=runs/weights_milder/last.safetensors \
-	  run.output=runs/weights_nearer --resume
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights_nearer/last.safetensors cinet_core/weights/lite.safetensors
+	@$(IN_ENV) { [ "$(DATA)" != runs/rendered_rooms ] || { cinet data render --setup && cinet data render "$(DATA)" --wide --rooms 1200 --views 4; }; }
+	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_small.yaml data.root="$(DATA)" --resume
+	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_sizes.yaml data.root="$(DATA)" --resume
+	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" --resume
+	@$(IN_ENV) cinet calibrate runs/weights/last.safetensors --data "$(DATA)" --output runs/weights/calibrated.safetensors
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/lite.safetensors \
+	  --answer test/data/shipped_answer.json
 
 docs: setup  ## renew what the README shows: parameter tables and the image of the outputs
 	@$(IN_ENV) python -m scripts.docs

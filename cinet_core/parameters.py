@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import array
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["check", "check_value", "coerced", "markdown_table", "parameter", "read_file"]
+__all__ = ["check", "check_value", "coerced", "markdown_table", "parameter", "prefixed", "read_file", "with_fields_of"]
 
 Settings = TypeVar("Settings")
+Class = TypeVar("Class", bound=type)
 
 _KINDS = {
     str: "text (quote it: \"'12'\")",
@@ -47,6 +48,34 @@ def parameter(
     """
     metadata = {"description": description, "limits": limits, "choices": tuple(choices), "run_time": run_time}
     return dataclasses.field(default=default, metadata=metadata)
+
+
+def with_fields_of(kind: type, prefix: str) -> Callable[[Class], Class]:
+    """Class decorator, to stand below ``@dataclass``: adds the fields of another settings class, their names prefixed.
+
+    `prefixed` makes an instance of that class again.
+    """
+
+    def add(settings: Class) -> Class:
+        for field in dataclasses.fields(kind):
+            settings.__annotations__[prefix + field.name] = field.type
+            setattr(settings, prefix + field.name, dataclasses.field(default=field.default, metadata=field.metadata))
+        return settings
+
+    return add
+
+
+def prefixed(settings: Any, kind: type[Settings], prefix: str) -> Settings:
+    """Return the settings of a class whose fields `with_fields_of` has added to another one's.
+
+    Raises:
+        ValueError: as the class, where values are at odds with each other; the text names the prefix.
+    """
+    values = {field.name: getattr(settings, prefix + field.name) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # it is a dataclass
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ValueError(f"{prefix}{error} (names of parameters begin with {prefix})") from error
 
 
 def check(settings: Any) -> None:

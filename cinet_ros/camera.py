@@ -15,6 +15,8 @@ from cinet_ros.anchoring.inputs import AnchorInputs
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import WARN, Conditions, Latencies, status
+from cinet_ros.navigation.frame import NavigationState
+from cinet_ros.navigation.place import CameraPlace
 from cinet_ros.parameters import Settings
 from cinet_ros.publishers import CameraOutputs
 from cinet_ros.rate_limit import RateLimit
@@ -47,13 +49,15 @@ class Camera:
     cloud_limit: RateLimit = field(default_factory=RateLimit)
     anchors: AnchorInputs | None = None  # of the node; None: there are none, and nothing is corrected
     correction: CorrectionState = field(default_factory=CorrectionState)
+    place: CameraPlace | None = None  # of the node; None: there is none, and nothing is published for navigation
+    navigation: NavigationState = field(default_factory=NavigationState)
 
     def restart(self) -> None:
         """Reset the state of an earlier activation."""
         self.conditions.clear_all()
         self.counters, self.latencies = FrameCounters(), Latencies()
         self.rate_limit, self.cloud_limit = RateLimit(), RateLimit()
-        self.correction = CorrectionState()
+        self.correction, self.navigation = CorrectionState(), NavigationState()
         self.waiting_since = self.focal_checked = self.wanted_since = None
 
     def status(self, name: str, settings: Settings, active: bool) -> DiagnosticStatus:
@@ -78,6 +82,7 @@ class Camera:
             **{f"dropped: {reason}": count for reason, count in sorted(counts.drops.items())},
             **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
             **self._correction_values(settings),
+            **self.navigation.values(),
         }
         fine = self._doing(settings, subscribed - switched_off) if active else "inactive"
         row = status(name, self.input.image_topic, fine, self.conditions, values)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages import frame
+from cinet_core.messages.result import Result
+from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import TOPICS
 from cinet_ros.conversions.ros_types import ROS_TYPES
+from cinet_ros.navigation.frame import FrameNavigation
+from cinet_ros.navigation.parameters import NavigationSettings
+from cinet_ros.navigation.topics import NAVIGATION
 
 _CLASSES: dict[str, type] = {
     "sensor_msgs/msg/CameraInfo": CameraInfo,
@@ -25,7 +32,17 @@ class RosMessageBuilder(frame.FrameMessageBuilder):
 
     Args:
         label_set: of the model.
+        navigation: builds those for navigation; None: there are none.
     """
 
-    def __init__(self, label_set: LabelSet) -> None:
+    def __init__(self, label_set: LabelSet, navigation: FrameNavigation | None = None) -> None:
         super().__init__(ROS_TYPES, label_set)
+        self._navigation = navigation
+
+    def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:
+        """See `FrameMessageBuilder`; one of `cinet_ros.navigation.topics.NAVIGATION`, too."""
+        if topic not in NAVIGATION:
+            return super().build(topic, result, settings)
+        if self._navigation is None or not isinstance(settings, NavigationSettings):
+            return None
+        return self._navigation.build(topic, result, settings)

@@ -1,7 +1,7 @@
 """Every parameter of the perception node: type, default, range, meaning, and whether it changes at run time.
 
-`Settings` adds what is the node's own to the parameters that it shares with `cinet bag run` and those of anchors. The
-ROS parameters with their descriptors are declared from it, values are checked by it, and the table in the README's
+`Settings` adds what is the node's own to the parameters that it shares with `cinet bag run` and those of anchors and
+navigation. The ROS parameters with their descriptors are declared from it, values are checked by it, and the table in the README's
 appendix is made of it, in the order of config/perception.yaml. A worker reads one snapshot per frame, so a change takes
 effect on the next.
 """
@@ -17,11 +17,12 @@ from cinet_core.inference.choices import BACKENDS, PRECISIONS
 from cinet_core.messages.topics import STATS, TOPICS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 from cinet_core.parameters import parameter
-from cinet_ros.anchoring.parameters import AnchorSettings
 from cinet_ros.bond import bond_parameter
+from cinet_ros.navigation.parameters import NavigationSettings
+from cinet_ros.navigation.topics import NAVIGATION
 from cinet_ros.parameter_fields import threads_parameter
 
-SWITCHED = (*TOPICS, STATS)
+SWITCHED = (*TOPICS, *NAVIGATION, STATS)
 """Outputs that `disabled_outputs` can name."""
 
 # Seconds. A frame of a slow network on a busy processor takes a few tenths.
@@ -29,7 +30,7 @@ MIN_WATCHDOG_TIMEOUT = 0.5
 
 
 @dataclass(frozen=True)
-class Settings(AnchorSettings):
+class Settings(NavigationSettings):
     """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees.
 
     Raises:

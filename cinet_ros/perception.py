@@ -23,7 +23,10 @@ from cinet_ros.camera_input import CameraInput
 from cinet_ros.conversions.bridge import choose_decoder
 from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.managed_node import ManagedNode, NotActivatedError
+from cinet_ros.mapping.transforms import LazyTransforms
 from cinet_ros.model import NO_WEIGHTS, label_set_of, load_predictor
+from cinet_ros.navigation.place import CameraPlace
+from cinet_ros.navigation.topics import NAVIGATION
 from cinet_ros.node_status import model_status, report_namesakes
 from cinet_ros.parameter_fields import changed
 from cinet_ros.parameters import Settings
@@ -62,6 +65,8 @@ class PerceptionNode(ManagedNode):
         self._predictor: Predictor | None = None
         self._cameras: dict[str, Camera] = {}
         self._anchors: AnchorInputs | None = None
+        self._transforms = LazyTransforms(self)
+        self._place = CameraPlace(self._transforms)
         self._watch_timer: Any = None
         self._supervisor = WorkerSupervisor(self.conditions, self._renew_predictor)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -82,7 +87,7 @@ class PerceptionNode(ManagedNode):
         self._predictor = load_predictor(settings, self.conditions)
         compressed = settings.image_transport == "compressed"
         self._decode = decode_compressed if compressed else self._raw_decoder(settings.image_bridge)
-        self._anchors = AnchorInputs(self, settings)
+        self._anchors = AnchorInputs(self, settings, self._transforms)
         for name in settings.cameras:
             self._cameras[name] = self._camera(name, settings, compressed)
         self.get_logger().info(
@@ -105,7 +110,8 @@ class PerceptionNode(ManagedNode):
 
         camera_input = CameraInput(self, prefix, compressed, settings.input_reliability, on_image)
         outputs = CameraOutputs(self, prefix, self._predictor.label_set, self._predictor.metadata.config.tasks)
-        return Camera(name, camera_input, outputs, Conditions(self.get_logger()), anchors=self._anchors)
+        conditions = Conditions(self.get_logger())
+        return Camera(name, camera_input, outputs, conditions, anchors=self._anchors, place=self._place)
 
     def activate(self) -> None:
         """Start the worker, and subscribe to images as soon as an output has a subscriber."""
@@ -187,7 +193,11 @@ class PerceptionNode(ManagedNode):
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
-            camera.input.update(wanted=bool(camera.outputs.wanted(self.settings)))
+            camera.outputs.hold_back(camera.conditions)
+            wanted = camera.outputs.wanted(self.settings)
+            if not wanted.isdisjoint(NAVIGATION):
+                self._place.prepare(self.settings)
+            camera.input.update(wanted=bool(wanted))
         if self._anchors is not None:
             self._anchors.update(
                 self.settings.correction,
@@ -210,7 +220,7 @@ class PerceptionNode(ManagedNode):
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
             settings = changed(self.settings, changes)
-            if settings.mask_classes != self.settings.mask_classes:
+            if settings.mask_classes != self.settings.mask_classes or settings.obstacles != self.settings.obstacles:
                 loaded = self._predictor
                 settings.check_classes(label_set_of(settings) if loaded is None else loaded.label_set)
         except ValueError as error:

@@ -16,6 +16,7 @@ from cinet_core.inference.backend import DeviceLostError, OutOfDeviceMemoryError
 from cinet_core.inference.predictor import Prediction, Predictor
 from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.errors import ConversionError
+from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
 from cinet_ros.anchoring.frame_correction import FrameCorrection
@@ -24,6 +25,7 @@ from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import RosMessageBuilder
 from cinet_ros.frames_in_work import FramesInWork
 from cinet_ros.msg import PerceptionStats, StageTime
+from cinet_ros.navigation.frame import FrameNavigation
 from cinet_ros.parameters import Settings
 from cinet_ros.preparation import WAITING, Preparation, PreparedFrame
 from cinet_ros.publishers import PublishGate
@@ -81,7 +83,7 @@ class Pipeline:
         self._settings = settings
         self._clock = clock
         self._painter = LabelPainter(predictor.label_set.palette)
-        self._messages = {name: RosMessageBuilder(predictor.label_set) for name in cameras}
+        self._messages = {name: self._builder(camera) for name, camera in cameras.items()}
         self._corrections = {
             name: FrameCorrection(camera.anchors, predictor.label_set, camera.conditions, camera.correction)
             for name, camera in cameras.items()
@@ -89,6 +91,13 @@ class Pipeline:
         }
         self._gate = PublishGate()
         self._frames_in_work = FramesInWork(cameras)
+
+    def _builder(self, camera: Camera) -> RosMessageBuilder:
+        label_set = self._predictor.label_set
+        if camera.place is None:
+            return RosMessageBuilder(label_set)
+        navigation = FrameNavigation(camera.place, label_set, camera.conditions, camera.navigation)
+        return RosMessageBuilder(label_set, navigation)
 
     def abandon(self, reason: str) -> None:
         """Publish nothing more, and count the current frames as dropped. Thread-safe."""
@@ -249,4 +258,5 @@ class Pipeline:
             label_set=predictor.label_set.name,
             random_weights=predictor.metadata.random_weights,
             **correction_statistics(frame.camera.correction.latest()),
+            **frame.camera.navigation.statistics(stamp_of(frame.job.message)),
         )

@@ -16,9 +16,12 @@ from cinet_core.label_sets import LabelSet
 from cinet_core.messages.result import Result
 from cinet_core.messages.topics import COMPRESSED, STATS, topics_of
 from cinet_core.model.config import DEFAULT_TASKS
+from cinet_ros.anchoring.inputs import SCAN as ANCHOR_SCAN
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
+from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.msg import PerceptionStats
+from cinet_ros.navigation.topics import DETECTIONS, MARKERS, NAVIGATION, SCAN, message_types
 from cinet_ros.parameters import Settings
 
 OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
@@ -69,10 +72,14 @@ class CameraOutputs:
         self._node = node
         self._prefix = prefix
         self._all: list[Any] = []
+        self._held: frozenset[str] = frozenset()
         try:
-            self._publishers = {
-                topic: self._publisher(MESSAGE_TYPES[topic], topic, OUTPUT_QOS) for topic in topics_of(tasks)
-            }
+            kinds = {topic: MESSAGE_TYPES[topic] for topic in topics_of(tasks)}
+            navigation = self._navigation_types()
+            first = [topic for topic in kinds if topic not in COMPRESSED]
+            # Obstacles are not to wait for what takes the longest to make.
+            kinds = {topic: kinds[topic] for topic in first} | navigation | kinds
+            self._publishers = {topic: self._publisher(kind, topic, OUTPUT_QOS) for topic, kind in kinds.items()}
             self._stats = self._publisher(PerceptionStats, STATS, OUTPUT_QOS)
             self._counted = {**self._publishers, STATS: self._stats}
             self._latch("semantic/classes", semantic_classes_message(label_set))
@@ -103,6 +110,32 @@ class CameraOutputs:
         else:
             self._latch("semantic/label_info", message)
 
+    def _navigation_types(self) -> dict[str, type]:
+        kinds = message_types()
+        if DETECTIONS not in kinds:
+            self._node.get_logger().info(
+                f"{self._prefix}{DETECTIONS} is not published, only {self._prefix}{MARKERS}: vision_msgs is not installed"
+            )
+        return kinds
+
+    def hold_back(self, conditions: Conditions) -> None:
+        """See whether somebody else publishes our `scan`, as a lidar's driver may: then ours stays away from it.
+
+        So it does where our own input `anchor/scan` is that topic. Call it periodically.
+        """
+        publisher = self._publishers[SCAN]
+        own_input = self._node.resolve_topic_name(ANCHOR_SCAN) == publisher.topic_name
+        others = self._node.count_publishers(publisher.topic_name) - 1
+        if others < 1 and not own_input:
+            self._held = frozenset()
+            conditions.clear("scan")
+            return
+        self._held = frozenset({SCAN})
+        if publisher.get_subscription_count() > 0:
+            who = "anchor/scan is read from" if own_input else "somebody else publishes"
+            text = f"{who} {publisher.topic_name}: ours is not published there. Remap it, as by `-r scan:=obstacles/scan`"
+            conditions.report("scan", WARN, text, lasting=True)
+
     def subscribed(self) -> frozenset[str]:
         """Return the topics that have subscribers, without prefix and without the latched ones."""
         counted = self._counted
@@ -116,7 +149,7 @@ class CameraOutputs:
         """
         if not settings.enabled:
             return frozenset()
-        topics = self.subscribed() - set(settings.disabled_outputs)
+        topics = self.subscribed() - set(settings.disabled_outputs) - self._held
         return frozenset() if topics <= {STATS} else topics
 
     def publish(
@@ -125,7 +158,8 @@ class CameraOutputs:
         """Publish the wanted outputs of a frame, unless the gate is shut.
 
         Returns:
-            Seconds of the stages ``build`` and ``publish``, and of ``compress`` where something was compressed.
+            Seconds of the stages ``build`` and ``publish``, of ``compress`` where something was compressed, and of
+            ``navigate`` where something was made for navigation.
 
         Args:
             result: the frame.
@@ -141,7 +175,7 @@ class CameraOutputs:
             started = time.perf_counter()
             message = messages.build(topic, result, settings)
             built = time.perf_counter()
-            stage = "compress" if topic in COMPRESSED else "build"
+            stage = "compress" if topic in COMPRESSED else "navigate" if topic in NAVIGATION else "build"
             seconds[stage] = seconds.get(stage, 0.0) + built - started
             if message is None:
                 continue

@@ -37,8 +37,15 @@ FLOORS = (
         "Applications",
         "#e3f1e1",
         (
+            {"adaptation": "a fleet's own weights"},
             {"training": "recipes, on Lightning", "odometry": "tracking on depth"},
-            {"evaluation": "scores and reports", "figures": "charts, by matplotlib", "viewer": "Rerun recordings"},
+            {
+                "evaluation": "scores and reports",
+                "figures": "charts, by matplotlib",
+                "viewer": "Rerun recordings",
+                "labelling": "pseudo-labels",
+                "selection": "frames worth learning from",
+            },
             {
                 "mapping": "the semantic map",
                 "bags": "no ROS needed",
@@ -67,6 +74,7 @@ FLOORS = (
                 "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
+                "jobs": "work in parts, done once",
             },
         ),
     ),
@@ -79,15 +87,18 @@ FLOORS = (
 
 NOT_ON_A_ROBOT = frozenset(
     {
+        "adaptation",
         "cli",
         "training",
         "odometry",
         "evaluation",
         "figures",
         "frames",
-        "obstacles",
+        "jobs",
+        "labelling",
         "rooms.pathtraced",
         "rooms.raycast",
+        "selection",
     }
 )
 """What no module of `cinet_ros` imports, nor anything that it imports."""

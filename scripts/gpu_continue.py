@@ -40,7 +40,7 @@ def main(seconds: float, folder: Path, values: dict[str, str]) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         taken = seconds_a_step(prepare(recipe))
         left = seconds - (time.monotonic() - begun)
-        epochs = recipe.stages.consistency.epochs
+        epochs = _epochs(recipe)
         # `fit` prepares anew, which takes about as long as it did here.
         steps = max(1, int(USED * (left - (time.monotonic() - begun)) / taken / epochs))
         samples = steps * recipe.optimizer.batch_size
@@ -55,9 +55,14 @@ def main(seconds: float, folder: Path, values: dict[str, str]) -> int:
 
 def with_samples(recipe: Recipe, samples: int) -> Recipe:
     """The recipe with epochs of so many samples, and a warm-up of at most a quarter of the steps."""
-    steps = samples // recipe.optimizer.batch_size * recipe.stages.consistency.epochs
+    steps = samples // recipe.optimizer.batch_size * _epochs(recipe)
     optimizer = replace(recipe.optimizer, warmup_steps=min(recipe.optimizer.warmup_steps, steps // 4))
     return replace(recipe, data=replace(recipe.data, samples_per_epoch=samples), optimizer=optimizer)
+
+
+def _epochs(recipe: Recipe) -> int:
+    stages = recipe.stages
+    return stages.ideal.epochs + stages.attention.epochs + stages.consistency.epochs
 
 
 def seconds_a_step(setup: TrainingSetup) -> float:

@@ -97,14 +97,14 @@ stage() {
 device=cuda quick=() workers=12 accelerator=gpu precision=bf16-mixed
 mapfile -t tests < <(grep -rlE 'mark\.gpu' test/core --include='*.py')
 rooms='{"length": 20000, "validation_length": 200, "test_length": 200, "width": 320, "height": 240}'
-training=(optimizer.batch_size=32 stages.consistency.epochs=10 data.statistics_samples=64 data.validation_limit=200)
+training=(optimizer.batch_size=32 stages.attention.epochs=10 data.statistics_samples=64 data.validation_limit=200)
 shape=(--option validation_length=200 --option device=cuda --limit 200)
 seconds=$((LIMIT[continued] - 10))
 if [ -n "$REHEARSE" ]; then
   device=cpu quick=(--quick) workers=0 accelerator=cpu precision=32-true seconds=12
   rooms='{"length": 4, "validation_length": 2, "test_length": 2, "width": 64, "height": 48, "shadows": false}'
   training=(optimizer.batch_size=2 data.width=64 data.height=48 data.validation_limit=2 data.statistics_samples=2
-    stages.consistency.epochs=1)
+    stages.attention.epochs=1)
   shape=(--option validation_length=2 --option width=64 --option height=48 --limit 2)
 fi
 measure() { stage "$1" "$PYTHON" -m scripts.benchmarks.device "${@:2}" --device "$device" "${quick[@]}" --output "$STATE/$1.json"; }
@@ -126,7 +126,7 @@ measure forward_tensorrt forward --way tensorrt
 measure forward_compile forward --way compile
 # Whether it gained is told by the next two: the weights ship only if the second is better (docs/model_card.md).
 stage continued "$PYTHON" -m scripts.gpu_continue "$seconds" "$STATE/continued" data.kind=synthetic_rooms data.root=synthetic \
-  data.on_device=true "data.workers=$workers" "data.options=$rooms" data.cache=false model.checkpoint=default "${training[@]}" \
+  data.on_device=true "data.mix=[]" "data.workers=$workers" "data.options=$rooms" data.cache=false model.checkpoint=default "${training[@]}" \
   run.accelerator="$accelerator" run.precision="$precision" run.pictures=0 run.loggers='["csv"]' run.checkpoint_minutes=0.5
 cp "$STATE/continued/"*.safetensors "$OUT/" 2>/dev/null || true
 scored score_before default

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -15,9 +15,11 @@ import numpy.typing as npt
 
 from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
 from cinet_core.bags.errors import BagError
+from cinet_core.bags.motion import MotionSettings, RecordedMotion
 from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
 from cinet_core.data.depth_plausibility import DepthPlausibility
+from cinet_core.data.recording import ANCHORS_SUFFIX, RecordedAnchors, encode_anchors
 from cinet_core.depth_image import depth_millimetres
 from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import swaps_red_and_blue
@@ -44,12 +46,14 @@ class ExtractionCounts:
         existing: frames that earlier attempts wrote.
         uncalibrated: frames left out because their camera is unknown.
         plausibility: of the depth of the frames that were written.
+        notes: what was taken of the robot's motion.
     """
 
     written: int = 0
     existing: int = 0
     uncalibrated: int = 0
     plausibility: DepthPlausibility = field(default_factory=DepthPlausibility)
+    notes: list[str] = field(default_factory=list)
 
 
 class ExtractedFolder:
@@ -84,6 +88,8 @@ class ExtractedFolder:
         depth: npt.NDArray[np.uint16] | None,
         labels: npt.NDArray[np.uint8] | None,
         camera: Intrinsics,
+        measured: RecordedAnchors | None = None,
+        keys: Mapping[str, Any] | None = None,
     ) -> None:
         """Write a frame.
 
@@ -93,12 +99,16 @@ class ExtractedFolder:
             depth: (H, W) millimetres, 0 where unknown.
             labels: (H, W), 0 where there is none, 1 the first class.
             camera: of the images.
+            measured: what the robot measured at this frame.
+            keys: further ones of its line, as JSON types.
         """
         atomic_write_bytes(self.root / f"{name}.jpg", jpeg)
         for plane, kind in ((depth, "depth"), (labels, "label")):
             if plane is not None:
                 atomic_write_bytes(self.root / f"{name}_{kind}.png", encoded(plane, ".png"))
-        line = {"frame": name, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy}
+        if measured is not None:
+            atomic_write_bytes(self.root / f"{name}{ANCHORS_SUFFIX}", encode_anchors(measured))
+        line = {"frame": name, "fx": camera.fx, "fy": camera.fy, "cx": camera.cx, "cy": camera.cy, **(keys or {})}
         with (self.root / FRAMES).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         self.names.add(name)
@@ -139,6 +149,7 @@ def extract(
     stem: str,
     room_seconds: float,
     progress: Callable[[int], None],
+    motion: MotionSettings | None = None,
 ) -> ExtractionCounts:
     """Write the frames of a bag that are not yet in the folder.
 
@@ -151,6 +162,7 @@ def extract(
         stem: name of the bag.
         room_seconds: a room is this much of the bag; 0: all of it is one room.
         progress: called with the number of frames that are there.
+        motion: where odometry and scans are; None: neither is taken.
 
     Raises:
         BagError: the labels are of other classes than the folder's.
@@ -167,6 +179,8 @@ def extract(
         names[index] = f"{stem}-{room:04d}_{index:06d}"
     done = {index for index, name in names.items() if name in folder.names}
     report = ExtractionCounts(existing=len(done))
+    known = None if motion is None else _motion_of(bag, motion)
+    report.notes += [] if known is None else known.notes
     progress(len(done))
     for frame in bag.frames(done):
         camera = frame.prepared.intrinsics
@@ -178,10 +192,25 @@ def extract(
             depth = depth_millimetres(frame.depth)
             report.plausibility.add(names[frame.index], frame.depth)
         labels = None if frame.labels is None else frame.labels + np.uint8(1)  # 255, none, becomes 0
-        folder.add(names[frame.index], _jpeg(frame, bag.image.msgtype), depth, labels, camera)
+        measured = None if known is None else known.anchors(frame.stamp)
+        keys = _keys(known, frame.stamp, stem)
+        folder.add(names[frame.index], _jpeg(frame, bag.image.msgtype), depth, labels, camera, measured, keys)
         report.written += 1
         progress(len(done) + report.written)
     return report
+
+
+def _motion_of(bag: RgbdBag, settings: MotionSettings) -> RecordedMotion:
+    first = bag.first_message(bag.image.topic)
+    frame = "" if first is None else first.header.frame_id
+    return RecordedMotion(bag.reader, settings, frame, [bag.stamp(index) for index in bag.indices])
+
+
+def _keys(motion: RecordedMotion | None, stamp: int, stem: str) -> dict[str, Any]:
+    """Of a frame's line (`cinet_core.data.recording`)."""
+    pose = None if motion is None else motion.pose(stamp)
+    keys: dict[str, Any] = {"seconds": stamp * 1e-9}
+    return keys if pose is None else {**keys, "pose": pose.tolist(), "world": stem}
 
 
 def encoded(image: npt.NDArray[np.generic], suffix: str) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cinet_core.bags.extract import ExtractedFolder, extract
+from cinet_core.bags.motion import MotionSettings
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.rgbd import TOLERANCE, RgbdBag
 from cinet_core.progress import SILENT, Progress
@@ -72,6 +73,7 @@ def extract_bag(
     rectified: str = "auto",
     room_seconds: float = 60.0,
     name: str = "",
+    motion: MotionSettings | None = MotionSettings(),  # noqa: B008  (it is frozen)
     progress: Progress = SILENT,
 ) -> Extraction:
     """Extract colour, depth and labels of a bag to a folder of frames for `cinet train`. Needs no ROS.
@@ -92,6 +94,8 @@ def extract_bag(
         rectified: whether the images arrive rectified, "true", "false" or "auto": by the topic's name.
         room_seconds: so much of a bag is a room, by which training divides the frames; 0: all of it.
         name: of the bag in the frames' names; empty: the bag's own.
+        motion: where odometry and scans are that go with the frames (`cinet_core.data.recording`); None: they stay
+            behind.
         progress: receives the progress over the frames.
 
     Raises:
@@ -123,7 +127,7 @@ def extract_bag(
         stem = name or re.sub(r"[^\w.-]", "_", bag.resolve().stem)
         written_to = ExtractedFolder(folder)
         progress.begin("frames", len(frames))
-        done = extract(frames, written_to, stem, room_seconds, progress.advance)
+        done = extract(frames, written_to, stem, room_seconds, progress.advance, motion)
         refused, examples, faults = dict(frames.refused), dict(frames.examples), list(reader.faults)
         if not done.written + done.existing:
             faults.append(f"{folder}: not one frame could be written")
@@ -138,7 +142,12 @@ def extract_bag(
             depth_topic=frames.depth.topic if frames.depth else None,
             labels_topic=frames.labels.topic if frames.labels else None,
             unpaired=frames.unpaired if frames.depth else 0,
-            notes=(*reader.notes, *frames.notes, *(f"WARNING: {text}" for text in done.plausibility.warnings())),
+            notes=(
+                *reader.notes,
+                *frames.notes,
+                *done.notes,
+                *(f"WARNING: {text}" for text in done.plausibility.warnings()),
+            ),
             faults=tuple(faults),
             refused=refused,
             examples=examples,

@@ -140,6 +140,8 @@ class Outputs:
             label_set=predictor.label_set.name,
             random_weights=predictor.metadata.random_weights,
             **correction_statistics(corrected),
+            obstacles_dropped=0,
+            obstacles_reason="",
         )
         yield self.topics[STATS], self._store.serialize_cdr(message, ALL_TOPICS[STATS])
 

@@ -145,6 +145,11 @@ class RgbdBag:
                 if frame is not None:
                     yield frame
 
+    @property
+    def reader(self) -> BagReader:
+        """Of the bag."""
+        return self._reader
+
     def stamp(self, index: int) -> int:
         """Of an image, nanoseconds."""
         return self._stamps[index]

@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cinet_core.cli.arguments import add_option, json_file, positive
-from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
+from cinet_core.cli.arguments import positive
+from cinet_core.cli.judging import add_dataset, add_network, add_output, print_report, write_report
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
-
-if TYPE_CHECKING:
-    from cinet_core.evaluation.report import EvaluationReport
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -32,29 +26,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--config", help=f"network of the checkpoint random: {', '.join(CONFIG_NAMES)} (default: {DEFAULT_CONFIG})"
     )
-    parser.add_argument(
-        "--data",
-        required=True,
-        metavar="ROOT",
-        help="nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or synthetic",
-    )
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
-    parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
-    add_option(parser)
+    add_dataset(parser, "nyu_depth_v2_labeled.mat, the folder of SUN RGB-D, a folder of frames, or synthetic")
     parser.add_argument("--limit", type=positive, metavar="N", help="score only N frames, evenly spread")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument(
-        "--backend",
-        default="torch",
-        choices=BACKENDS,
-        help="what runs the network (%(default)s); another one is judged as deployed, by its depth and labels alone, "
-        "and prepared anew for each size of image",
-    )
-    parser.add_argument(
-        "--precision",
-        default=AUTO,
-        choices=PRECISIONS,
-        help="that a backend runs it in: the way to see what half or int8 costs (auto: float32 with torch)",
+    add_network(
+        parser,
+        backend="what runs the network (%(default)s); another one is judged as deployed, by its depth and labels "
+        "alone, and prepared anew for each size of image",
+        precision="that a backend runs it in: the way to see what half or int8 costs (auto: float32 with torch)",
     )
     parser.add_argument(
         "--tta",
@@ -64,9 +42,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "network's input, such as flip,0.75,1.25; with torch in float32 (%(default)s)",
     )
     parser.add_argument("--batch", type=positive, default=4, metavar="N", help="images at a time (%(default)s)")
-    parser.add_argument(
-        "--output", type=json_file, default=Path("evaluation.json"), metavar="FILE", help="ends in .json (%(default)s)"
-    )
+    add_output(parser, "evaluation.json")
     return parser
 
 
@@ -74,7 +50,6 @@ def run(options: argparse.Namespace) -> int:
     """Score a checkpoint; returns the exit status (see the command's help)."""
     import torch
 
-    from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.evaluation.scoring import evaluate
     from cinet_core.model_metadata import CheckpointError
@@ -97,9 +72,7 @@ def run(options: argparse.Namespace) -> int:
                 tta=options.tta,
                 progress=progress,
             )
-        table = options.output.with_suffix(".md")
-        atomic_write_bytes(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
-        atomic_write_bytes(table, report.markdown().encode())
+        table = write_report(report, options.output)
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet eval: {error}", file=sys.stderr)
         return 2
@@ -107,23 +80,10 @@ def run(options: argparse.Namespace) -> int:
         remedy = f"lower --batch (now {options.batch})" if options.batch > 1 else "use another --device"
         print(f"cinet eval: {error}\nThe GPU's memory is full: {remedy}", file=sys.stderr)
         return 2
-    _print(report)
+    console = print_report(report)
+    for note in report.notes():
+        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)
     print(f"\nwritten: {options.output} and {table}")
     for frame in report.evaluation.broken:
         print(f"BROKEN {frame.name}: {frame.reason}", file=sys.stderr)
     return 1 if report.evaluation.broken else 0
-
-
-def _print(report: EvaluationReport) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(report.heading(), style="bold", markup=False, highlight=False)
-    for warning in report.warnings():
-        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
-    for fact in report.facts():
-        console.print(f"  {fact}", markup=False, highlight=False, soft_wrap=True)
-    for table in report.tables():
-        console.print(table.rich())
-    for note in report.notes():
-        console.print(f"- {note}", markup=False, highlight=False, soft_wrap=True)

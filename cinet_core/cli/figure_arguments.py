@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import positive
+from cinet_core.cli.judging import add_dataset
 
 if TYPE_CHECKING:
     from cinet_core.figures.drawing import FigureKind
@@ -23,10 +24,7 @@ def figure_parser(prog: str) -> argparse.ArgumentParser:
         metavar="[NAME=]CHECKPOINT",
         help="what to compare; the name goes into the titles; random stands for the default network without training",
     )
-    parser.add_argument("--data", required=True, metavar="ROOT", help="the data set's folder or file; or synthetic")
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
-    parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
-    add_option(parser)
+    add_dataset(parser, "the data set's folder or file; or synthetic")
     parser.add_argument(
         "--frames",
         nargs="+",

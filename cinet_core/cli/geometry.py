@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cinet_core.cli.arguments import add_option, json_file, positive
-from cinet_core.inference.choices import AUTO, BACKENDS, PRECISIONS
-
-if TYPE_CHECKING:
-    from cinet_core.evaluation.geometry_report import GeometryReport
+from cinet_core.cli.arguments import positive
+from cinet_core.cli.judging import add_dataset, add_network, add_output, print_report, write_report
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -27,12 +21,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "and are left out, 2 it could not start."
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help='a .safetensors file, "default", or "random"')
-    parser.add_argument(
-        "--data", required=True, metavar="ROOT", help="root of a data set; frames without depth do not count"
-    )
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
-    parser.add_argument("--split", default="test", help="train, validation, trainval, test or all (%(default)s)")
-    add_option(parser)
+    add_dataset(parser, "root of a data set; frames without depth do not count")
     parser.add_argument(
         "--widths",
         type=positive,
@@ -44,18 +33,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=positive, metavar="N", help="take only N frames, evenly spread")
     parser.add_argument("--min-depth", type=float, default=0.1, metavar="M", help="nearest truth (%(default)s)")
     parser.add_argument("--max-depth", type=float, default=20.0, metavar="M", help="farthest truth (%(default)s)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument("--backend", default="torch", choices=BACKENDS, help="what runs the network (%(default)s)")
-    parser.add_argument("--precision", default=AUTO, choices=PRECISIONS, help="that it runs in (%(default)s)")
-    parser.add_argument(
-        "--output", type=json_file, default=Path("geometry.json"), metavar="FILE", help="ends in .json (%(default)s)"
-    )
+    add_network(parser)
+    add_output(parser, "geometry.json")
     return parser
 
 
 def run(options: argparse.Namespace) -> int:
     """Compare; returns the exit status (see the command's help)."""
-    from cinet_core.atomic_file import atomic_write_bytes
     from cinet_core.checkpoint import CheckpointError
     from cinet_core.cli.console import ConsoleProgress
     from cinet_core.evaluation.evaluate_geometry import evaluate_geometry
@@ -78,25 +62,10 @@ def run(options: argparse.Namespace) -> int:
                 max_depth=options.max_depth,
                 progress=progress,
             )
-        table = options.output.with_suffix(".md")
-        atomic_write_bytes(options.output, (json.dumps(report.to_dict(), indent=2, allow_nan=False) + "\n").encode())
-        atomic_write_bytes(table, report.markdown().encode())
+        table = write_report(report, options.output)
     except (CheckpointError, ValueError, OSError) as error:
         print(f"cinet geometry: {error}", file=sys.stderr)
         return 2
-    _print(report)
+    print_report(report)
     print(f"\nwritten: {options.output} and {table}")
     return 1 if report.counts.broken else 0
-
-
-def _print(report: GeometryReport) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(report.heading(), style="bold", markup=False, highlight=False)
-    for warning in report.warnings():
-        console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
-    for fact in report.facts():
-        console.print(f"  {fact}", markup=False, highlight=False, soft_wrap=True)
-    for table in report.tables():
-        console.print(table.rich())

@@ -15,6 +15,7 @@ COMMANDS = {
     "info": "show what a checkpoint holds",
     "bag": "add predictions to a ROS 2 bag, or make a data set of one",
     "data": "look at data sets",
+    "fleet": "run a command on many recordings, in parts",
     "eval": "score a checkpoint on a data set, beside the published results",
     "geometry": "compare the geometry of predicted depth with the truth: range, scale, edges, planes",
     "steadiness": "measure how far predicted depth flickers and waves",
@@ -28,6 +29,7 @@ COMMANDS = {
     "scale": "compare predicted with sensor depth, and suggest depth_scale",
     "view": "show predictions, cloud and trajectory in a browser tab or a file",
     "train": "train a network (cinet train --help)",
+    "adapt": "make a network of a fleet's recordings: label, train, judge",
     "ablate": "train and tabulate the paper's ablation (cinet ablate --help)",
 }
 """Modules of this package, with a line of help."""

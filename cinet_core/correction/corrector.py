@@ -83,7 +83,8 @@ class DepthCorrector:
         """Correct a frame.
 
         Args:
-            outputs: of the network: "depth", "labels" and "confidence", (H, W), which are not changed.
+            outputs: of the network: "depth", "labels" and "confidence", (H, W), which are not changed, and perhaps
+                "depth_uncertainty", metres, from which the field's own is then made.
             intrinsics: of these images.
             measurements: of the anchors, of this frame.
             motion: (4, 4) rigid, the coordinates of the camera at the frame before to those of the camera now, metres;
@@ -109,7 +110,7 @@ class DepthCorrector:
                 measurements,
                 motion=motion,
                 excluded=movers_mask(labels, self._movers),
-                uncertainty=outputs.get("log_uncertainty"),
+                uncertainty=_log_uncertainty(outputs),
                 seconds=seconds,
             )
             depth, report = corrected.depth, corrected.report
@@ -119,3 +120,9 @@ class DepthCorrector:
             if self._fusion.last is not None:
                 agreement = self._fusion.last.agreement
         return CorrectedFrame(depth, labels, confidence, raw, uncertainty, report, agreement)
+
+
+def _log_uncertainty(outputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32] | None:
+    """Standard deviation of ln depth, as a network with the task "uncertainty" says; None from one without it."""
+    metres = outputs.get("depth_uncertainty")
+    return None if metres is None else metres / outputs["depth"]

@@ -31,6 +31,7 @@ _ENTRY = np.dtype(
         ("has_depth", "i8"),
         ("has_labels", "i8"),
         ("has_camera", "i8"),
+        ("has_trust", "i8"),
         ("camera", "f8", 4),
     ]
 )
@@ -130,6 +131,7 @@ class CachedSamples(Dataset[Sample]):
         entry["offset"], entry["name"] = offset, len(name)
         entry["height"], entry["width"] = sample.image.shape[1:]
         entry["has_depth"], entry["has_labels"] = sample.has_depth, sample.has_labels
+        entry["has_trust"] = sample.trust is not None
         k = sample.intrinsics
         entry["has_camera"] = k is not None
         if k is not None:
@@ -141,8 +143,9 @@ class CachedSamples(Dataset[Sample]):
         entry = self._entries[index]
         height, width = int(entry["height"]), int(entry["width"])
         pixels = height * width
-        bounds = np.cumsum([entry["offset"], entry["name"], 3 * pixels, 4 * pixels, pixels])
-        name, image, depth, labels = (self._bytes[first:last].copy() for first, last in pairwise(bounds))
+        trusted = 2 * pixels if entry["has_trust"] else 0
+        bounds = np.cumsum([entry["offset"], entry["name"], 3 * pixels, 4 * pixels, pixels, trusted])
+        name, image, depth, labels, trust = (self._bytes[first:last].copy() for first, last in pairwise(bounds))
         fx, fy, cx, cy = entry["camera"].tolist()
         return Sample(
             name=name.tobytes().decode(),
@@ -152,11 +155,13 @@ class CachedSamples(Dataset[Sample]):
             intrinsics=Intrinsics(fx, fy, cx, cy, width, height) if entry["has_camera"] else None,
             has_depth=bool(entry["has_depth"]),
             has_labels=bool(entry["has_labels"]),
+            trust=torch.from_numpy(trust.reshape(2, height, width)) if trusted else None,
         )
 
 
 def _tensors(sample: Sample) -> tuple[torch.Tensor, ...]:
-    return sample.image, sample.depth, sample.labels
+    parts = (sample.image, sample.depth, sample.labels)
+    return parts if sample.trust is None else (*parts, sample.trust)
 
 
 def _size(sample: Sample) -> int:

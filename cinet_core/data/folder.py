@@ -12,9 +12,10 @@ images alone, or with         NAME_depth.png           NAME_label.png
 ``camera_info.yaml``
 ============================  =======================  ===============================================
 
-Depth and labels have the colour image's size and view. Label value 0 is "none" and 1 is the first class, as in the
-published data sets; a file ``classes.txt`` (one name a line) gives the classes where they are not NYU40's. The
-camera's K is a frame's (frames.jsonl) or the folder's, or may be unknown.
+Depth and labels have the colour image's size and view. Where they are no truth, as those that `cinet data label` makes,
+``NAME_trust.png`` beside the image says how far each pixel is trusted (trust.py). Label value 0 is "none" and 1 is the
+first class, as in the published data sets; a file ``classes.txt`` (one name a line) gives the classes where they are
+not NYU40's. The camera's K is a frame's (frames.jsonl) or the folder's, or may be unknown.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.data.exif import Orientation, orientation_of
-from cinet_core.data.frame_files import FileNames, FrameFiles, SourceError, list_frames
+from cinet_core.data.frame_files import ANCHORS_SUFFIX, FileNames, FrameFiles, SourceError, list_frames
 from cinet_core.data.image_files import OrientedImage, read_depth, read_image
 from cinet_core.data.label_image import read_labels
 from cinet_core.data.scene_dataset import DatasetMeta, Part, SceneDataset, Split, choose_members, held_out
+from cinet_core.data.trust import TRUST_SUFFIX, read_trust
 from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
@@ -58,6 +60,7 @@ class FolderDataset(SceneDataset):
         validation_fraction: part of the training frames that becomes the validation split.
         test_fraction: part of all frames that becomes the test split.
         seed: of the validation split. The test split does not depend on it.
+        trust: read ``NAME_trust.png``; False takes all depth and labels for the truth.
 
     Raises:
         SourceError: the folder holds no frames, or its calibration or classes cannot be read.
@@ -76,6 +79,7 @@ class FolderDataset(SceneDataset):
         validation_fraction: float = 0.1,
         test_fraction: float = 0.1,
         seed: int = 0,
+        trust: bool = True,
     ) -> None:
         if first_class not in (0, 1):
             raise ValueError(f"first_class is {first_class}: the first class has value 0 or 1")
@@ -83,10 +87,12 @@ class FolderDataset(SceneDataset):
         if not self._root.is_dir():
             raise SourceError(self._root, "there is no such folder", "give the folder that holds the frames")
         self._frames = list_frames(self._root)
-        self._depths, self._labels = _parts(self._root, self._frames)
+        self._depths, self._labels, self._trusts = _parts(self._root, self._frames)
+        self._reads_trust = trust
         self.remarks = tuple(self._unread())
         self._first_class = first_class
         rooms = [_room(room_pattern, frame.name) for frame in self._frames]
+        self._rooms = rooms
         test: set[int] = set()
         if split != "all":
             test_rooms = held_out(rooms, test_fraction, "test")
@@ -95,9 +101,18 @@ class FolderDataset(SceneDataset):
         own = source_label_set or read_classes(self._root / "classes.txt") or NYU40
         super().__init__(DatasetMeta(self._root.resolve().name, own, DEPTH_RANGE), split, members, label_set)
 
+    def frame(self, index: int) -> FrameFiles:
+        """The files of a sample."""
+        return self._frames[self._members[index]]
+
+    def room(self, index: int) -> str:
+        """Name of the room that a sample is of, by its name."""
+        return self._rooms[self._members[index]]
+
     def _unread(self) -> list[str]:
         images = [frame.image for frame in self._frames]
-        read = {path for path in (*self._depths, *self._labels) if path is not None}
+        read = {path for path in (*self._depths, *self._labels, *self._trusts) if path is not None}
+        read |= {path for path in (image.with_name(image.stem + ANCHORS_SUFFIX) for image in images) if path.is_file()}
         folders = dict.fromkeys(image.parent for image in images)
         return unread_files(self._root, folders, images, read, _expected(self._root, self._frames[0]))
 
@@ -107,7 +122,8 @@ class FolderDataset(SceneDataset):
     def _place(self, member: int, part: Part) -> str:
         if part == "image":
             return str(self._frames[member].image)
-        return str((self._depths if part == "depth" else self._labels)[member])
+        found = {"depth": self._depths, "labels": self._labels, "trust": self._trusts}
+        return str(found[part][member])
 
     def _image(self, member: int) -> OrientedImage:
         frame = self._frames[member]
@@ -123,6 +139,10 @@ class FolderDataset(SceneDataset):
     def _own_labels(self, member: int) -> npt.NDArray[np.uint8] | None:
         path = self._labels[member]
         return None if path is None else read_labels(path, self.meta.label_set, self._first_class)
+
+    def _trust(self, member: int) -> npt.NDArray[np.uint8] | None:
+        path = self._trusts[member] if self._reads_trust else None
+        return None if path is None else read_trust(path).trust
 
     def _intrinsics(self, member: int, width: int, height: int) -> Intrinsics | None:
         calibration = self._frames[member].calibration
@@ -144,16 +164,17 @@ def read_classes(path: Path) -> LabelSet | None:
         raise SourceError(path, str(error), "write one class name a line, the first class first") from error
 
 
-def _parts(root: Path, frames: list[FrameFiles]) -> tuple[list[Path | None], list[Path | None]]:
-    """Depth and labels of each frame, None where it has none."""
+def _parts(root: Path, frames: list[FrameFiles]) -> tuple[list[Path | None], ...]:
+    """Depth, labels and trust of each frame, None where it has none."""
     beside = {folder: FileNames(folder) for folder in {frame.image.parent for frame in frames}}
     labels = FileNames(root / "labels")
-    found: tuple[list[Path | None], list[Path | None]] = ([], [])
+    found: tuple[list[Path | None], ...] = ([], [], [])
     for frame in frames:
         files, stem = beside[frame.image.parent], frame.image.stem
         found[0].append(frame.depth or files.find(f"{stem}_depth.png"))
         label = files.find(f"{stem}_label.png") or files.find(f"{frame.name}.label.png")
         found[1].append(label or labels.find(f"{stem}.png"))
+        found[2].append(files.find(f"{stem}{TRUST_SUFFIX}"))
     return found
 
 

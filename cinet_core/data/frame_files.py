@@ -11,8 +11,10 @@ import json
 import logging
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from cinet_core.messages.distortion import read_distortion
 from cinet_core.messages.errors import ConversionError
 
 __all__ = [
+    "ANCHORS_SUFFIX",
     "IMAGE_SUFFIXES",
     "Calibration",
     "FileNames",
@@ -37,6 +40,9 @@ __all__ = [
 ]
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+ANCHORS_SUFFIX = "_anchors.npz"
+"""Beside an image: what a robot measured there (`cinet_core.data.recording`)."""
+
 MAX_TEXT_BYTES = 64 << 20
 """Calibrations are small and a line of frames.jsonl has some 300 bytes: anything larger is another kind of file."""
 
@@ -105,6 +111,8 @@ class FrameFiles:
     depth: Path | None = None
     calibration: Calibration | None = None
     depth_calibration: Calibration | None = None
+    line: Mapping[str, Any] | None = field(default=None, compare=False)
+    """All that frames.jsonl says of it; None in other layouts."""
 
 
 def scaled_to(intrinsics: Intrinsics, width: int, height: int, path: Path | str) -> Intrinsics:
@@ -217,7 +225,7 @@ def _frames_jsonl(folder: Path) -> list[FrameFiles]:
             raise SourceError(path, f"line {number} names {name!r}", "a frame must be a file name in this folder")
         image = files.find(f"{name}.jpg") or folder / f"{name}.jpg"
         calibration = Calibration(path, (*k, 0.0, 0.0, 1.0))
-        frames.append(FrameFiles(name, image, files.find(f"{name}_depth.png"), calibration, calibration))
+        frames.append(FrameFiles(name, image, files.find(f"{name}_depth.png"), calibration, calibration, entry))
     return frames
 
 

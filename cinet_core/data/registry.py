@@ -17,6 +17,7 @@ from cinet_core.data.frame_sources import SYNTHETIC
 from cinet_core.data.hypersim import Hypersim
 from cinet_core.data.nyu_depth_v2 import FILE_NAME, NyuDepthV2
 from cinet_core.data.posed_dataset import PosedDataset
+from cinet_core.data.recording import Recording, has_poses
 from cinet_core.data.rgbd_sequence import RgbdSequence
 from cinet_core.data.scannet import ScanNet
 from cinet_core.data.scene_dataset import SceneDataset, Split
@@ -30,6 +31,7 @@ READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
     "sun_rgbd": SunRgbd,
     "folder": FolderDataset,
+    "recording": Recording,
     "rgbd_sequence": RgbdSequence,
     "tum_rgbd": TumRgbd,
     "scannet": ScanNet,
@@ -57,7 +59,7 @@ _MARKS: Mapping[str, tuple[str, ...]] = {
         "Validation/*/*_frames/lowres_wide",
     ),
 }
-_POSED = "rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim, arkit_scenes"
+_POSED = "recording, rgbd_sequence (7-Scenes, 3DMatch), tum_rgbd, scannet, hypersim, arkit_scenes"
 _LABEL_SET_OPTIONS = ("label_set", "source_label_set")
 
 
@@ -105,7 +107,7 @@ def open_posed_dataset(root: Path | str, kind: str = "auto", options: Mapping[st
         raise SourceError(root, "there is no such folder", "give the folder of a recording with poses")
     found = resolved_kind(root, kind)
     if kind == "auto" and found == "folder":
-        found = "rgbd_sequence"
+        found = "recording" if has_poses(Path(root).expanduser()) else "rgbd_sequence"
     dataset = open_dataset(root, "all", found, **dict(options or {}))
     if not isinstance(dataset, PosedDataset):
         raise ValueError(f"{root} is of kind {found!r}, which has no poses: give one of {_POSED}")

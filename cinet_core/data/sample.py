@@ -29,6 +29,8 @@ class Sample:
         intrinsics: of the image, at its size; None where the camera is unknown.
         has_depth: the frame comes with a depth image.
         has_labels: the frame comes with labels.
+        trust: (2, H, W) uint8, how far depth and labels are trusted, 0 to 255 for 0 to 1 (`cinet_core.data.trust`);
+            None: both are the truth.
 
     Raises:
         ValueError: a tensor has another type or size than stated here.
@@ -41,6 +43,7 @@ class Sample:
     intrinsics: Intrinsics | None = None
     has_depth: bool = True
     has_labels: bool = True
+    trust: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the rest of the pipeline would misread."""
@@ -48,6 +51,8 @@ class Sample:
         _check(self.name, "image", self.image, torch.uint8, (3, *size))
         _check(self.name, "depth", self.depth, torch.float32, size)
         _check(self.name, "labels", self.labels, torch.uint8, size)
+        if self.trust is not None:
+            _check(self.name, "trust", self.trust, torch.uint8, (2, *size))
         k = self.intrinsics
         if k is not None and (k.height, k.width) != size:
             raise ValueError(f"{self.name}: the intrinsics are for {k.width}x{k.height}, the image is {size}")
@@ -75,6 +80,7 @@ class TrainingSample:
         has_labels: see Sample.
         targets: of tasks beyond depth and segmentation, by the task's name, at the input's size: see
             `TaskLearning.target`.
+        trust: (2, h, w) uint8, see Sample.
     """
 
     name: str
@@ -86,6 +92,7 @@ class TrainingSample:
     has_depth: bool = True
     has_labels: bool = True
     targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    trust: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +111,7 @@ class Batch:
         has_depth: (B,) bool.
         has_labels: (B,) bool.
         targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
+        trust: (B, 2, h, w) uint8, see Sample; None where all samples are the truth.
     """
 
     names: tuple[str, ...]
@@ -115,6 +123,7 @@ class Batch:
     has_depth: torch.Tensor
     has_labels: torch.Tensor
     targets: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    trust: torch.Tensor | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -151,7 +160,16 @@ def collate(samples: Sequence[TrainingSample]) -> Batch:
         has_depth=torch.tensor([sample.has_depth for sample in samples]),
         has_labels=torch.tensor([sample.has_labels for sample in samples]),
         targets={name: torch.stack([sample.targets[name] for sample in samples]) for name in samples[0].targets},
+        trust=_stacked_trust(samples),
     )
+
+
+def _stacked_trust(samples: Sequence[TrainingSample]) -> torch.Tensor | None:
+    """(B, 2, h, w), full for samples that are the truth; None where all are."""
+    if all(sample.trust is None for sample in samples):
+        return None
+    full = torch.full((2, *samples[0].depth.shape), 255, dtype=torch.uint8)
+    return torch.stack([full if sample.trust is None else sample.trust for sample in samples])
 
 
 def _check(name: str, what: str, value: torch.Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:

@@ -29,7 +29,7 @@ Split = Literal["train", "validation", "trainval", "test", "all"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "trainval", "test", "all")
 """``trainval`` is the whole training set: ``train`` and ``validation`` are carved from it. ``all`` is for checks."""
 
-Part = Literal["image", "depth", "labels"]
+Part = Literal["image", "depth", "labels", "trust"]
 
 DepthSource = Literal["filled", "raw", "own"]
 """Of a set that has two depth maps, with holes painted over and as the sensor gave it; "own": it has only one."""
@@ -98,6 +98,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         labels = self._sized("labels", member, image, self._own_labels)
         depth = None if depth is None else image.part(depth, 0.0)
         labels = None if labels is None else image.part(labels, UNLABELLED)
+        trust = self._sized_trust(member, image)
         return Sample(
             name=self._name(member),
             image=torch.from_numpy(np.array(image.rgb.transpose(2, 0, 1), order="C")),
@@ -108,6 +109,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
             intrinsics=image.camera(lambda w, h: self._intrinsics(member, w, h)),
             has_depth=depth is not None,
             has_labels=labels is not None,
+            trust=None if trust is None else torch.from_numpy(np.ascontiguousarray(trust)),
         )
 
     def name(self, index: int) -> str:
@@ -136,13 +138,13 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         except SourceError as error:
             found.append(error)
         parts: tuple[tuple[Part, Callable[[int], npt.NDArray | None]], ...]
-        parts = (("depth", self._depth), ("labels", self._own_labels))
+        parts = (("depth", self._depth), ("labels", self._own_labels), ("trust", self._trust))
         for part, read in parts:
             try:
                 if image is None:
                     read(member)
                 else:
-                    self._sized(part, member, image, read)
+                    self._sized_trust(member, image) if part == "trust" else self._sized(part, member, image, read)
             except SourceError as error:
                 found.append(error)
         return found
@@ -168,6 +170,18 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         elif stored.shape == (width, height):
             remedy = "turn one as the other is: an EXIF orientation was applied to one of them, or lost"
         raise SourceError(self._place(member, part), reason, remedy)
+
+    def _sized_trust(self, member: int, image: OrientedImage) -> npt.NDArray[np.uint8] | None:
+        """(2, H, W) as served; None where a frame's depth and labels are the truth."""
+        stored = self._trust(member)
+        if stored is None:
+            return None
+        planes = [self._sized("trust", member, image, lambda _, plane=plane: plane) for plane in stored]
+        return np.stack([image.part(plane, 0) for plane in planes if plane is not None])
+
+    def _trust(self, member: int) -> npt.NDArray[np.uint8] | None:
+        """(2, H, W) uint8 trust of depth and labels as stored; for data sets that are not the truth throughout."""
+        return None
 
     def _orientation(self, member: int) -> Orientation:
         """Of a frame's image file; for data sets that have files."""

@@ -39,15 +39,16 @@ class DepthMap(tv_tensors.Mask):
 
 
 class LabelMap(tv_tensors.Mask):
-    """Class ids for torchvision: (H, W), never interpolated."""
+    """Class ids, or trust, for torchvision: (..., H, W), never interpolated."""
 
 
 @TF.register_kernel(functional=TF.resize, tv_tensor_cls=DepthMap)
 @TF.register_kernel(functional=TF.resize, tv_tensor_cls=LabelMap)
 def _resize_nearest(values: tv_tensors.Mask, size: list[int], **_: Any) -> tv_tensors.Mask:
     """Nearest-exact: torchvision's own resize of masks is off by up to half a pixel against that of images."""
-    resized = F.interpolate(values.as_subclass(torch.Tensor)[None, None], size=tuple(size), mode="nearest-exact")
-    return tv_tensors.wrap(resized[0, 0], like=values)
+    planes = values.as_subclass(torch.Tensor).reshape(1, -1, *values.shape[-2:])
+    resized = F.interpolate(planes, size=tuple(size), mode="nearest-exact")
+    return tv_tensors.wrap(resized.reshape(*values.shape[:-2], *size), like=values)
 
 
 class TrainingTransform:
@@ -95,6 +96,7 @@ class TrainingTransform:
             depth = to_canonical(depth, focal, self.canonical_focal)
         else:
             depth = depth / self._zoom(sample.size, self.window(sample.size, variation)[2:])
+        trust = None if sample.trust is None else self.varied(LabelMap(sample.trust), variation)
         targets = {task.spec.name: task.target(sample, variation, self) for task in self.tasks}
         return TrainingSample(
             name=sample.name,
@@ -106,6 +108,7 @@ class TrainingTransform:
             has_depth=sample.has_depth,
             has_labels=sample.has_labels,
             targets={name: target.contiguous() for name, target in targets.items() if target is not None},
+            trust=None if trust is None else trust.contiguous(),
         )
 
     def varied(self, view: tv_tensors.TVTensor, variation: Variation, fill: int = 0) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from cinet_core.losses.masks import full_precision, valid_depth
@@ -47,7 +48,7 @@ def berhu_threshold(prediction: Tensor, target: Tensor) -> Tensor:
     return (BERHU_FRACTION * error.max()).clamp(min=BERHU_FLOOR)
 
 
-def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTerm:
+def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor, trust: Tensor | None = None) -> LossTerm:
     """Eq. 8: ``|e|`` up to c and ``(e^2 + c^2) / 2c`` beyond, summed over the valid pixels.
 
     >>> truth = torch.tensor([[[1.0, 2.0, 0.0]]])  # the last pixel is unknown
@@ -60,9 +61,10 @@ def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTer
         prediction: (B, H, W) predicted depth, metres.
         target: (B, H, W) true depth, metres; pixels at 0, NaN or inf are left out.
         threshold: c, scalar > 0, from `berhu_threshold`.
+        trust: (B, H, W) 0 to 1, that each pixel's loss is multiplied by; None: 1.
 
     Returns:
-        The sum in metres, and the number of valid pixels.
+        The sum in metres, and the number of valid pixels, whatever their trust.
 
     Raises:
         ValueError: the shapes are not these.
@@ -70,10 +72,17 @@ def berhu_loss(prediction: Tensor, target: Tensor, threshold: Tensor) -> LossTer
     error = _masked_error(prediction, target).abs()
     losses = torch.where(error <= threshold, error, (error.square() + threshold.square()) / (2 * threshold))
     # Pixels that are left out have error 0 and lie on the linear branch.
+    losses = losses if trust is None else losses * trust
     return LossTerm(losses.sum(), valid_depth(target).sum())
 
 
-def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor, pixels: int = PAIR_PIXELS) -> LossTerm:
+def pair_loss(
+    prediction: Tensor,
+    target: Tensor,
+    seeds: Sequence[int] | Tensor,
+    pixels: int = PAIR_PIXELS,
+    trust: Tensor | None = None,
+) -> LossTerm:
     """Eq. 9: ``|(d_p - d_q) - (d~_p - d~_q)|`` summed over the pairs p < q of random valid pixels of each image.
 
     >>> truth = torch.ones(1, 2, 2)
@@ -85,6 +94,7 @@ def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor,
         seeds: one integer an image, (B,): an image's pixels are decided by its seed and its valid pixels alone, not by
             the batch, the process or the device it is in. Give another one at every step.
         pixels: how many to draw from each image; one with fewer valid pixels uses all of them.
+        trust: (B, H, W) 0 to 1: a pair's loss is multiplied by that of both of its pixels; None: 1.
 
     Returns:
         The sum in metres, and the number of pairs.
@@ -98,8 +108,11 @@ def pair_loss(prediction: Tensor, target: Tensor, seeds: Sequence[int] | Tensor,
     error = error.gather(1, indices)
     # (d_p - d_q) - (d~_p - d~_q) is the difference of the errors; the full square counts every pair twice.
     differences = (error.unsqueeze(-1) - error.unsqueeze(-2)).abs()
-    both = chosen.unsqueeze(-1) & chosen.unsqueeze(-2)
+    both: Tensor = chosen.unsqueeze(-1) & chosen.unsqueeze(-2)
     count = chosen.sum(dim=1)
+    if trust is not None:
+        drawn = trust.flatten(1).gather(1, indices)
+        both = both * drawn.unsqueeze(-1) * drawn.unsqueeze(-2)
     return LossTerm(0.5 * (differences * both).sum(), (count * (count - 1) // 2).sum())
 
 
@@ -132,7 +145,7 @@ def log_depth(depth: Tensor) -> Tensor:
     return torch.where(valid_depth(depth), depth, SHORTEST_DEPTH).clamp(min=SHORTEST_DEPTH).div(SHORTEST_DEPTH).log()
 
 
-def scale_invariant_loss(prediction: Tensor, target: Tensor) -> LossTerm:
+def scale_invariant_loss(prediction: Tensor, target: Tensor, trust: Tensor | None = None) -> LossTerm:
     """SILog (Eigen 2014): sqrt(mean(e^2) - 0.85 mean(e)^2) of e = ln prediction - ln target, of each image.
 
     >>> truth = torch.full((1, 2, 2), 3.0)
@@ -142,6 +155,7 @@ def scale_invariant_loss(prediction: Tensor, target: Tensor) -> LossTerm:
 
     Args:
         prediction, target: as for `berhu_loss`; the prediction is above 0.
+        trust: (B, H, W) 0 to 1: weights of the pixels in both means, and their sum that of the image; None: 1.
 
     Returns:
         The sum over the images, each weighted with the number of its valid pixels, and that number: the mean of both
@@ -152,13 +166,24 @@ def scale_invariant_loss(prediction: Tensor, target: Tensor) -> LossTerm:
     """
     error = _masked_error(log_depth(prediction), log_depth(target)).flatten(1)
     count = valid_depth(target).flatten(1).sum(dim=1)
+    if trust is not None:
+        return LossTerm(_trusted_deviation(error, trust.flatten(1) * valid_depth(target).flatten(1)), count.sum())
     pixels = count.clamp(min=1)
     variance = error.square().sum(dim=1) / pixels - SILOG_FORGIVEN * (error.sum(dim=1) / pixels).square()
     # Rounding can take it below 0 where all errors are equal.
     return LossTerm((count * variance.clamp(min=SILOG_FLOOR).sqrt()).sum(), count.sum())
 
 
-def normal_loss(prediction: Tensor, target: Tensor) -> LossTerm:
+def _trusted_deviation(error: Tensor, weight: Tensor) -> Tensor:
+    """Sum over images of SILog with weighted means, by the sum of weights; of errors and weights (B, N)."""
+    total = weight.sum(dim=1)
+    pixels = total.clamp(min=1e-6)
+    mean = (weight * error).sum(dim=1) / pixels
+    variance = (weight * error.square()).sum(dim=1) / pixels - SILOG_FORGIVEN * mean.square()
+    return (total * variance.clamp(min=SILOG_FLOOR).sqrt()).sum()
+
+
+def normal_loss(prediction: Tensor, target: Tensor, trust: Tensor | None = None) -> LossTerm:
     """Eq. 10: 1 - cosine between the normals (-dx, -dy, 1) of predicted and true depth.
 
     dx and dy are unnormalised Sobel gradients, 8 times metres per pixel: with plain differences the normals of any
@@ -170,6 +195,7 @@ def normal_loss(prediction: Tensor, target: Tensor) -> LossTerm:
 
     Args:
         prediction, target: as for `berhu_loss`.
+        trust: (B, H, W) 0 to 1: a window's loss is multiplied by the least of its pixels; None: 1.
 
     Returns:
         The sum, each element in 0..2, over the 3x3 windows inside the image whose pixels are all valid, and their
@@ -184,7 +210,10 @@ def normal_loss(prediction: Tensor, target: Tensor) -> LossTerm:
     # What stands in for an invalid depth reaches only windows that are dropped.
     target = torch.where(valid, full_precision(target), 0.0)
     cosine = _cosine_of_normals(_sobel_gradients(full_precision(prediction)), _sobel_gradients(target))
-    return LossTerm(torch.where(windows, 1 - cosine, 0.0).sum(), windows.sum())
+    losses = torch.where(windows, 1 - cosine, 0.0)
+    if trust is not None:
+        losses = losses * -F.max_pool2d(-trust[:, None], 3, stride=1)[:, 0]
+    return LossTerm(losses.sum(), windows.sum())
 
 
 def _cosine_of_normals(first: tuple[Tensor, Tensor], second: tuple[Tensor, Tensor]) -> Tensor:

@@ -55,7 +55,7 @@ def class_weights(pixel_counts: Tensor, kind: ClassWeighting = "linear", power: 
     return (weights / (weights * shares).sum()).clamp(max=INVERSE_LOG_LIMIT).float()
 
 
-def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTerm:
+def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor, trust: Tensor | None = None) -> LossTerm:
     """Eq. 12: -omega_c log p(c) of the true class c, summed over the valid pixels.
 
     The count is that of the pixels, not the sum of their weights by which PyTorch's weighted mean divides.
@@ -72,6 +72,7 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
         logits: (B, C, H, W), or (B, C, ceil(H/s), ceil(W/s)) for a stride s of 2, 4 or 8.
         labels: (B, H, W) integer class ids; ids outside 0..C-1 are void and left out.
         weights: (C,) omega, from `class_weights`.
+        trust: (B, H, W) 0 to 1, that each label's loss is multiplied by; None: 1.
 
     Returns:
         The sum in nats, and the number of valid pixels.
@@ -89,6 +90,9 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
     valid = valid_labels(labels, logits.shape[1])
     targets = torch.where(valid, labels.long(), _VOID)
     weights = weights.to(logits)
+    if stride == 1 and trust is not None:
+        losses = F.cross_entropy(logits, targets, weights, ignore_index=_VOID, reduction="none")
+        return LossTerm((losses * trust).sum(), valid.sum())
     if stride == 1:
         return LossTerm(F.cross_entropy(logits, targets, weights, ignore_index=_VOID, reduction="sum"), valid.sum())
     targets = _folded(targets, stride)
@@ -96,7 +100,10 @@ def segmentation_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> LossTe
     targets = torch.where(known, targets, 0)
     # Linear in the shares: the sum over the labels of a position is what soft targets would give.
     likelihoods = logits.log_softmax(dim=1).gather(1, targets)
-    return LossTerm(-torch.where(known, weights[targets] * likelihoods, 0.0).sum(), valid.sum())
+    losses = torch.where(known, weights[targets] * likelihoods, 0.0)
+    if trust is not None:
+        losses = losses * _folded(trust, stride, 0)
+    return LossTerm(-losses.sum(), valid.sum())
 
 
 def _stride(logits: Tensor, labels: Tensor) -> int | None:
@@ -107,8 +114,8 @@ def _stride(logits: Tensor, labels: Tensor) -> int | None:
     return None
 
 
-def _folded(targets: Tensor, stride: int) -> Tensor:
-    """(B, H, W) -> (B, stride^2, ceil(H/stride), ceil(W/stride)); what is missing at the end is void."""
+def _folded(targets: Tensor, stride: int, missing: int = _VOID) -> Tensor:
+    """(B, H, W) -> (B, stride^2, ceil(H/stride), ceil(W/stride)); what lies beyond the end has the value missing."""
     down, right = (-length % stride for length in targets.shape[1:])
-    padded = F.pad(targets, (0, right, 0, down), value=_VOID)
+    padded = F.pad(targets, (0, right, 0, down), value=missing)
     return F.pixel_unshuffle(padded[:, None], stride)

@@ -28,6 +28,7 @@ class Supervision(NamedTuple):
         depth_space: of BerHu and pairs.
         targets: (B, ...) of tasks beyond depth and segmentation, by the task's name: see `TaskLearning.target`.
         weights: of the terms; one that weighs nothing need not be computed.
+        trust: (B, 2, H, W) uint8, how far depth and labels are trusted, 0 to 255 for 0 to 1; None: both are the truth.
     """
 
     depth: Tensor
@@ -38,8 +39,19 @@ class Supervision(NamedTuple):
     depth_space: DepthSpace
     targets: Mapping[str, Tensor] = NO_TARGETS
     weights: LossWeights = LossWeights()
+    trust: Tensor | None = None
 
     @property
     def num_classes(self) -> int:
         """C."""
         return len(self.class_weights)
+
+    @property
+    def depth_trust(self) -> Tensor | None:
+        """(B, H, W) float32, 0 to 1; None where depth is the truth."""
+        return None if self.trust is None else self.trust[:, 0].float() / 255
+
+    @property
+    def label_trust(self) -> Tensor | None:
+        """(B, H, W) float32, 0 to 1; None where the labels are the truth."""
+        return None if self.trust is None else self.trust[:, 1].float() / 255

@@ -100,6 +100,7 @@ class MultiTaskLoss(nn.Module):
         seeds: Sequence[int] | Tensor,
         stage: Stage,
         targets: Mapping[str, Tensor] = NO_TARGETS,
+        trust: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The losses of a batch by name, each before its weight, and their weighted `total`.
 
@@ -111,6 +112,9 @@ class MultiTaskLoss(nn.Module):
             seeds: (B,) integers that decide the pixels of the pair loss, new ones at every step.
             stage: decides which terms are active.
             targets: (B, ...) of tasks beyond depth and segmentation, by the task's name.
+            trust: (B, 2, H, W) uint8, how far depth and labels are trusted, 0 to 255 for 0 to 1: the losses of depth
+                and segmentation are multiplied by it, pixel by pixel. Other tasks, attention and consistency take all
+                that is not void for the truth. None: all is.
 
         Returns:
             Scalars, equal on all processes, of what weighs more than 0: the terms of each task ("berhu", "pair",
@@ -121,7 +125,7 @@ class MultiTaskLoss(nn.Module):
             ValueError: depth or labels are not of the output's size, or there is not one seed for each image.
         """
         truth = Supervision(
-            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets, self.weights
+            depth, labels, seeds, self.class_weights, self.pair_pixels, self.depth_space, targets, self.weights, trust
         )
         learnt = self.learnt
         terms: dict[str, LossTerm] = {}

@@ -53,7 +53,7 @@ class FrameMessageBuilder:
     def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:
         """The message for one of `topics_of` the tasks; None where the frame has not what the topic needs.
 
-        That is a camera that is known, or for `UNCERTAINTY` an anchor.
+        That is a camera that is known, or for `UNCERTAINTY` an anchor or a network that knows how sure it is.
 
         Its memory is reused for the next frame: serialise it before.
         """
@@ -95,7 +95,8 @@ class FrameMessageBuilder:
         return buffer.message
 
     def _uncertainty(self, result: Result, settings: OutputSettings) -> Any | None:
-        uncertainty = result.outputs.get("uncertainty")
+        # After correction where there was one, else what the network itself says.
+        uncertainty = result.outputs.get("uncertainty", result.outputs.get("depth_uncertainty"))
         if uncertainty is None:
             return None
         buffer = self._buffer(UNCERTAINTY, "32FC1", *uncertainty.shape)

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.label_sets import UNLABELLED
-from cinet_core.obstacles.segmented import GROUND, STANDING, SegmentedFrame
+from cinet_core.obstacles.segmented import ABOVE, BELOW, GROUND, STANDING, SegmentedFrame
 
-__all__ = ["ObstaclePoints", "ground_points", "obstacle_points"]
+__all__ = ["ObstaclePoints", "free_points", "ground_points", "obstacle_points"]
 
 RANGE_BITS = 12
 """Of the distance by which the nearest point of a cell is chosen: steps of 1 mm within 4 m."""
@@ -72,6 +72,45 @@ def ground_points(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:
     For clearing: between the camera and such a point nothing stands.
     """
     return segmented.grid.points(_thinned(segmented, GROUND))
+
+
+def free_points(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:
+    """Return (N, 3) float32 metres in the base frame: where rays end along which nothing stands, one ray a cell.
+
+    For clearing in three dimensions, where rays to the floor leave what was marked above them: beside the floor that is
+    seen these are what is passed under, and where rays that go on leave ``max_range``.
+    """
+    grid, settings = segmented.grid, segmented.settings
+    kinds = segmented.kinds
+    rays = np.flatnonzero((kinds == ABOVE) | (kinds == STANDING) | (kinds == BELOW))
+    points = grid.points(rays)
+    inside = np.hypot(points[:, 0], points[:, 1]) <= settings.max_range
+    # What stands within range ends its ray, and is no floor; what is below it is looked at through the floor's plane.
+    points = points[~inside | (kinds.ravel()[rays] == ABOVE)]
+    points = np.concatenate([_cut(points, grid.origin, settings.max_range), _far_floor(segmented)])
+    cells = np.floor(points / np.float32(settings.cell)).astype(np.int64)
+    _, first = np.unique(cells @ np.array([1 << 40, 1 << 20, 1]), return_index=True)
+    return np.concatenate([ground_points(segmented), points[first]])
+
+
+def _far_floor(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:
+    """Where rays to floor beyond the range leave it."""
+    grid, settings = segmented.grid, segmented.settings
+    points = grid.points(segmented.pixels(GROUND))
+    return _cut(points[np.hypot(points[:, 0], points[:, 1]) > settings.max_range], grid.origin, settings.max_range)
+
+
+def _cut(
+    points: npt.NDArray[np.float32], origin: npt.NDArray[np.float32], max_range: float
+) -> npt.NDArray[np.float32]:
+    """Points no farther from the base on the floor than the range: else where their rays from the origin leave it."""
+    ray = points[:, :2] - origin[:2]
+    # |origin + t ray| = max_range, of which the larger t is ahead of a camera that is within range.
+    square = np.maximum((ray * ray).sum(axis=1), np.float32(1e-12))
+    half = ray @ origin[:2]
+    rest = np.maximum(half * half - square * np.float32(float(origin[:2] @ origin[:2]) - max_range**2), 0.0)
+    share = np.minimum((np.sqrt(rest) - half) / square, np.float32(1.0))
+    return (origin + share[:, None] * (points - origin)).astype(np.float32)
 
 
 def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:

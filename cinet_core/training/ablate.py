@@ -11,7 +11,8 @@ from cinet_core.progress import SILENT, Progress
 from cinet_core.training.ablation import run_ablation, variants_named
 from cinet_core.training.errors import explained
 from cinet_core.training.recipe_file import read_recipe
-from cinet_core.training.settings import Recipe, StageSettings
+from cinet_core.training.settings import Recipe
+from cinet_core.training.settings_optimizer import StageSettings
 
 __all__ = ["ablate"]
 

@@ -23,7 +23,8 @@ from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.tasks import TASKS
 from cinet_core.training.checkpoints import FINAL_FILE
 from cinet_core.training.data import TrainingData
-from cinet_core.training.settings import Recipe, StageSettings, StagesSettings
+from cinet_core.training.settings import Recipe
+from cinet_core.training.settings_optimizer import StageSettings, StagesSettings
 
 __all__ = [
     "BASELINE",

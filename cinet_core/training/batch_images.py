@@ -78,7 +78,7 @@ def training_images(
     rgb_images = {"predictions": comparison(frames, label_set, TILE)}
     for task in tasks:
         if task.spec.name not in DEFAULT_TASKS:
-            rgb_images[task.spec.name] = _further(task, output, batch, canonical_focal, label_set, count)
+            rgb_images[task.spec.name] = _further(task, tasks, output, batch, canonical_focal, label_set, count)
     marked = _marked(output, batch, label_set, count)
     if any(frame.marks for frame in marked):
         rgb_images["attention"] = attention_figure(marked, TILE)
@@ -86,14 +86,22 @@ def training_images(
 
 
 def _further(
-    task: TaskLearning, output: CINetOutput, batch: Batch, canonical_focal: float, label_set: LabelSet, count: int
+    task: TaskLearning,
+    tasks: Sequence[TaskLearning],
+    output: CINetOutput,
+    batch: Batch,
+    canonical_focal: float,
+    label_set: LabelSet,
+    count: int,
 ) -> Figure:
     """The input, and what the task draws of its truth and of its prediction, a row an image."""
     scale = (batch.focal / canonical_focal).reshape(-1, 1, 1)
     context = GraphContext(batch.focal.new_zeros(len(batch), 4), scale, (0.0, math.inf), in_one_pass=False)
     answers = {
         "truth": task.true_outputs(batch, scale),
-        NAME: task.finish(task.deploy(output, context), context),
+        # As a robot's panel: with what depth says too, which some are drawn against.
+        NAME: _answer(next(other for other in tasks if other.spec.name == "depth"), output, context)
+        | _answer(task, output, context),
     }
     rows: list[list[tuple[str, npt.NDArray[np.uint8], str]]] = []
     for index in range(count):
@@ -110,6 +118,11 @@ def _further(
         for place, (_, image, note) in zip(places, row, strict=False):
             show_labels(place, image, note)
     return figure
+
+
+def _answer(task: TaskLearning, output: CINetOutput, context: GraphContext) -> dict[str, torch.Tensor]:
+    """What one task makes of the network's output, by names."""
+    return dict(task.finish(task.deploy(output, context), context))
 
 
 def _marked(output: CINetOutput, batch: Batch, label_set: LabelSet, count: int) -> list[MarkedFrame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,26 +11,19 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from cinet_core.data.sample import Batch
-from cinet_core.evaluation.batch_metrics import BatchMetrics
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
-from cinet_core.losses.random_numbers import LARGEST, random_integers
-from cinet_core.losses.reduction import global_means
-from cinet_core.losses.view_consistency import view_consistency
-from cinet_core.metrics.attention import AttentionMetrics
-from cinet_core.metrics.slope import DepthSlope, slope_sums
 from cinet_core.model import CINet, CINetOutput
-from cinet_core.model.encoder import FEATURE_STRIDE
-from cinet_core.model.scene_understanding import ideal_attention_labels
-from cinet_core.tasks.learning import task_learning
+from cinet_core.training.batch_losses import BatchLosses, answer, taught_images
 from cinet_core.training.batch_norm import freeze_statistics, normalised_together, synchronise
 from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
-from cinet_core.training.mixed_precision import fast_half_precision
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, unused_parameters
 from cinet_core.training.recomputation import recompute_activations
-from cinet_core.training.second_view import draw_change, second_view, warped
-from cinet_core.training.settings import OptimizerSettings, PlannedStage, ViewSettings
+from cinet_core.training.settings import PlannedStage
+from cinet_core.training.settings_losses import ViewSettings
+from cinet_core.training.settings_optimizer import OptimizerSettings
+from cinet_core.training.validation import EpochSlope, ValidationMetrics
 
 __all__ = ["CINetModule"]
 
@@ -77,17 +69,15 @@ class CINetModule(lightning.LightningModule):
         self.settings = settings
         self.validate_every = validate_every
         self.compiled, self.recompute = compiled, recompute
-        self.views, self.canonical_focal = views or ViewSettings(), canonical_focal
+        self.views = views or ViewSettings()
         self.average = ExponentialAverage(model, settings.average_decay)
         self.validated: dict[str, Any] = {}
+        self._losses = BatchLosses(model, loss, self.average, canonical_focal, self.views)
+        self._metrics = ValidationMetrics(model.config, canonical_focal)
+        self._epoch_slope = EpochSlope(canonical_focal)
         self._stage_index = 0
         self._frozen: Sequence[Tensor] = []
         self._divergence = DivergenceWatch()
-        self._task_metrics = BatchMetrics(task_learning(model.config.tasks), model.config.num_classes, canonical_focal)
-        self._attention_metrics = AttentionMetrics(model.config.num_classes)
-        self._slope = DepthSlope()
-        # Of the batches of an epoch, on the device.
-        self._epoch_sums: Tensor | None = None
 
     @property
     def stage(self) -> PlannedStage:
@@ -143,17 +133,10 @@ class CINetModule(lightning.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Log the slope of ln predicted on ln true depth over the batches of this epoch, and how much depth varies."""
-        slope = self._epoch_slope()
-        self._epoch_sums = None
+        slope = self._epoch_slope.reduced(self.device)
+        self._epoch_slope.reset()
         if not slope.is_empty:
             self.log_dict({f"train/{name}": value for name, value in slope.compute().items()}, sync_dist=False)
-
-    def _epoch_slope(self) -> DepthSlope:
-        """Of the batches of this epoch so far, of all processes; each must ask for it at the same time."""
-        slope = DepthSlope()
-        if self._epoch_sums is not None:
-            slope.sums += self._epoch_sums.cpu()
-        return slope.all_reduced(self.device)
 
     def _enter(self, epoch: int) -> None:
         index = next(place for place, stage in enumerate(self.plan) if epoch < stage.end_epoch)
@@ -175,9 +158,7 @@ class CINetModule(lightning.LightningModule):
             ideal_attention: the labels' ideal map replaces the predicted one,
             taught: (B,) bool, of these images; None: of all.
         """
-        images = (batch.images.float() / 255 - self.model.image_mean) / self.model.image_std
-        labels = batch.labels.long() if ideal_attention else None
-        return network(images, teacher_labels=labels, taught=taught)
+        return answer(network, self.model, batch, ideal_attention, taught)
 
     def taught(self, batch: Batch, progress: float) -> Tensor:
         """(B,) bool: the images that the ideal map teaches in an annealed stage, decided by their own random seeds.
@@ -186,9 +167,7 @@ class CINetModule(lightning.LightningModule):
             batch: with seeds that are new at every step.
             progress: of the stage, 0 (all images are taught) to 1 (none is).
         """
-        # Not of the seed itself, from which the pair loss draws.
-        drawn = random_integers(~batch.random_seeds, 1, batch.images.device).squeeze(1)
-        return drawn.double() / LARGEST >= progress
+        return taught_images(batch, progress)
 
     def batch_loss(
         self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
@@ -201,52 +180,7 @@ class CINetModule(lightning.LightningModule):
             autocast: half precision of the network where Lightning does not set it.
             progress: of the stage, 0 to 1; an annealed one teaches fewer and fewer images.
         """
-        return self._losses(batch, stage, autocast, progress)[1]
-
-    def _losses(
-        self, batch: Batch, stage: Stage, autocast: torch.dtype | None = None, progress: float = 0.0
-    ) -> tuple[CINetOutput, dict[str, Tensor]]:
-        """The network's answer, and what `batch_loss` returns."""
-        device = batch.images.device.type
-        half = torch.autocast(device, autocast, enabled=True) if autocast else contextlib.nullcontext()
-        with half, fast_half_precision(device):
-            taught = self.taught(batch, progress) if stage.annealed else None
-            output = self.predict(self.model, batch, stage.ideal_attention, taught)
-        with torch.autocast(device, enabled=False):
-            labels = batch.labels.long()
-            return output, self.loss(output, batch.depth, labels, batch.random_seeds, stage, batch.targets)
-
-    def view_losses(
-        self, batch: Batch, stage: Stage, losses: dict[str, Tensor], progress: float = 0.0
-    ) -> dict[str, Tensor]:
-        """The losses of a batch together with a second view of it.
-
-        Args:
-            batch: on this module's device.
-            stage: decides which terms are active.
-            losses: of the batch, from `batch_loss`.
-            progress: of the stage, 0 to 1.
-
-        Returns:
-            `losses` with "views", what the two views disagree about (`view_consistency`), and with a "total" that is
-            the mean of both views' and that, weighed.
-        """
-        height, width = batch.images.shape[-2:]
-        changes = [draw_change(self.views, seed, width, height) for seed in batch.random_seeds.tolist()]
-        second = second_view(batch, changes)
-        output, of_second = self._losses(second.batch, stage, progress=progress)
-        with torch.no_grad():
-            taught = self.predict(self.average.module, batch, ideal_attention=False).depth
-        with torch.autocast(batch.images.device.type, enabled=False):
-            teacher = warped(self._log_metric(taught, batch), second.grid)
-            term = view_consistency(self._log_metric(output.depth, second.batch), teacher, second.visible)
-        apart = global_means({"views": term})["views"]
-        total = (losses["total"] + of_second["total"]) / 2 + self.views.weight * apart
-        return losses | {"views": apart, "total": total}
-
-    def _log_metric(self, depth: Tensor, batch: Batch) -> Tensor:
-        """ln metres (B, h, w), of canonical depth (B, 1, h, w)."""
-        return depth.squeeze(1).float().log() + (batch.focal / self.canonical_focal).log().reshape(-1, 1, 1)
+        return self._losses.of(batch, stage, autocast, progress)[1]
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """The total loss; every term is logged by name.
@@ -256,13 +190,11 @@ class CINetModule(lightning.LightningModule):
         """
         stage = self.stage.losses
         progress = self._progress(batch_index)
-        output, losses = self._losses(batch, stage, progress=progress)
+        output, losses = self._losses.of(batch, stage, progress=progress)
         # Other batches from epoch to epoch: sizes alternate by batch too, and each is to have second views.
         if self.views.every and (batch_index + self.current_epoch) % self.views.every == 0:
-            losses = self.view_losses(batch, stage, losses, progress)
-        scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
-        sums = slope_sums(output.depth.squeeze(1).float() * scale, batch.depth * scale)
-        self._epoch_sums = sums if self._epoch_sums is None else self._epoch_sums.to(sums.device) + sums
+            losses = self._losses.with_second_view(batch, stage, losses, progress)
+        self._epoch_slope.update(output, batch)
         if self.global_step % REBALANCE_EVERY == 0:
             self.loss.balance.measure(self.loss.weighted(losses), self._shared)
         total = losses["total"]
@@ -314,32 +246,17 @@ class CINetModule(lightning.LightningModule):
             # Scored is what is saved, the first process's: without GPUs each has running statistics of its own.
             for buffer in self.average.buffers():
                 torch.distributed.broadcast(buffer, src=0)
-        self._task_metrics.reset()
-        self._attention_metrics.reset()
-        self._slope.reset()
+        self._metrics.reset()
 
     def validation_step(self, batch: Batch, batch_index: int) -> CINetOutput:  # type: ignore[override]
         """Score the averaged weights on a batch."""
         output = self.predict(self.average.module, batch, self.is_oracle)
-        self._task_metrics.update(output, batch)
-        scale = (batch.focal / self.canonical_focal).reshape(-1, 1, 1)
-        self._slope.update(output.depth.squeeze(1).float() * scale, batch.depth * scale)
-        if output.query is not None and output.key is not None and self.stage.losses.attention:
-            height, width = (-(-size // FEATURE_STRIDE) for size in batch.labels.shape[-2:])
-            small = ideal_attention_labels(batch.labels.long(), height, width)
-            self._attention_metrics.update(output.query, output.key, small)
+        self._metrics.update(output, batch, self.stage.losses.attention)
         return output
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the whole validation split, as "oracle" where the labels helped."""
-        metrics = self._task_metrics.all_reduced(self.device).compute()
-        # Every process reduces, whether it has seen depth and labels or not: the others would wait for it.
-        slope = self._slope.all_reduced(self.device)
-        if not slope.is_empty:
-            metrics |= slope.compute()
-        attention = self._attention_metrics.all_reduced(self.device)
-        if attention.positions:
-            metrics |= {f"attention_{name}": value for name, value in attention.compute().items()}
+        metrics = self._metrics.compute(self.device)
         self.validated = {
             "stage": self.stage.losses.number,
             "oracle": self.is_oracle,
@@ -357,7 +274,7 @@ class CINetModule(lightning.LightningModule):
         All processes come here.
         """
         checkpoint[STAGE_KEY] = {
-            "epoch_sums": self._epoch_slope().sums,
+            "epoch_sums": self._epoch_slope.reduced(self.device).sums,
             "index": self._stage_index,
             "validated": self.validated,
             "random_state": torch.get_rng_state(),
@@ -369,5 +286,5 @@ class CINetModule(lightning.LightningModule):
         self.validated = checkpoint[STAGE_KEY]["validated"]
         sums = checkpoint[STAGE_KEY].get("epoch_sums")  # files from before have none
         if sums is not None and self.trainer.is_global_zero:  # of all processes: one alone takes them on
-            self._epoch_sums = sums
+            self._epoch_slope.resume(sums)
         torch.set_rng_state(checkpoint[STAGE_KEY]["random_state"])

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.model.cinet import CINet
-from cinet_core.training.settings import Algorithm, Schedule
+from cinet_core.training.settings_optimizer import Algorithm, Schedule
 
 __all__ = [
     "Algorithm",

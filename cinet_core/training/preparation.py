@@ -75,6 +75,7 @@ class TrainingSetup:
             config=self.module.model.config,
             label_set=self.data.label_set,
             camera=self.camera,
+            depth_range=self.recipe.data.depth_range,
             recipe=self.recipe.to_dict(),
             metrics={"training": metrics},
             licence=self.recipe.licence,

@@ -29,7 +29,8 @@ from cinet_core.training.checkpoints import (
 from cinet_core.training.loggers import check_loggers, make_loggers
 from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.progress import ProgressLines
-from cinet_core.training.settings import Recipe, RunSettings
+from cinet_core.training.settings import Recipe
+from cinet_core.training.settings_run import RunSettings
 from cinet_core.training.validation_images import ValidationImages
 
 __all__ = ["ResumeFrom", "TrainingResult", "check_run", "fit", "processes"]

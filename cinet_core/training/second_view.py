@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cinet_core.data.sample import Batch
 from cinet_core.label_sets import UNLABELLED
-from cinet_core.training.settings import ViewSettings
+from cinet_core.training.settings_losses import ViewSettings
 
 __all__ = ["SecondView", "ViewChange", "draw_change", "second_view", "warped"]
 
@@ -96,12 +96,17 @@ def second_view(batch: Batch, changes: list[ViewChange]) -> SecondView:
     images = torch.stack([_blurred(image, change) for image, change in zip(images, changes, strict=True)])
     depth = _nearest(batch.depth, grid, visible) / zoom.reshape(-1, 1, 1)
     labels = _nearest(batch.labels.float() - UNLABELLED, grid, visible) + UNLABELLED
+    trust = None
+    if batch.trust is not None:
+        planes = [_nearest(batch.trust[:, part].float(), grid, visible) for part in range(2)]
+        trust = torch.stack(planes, dim=1).to(torch.uint8)
     view = replace(
         batch,
         images=images.round().clamp(0, 255).to(torch.uint8),
         depth=depth,
         labels=labels.to(batch.labels.dtype),
         focal=batch.focal * zoom,
+        trust=trust,
     )
     return SecondView(view, grid, visible)
 

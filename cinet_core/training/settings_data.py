@@ -54,6 +54,8 @@ class DataSettings:
         canonical_focal: f_c in pixels of the network's input, the same at every size: an object that is as large in
             pixels is then as far away, whatever the image was shrunk to. Recipes from before have it in proportion to
             the width (525 at 640), and say so.
+        depth_range: metres that the trained network's depth is valid in, put into its checkpoint: what it predicts
+            outside is published as invalid.
         augmentation: limits of the variation.
         samples_per_epoch: samples drawn in an epoch; None: as many as make one pass of the main set.
         validation_limit: validate on at most so many samples, evenly spread; None: on all; 0: do not validate. With
@@ -76,6 +78,7 @@ class DataSettings:
     height: int = 240
     sizes: tuple[tuple[int, int], ...] = ()
     canonical_focal: float = CANONICAL_FOCAL
+    depth_range: tuple[float, float] = (0.1, 10.0)
     augmentation: Augmentation = field(default_factory=Augmentation)
     samples_per_epoch: int | None = None
     validation_limit: int | None = None
@@ -105,6 +108,9 @@ class DataSettings:
             value = getattr(self, name)
             if value is not None and not 0.0 < value < math.inf:
                 raise ValueError(f"{name} is {value}: it must be above 0")
+        nearest, farthest = self.depth_range
+        if not 0.0 < nearest < farthest < math.inf:
+            raise ValueError(f"depth_range is {self.depth_range}: it must be two rising, finite depths above 0 metres")
         mixed = sum(other.probability for other in self.mix)
         if mixed >= 1.0:
             raise ValueError(f"probabilities of the sets in mix add up to {mixed:g}: leave some for the main set")

@@ -18,6 +18,7 @@ from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.messages.fields import stamp_of
 from cinet_ros.anchoring.parameters import AnchorSettings
 from cinet_ros.anchoring.poses import CameraPoses
+from cinet_ros.mapping.transforms import LazyTransforms
 
 __all__ = ["DEPTH", "DEPTH_INFO", "IMU", "ODOMETRY", "POINTS", "SCAN", "TOPICS", "AnchorInputs"]
 
@@ -50,14 +51,15 @@ class AnchorInputs:
     Args:
         node: that subscribes.
         settings: of the node; those that matter here do not change while it runs.
+        transforms: that the node has, or None for some of its own.
 
     Attributes:
         poses: of the camera.
     """
 
-    def __init__(self, node: Node, settings: AnchorSettings) -> None:
+    def __init__(self, node: Node, settings: AnchorSettings, transforms: LazyTransforms | None = None) -> None:
         self._node = node
-        self.poses = CameraPoses(node, settings)
+        self.poses = CameraPoses(node, settings, transforms)
         self._odometry = settings.anchor_poses == "odometry"
         self._subscriptions: dict[str, Any] = {}
         self._messages: dict[str, deque[Any]] = {

@@ -9,7 +9,7 @@ from cinet_core.correction.settings import ANCHORS, TEMPORAL, CorrectionSettings
 from cinet_core.messages.settings import OutputSettings
 from cinet_core.parameters import parameter
 
-__all__ = ["NOT_GIVEN", "AnchorSettings"]
+__all__ = ["NOT_GIVEN", "AnchorSettings", "check_transform"]
 
 NOT_GIVEN = (0.0,) * 7
 """A transform that is not given: no rotation is all zeros."""
@@ -106,7 +106,7 @@ class AnchorSettings(OutputSettings):
         for name in TRANSFORMS:
             value = getattr(self, name)
             if value != NOT_GIVEN:
-                _check_transform(name, value)
+                check_transform(name, value)
         for name in ("anchor_fixed_frame", "anchor_floor_frame"):
             if not getattr(self, name).strip("/"):
                 raise ValueError(f"{name} is empty: give the name of a frame, such as odom or base_footprint")
@@ -117,8 +117,12 @@ class AnchorSettings(OutputSettings):
         return CorrectionSettings(self.anchor, self.temporal)
 
 
-def _check_transform(name: str, values: tuple[float, ...]) -> None:
-    """Refuse what is not x y z qx qy qz qw of a rigid motion."""
+def check_transform(name: str, values: tuple[float, ...]) -> None:
+    """Refuse what is not x y z qx qy qz qw of a rigid motion.
+
+    Raises:
+        ValueError: the text names the parameter.
+    """
     norm = math.hypot(*values[3:]) if len(values) == len(NOT_GIVEN) else math.nan
     if not (all(map(math.isfinite, values)) and abs(norm - 1.0) <= UNIT_TOLERANCE):
         raise ValueError(

@@ -11,7 +11,7 @@ from nav_msgs.msg import Odometry
 
 from cinet_ros.anchoring.parameters import NOT_GIVEN, AnchorSettings
 from cinet_ros.mapping.pose_sources import ODOMETRY, TF, MessagePoses, TransformPoses
-from cinet_ros.mapping.transforms import Matrix, PoseUnavailable, TransformTree, rigid_matrix
+from cinet_ros.mapping.transforms import LazyTransforms, Matrix, PoseUnavailable, TransformTree, rigid_matrix
 
 __all__ = ["CameraPoses", "PoseLimits", "given"]
 
@@ -46,13 +46,12 @@ class CameraPoses:
     Args:
         node: that subscribes to TF.
         settings: of the node; those that matter here do not change while it runs.
+        transforms: that the node has, or None for some of its own.
     """
 
-    def __init__(self, node: Any, settings: AnchorSettings) -> None:
-        self._node = node
+    def __init__(self, node: Any, settings: AnchorSettings, transforms: LazyTransforms | None = None) -> None:
         self._settings = settings
-        self._tree: TransformTree | None = None
-        self._no_tree = ""
+        self._lazy = transforms or LazyTransforms(node)
         limits = PoseLimits(
             TF if settings.anchor_poses == "tf" else ODOMETRY,
             settings.camera_in_base,
@@ -156,12 +155,8 @@ class CameraPoses:
 
     def prepare(self) -> None:
         """Subscribe to TF, once, where parameters leave something to it. Call it on the executor's thread."""
-        if self._tree is not None or self._no_tree or not self._leaves_to_tf():
-            return
-        try:
-            self._tree = TransformTree(self._node, "anchors need a transform that no parameter gives")
-        except ValueError as error:
-            self._no_tree = str(error)
+        if self._leaves_to_tf():
+            self._lazy.subscribe("anchors need a transform that no parameter gives")
 
     def _leaves_to_tf(self) -> bool:
         settings = self._settings
@@ -174,9 +169,7 @@ class CameraPoses:
         return settings.anchor_poses == "tf" or settings.camera_height == 0 or NOT_GIVEN in transforms
 
     def _transform_tree(self) -> TransformTree:
-        if self._tree is None:
-            raise PoseUnavailable("no_tf", False, self._no_tree or "TF is not subscribed to")
-        return self._tree
+        return self._lazy.tree()
 
 
 def given(values: tuple[float, ...]) -> Matrix:

@@ -51,11 +51,26 @@ NAV2: Wiring = MappingProxyType(
     {
         "segmentation_topic": "semantic/image_raw",
         "confidence_topic": "semantic/confidence",
-        "pointcloud_topic": "points",
+        "pointcloud_topic": "points_at_height",
         "labels_topic": "semantic/label_info",
     }
 )
-"""Of semantic_segmentation_layer: parameters of a source, not remappings. Its mask is class ids: not semantic/mask."""
+"""Of semantic_segmentation_layer: parameters of a source, not remappings. Its mask is class ids: not semantic/mask.
+
+It looks at no heights: of `points`, a lintel would close its doorway.
+"""
+
+NAV2_LAYERS: Mapping[str, Wiring] = MappingProxyType(
+    {
+        "obstacle": MappingProxyType({"obstacles": "obstacles", "ground": "ground", "scan": "scan"}),
+        "voxel": MappingProxyType({"obstacles": "obstacles", "free": "free"}),
+        "stvl": MappingProxyType({"obstacles": "obstacles", "view": "obstacles"}),
+    }
+)
+"""Of the layers that Nav2 ships, and STVL: the topic of each observation source."""
+
+NAV2_COLLISION_MONITOR: Wiring = MappingProxyType({"obstacles": "obstacles"})
+"""Of nav2_collision_monitor: the topic of each observation source."""
 
 KIMERA: Wiring = MappingProxyType({"pointcloud": "points"})
 """Of kimera_semantics_node, a ROS 1 node behind a bridge."""

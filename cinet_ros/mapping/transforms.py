@@ -106,3 +106,39 @@ class TransformTree:
         from rclpy.time import Time
 
         return self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
+
+
+class LazyTransforms:
+    """A `TransformTree` that subscribes to TF only once somebody needs it, for all who do. Thread-safe.
+
+    Args:
+        node: that subscribes.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+        self._tree: TransformTree | None = None
+        self._missing = ""
+
+    def subscribe(self, purpose: str) -> None:
+        """Subscribe, once. Call it on the executor's thread.
+
+        Args:
+            purpose: for what TF is needed, for the reason where tf2_ros is missing.
+        """
+        if self._tree is not None or self._missing:
+            return
+        try:
+            self._tree = TransformTree(self._node, purpose)
+        except ValueError as error:
+            self._missing = str(error)
+
+    def tree(self) -> TransformTree:
+        """Return the transforms.
+
+        Raises:
+            PoseUnavailable: TF is not subscribed to, or tf2_ros is missing.
+        """
+        if self._tree is None:
+            raise PoseUnavailable("no_tf", False, self._missing or "TF is not subscribed to")
+        return self._tree

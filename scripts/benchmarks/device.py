@@ -95,8 +95,11 @@ def train(run: BenchmarkRun, config: str, quick: bool, workers: int) -> Iterator
     """Images a second of training steps in bfloat16, stage 3: with the data pipeline, and of one batch again."""
     from cinet_core.training.optimization import make_optimizer
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.settings import ModelSettings, OptimizerSettings, Recipe, RunSettings
+    from cinet_core.training.settings import Recipe
     from cinet_core.training.settings_data import DataSettings
+    from cinet_core.training.settings_model import ModelSettings
+    from cinet_core.training.settings_optimizer import OptimizerSettings
+    from cinet_core.training.settings_run import RunSettings
 
     height, width = run.budget.network_sizes[-1]
     batch, steps = (2, 3) if quick else (BATCH[config], STEPS)

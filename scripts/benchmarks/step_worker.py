@@ -20,8 +20,11 @@ def main(width: int, height: int, batch: int) -> None:
 
     from cinet_core.training.optimization import make_optimizer
     from cinet_core.training.preparation import prepare
-    from cinet_core.training.settings import ModelSettings, OptimizerSettings, Recipe, RunSettings
+    from cinet_core.training.settings import Recipe
     from cinet_core.training.settings_data import DataSettings
+    from cinet_core.training.settings_model import ModelSettings
+    from cinet_core.training.settings_optimizer import OptimizerSettings
+    from cinet_core.training.settings_run import RunSettings
 
     torch.set_num_threads(1)
     rooms = {"length": batch, "validation_length": 1, "test_length": 1, "width": width, "height": height}

@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from cinet_core.label_sets import NYU40
 from cinet_ros.frame_messages import MESSAGE_TYPES
 from cinet_ros.integrations import wiring
+from cinet_ros.navigation.topics import message_types
 from cinet_ros.parameters import Settings
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "integrations"
@@ -27,7 +28,7 @@ LABEL_INFO = "semantic/label_info"
 WIDTH, HEIGHT = 160, 120
 FRAME_ID = "front_camera_optical_frame"
 BYTES = {"rgb8": 3, "mono8": 1, "16UC1": 2, "32FC1": 4}
-KINDS = {**MESSAGE_TYPES, LABEL_INFO: "vision_msgs/msg/LabelInfo"}
+KINDS = {**MESSAGE_TYPES, **message_types(), LABEL_INFO: "vision_msgs/msg/LabelInfo"}
 
 
 # --- on paper ---
@@ -104,6 +105,7 @@ def test_hydra_reads_the_input_that_the_wires_are_named_after() -> None:
 def node(start_for_module: Callable[..., Any]) -> Any:
     """The node as nvblox's launch file starts it, but for weights and the depth of the others."""
     parameters = {**overrides("nvblox"), "weights": "random", "depth_encoding": "32FC1"}
+    parameters["obstacle_camera_in_base"] = [0.0, 0.0, 0.5, -0.5, 0.5, -0.5, 0.5]  # level, looks ahead
     return start_for_module("perception_node", parameters, until="configured: lite")
 
 

@@ -129,3 +129,22 @@ def test_a_sequence_has_no_lidar() -> None:
     with pytest.raises(ValueError, match="which a recording has not: choose one of none, motion"):
         check_anchor("odometry", IMAGE_ANCHORS)
     check_anchor("motion", IMAGE_ANCHORS)
+
+
+def test_a_network_that_says_how_sure_it_is_is_believed(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
+    """Where it is sure, depth after correction is surer than without its word; where not, nobody gains by it."""
+    answer, evidence = outputs(walk[0]), [measured(walk[0], room.intrinsics)]
+    unsure = np.zeros(answer["depth"].shape, bool)
+    unsure[:, 80:] = True
+    said = answer | {"depth_uncertainty": answer["depth"] * np.where(unsure, 0.5, 0.002).astype(np.float32)}
+    with_word, without = (
+        DepthCorrector(NYU40).correct(
+            what, room.intrinsics, evidence, None, math.inf, CorrectionSettings("depth", "off")
+        )
+        for what in (said, answer)
+    )
+    assert with_word.uncertainty is not None
+    assert without.uncertainty is not None
+    ratio = with_word.uncertainty / without.uncertainty
+    assert np.median(ratio[~unsure]) < 0.9
+    assert ratio[unsure] == pytest.approx(1, abs=1e-4)

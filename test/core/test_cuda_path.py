@@ -88,7 +88,8 @@ def test_a_step_of_the_training_module_waits_for_the_step_before(
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
     from cinet_core.training.data import TrainingData
     from cinet_core.training.module import CINetModule
-    from cinet_core.training.settings import OptimizerSettings, PlannedStage, StageSettings
+    from cinet_core.training.settings import PlannedStage
+    from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings
 
     loss = make_loss(checkpoint)
     loss.feature_variance.batches.fill_(MEASURED_BATCHES)

@@ -26,7 +26,10 @@ from cinet_core.figures.image_grid import DPI, image_grid, show_image, show_valu
 from cinet_core.figures.observer import Shared, SharedBlock
 from cinet_core.label_sets import NYU40
 from cinet_core.model.cinet import CINetOutput
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.rooms.demo.room import SyntheticRoom
+from cinet_core.tasks import TASKS
+from cinet_core.tasks.learning import task_learning
 from cinet_core.training.batch_images import training_images
 from cinet_core.visualize import colorize_labels
 
@@ -311,6 +314,19 @@ def test_training_images_of_partly_labelled_batches(batch: Batch, fsm: Checkpoin
     assert sorted(training_images(bf16, batch, 105.0, NYU40, 9)) == ["attention", "predictions"]
     with pytest.raises(ValueError, match="0 images of a batch of 3"):
         training_images(output, batch, 105.0, NYU40, 0)
+
+
+def test_training_images_of_every_task_there_is(batch: Batch) -> None:
+    """Each draws itself from what a network answers, beside depth where it is drawn against that."""
+    names = tuple(task.name for task in TASKS)
+    network = trained_checkpoint(tasks=names)
+    size = batch.depth.shape[-2:]
+    targets = {"normals": torch.zeros(len(batch), 3, *size), "boundaries": torch.zeros(len(batch), 1, *size)}
+    seen = dataclasses.replace(batch, targets=targets)
+    images = training_images(perfect(batch, network), seen, 105.0, NYU40, 2, task_learning(names))
+    assert sorted(images) == sorted({"predictions", "attention", *names} - set(DEFAULT_TASKS))
+    for name in ("normals", "boundaries", "uncertainty"):
+        assert len(images[name].axes) >= 2 * 2, "the input and the prediction of two images"
 
 
 def test_images_are_as_wide_as_asked_for_and_every_pixel_is_one_of_the_map() -> None:

@@ -185,15 +185,11 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
     from cinet_core.training.preparation import prepare
     from cinet_core.training.run import fit
-    from cinet_core.training.settings import (
-        ModelSettings,
-        OptimizerSettings,
-        Recipe,
-        RunSettings,
-        StageSettings,
-        StagesSettings,
-    )
+    from cinet_core.training.settings import Recipe
     from cinet_core.training.settings_data import DataSettings
+    from cinet_core.training.settings_model import ModelSettings
+    from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+    from cinet_core.training.settings_run import RunSettings
 
     start = tmp_path / "start.safetensors"
     plain = trained_checkpoint(num_classes=13, label_set="nyu13")
@@ -236,7 +232,7 @@ def test_learnt_scored_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_settings_name_what_is_no_task() -> None:
     pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
-    from cinet_core.training.settings import ModelSettings
+    from cinet_core.training.settings_model import ModelSettings
 
     with pytest.raises(ValueError, match=r"no task 'normal': .*; did you mean 'normals'"):
         ModelSettings(tasks=("depth", "segmentation", "normal"))

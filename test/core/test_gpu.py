@@ -243,16 +243,12 @@ def _lightning() -> None:
 
 def small_recipe(folder: Path, precision: Any, accelerator: Any) -> Any:
     """20 steps of two stages; nothing of chance but the order in which a GPU adds up."""
-    from cinet_core.training.settings import (
-        LossSettings,
-        ModelSettings,
-        OptimizerSettings,
-        Recipe,
-        RunSettings,
-        StageSettings,
-        StagesSettings,
-    )
+    from cinet_core.training.settings import Recipe
     from cinet_core.training.settings_data import DataSettings
+    from cinet_core.training.settings_losses import LossSettings
+    from cinet_core.training.settings_model import ModelSettings
+    from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+    from cinet_core.training.settings_run import RunSettings
 
     rooms = {"length": 20, "validation_length": 2, "test_length": 2, "width": 64, "height": 48, "shadows": False}
     return Recipe(

@@ -12,8 +12,9 @@ pytest.importorskip("lightning", reason="training is an extra: pip install 'cine
 from cinet_core.cli import main
 from cinet_core.training import loggers
 from cinet_core.training.loggers import CsvLogger, check_loggers, make_loggers
-from cinet_core.training.settings import Recipe, RunSettings
+from cinet_core.training.settings import Recipe
 from cinet_core.training.settings_data import DataSettings
+from cinet_core.training.settings_run import RunSettings
 
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "train"
 

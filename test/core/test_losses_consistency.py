@@ -8,7 +8,7 @@ import torch
 
 from cinet_core.losses import FeatureVariance, consistency_loss
 from cinet_core.losses.consistency import GROWTH, MEASURED_BATCHES, SHRINKAGE, border_distances, dissimilarity
-from cinet_core.training.settings import LossSettings
+from cinet_core.training.settings_losses import LossSettings
 
 CLASSES = 3
 CHANNELS = 4

@@ -12,7 +12,7 @@ from tiny_network import tiny_checkpoint
 
 from cinet_core.model import CINet, build_model, get_config
 from cinet_core.training.recomputation import recompute_activations
-from cinet_core.training.settings import RunSettings
+from cinet_core.training.settings_run import RunSettings
 
 
 def kept_bytes(model: CINet, image: torch.Tensor) -> int:
@@ -63,7 +63,8 @@ def test_a_module_trains_so_and_its_state_keeps_its_names(option: str) -> None:
     from cinet_core.losses import STAGES, MultiTaskLoss
     from cinet_core.tasks.learning import task_learning
     from cinet_core.training.module import CINetModule
-    from cinet_core.training.settings import OptimizerSettings, PlannedStage, StageSettings
+    from cinet_core.training.settings import PlannedStage
+    from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings
 
     model = tiny_checkpoint().model
     loss = MultiTaskLoss(task_learning(model.config.tasks), 40, 8)

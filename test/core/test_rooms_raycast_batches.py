@@ -26,15 +26,11 @@ from cinet_core.training.data import TrainingData
 from cinet_core.training.plan import plan_of
 from cinet_core.training.preparation import prepare
 from cinet_core.training.run import check_run, fit
-from cinet_core.training.settings import (
-    ModelSettings,
-    OptimizerSettings,
-    Recipe,
-    RunSettings,
-    StageSettings,
-    StagesSettings,
-)
+from cinet_core.training.settings import Recipe
 from cinet_core.training.settings_data import DatasetSettings, DataSettings
+from cinet_core.training.settings_model import ModelSettings
+from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+from cinet_core.training.settings_run import RunSettings
 
 FAULTS = CameraArtifacts(white_balance=0.6, noise=0.05, jpeg=50, gamma=0.3)
 

@@ -13,7 +13,7 @@ from cinet_core.data.sample import Batch
 from cinet_core.losses.view_consistency import view_consistency
 from cinet_core.metrics.slope import DepthSlope
 from cinet_core.training.second_view import ViewChange, draw_change, second_view, warped
-from cinet_core.training.settings import ViewSettings
+from cinet_core.training.settings_losses import ViewSettings
 
 HEIGHT, WIDTH = 48, 64
 

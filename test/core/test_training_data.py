@@ -332,6 +332,8 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
         ({"validation_limit": -1}, "validation_limit is -1"),
         ({"canonical_focal": 0.0}, "canonical_focal is 0.0"),
         ({"cache_limit": float("nan")}, "cache_limit is nan"),
+        ({"depth_range": (0.0, 10.0)}, "depth_range is"),
+        ({"depth_range": (5.0, 1.0)}, "depth_range is"),
         ({"mix": (DatasetSettings("a", probability=0.6), DatasetSettings("b", probability=0.4))}, "add up to 1"),
     ],
 )

@@ -34,17 +34,12 @@ from cinet_core.training.ablation import (
 from cinet_core.training.checkpoints import BEST_FILE, FINAL_FILE, RESUME_FILE, ResumeError
 from cinet_core.training.preparation import TrainingSetup, prepare
 from cinet_core.training.run import TrainingResult, check_run, fit
-from cinet_core.training.settings import (
-    LossSettings,
-    ModelSettings,
-    OptimizerSettings,
-    Recipe,
-    RunSettings,
-    StageSettings,
-    StagesSettings,
-    ViewSettings,
-)
+from cinet_core.training.settings import Recipe
 from cinet_core.training.settings_data import DataSettings
+from cinet_core.training.settings_losses import LossSettings, ViewSettings
+from cinet_core.training.settings_model import ModelSettings
+from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+from cinet_core.training.settings_run import RunSettings
 
 SMALL = {
     "encoder": "tf_mobilenetv3_small_minimal_100",
@@ -104,9 +99,12 @@ def test_a_whole_run_can_be_used_and_looked_at(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     settings = RunSettings(str(tmp_path), accelerator="cpu", devices=1, pictures=2)
-    preparation, result = run(small_recipe(tmp_path, run=settings, licence="CC0-1.0"))
+    recipe = small_recipe(tmp_path, run=settings, licence="CC0-1.0")
+    recipe = replace(recipe, data=replace(recipe.data, depth_range=(0.2, 12.0)))
+    preparation, result = run(recipe)
     assert result.best is not None
     checkpoint = load_checkpoint(result.best)
+    assert checkpoint.metadata.depth_range == (0.2, 12.0)
     assert checkpoint.metadata.label_set.name == "nyu13"
     assert checkpoint.metadata.licence == "CC0-1.0"
     assert checkpoint.metadata.camera == preparation.camera

@@ -17,16 +17,11 @@ from cinet_core.data.augmentation import Augmentation
 from cinet_core.losses import LossWeights
 from cinet_core.model import get_config
 from cinet_core.training.score import score
-from cinet_core.training.settings import (
-    LossSettings,
-    OptimizerSettings,
-    Recipe,
-    RunSettings,
-    StageSettings,
-    StagesSettings,
-    ViewSettings,
-)
+from cinet_core.training.settings import Recipe
 from cinet_core.training.settings_data import DataSettings
+from cinet_core.training.settings_losses import LossSettings, ViewSettings
+from cinet_core.training.settings_optimizer import OptimizerSettings, StageSettings, StagesSettings
+from cinet_core.training.settings_run import RunSettings
 
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "train"
 

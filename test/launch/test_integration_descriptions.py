@@ -134,3 +134,21 @@ def test_nav2_does_not_see_our_arguments(started: Callable[..., Walked]) -> None
     layer = yaml.safe_load(Path(merged).read_text(encoding="utf-8"))["local_costmap"]["local_costmap"]
     topics = wiring.resolved(wiring.NAV2, "robot")
     assert {topic: layer["ros__parameters"]["semantic_layer"]["cinet"][topic] for topic in topics} == topics
+
+
+@pytest.mark.parametrize("layer", wiring.NAV2_LAYERS)
+def test_nav2_gets_the_layer_that_is_asked_for(layer: str, started: Callable[..., Walked]) -> None:
+    walked = started("nav2", layer=layer, camera_frame="front_optical", namespace="robot")
+    merged = yaml.safe_load(Path(walked.node("navigation").arguments[0]).read_text(encoding="utf-8"))
+    values = merged["local_costmap"]["local_costmap"]["ros__parameters"]
+    name = f"cinet_{layer}_layer"
+    assert values["plugins"] == [name, "inflation_layer"]
+    for source, topic in wiring.resolved(wiring.NAV2_LAYERS[layer], "robot").items():
+        assert values[name][source]["topic"] == topic
+        assert values[name][source]["sensor_frame"] in ("front_optical", ""), "a scan's ranges are from the base"
+    assert values[name][next(iter(wiring.NAV2_LAYERS[layer]))]["sensor_frame"] == "front_optical"
+
+
+def test_an_unknown_layer_is_named(started: Callable[..., Walked]) -> None:
+    with pytest.raises(ValueError, match=r"layer:=voxels is not one of semantic, obstacle, voxel, stvl"):
+        started("nav2", layer="voxels")

@@ -1,4 +1,4 @@
-"""config/perception.rviz shows topics that exist, as they are published."""
+"""config/perception.rviz and navigation.rviz show topics that exist, as they are published."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+
+from cinet_ros.navigation.topics import message_types
+from cinet_ros.parameters import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -66,3 +69,32 @@ def test_view_looks_along_the_optical_axis(manager: dict[str, Any]) -> None:
     assert view["Focal Point"]["Z"] < view["Distance"]
     # yaw -90 degrees: image right is screen right
     assert view["Yaw"] == pytest.approx(4.712, abs=0.01)
+
+
+# --- config/navigation.rviz ---
+
+NAVIGATION = {
+    "/ground": "rviz_default_plugins/PointCloud2",
+    "/free": "rviz_default_plugins/PointCloud2",
+    "/obstacles/static": "rviz_default_plugins/PointCloud2",
+    "/obstacles/dynamic": "rviz_default_plugins/PointCloud2",
+    "/cliffs": "rviz_default_plugins/PointCloud2",
+    "/scan": "rviz_default_plugins/LaserScan",
+    "/objects/markers": "rviz_default_plugins/MarkerArray",
+    "/semantic_overlay/image_raw": "rviz_default_plugins/Image",
+}
+
+
+def test_what_is_for_navigation_is_shown_as_it_is_published() -> None:
+    text = (REPOSITORY / "config" / "navigation.rviz").read_text(encoding="utf-8")
+    manager = yaml.safe_load(text)["Visualization Manager"]
+    displays = {item["Topic"]["Value"]: item for item in manager["Displays"] if "Topic" in item}
+    assert {topic: display["Class"] for topic, display in displays.items()} == NAVIGATION
+    kinds = {f"/{topic}": kind.__name__ for topic, kind in message_types().items()}
+    for topic, display in displays.items():
+        assert display["Class"].endswith(kinds.get(topic, "Image"))
+        assert display["Topic"]["Reliability Policy"] == "Reliable"
+        assert display["Topic"]["Durability Policy"] == "Volatile"
+    # a lidar's scan is another matter, and free rays are many: who wants them switches them on
+    assert {topic for topic, display in displays.items() if not display["Enabled"]} == {"/free", "/scan"}
+    assert manager["Global Options"]["Fixed Frame"] == Settings.base_frame

@@ -42,10 +42,32 @@ float32 heartbeat_period
 """,
     },
     "vision_msgs": {
+        "BoundingBox3D": """\
+geometry_msgs/Pose center
+geometry_msgs/Vector3 size
+""",
+        "Detection3D": """\
+std_msgs/Header header
+ObjectHypothesisWithPose[] results
+BoundingBox3D bbox
+string id
+""",
+        "Detection3DArray": """\
+std_msgs/Header header
+vision_msgs/Detection3D[] detections
+""",
         "LabelInfo": """\
 std_msgs/Header header
 vision_msgs/VisionClass[] class_map
 float32 threshold
+""",
+        "ObjectHypothesis": """\
+string class_id
+float64 score
+""",
+        "ObjectHypothesisWithPose": """\
+vision_msgs/ObjectHypothesis hypothesis
+geometry_msgs/PoseWithCovariance pose
 """,
         "VisionClass": """\
 uint16 class_id
@@ -60,7 +82,8 @@ project({package} LANGUAGES C CXX)
 find_package(ament_cmake REQUIRED)
 find_package(rosidl_default_generators REQUIRED)
 find_package(std_msgs REQUIRED)
-rosidl_generate_interfaces(${{PROJECT_NAME}} {files} DEPENDENCIES std_msgs)
+find_package(geometry_msgs REQUIRED)
+rosidl_generate_interfaces(${{PROJECT_NAME}} {files} DEPENDENCIES std_msgs geometry_msgs)
 ament_package()
 """
 _MANIFEST = """\
@@ -74,6 +97,7 @@ _MANIFEST = """\
   <buildtool_depend>ament_cmake</buildtool_depend>
   <buildtool_depend>rosidl_default_generators</buildtool_depend>
   <depend>std_msgs</depend>
+  <depend>geometry_msgs</depend>
   <exec_depend>rosidl_default_runtime</exec_depend>
   <member_of_group>rosidl_interface_packages</member_of_group>
   <export><build_type>ament_cmake</build_type></export>

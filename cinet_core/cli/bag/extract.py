@@ -46,6 +46,23 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="S",
         help="so much of a bag is a room, by which training divides the frames; 0: all of it (%(default)s)",
     )
+    parser.add_argument(
+        "--motion",
+        choices=("auto", "none"),
+        default="auto",
+        help="auto: poses by odometry, scans and up go with the frames where the bag has them (%(default)s)",
+    )
+    parser.add_argument("--odometry-topic", default="", metavar="TOPIC", help="of nav_msgs/Odometry (the only one)")
+    parser.add_argument("--scan-topic", default="", metavar="TOPIC", help="of sensor_msgs/LaserScan (the only one)")
+    for name, what in (("camera", "optical frame"), ("scan", "scanner")):
+        parser.add_argument(
+            f"--{name}-in-base",
+            type=float,
+            nargs=7,
+            default=(),
+            metavar="NUMBER",
+            help=f"x y z qx qy qz qw of the {what} in the frame that the odometry is of (by /tf_static)",
+        )
     parser.add_argument("--name", type=_name, help="of the bag in the frames' names (the bag's own)")
     return parser
 
@@ -54,9 +71,13 @@ def run(options: argparse.Namespace) -> int:
     """Extract frames; returns the exit status (see the command's help)."""
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import extract_bag
+    from cinet_core.bags.motion import MotionSettings
     from cinet_core.cli.console import ConsoleProgress
 
     try:
+        motion = MotionSettings(
+            options.odometry_topic, options.scan_topic, tuple(options.camera_in_base), tuple(options.scan_in_base)
+        )
         with ConsoleProgress() as progress:
             done = extract_bag(
                 options.input,
@@ -72,6 +93,7 @@ def run(options: argparse.Namespace) -> int:
                 rectified=options.rectified,
                 room_seconds=options.room_seconds,
                 name=options.name or "",
+                motion=None if options.motion == "none" else motion,
                 progress=progress,
             )
     except (BagError, ValueError, OSError) as error:

@@ -8,7 +8,9 @@ from cinet_core.cli.commands import group_parser
 
 COMMANDS = {
     "check": "read a data set, count what is in it, name every broken file",
+    "label": "label a recording by teachers, anchors and the agreement of its views",
     "render": "render furnished rooms as training data, with Blender",
+    "select": "choose the frames of recordings that are worth learning from",
 }
 
 

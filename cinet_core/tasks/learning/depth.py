@@ -49,15 +49,16 @@ class DepthLearning(TaskLearning):
         in_log = truth.depth_space == "log"
         compared = (log_depth(prediction), log_depth(truth.depth)) if in_log else (prediction, truth.depth)
         threshold = global_maximum(berhu_threshold(*compared))
-        terms = {"berhu": berhu_loss(*compared, threshold)}
+        trust = truth.depth_trust
+        terms = {"berhu": berhu_loss(*compared, threshold, trust)}
         if truth.weights.pair:
-            terms["pair"] = pair_loss(*compared, truth.seeds, truth.pair_pixels)
+            terms["pair"] = pair_loss(*compared, truth.seeds, truth.pair_pixels, trust)
         if truth.weights.normal:
-            terms["normal"] = normal_loss(prediction, truth.depth)
+            terms["normal"] = normal_loss(prediction, truth.depth, trust)
         if truth.weights.gradient:
-            terms["gradient"] = gradient_loss(prediction, truth.depth)
+            terms["gradient"] = gradient_loss(prediction, truth.depth, trust=trust)
         if in_log:
-            terms["silog"] = scale_invariant_loss(prediction, truth.depth)
+            terms["silog"] = scale_invariant_loss(prediction, truth.depth, trust)
         return terms
 
     def loss(self, means: Mapping[str, Tensor], weights: LossWeights) -> Tensor:

@@ -31,7 +31,7 @@ class SegmentationLearning(TaskLearning):
 
     def loss_terms(self, output: CINetOutput, truth: Supervision) -> dict[str, LossTerm]:
         """The term "segmentation"."""
-        return {"segmentation": segmentation_loss(output.logits, truth.labels, truth.class_weights)}
+        return {"segmentation": segmentation_loss(output.logits, truth.labels, truth.class_weights, truth.label_trust)}
 
     def answer(self, output: CINetOutput) -> Tensor:
         """The logits of the classes, (B, C, H, W)."""

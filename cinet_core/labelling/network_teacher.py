@@ -1,0 +1,69 @@
+"""A teacher that is one of our own networks: any checkpoint."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cinet_core.checkpoint import CheckpointError, named_checkpoint
+from cinet_core.geometry import MIN_NETWORK_SIDE, Intrinsics
+from cinet_core.inference.predictor import Predictor
+from cinet_core.labelling.description import TeacherError
+from cinet_core.labelling.teacher import Answer, Bytes, Teacher
+
+__all__ = ["NetworkTeacher"]
+
+UNLIMITED = (0.01, 1000.0)
+SIDE_MULTIPLE = 32
+
+
+class NetworkTeacher(Teacher):
+    """Depth and labels of a CI-Net.
+
+    Args:
+        weights: a checkpoint, or "default".
+        device: "auto", "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        TeacherError: the weights cannot be read.
+    """
+
+    gives_depth = "metric"
+    gives_labels = True
+
+    def __init__(self, weights: str, device: str = "auto") -> None:
+        try:
+            self._checkpoint = named_checkpoint(weights)
+        except CheckpointError as error:
+            raise TeacherError(str(error)) from error
+        self.name = weights
+        self.label_set = self._checkpoint.metadata.label_set
+        self.identity = {"kind": "network", "sha256": self._checkpoint.sha256, "name": weights}
+        self._device = device
+        self._predictors: dict[tuple[int, int] | None, Predictor] = {}
+
+    def answer(self, image: Bytes, camera: Intrinsics, scale: float = 1.0) -> Answer:
+        """See `Teacher.answer`."""
+        prediction = self._predictor(image.shape[0], image.shape[1], scale).predict(image, camera)
+        confidence = prediction.outputs["confidence"].astype(np.float32) / 255.0
+        return Answer(prediction.depth, labels=prediction.labels, confidence=confidence)
+
+    def close(self) -> None:
+        """Free the networks."""
+        for predictor in self._predictors.values():
+            predictor.close()
+        self._predictors.clear()
+
+    def _predictor(self, height: int, width: int, scale: float) -> Predictor:
+        """One for each size of the network's input: its cache is small."""
+        if None not in self._predictors:
+            self._predictors[None] = Predictor(self._checkpoint, self._device, depth_range=UNLIMITED)
+        first = self._predictors[None]
+        if scale == 1.0:
+            return first
+        sides = (scale * side for side in first.network_size(height, width))
+        high, wide = (max(MIN_NETWORK_SIDE, round(side / SIDE_MULTIPLE) * SIDE_MULTIPLE) for side in sides)
+        if (high, wide) not in self._predictors:
+            self._predictors[high, wide] = Predictor(
+                self._checkpoint, self._device, network_size=(high, wide), depth_range=UNLIMITED
+            )
+        return self._predictors[high, wide]

@@ -1,0 +1,1 @@
+"""What the perception node publishes for navigation stacks: obstacles, floor, scan, cliffs and objects of a camera."""

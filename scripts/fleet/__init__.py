@@ -1,0 +1,1 @@
+"""Measurements of docs/fleet.md: recordings of a strange style, adapted to; and what a fleet costs."""
