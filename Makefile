@@ -50,11 +50,11 @@ smoke: setup  ## the part of the tests that a distribution can break (ROS=kilted
 
 # The nodes on the wire without PyTorch. The networks of the tests are made by the full set, which a robot has no part of.
 LIGHT_NETWORKS := runs/light_networks
-test-light: setup  ## the tests of nodes on the wire in an environment without PyTorch
+test-light: setup  ## all tests of nodes, on the wire and off it, in an environment without PyTorch
 	@$(IN_ENV) python -m scripts.light_networks $(LIGHT_NETWORKS)
 	@$(MAKE) --no-print-directory run-test-light LIGHT=light-test
 run-test-light: setup
-	@$(IN_ENV) CINET_LIGHT_NETWORKS="$(CURDIR)/$(LIGHT_NETWORKS)" $(SIDE_BY_SIDE) --maxprocesses 2 $(or $(PYTEST_ARGS),test/contract)
+	@$(IN_ENV) CINET_LIGHT_NETWORKS="$(CURDIR)/$(LIGHT_NETWORKS)" $(SIDE_BY_SIDE) --maxprocesses 2 $(or $(PYTEST_ARGS),test/contract test/ros)
 
 # The default, the other distribution, and the Python and NumPy of Ubuntu 24.04.
 test-all:  ## the test suite on every distribution, Python and NumPy that can be had (long)

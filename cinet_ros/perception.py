@@ -193,7 +193,7 @@ class PerceptionNode(ManagedNode):
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
-            camera.outputs.hold_back(camera.conditions)
+            camera.outputs.hold_back()
             wanted = camera.outputs.wanted(self.settings)
             if not wanted.isdisjoint(NAVIGATION):
                 self._place.prepare(self.settings)

@@ -44,7 +44,7 @@ def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 def answer_of(checkpoint: Path) -> dict[str, Any]:
     """Depth, labels and confidence of the example, every 40 pixels of 320x240, as JSON types."""
-    with Predictor(checkpoint, "cpu") as predictor:
+    with Predictor(load_checkpoint(checkpoint), "cpu") as predictor:
         prediction = predictor(EXAMPLE, fov=EXAMPLE_FOV)
     places = np.ix_(np.arange(20, 240, 40), np.arange(20, 320, 40))
     return {

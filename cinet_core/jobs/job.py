@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.jobs.identity import bytes_of, identity_of
 
 __all__ = ["JOB_FILE", "PLACE", "Job", "JobError", "Part", "parts_of_inputs", "parts_of_rooms", "shard_of"]
@@ -115,7 +115,6 @@ class Job:
             if self.folder.is_dir() and any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
                 raise JobError(f"{self.folder} holds something else than a job: give a new folder")
             self.folder.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(path)
             atomic_write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
         try:
             there = json.loads(path.read_text(encoding="utf-8"))

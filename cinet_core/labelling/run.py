@@ -245,7 +245,7 @@ class _Labelling:
             return None
         depth = self._store.read(name, ANCHORED)["depth"]
         labels = raw.get("labels", np.full(depth.shape, UNLABELLED, np.uint8))
-        confidence = raw.get("confidence", np.zeros(depth.shape, np.uint8)).astype(np.float32) / 255
+        confidence = _share(raw.get("confidence", np.zeros(depth.shape, np.uint8)))
         return View(depth, labels, confidence, self._known[index]["camera"], pose)
 
     def _agreement(self, world: Sequence[int], place: int) -> Agreement | None:
@@ -269,7 +269,7 @@ class _Labelling:
         shape = sample.depth.shape
         anchored = self._store.read(name, ANCHORED) if "depth" in raw else _nothing(shape)
         labels = raw.get("labels")
-        confidence = None if labels is None else raw["confidence"].astype(np.float32) / 255
+        confidence = None if labels is None else _share(raw["confidence"])
         agreement = self._agreement(world, place)
         sensor = sample.depth.numpy() if settings.sensor == "use" and sample.has_depth else None
         given = sample.labels.numpy() if settings.keep_labels and sample.has_labels else None
@@ -333,6 +333,11 @@ def _file_names(dataset: SceneDataset, chosen: Sequence[int]) -> dict[int, str]:
 
 def _rgb(sample: Sample) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(sample.image.permute(1, 2, 0).numpy())
+
+
+def _share(codes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """0 to 255 as 0 to 1."""
+    return (codes / np.float32(255)).astype(np.float32)
 
 
 def _nothing(shape: Sequence[int]) -> Arrays:

@@ -100,9 +100,7 @@ def _far_floor(segmented: SegmentedFrame) -> npt.NDArray[np.float32]:
     return _cut(points[np.hypot(points[:, 0], points[:, 1]) > settings.max_range], grid.origin, settings.max_range)
 
 
-def _cut(
-    points: npt.NDArray[np.float32], origin: npt.NDArray[np.float32], max_range: float
-) -> npt.NDArray[np.float32]:
+def _cut(points: npt.NDArray[np.float32], origin: npt.NDArray[np.float32], max_range: float) -> npt.NDArray[np.float32]:
     """Points no farther from the base on the floor than the range: else where their rays from the origin leave it."""
     ray = points[:, :2] - origin[:2]
     # |origin + t ray| = max_range, of which the larger t is ahead of a camera that is within range.

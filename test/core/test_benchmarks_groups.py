@@ -352,6 +352,17 @@ def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
 
 
 @pytest.mark.usefixtures("only_torch")
+def test_two_generations_take_turns(quick_run: BenchmarkRun) -> None:
+    tiny = {"encoder": "test_efficientnet", "feature_channels": 16, "query_channels": 4, "decoder_channels": (8, 8, 8)}
+    pair = (random_checkpoint(name, **tiny) for name in (generations.BEFORE, generations.NOW))
+    rows = {(row.quantity, row.subject): row for row in generations.compare(quick_run, *pair)}
+    for variant in variants.variants(quick_run.device, compiled=False):
+        subject = f"{generations.NOW}, {variant.name}"
+        assert rows[network.WHOLE, subject].median > 0
+        assert rows[f"{generations.BEFORE} / this", subject].median > 0
+
+
+@pytest.mark.usefixtures("only_torch")
 def test_whole_frames_with_every_anchor_are_timed_beside_those_with_none(
     quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -366,13 +377,3 @@ def test_whole_frames_with_every_anchor_are_timed_beside_those_with_none(
     quick_run.device = torch.device("cuda")
     assert list(anchors.measure(quick_run)) == []
     assert any(note.startswith("anchors: ") for note in quick_run.notes)
-
-
-def test_two_generations_take_turns_in_every_backend(quick_run: BenchmarkRun) -> None:
-    tiny = {"encoder": "test_efficientnet", "feature_channels": 16, "query_channels": 4, "decoder_channels": (8, 8, 8)}
-    pair = (random_checkpoint(name, **tiny) for name in (generations.BEFORE, generations.NOW))
-    rows = {(row.quantity, row.subject): row for row in generations.compare(quick_run, *pair)}
-    for variant in variants.variants(quick_run.device, compiled=False):
-        subject = f"{generations.NOW}, {variant.name}"
-        assert rows[network.WHOLE, subject].median > 0
-        assert rows[f"{generations.BEFORE} / this", subject].median > 0
