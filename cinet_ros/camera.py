@@ -83,6 +83,7 @@ class Camera:
             **{f"{kind} stamps": count for kind, count in sorted(counts.stamps.items())},
             **self._correction_values(settings),
             **self.navigation.values(),
+            **({"scan is left out": self.outputs.held} if self.outputs.held else {}),
         }
         fine = self._doing(settings, subscribed - switched_off) if active else "inactive"
         row = status(name, self.input.image_topic, fine, self.conditions, values)

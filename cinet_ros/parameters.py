@@ -1,9 +1,9 @@
 """Every parameter of the perception node: type, default, range, meaning, and whether it changes at run time.
 
 `Settings` adds what is the node's own to the parameters that it shares with `cinet bag run` and those of anchors and
-navigation. The ROS parameters with their descriptors are declared from it, values are checked by it, and the table in the README's
-appendix is made of it, in the order of config/perception.yaml. A worker reads one snapshot per frame, so a change takes
-effect on the next.
+navigation. The ROS parameters with their descriptors are declared from it, values are checked by it, and the table in
+the README's appendix is made of it, in the order of config/perception.yaml. A worker reads one snapshot per frame, so a
+change takes effect on the next.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cinet_core.inference.choices import BACKENDS, PRECISIONS
 from cinet_core.messages.topics import STATS, TOPICS
 from cinet_core.model.config import CONFIG_NAMES, DEFAULT_CONFIG
 from cinet_core.parameters import parameter
+from cinet_ros.anchoring.parameters import NOT_GIVEN
 from cinet_ros.bond import bond_parameter
 from cinet_ros.navigation.parameters import NavigationSettings
 from cinet_ros.navigation.topics import NAVIGATION
@@ -153,6 +154,11 @@ class Settings(NavigationSettings):
             raise ValueError(f"cameras = {list(self.cameras)} must hold at least one name, each once")
         if len(self.cameras) > 1 and "" in self.cameras:
             raise ValueError(f"cameras = {list(self.cameras)}: the empty name is for a single camera only")
+        if len(self.cameras) > 1 and self.obstacle_camera_in_base != NOT_GIVEN:
+            raise ValueError(
+                f"obstacle_camera_in_base is the place of one camera, but cameras = {list(self.cameras)}: leave it at 0 "
+                "and let TF say where each of them is"
+            )
         for name in self.cameras:
             _check_camera_name(name)
 

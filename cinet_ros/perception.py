@@ -193,14 +193,16 @@ class PerceptionNode(ManagedNode):
 
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
-            camera.outputs.hold_back(camera.conditions)
+            camera.outputs.hold_back()
             wanted = camera.outputs.wanted(self.settings)
             if not wanted.isdisjoint(NAVIGATION):
                 self._place.prepare(self.settings)
             camera.input.update(wanted=bool(wanted))
         if self._anchors is not None:
             self._anchors.update(
-                self.settings.correction, any(camera.input.wanted for camera in self._cameras.values())
+                self.settings.correction,
+                any(camera.input.wanted for camera in self._cameras.values()),
+                self.settings.anchor_up == "imu",
             )
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -18,7 +18,6 @@ from cinet_core.messages.topics import COMPRESSED, STATS, topics_of
 from cinet_core.model.config import DEFAULT_TASKS
 from cinet_ros.anchoring.inputs import SCAN as ANCHOR_SCAN
 from cinet_ros.conversions.labels import label_info_message, semantic_classes_message
-from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.navigation.topics import DETECTIONS, MARKERS, NAVIGATION, SCAN, message_types
@@ -66,13 +65,16 @@ class CameraOutputs:
         prefix: of the relative topic names, "" or "front/".
         label_set: of the model.
         tasks: of the model, which decide what there is to publish.
+
+    Attributes:
+        held: why `scan` is left out, see `hold_back`; empty where it is not.
     """
 
     def __init__(self, node: Node, prefix: str, label_set: LabelSet, tasks: Collection[str] = DEFAULT_TASKS) -> None:
         self._node = node
         self._prefix = prefix
         self._all: list[Any] = []
-        self._held: frozenset[str] = frozenset()
+        self.held = ""
         try:
             kinds = {topic: MESSAGE_TYPES[topic] for topic in topics_of(tasks)}
             navigation = self._navigation_types()
@@ -113,28 +115,23 @@ class CameraOutputs:
     def _navigation_types(self) -> dict[str, type]:
         kinds = message_types()
         if DETECTIONS not in kinds:
-            self._node.get_logger().info(
-                f"{self._prefix}{DETECTIONS} is not published, only {self._prefix}{MARKERS}: vision_msgs is not installed"
-            )
+            missing, instead = self._prefix + DETECTIONS, self._prefix + MARKERS
+            self._node.get_logger().info(f"{missing} is not published, only {instead}: vision_msgs is not installed")
         return kinds
 
-    def hold_back(self, conditions: Conditions) -> None:
+    def hold_back(self) -> None:
         """See whether somebody else publishes our `scan`, as a lidar's driver may: then ours stays away from it.
 
-        So it does where our own input `anchor/scan` is that topic. Call it periodically.
+        So it does where our own input `anchor/scan` is that topic. Robots with a lidar are no fault: the log says it
+        once, and `held` while it lasts. Call it periodically.
         """
-        publisher = self._publishers[SCAN]
-        own_input = self._node.resolve_topic_name(ANCHOR_SCAN) == publisher.topic_name
-        others = self._node.count_publishers(publisher.topic_name) - 1
-        if others < 1 and not own_input:
-            self._held = frozenset()
-            conditions.clear("scan")
-            return
-        self._held = frozenset({SCAN})
-        if publisher.get_subscription_count() > 0:
-            who = "anchor/scan is read from" if own_input else "somebody else publishes"
-            text = f"{who} {publisher.topic_name}: ours is not published there. Remap it, as by `-r scan:=obstacles/scan`"
-            conditions.report("scan", WARN, text, lasting=True)
+        topic = self._publishers[SCAN].topic_name
+        others = self._node.count_publishers(topic) > 1
+        own_input = self._node.resolve_topic_name(ANCHOR_SCAN) == topic
+        why = f"somebody else publishes {topic}" if others else f"anchor/scan is read from {topic}" if own_input else ""
+        if why and why != self.held:
+            self._node.get_logger().info(f"{why}: our scan is left out; to have both, remap scan:=obstacles/scan")
+        self.held = why
 
     def subscribed(self) -> frozenset[str]:
         """Return the topics that have subscribers, without prefix and without the latched ones."""
@@ -149,7 +146,7 @@ class CameraOutputs:
         """
         if not settings.enabled:
             return frozenset()
-        topics = self.subscribed() - set(settings.disabled_outputs) - self._held
+        topics = self.subscribed() - set(settings.disabled_outputs) - ({SCAN} if self.held else set())
         return frozenset() if topics <= {STATS} else topics
 
     def publish(

@@ -44,8 +44,8 @@ __all__ = ["FrameNavigation", "NavigationState"]
 CONDITION = "obstacles"
 
 REMEDY = (
-    "Nothing is published for navigation meanwhile: give obstacle_camera_in_base, or see that TF has base_frame and the "
-    "camera's frame_id, with transforms as new as the images"
+    "Nothing is published for navigation meanwhile: give obstacle_camera_in_base, or see that TF has base_frame and "
+    "the camera's frame_id, with transforms as new as the images"
 )
 
 
@@ -94,9 +94,7 @@ class FrameNavigation:
         state: of the camera.
     """
 
-    def __init__(
-        self, place: CameraPlace, label_set: LabelSet, conditions: Conditions, state: NavigationState
-    ) -> None:
+    def __init__(self, place: CameraPlace, label_set: LabelSet, conditions: Conditions, state: NavigationState) -> None:
         self._place = place
         self._label_set = label_set
         self._conditions = conditions
@@ -112,9 +110,7 @@ class FrameNavigation:
         self._cloud: CloudBuffer | None = None
         self._builders: dict[str, Callable[[SegmentedFrame, Result, NavigationSettings], Any]] = {
             topics.OBSTACLES: lambda s, r, p: obstacles_message(self._all(s), p.base_height, _header(r, p)),
-            topics.STATIC: lambda s, r, p: obstacles_message(
-                self._all(s).static_part(), p.base_height, _header(r, p)
-            ),
+            topics.STATIC: lambda s, r, p: obstacles_message(self._all(s).static_part(), p.base_height, _header(r, p)),
             topics.DYNAMIC: lambda s, r, p: obstacles_message(
                 self._all(s).dynamic_part(), p.base_height, _header(r, p)
             ),

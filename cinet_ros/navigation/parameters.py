@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cinet_core.obstacles.class_groups import named_classes
 from cinet_core.obstacles.settings import ObstacleSettings
 from cinet_core.parameters import parameter, prefixed, with_fields_of
 from cinet_ros.anchoring.parameters import NOT_GIVEN, AnchorSettings, check_transform
@@ -35,7 +34,7 @@ class NavigationSettings(AnchorSettings):
         "base_footprint", "frame of the obstacles: the robot's, x forward, z up, such as base_link", run_time=True
     )
     base_height: float = parameter(
-        0.0, "of base_frame's origin above the floor; 0: it lies on it", limits=(-1.0, 5.0), run_time=True
+        0.0, "of base_frame's origin above the floor; 0: it lies on it", limits=(-0.5, 5.0), run_time=True
     )
     obstacle_camera_in_base: tuple[float, ...] = parameter(
         NOT_GIVEN,
@@ -79,6 +78,8 @@ class NavigationSettings(AnchorSettings):
         super().check_classes(label_set)
         if label_set is None:
             return
+        from cinet_core.obstacles.class_groups import named_classes  # needs OpenCV, which `ros2 launch` may lack
+
         for name in _CLASSES:
             try:
                 named_classes(label_set, getattr(self.obstacles, name))

@@ -26,8 +26,8 @@ from scripts.robot.box_scene import SceneBox, camera_pose, floor, render
 
 HALF, FULL = "half-size grid", "every pixel"
 NEIGHBOURS = {"Open3D, 20 neighbours": 20, "Open3D, PCL's 50 neighbours": 50}
-POINT_BYTES = 3 * 4 + 1 + 4
-"""Of x, y, z, label and confidence."""
+POINT_BYTES = 3 * 4 + 4 + 4
+"""Of x, y, z, label and confidence, as `obstacles` has them."""
 
 
 def measure(run: BenchmarkRun) -> Iterator[Row]:

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40
-from cinet_core.obstacles.segmented import segment
+from cinet_core.obstacles.depth_frame import DepthFrame
+from cinet_core.obstacles.segmented import SegmentedFrame, segment
 from cinet_core.obstacles.settings import ObstacleSettings
 from scripts.robot.box_scene import SceneBox, camera_pose, render
 from scripts.robot.costmap import CELL, Costmap, Pose2D, plan
 
-__all__ = ["Drive", "DriveResult", "Room", "drive", "furnished_room"]
+__all__ = ["Drive", "DriveResult", "Moment", "Place", "Room", "drive", "furnished_room", "in_room", "summary"]
 
 RADIUS = 0.2
 """Metres, of the robot; it is 0.5 m high."""
@@ -35,6 +37,29 @@ TICK = 0.1
 """Seconds of a step of the controller."""
 
 SETTINGS = ObstacleSettings(half_resolution=False, max_height=0.7, scan_max_height=0.7, min_neighbours=1)
+
+
+class Place(Protocol):
+    """Where a robot can drive: from the start to the goal, metres."""
+
+    @property
+    def length(self) -> float:
+        """Metres along x from the corner."""
+
+    @property
+    def width(self) -> float:
+        """Metres along y."""
+
+    @property
+    def start(self) -> tuple[float, float]:
+        """Where the robot stands."""
+
+    @property
+    def goal(self) -> tuple[float, float]:
+        """Where it is to be."""
+
+    def distance(self, x: float, y: float) -> float:
+        """Metres from a point on the floor to the nearest thing that the robot would hit."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +128,27 @@ class DriveResult:
     nearest: float
 
 
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """What is known when a frame has come into the costmap.
+
+    Attributes:
+        now: seconds.
+        taken: where the robot truly was when the image was taken.
+        segmented: the frame.
+        costmap: after the frame.
+        way: cells to the goal; None: there is none.
+        believed: where the robot believes to be.
+    """
+
+    now: float
+    taken: Pose2D
+    segmented: SegmentedFrame
+    costmap: Costmap
+    way: list[tuple[int, int]] | None
+    believed: Pose2D
+
+
 def furnished_room(seed: int) -> Room:
     """Return a room of 5 to 7 m with cabinets, tables and chairs with legs, through which there is a way of 0.7 m."""
     rng = np.random.default_rng(seed)
@@ -152,11 +198,26 @@ def _passable(room: Room) -> bool:
     return bool(free) and plan(clearance, start, goal, 0.35) is not None
 
 
-def drive(room: Room, how: Drive, seed: int = 0, settings: ObstacleSettings = SETTINGS) -> DriveResult:
-    """Drive from start to goal by the obstacles of these settings, and tell how it went."""
+def drive(
+    room: Place,
+    how: Drive,
+    seed: int = 0,
+    settings: ObstacleSettings = SETTINGS,
+    see: Callable[[Pose2D], DepthFrame] | None = None,
+    watch: Callable[[Moment], None] | None = None,
+) -> DriveResult:
+    """Drive from start to goal by the obstacles of these settings, and tell how it went.
+
+    Args:
+        room: a `Room`, or another place together with `see`.
+        how: what makes it hard.
+        seed: of what is lost and drifts.
+        settings: of the obstacles.
+        see: the frame that the camera has where the robot stands; None: exact depth of the room's boxes.
+        watch: called with every frame that comes.
+    """
     rng = np.random.default_rng(seed)
-    camera = Intrinsics.from_fov(*how.size, 90.0)
-    mounted = camera_pose(0.3, 5.0)
+    see = see or _exact(room, how)
     costmap = Costmap(room.length, room.width)
     true: Pose2D = (*room.start, 0.0)
     believed = true
@@ -171,9 +232,11 @@ def drive(room: Room, how: Drive, seed: int = 0, settings: ObstacleSettings = SE
                 waiting.append((now + how.latency, true, believed))
         while waiting and waiting[0][0] <= now:
             _, taken, at = waiting.pop(0)
-            frame = render(room.boxes, _in_room(taken) @ mounted, camera, believed=mounted)
-            costmap.update(segment(frame, NYU40, settings), at)
+            segmented = segment(see(taken), NYU40, settings)
+            costmap.update(segmented, at)
             way = _way(costmap, believed, room.goal)
+            if watch is not None:
+                watch(Moment(now, taken, segmented, costmap, way, believed))
         if turned < 2 * math.pi:  # it looks around first
             speed, turn = 0.0, 1.2
             turned += turn * TICK
@@ -191,6 +254,14 @@ def drive(room: Room, how: Drive, seed: int = 0, settings: ObstacleSettings = SE
         if math.dist(believed[:2], room.goal) < 0.2:
             return DriveResult(math.dist(true[:2], room.goal) < 0.4, False, now, stops, nearest)
     return DriveResult(False, False, now, stops, nearest)
+
+
+def _exact(room: Place, how: Drive) -> Callable[[Pose2D], DepthFrame]:
+    """Exact depth and labels of a room of boxes, whose camera is where it is believed to be."""
+    if not isinstance(room, Room):
+        raise TypeError(f"{type(room).__name__} is no room of boxes: give `see`")
+    boxes, camera, mounted = room.boxes, Intrinsics.from_fov(*how.size, 90.0), camera_pose(0.3, 5.0)
+    return lambda taken: render(boxes, in_room(taken) @ mounted, camera, believed=mounted)
 
 
 def _way(costmap: Costmap, pose: Pose2D, goal: tuple[float, float]) -> list[tuple[int, int]] | None:
@@ -237,7 +308,8 @@ def _ahead(pose: Pose2D, distance: float) -> tuple[float, float]:
     return pose[0] + distance * math.cos(pose[2]), pose[1] + distance * math.sin(pose[2])
 
 
-def _in_room(pose: Pose2D) -> np.ndarray:
+def in_room(pose: Pose2D) -> np.ndarray:
+    """(4, 4) the robot's base in the room."""
     x, y, yaw = pose
     matrix = np.eye(4)
     matrix[:2, :2] = [[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]]
@@ -256,14 +328,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = drive(furnished_room(seed), Drive(), seed)
         results.append(result)
         print(f"room {seed}: {result}", flush=True)
+    print(summary(results))
+    return 1 if any(result.collided for result in results) else 0
+
+
+def summary(results: Sequence[DriveResult]) -> str:
+    """One line about several drives."""
     reached = [result for result in results if result.reached]
-    collided = sum(result.collided for result in results)
     seconds = float(np.median([result.seconds for result in reached])) if reached else math.nan
-    print(
-        f"{len(reached)} of {len(results)} goals reached, {collided} collisions, "
+    return (
+        f"{len(reached)} of {len(results)} goals reached, {sum(result.collided for result in results)} collisions, "
         f"{sum(result.stops for result in results):.1f} s of standing for nothing, median {seconds:.1f} s to the goal"
     )
-    return 1 if collided else 0
 
 
 if __name__ == "__main__":

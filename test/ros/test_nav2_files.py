@@ -94,7 +94,10 @@ def test_every_layer_marks_and_clears_by_topics_of_ours(name: str) -> None:
 
 PERSON = SceneBox((1.82, -0.23, 0.0), (2.02, 0.23, 1.7), "person")
 CABINET = SceneBox((1.62, 0.42, 0.0), (1.9, 0.82, 0.9), "cabinet")
-BEHIND = {"wall": SceneBox((3.2, -5.0, 0.0), (3.4, 5.0, 2.5), "wall"), "nothing": SceneBox((9, -9, 0), (9.2, 9, 4), "wall")}
+BEHIND = {
+    "wall": SceneBox((3.2, -5.0, 0.0), (3.4, 5.0, 2.5), "wall"),
+    "nothing": SceneBox((9, -9, 0), (9.2, 9, 4), "wall"),
+}
 PERIOD = 0.2
 """Seconds between frames."""
 
@@ -165,7 +168,9 @@ def test_obstacles_alone_do_not_clear_what_stood_before_nothing() -> None:
 def test_a_layer_goes_before_the_inflation_with_the_topics_of_a_camera() -> None:
     nav2 = {"local_costmap": {"local_costmap": {"ros__parameters": {"plugins": ["voxel_layer", "inflation_layer"]}}}}
     section = content_of("nav2_voxel_layer.yaml")
-    sources = {name: {"topic": topic} for name, topic in wiring.resolved(wiring.NAV2_LAYERS["voxel"], "r", "front").items()}
+    sources = {
+        name: {"topic": topic} for name, topic in wiring.resolved(wiring.NAV2_LAYERS["voxel"], "r", "front").items()
+    }
     merged = with_layer(nav2, section, sources, "local_costmap")["local_costmap"]["local_costmap"]["ros__parameters"]
     assert merged["plugins"] == ["voxel_layer", "cinet_voxel_layer", "inflation_layer"], "the robot's own one stays"
     assert merged["cinet_voxel_layer"]["free"]["topic"] == "/r/front/free"

@@ -177,7 +177,7 @@ def test_a_base_above_the_floor_has_the_floor_below_it(make_rig: Any, topic: str
     high = make_rig(base_frame="base_link", base_height=0.2, obstacle_camera_in_base=seven(lowered))
     message, usual = high.ask(topic, SCENE), make_rig().ask(topic, SCENE)
     assert message.header.frame_id == "base_link"
-    np.testing.assert_allclose(xyz(message) + [0.0, 0.0, 0.2], xyz(usual), atol=1e-5)
+    np.testing.assert_allclose(xyz(message) + np.array([0.0, 0.0, 0.2]), xyz(usual), atol=1e-5)
 
 
 def test_objects_are_boxes_with_names(make_rig: Any) -> None:
@@ -404,6 +404,7 @@ def test_without_tf2_ros_the_reason_says_what_to_install(make_rig: Any, monkeypa
         ({"obstacle_glass": "keep"}, ["obstacle_glass", "frame, measured, drop"]),
         ({"obstacle_camera_in_base": (0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0)}, ["obstacle_camera_in_base", "norm 1"]),
         ({"base_frame": ""}, ["base_frame"]),
+        ({"cameras": ("a", "b"), "obstacle_camera_in_base": (0.0,) * 6 + (1.0,)}, ["one camera", "'a', 'b'", "TF"]),
         ({"disabled_outputs": ("obstacle",)}, ["'obstacle'", "obstacles/static", "objects"]),
     ],
 )

@@ -62,7 +62,7 @@ def add_nvblox(prefix: Prefix) -> None:
 
 
 def add_nav2(prefix: Prefix) -> None:
-    """nav2_bringup, whose launch file has arguments of the same names as ours, and the layers that do not come with it."""
+    """nav2_bringup, whose launch file has arguments of the same names as ours, and layers that do not come with it."""
     files = {"params/nav2_params.yaml": json.dumps(NAV2_PARAMETERS), "launch/navigation_launch.py": NAVIGATION_LAUNCH}
     prefix.add("nav2_bringup", "navigation", files=files)
     prefix.add("semantic_segmentation_layer")

@@ -1,4 +1,4 @@
-"""What Nav2's obstacle layer, its voxel layer and STVL do with clouds and scans, as their sources have it, in few lines.
+"""What Nav2's obstacle layer, its voxel layer and STVL do with clouds and scans, as their sources have it, in short.
 
 For tests of our parameter files: none of these layers can be installed here. The robot stands at the costmap's origin.
 What is left out: TF, buffers of several observations, inflation, footprints, combination with other layers.
