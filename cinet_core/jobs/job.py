@@ -94,7 +94,7 @@ class Job:
         for option in self.options:
             value = option.rpartition("=")[2]
             try:
-                if value and Path(value).is_file():
+                if _is_file(value):
                     files[value] = identity_of(value).sha256
             except OSError as error:
                 raise JobError(f"{value}, which the options name, cannot be read: {error}") from error
@@ -179,6 +179,13 @@ def shard_of(job: Job, shard: int, shards: int) -> tuple[Part, ...]:
         raise JobError(f"shard is {shard}/{shards}: it must be from 1/{shards} to {shards}/{shards}")
     ordered = sorted(job.parts, key=lambda part: (-sum(map(_size, part.inputs)), part.name))
     return tuple(ordered[shard - 1 :: shards])
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: it names none
+        return False
 
 
 def _size(path: str) -> int:

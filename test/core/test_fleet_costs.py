@@ -24,7 +24,7 @@ def job(folder: Path, frames: list[int], start: float, each: float) -> Path:
         part = folder / "parts" / name
         part.mkdir(parents=True)
         (part / "frames.jsonl").write_text("{}\n" * count)
-    (folder / "manifest.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / "manifest.jsonl").write_text("".join(f"{line}\n" for line in lines))
     return folder
 
 
