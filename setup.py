@@ -126,6 +126,7 @@ setup(
             "py.typed",
             "data/*.json",
             "inference/example_rooms.*",
+            "labelling/teachers/*.yaml",
             "weights/*.safetensors",
             "weights/*.onnx",
         ],

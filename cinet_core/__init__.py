@@ -18,6 +18,9 @@ from cinet_core.lazy import lazy_names
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from cinet_core.adaptation.adapt import adapt
+    from cinet_core.adaptation.report import AdaptationReport
+    from cinet_core.adaptation.settings import AdaptationSettings
     from cinet_core.bags.errors import BagError
     from cinet_core.bags.extraction import Extraction, extract_bag
     from cinet_core.bags.prediction import PredictedBag, predict_bag
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
     from cinet_core.inference.prediction import Prediction
     from cinet_core.inference.predictor import Predictor
     from cinet_core.label_sets import LABEL_SETS, UNLABELLED, LabelSet, get_label_set
+    from cinet_core.labelling.description import TeacherError
+    from cinet_core.labelling.report import LabelReport
+    from cinet_core.labelling.run import label_dataset
+    from cinet_core.labelling.settings import AgreementSettings, LabelSettings
     from cinet_core.mapping.fuse import fuse_map
     from cinet_core.mapping.fused_map import FusedMap, MapReport, MapSettings
     from cinet_core.model_metadata import CheckpointError, ModelMetadata, read_metadata
@@ -48,6 +55,9 @@ if TYPE_CHECKING:
     from cinet_core.odometry.compare import compare_odometry
     from cinet_core.odometry.comparison import OdometryComparison, TrackedDepth
     from cinet_core.progress import Progress
+    from cinet_core.selection.report import SelectionReport
+    from cinet_core.selection.run import select_frames
+    from cinet_core.selection.settings import SelectionSettings
     from cinet_core.training.ablate import ablate
     from cinet_core.training.errors import TrainingError
     from cinet_core.training.plan import TrainingPlan
@@ -55,12 +65,16 @@ if TYPE_CHECKING:
     from cinet_core.training.run import TrainingResult
     from cinet_core.training.settings import Recipe
     from cinet_core.training.train import plan_training, train
+    from cinet_core.viewer.labelled_recording import record_labelled
     from cinet_core.viewer.source_recording import RecordedSource, record_source
 else:
     __getattr__, __dir__ = lazy_names(
         __name__,
         {
             "AblationReport": "cinet_core.evaluation.ablation_report",
+            "AgreementSettings": "cinet_core.labelling.settings",
+            "AdaptationReport": "cinet_core.adaptation.report",
+            "AdaptationSettings": "cinet_core.adaptation.settings",
             "AnchorsReport": "cinet_core.evaluation.anchored",
             "BagError": "cinet_core.bags.errors",
             "Calibration": "cinet_core.evaluation.calibration",
@@ -74,7 +88,9 @@ else:
             "GeometryReport": "cinet_core.evaluation.geometry_report",
             "Intrinsics": "cinet_core.geometry",
             "LABEL_SETS": "cinet_core.label_sets",
+            "LabelReport": "cinet_core.labelling.report",
             "LabelSet": "cinet_core.label_sets",
+            "LabelSettings": "cinet_core.labelling.settings",
             "MapReport": "cinet_core.mapping.fused_map",
             "MapSettings": "cinet_core.mapping.fused_map",
             "ModelMetadata": "cinet_core.model_metadata",
@@ -91,14 +107,18 @@ else:
             "RecordedSource": "cinet_core.viewer.source_recording",
             "EvaluationReport": "cinet_core.evaluation.report",
             "ScaleSuggestion": "cinet_core.evaluation.suggested_scale",
+            "SelectionReport": "cinet_core.selection.report",
+            "SelectionSettings": "cinet_core.selection.settings",
             "SteadinessReport": "cinet_core.evaluation.steadiness",
             "SourceError": "cinet_core.data.frame_files",
+            "TeacherError": "cinet_core.labelling.description",
             "TrackedDepth": "cinet_core.odometry.comparison",
             "TrainingError": "cinet_core.training.errors",
             "TrainingPlan": "cinet_core.training.plan",
             "TrainingResult": "cinet_core.training.run",
             "UNLABELLED": "cinet_core.label_sets",
             "ablate": "cinet_core.training.ablate",
+            "adapt": "cinet_core.adaptation.adapt",
             "calibrate": "cinet_core.evaluation.calibration",
             "check_data": "cinet_core.data.check_data",
             "compare_odometry": "cinet_core.odometry.compare",
@@ -112,14 +132,17 @@ else:
             "extract_bag": "cinet_core.bags.extraction",
             "fuse_map": "cinet_core.mapping.fuse",
             "get_label_set": "cinet_core.label_sets",
+            "label_dataset": "cinet_core.labelling.run",
             "load": "cinet_core.inference.load",
             "plan_training": "cinet_core.training.train",
             "predict_bag": "cinet_core.bags.prediction",
             "predict_frames": "cinet_core.frames.predict_frames",
             "read_metadata": "cinet_core.model_metadata",
             "read_recipe": "cinet_core.training.recipe_file",
+            "record_labelled": "cinet_core.viewer.labelled_recording",
             "record_source": "cinet_core.viewer.source_recording",
             "score_obstacles": "cinet_core.evaluation.obstacle_scoring",
+            "select_frames": "cinet_core.selection.run",
             "suggest_scale": "cinet_core.evaluation.suggested_scale",
             "train": "cinet_core.training.train",
         },
@@ -129,6 +152,9 @@ __all__ = [
     "LABEL_SETS",
     "UNLABELLED",
     "AblationReport",
+    "AdaptationReport",
+    "AdaptationSettings",
+    "AgreementSettings",
     "AnchorsReport",
     "BagError",
     "Calibration",
@@ -142,7 +168,9 @@ __all__ = [
     "FusedMap",
     "GeometryReport",
     "Intrinsics",
+    "LabelReport",
     "LabelSet",
+    "LabelSettings",
     "MapReport",
     "MapSettings",
     "ModelMetadata",
@@ -158,14 +186,18 @@ __all__ = [
     "Recipe",
     "RecordedSource",
     "ScaleSuggestion",
+    "SelectionReport",
+    "SelectionSettings",
     "SourceError",
     "SteadinessReport",
+    "TeacherError",
     "TrackedDepth",
     "TrainingError",
     "TrainingPlan",
     "TrainingResult",
     "__version__",
     "ablate",
+    "adapt",
     "calibrate",
     "check_data",
     "compare_odometry",
@@ -179,14 +211,17 @@ __all__ = [
     "extract_bag",
     "fuse_map",
     "get_label_set",
+    "label_dataset",
     "load",
     "plan_training",
     "predict_bag",
     "predict_frames",
     "read_metadata",
     "read_recipe",
+    "record_labelled",
     "record_source",
     "score_obstacles",
+    "select_frames",
     "suggest_scale",
     "train",
 ]

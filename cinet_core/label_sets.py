@@ -140,13 +140,18 @@ class LabelSet:
         palette[: len(self.classes)] = self.colors
         return _frozen(palette)
 
+    @cached_property
+    def _by_name(self) -> dict[str, int]:
+        """Class ids by names as they are compared."""
+        return {_plain(name): index for index, name in enumerate(self.classes)}
+
     def ids(self, names: Iterable[str]) -> list[int]:
         """Return the class ids of class names, in the same order. Case is ignored, and "_" stands for a space.
 
         Raises:
             ValueError: a name is not a class; the message names the nearest ones, and all.
         """
-        by_name = {_plain(name): index for index, name in enumerate(self.classes)}
+        by_name = self._by_name
         found = []
         for name in names:
             key = _plain(name)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 from cinet_ros import requirements
 from cinet_ros.dead_man_switch import DeadManSwitch
+from cinet_ros.fast_dds import segment_size, sized_segment
 from cinet_ros.shared_memory import free_dead_segments
 from cinet_ros.stop_request import StoppedError, StopRequest
 
@@ -54,7 +55,9 @@ class RunOutcome(NamedTuple):
     threads_ended: bool
 
 
-def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = None) -> int:
+def run(
+    name: str, make: Callable[[], RunnableNode], args: list[str] | None = None, shared_memory: int | None = None
+) -> int:
     """Run a node until SIGINT or SIGTERM.
 
     Args:
@@ -62,6 +65,8 @@ def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = No
         make: creates the node; imports what is heavy, once everything is known to be there. A ValueError of it refuses
             to start.
         args: of the command line.
+        shared_memory: MiB that the node sends through where the environment says nothing else; None: those of the
+            profile of Fast DDS.
 
     Returns:
         The exit status: 0, 2 where the node refuses to start, 3 where it hangs or has lost its device for good. It does
@@ -72,6 +77,11 @@ def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = No
     missing_requirement = requirements.missing()
     if missing_requirement is not None:
         print(f"{name}: {missing_requirement}", file=sys.stderr)
+        return REFUSED
+    try:
+        segment = segment_size(os.environ, shared_memory)
+    except ValueError as error:
+        print(f"{name}: {error}", file=sys.stderr)
         return REFUSED
 
     import rclpy
@@ -90,7 +100,7 @@ def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = No
     try:
         if freed:
             get_logger(name).info(f"freed {freed / 1e6:.0f} MB of shared memory that killed processes had left")
-        outcome = _serve(name, make, stop, switch)
+        outcome = _serve(name, lambda: _made(make, segment), stop, switch)
     finally:
         rclpy.try_shutdown()
         stop.ignore()
@@ -99,6 +109,12 @@ def run(name: str, make: Callable[[], RunnableNode], args: list[str] | None = No
         # What Python and CUDA tear down at an orderly end, a thread that hangs may still use.
         leave(outcome.status)
     return outcome.status
+
+
+def _made(make: Callable[[], RunnableNode], segment: int | None) -> RunnableNode:
+    """The node; with it the process becomes a participant of DDS."""
+    with sized_segment(os.environ, segment):
+        return make()
 
 
 def leave(status: int) -> NoReturn:

@@ -200,7 +200,9 @@ class PerceptionNode(ManagedNode):
             camera.input.update(wanted=bool(wanted))
         if self._anchors is not None:
             self._anchors.update(
-                self.settings.correction, any(camera.input.wanted for camera in self._cameras.values())
+                self.settings.correction,
+                any(camera.input.wanted for camera in self._cameras.values()),
+                self.settings.anchor_up == "imu",
             )
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:

@@ -89,6 +89,8 @@ class Pipeline:
             for name, camera in cameras.items()
             if camera.anchors is not None
         }
+        # Asked for once a frame, a topic at a time: who subscribes while the network works has the next frame.
+        self._wanted: dict[str, frozenset[str]] = {}
         self._gate = PublishGate()
         self._frames_in_work = FramesInWork(cameras)
 
@@ -115,7 +117,8 @@ class Pipeline:
             if self._gate.is_shut:
                 return
             camera = self._cameras[name]
-            if not camera.outputs.wanted(settings):  # any more: it was, or there would be no image
+            self._wanted[name] = camera.outputs.wanted(settings)
+            if not self._wanted[name]:  # any more: it was, or there would be no image
                 self._frames_in_work.drop(camera, UNWANTED if settings.enabled else DISABLED)
                 continue
             try:
@@ -205,7 +208,7 @@ class Pipeline:
         if taken is not None:
             seconds["correct"] = taken
         outputs = frame.camera.outputs
-        wanted = outputs.wanted(settings)
+        wanted = self._wanted[frame.camera.name]
         if wanted & CLOUDS and not frame.camera.cloud_limit.allows(settings.cloud_max_rate, frame.job.received):
             wanted -= CLOUDS
         stages = outputs.publish(result, wanted, settings, self._messages[frame.camera.name], self._gate)

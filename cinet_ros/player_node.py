@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,7 @@ from cinet_core.bags.errors import BagError
 from cinet_core.data.frame_sources import SYNTHETIC, SourceError
 from cinet_core.read_ahead import POLL_SECONDS, Preloaded, ReadAhead
 from cinet_core.threads import use_threads
+from cinet_ros.fast_dds import segment_size, sized_segment
 from cinet_ros.parameter_fields import declare
 from cinet_ros.player.pacing import Intervals, Pacer, Tally
 from cinet_ros.player.parameters import PlayerSettings
@@ -250,7 +252,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def _play(stop: StopRequest) -> int:
     logger = rclpy.logging.get_logger("player")
     try:
-        node = PlayerNode(stop)
+        with sized_segment(os.environ, segment_size(os.environ, None)):
+            node = PlayerNode(stop)
     except (ValueError, BagError, SourceError) as error:
         logger.fatal(str(error))
         return EXIT_BAD_VALUE

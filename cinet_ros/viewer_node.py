@@ -30,6 +30,7 @@ from cinet_core.viewer import UnfinishedError, ViewerError, ViewerServer
 from cinet_core.viewer.library import load_rerun
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import WARN, Conditions
+from cinet_ros.fast_dds import segment_size, sized_segment
 from cinet_ros.mapping.frame_arrays import CAMERA_INFO, COLOR, DEPTH, LABELS
 from cinet_ros.mapping.frame_queue import Synchroniser
 from cinet_ros.mapping.transforms import rigid_matrix
@@ -43,6 +44,9 @@ from cinet_ros.worker import LatestWorker
 
 EXIT_FAILED = 1
 EXIT_BAD_VALUE = 2
+
+# MiB that it sends through: logs and parameter events alone. It receives through the senders' memory.
+SHARED_MEMORY = 4
 
 POLL_SECONDS = 0.1
 # What is behind the newest is of no use here, but for the latched topics.
@@ -217,7 +221,8 @@ def main(args: Sequence[str] | None = None) -> int:
 def _show(stop: Callable[[], bool]) -> int:
     logger = rclpy.logging.get_logger("viewer")
     try:
-        node = ViewerNode()
+        with sized_segment(os.environ, segment_size(os.environ, SHARED_MEMORY)):
+            node = ViewerNode()
     except (ValueError, ViewerError) as error:
         logger.fatal(str(error))
         return EXIT_BAD_VALUE

@@ -1,6 +1,7 @@
 """Makes a trained checkpoint the one that ships: weights in half precision, without the paths of this machine.
 
-The core graph for machines without PyTorch is written beside it, from the same weights.
+The core graph for machines without PyTorch is written beside it, from the same weights; with ``--answer`` what they
+see in docs/example_room.jpg goes into a file, which the tests hold later versions against.
 
 ``python -m scripts.ship_weights runs/weights/best.safetensors cinet_core/weights/lite.safetensors``
 """
@@ -10,16 +11,22 @@ from __future__ import annotations
 import argparse
 import copy
 import dataclasses
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cinet_core.checkpoint import load_checkpoint, save_checkpoint
 from cinet_core.graph_file import SUFFIX
 from cinet_core.inference.export import export_any_size
+from cinet_core.inference.predictor import Predictor
 
 # What is cloned with the repository stays small.
 MAX_BYTES = 25_000_000
+EXAMPLE = Path(__file__).resolve().parents[1] / "docs" / "example_room.jpg"
+EXAMPLE_FOV = 57
 
 
 def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,11 +42,24 @@ def without_places(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return kept
 
 
+def answer_of(checkpoint: Path) -> dict[str, Any]:
+    """Depth, labels and confidence of the example, every 40 pixels of 320x240, as JSON types."""
+    with Predictor(load_checkpoint(checkpoint), "cpu") as predictor:
+        prediction = predictor(EXAMPLE, fov=EXAMPLE_FOV)
+    places = np.ix_(np.arange(20, 240, 40), np.arange(20, 320, 40))
+    return {
+        "depth": np.round(prediction.depth[places].astype(float), 4).tolist(),
+        "labels": prediction.labels[places].tolist(),
+        "confidence": prediction.confidence[places].tolist(),
+    }
+
+
 def main() -> int:
     """Rewrite one checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trained", type=Path, help="best.safetensors of a run")
     parser.add_argument("shipped", type=Path, help="where it goes")
+    parser.add_argument("--answer", type=Path, metavar="FILE", help="test/data/shipped_answer.json of what ships")
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.trained)
     metadata = dataclasses.replace(checkpoint.metadata, recipe=without_places(checkpoint.metadata.recipe))
@@ -52,6 +72,8 @@ def main() -> int:
     print(f"{options.shipped}: {size / 1e6:.1f} MB")
     core = export_any_size(options.shipped, options.shipped.with_suffix(SUFFIX))
     print(f"{core.path}: {core.bytes / 1e6:.1f} MB, of the checkpoint {core.sha256[:12]}")
+    if options.answer is not None:
+        options.answer.write_text(json.dumps(answer_of(options.shipped)) + "\n", encoding="utf-8")
     return 0
 
 

@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from fork_server import ForkServer
-from light_network import light_network
+from light_network import HAS_TORCH, light_network
 
 from cinet_ros.fast_dds import profile_name, profile_variable
 
@@ -72,12 +72,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Put the longest files first; leave the long tests out unless -m names them: `-m fault` shall not take an hour."""
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)  # the others keep their order
     _skip_without_gpu(items)
+    _skip_without_torch(items)
+    if "network" not in config.getoption("-m"):
+        for item in items:
+            if item.get_closest_marker("network") is not None:
+                item.add_marker(pytest.mark.skip(reason="needs a network: run it with `pytest -m network`"))
     if "soak" in config.getoption("-m"):
         return
     skip = pytest.mark.skip(reason="long: run it with `make soak`")
     for item in items:
         if item.get_closest_marker("soak") is not None:  # keywords hold the names of folders too
             item.add_marker(skip)
+
+
+def _skip_without_torch(items: list[pytest.Item]) -> None:
+    """Skip what is about PyTorch itself where there is none, each for the reason that its marker gives."""
+    for item in items:
+        marker = item.get_closest_marker("torch")
+        if marker is not None and not HAS_TORCH:
+            (reason,) = marker.args
+            item.add_marker(pytest.mark.skip(reason=f"about PyTorch itself: {reason}"))
 
 
 def _skip_without_gpu(items: list[pytest.Item]) -> None:

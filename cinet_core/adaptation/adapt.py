@@ -77,6 +77,8 @@ class _Adaptation:
         self.counts: dict[str, int] = {}
 
     def run(self, bags: Sequence[str | Path]) -> AdaptationReport:
+        # A recipe that is none is said now, not after hours of labelling.
+        adaptation_recipe(self.settings, self.metadata, self.folder / "chosen", 2, self.folder / "training")
         extracted = self._extract(bags)
         labelled = self._label(extracted)
         divided = self._divide(labelled)
@@ -155,9 +157,10 @@ class _Adaptation:
         records = labelled.with_outcome("done", "faults")
         parts = [self.folder / "labelled" / "parts" / record.part for record in records]
         place = self.folder / "divided"
+        foreign = any(teacher != self.settings.weights for teacher in self.settings.teachers)
 
         def work() -> dict[str, Any]:
-            found = divide(parts, place, self.settings.held_out)
+            found = divide(parts, place, self.settings.held_out, foreign)
             return {
                 "rooms": list(found.rooms),
                 "train": found.train_frames,
@@ -166,7 +169,7 @@ class _Adaptation:
             }
 
         facts = [[record.part, record.fingerprint] for record in records]
-        found = self.steps.do("divide", [facts, self.settings.held_out], work, [place])
+        found = self.steps.do("divide", [facts, self.settings.held_out, foreign], work, [place])
         self.counts |= {
             "frames to learn from": found["train"],
             "frames held out": found["held_out"],

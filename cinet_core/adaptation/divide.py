@@ -4,7 +4,8 @@ What is judged on becomes data sets of their own, each with one kind of truth:
 
 - ``sensor``: depth that a sensor measured, and labels that the recording came with;
 - ``anchors``: depth of scan and sparse points alone, at the pixels that they fall on; no network has a part in it;
-- ``agreed``: depth and labels of the teacher, where other views of the recording agree with them.
+- ``agreed``: depth and labels of the teacher, where other views of the recording agree with them; labels only where the
+  teacher is another network.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,14 @@ class Division:
     figures: dict[str, int]
 
 
-def divide(parts: Sequence[Path], folder: Path, fraction: float) -> Division:
+def divide(parts: Sequence[Path], folder: Path, fraction: float, judge_labels: bool = True) -> Division:
     """Divide the frames of labelled parts. What an earlier attempt left in the folder is made anew.
 
     Args:
         parts: labelled sets, of which no two have a frame of one name.
         folder: gets the folder ``train`` and one for each of `FIGURES`.
         fraction: of the frames to hold out.
+        judge_labels: ``agreed`` has labels. Where a network taught itself they are no truth: any change would be worse.
 
     Raises:
         AdaptationError: there are no frames, or only one room.
@@ -97,7 +99,9 @@ def divide(parts: Sequence[Path], folder: Path, fraction: float) -> Division:
                 continue
             held += 1
             for name, (depth, labels) in _truths(recording, places[line["frame"]], part, line["frame"]).items():
-                figures[name].add(part, line, depth, labels)
+                judged = labels if judge_labels or name != "agreed" else None
+                if depth is not None or judged is not None:
+                    figures[name].add(part, line, depth, judged)
     frames = {name: figure.finish() for name, figure in figures.items()}
     return Division(
         train.root, tuple(sorted(chosen)), train.finish(), held, {name: n for name, n in frames.items() if n}
@@ -117,9 +121,8 @@ def _truths(recording: Recording, index: int, part: Path, name: str) -> dict[str
     for figure, kinds in _DEPTH.items():
         chosen = None if depth is None else np.where(_of(sources[0], kinds), depth, 0).astype(np.float32)
         given = None if labels is None else np.where(_of(sources[1], _LABELS[figure]), labels, 0).astype(np.uint8)
-        planes = tuple(plane if plane is not None and plane.any() else None for plane in (chosen, given))
-        if any(plane is not None for plane in planes):
-            found[figure] = (planes[0], planes[1])
+        if (chosen is not None and chosen.any()) or (given is not None and given.any()):
+            found[figure] = (_unless_empty(chosen), _unless_empty(given))
     measured, camera = recording.measured(index), recording[index].intrinsics
     if measured is not None and camera is not None:
         points = [points for points in (measured.scan, measured.points) if points is not None]
@@ -129,8 +132,12 @@ def _truths(recording: Recording, index: int, part: Path, name: str) -> dict[str
     return found
 
 
-def _of(sources: npt.NDArray[np.uint8], kinds: Iterable[str]) -> npt.NDArray[np.bool_]:
-    return np.isin(sources, [SOURCES.index(kind) for kind in kinds])  # type: ignore[arg-type]  # they are sources
+def _unless_empty(plane: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    return plane if plane is not None and plane.any() else None
+
+
+def _of(sources: npt.NDArray[np.uint8], kinds: Collection[str]) -> npt.NDArray[np.bool_]:
+    return np.isin(sources, [code for code, name in enumerate(SOURCES) if name in kinds])
 
 
 def sparse_depth(points: npt.NDArray[np.floating], camera: Intrinsics) -> npt.NDArray[np.float32]:

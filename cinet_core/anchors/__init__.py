@@ -6,13 +6,15 @@ that corrects predicted depth, and carries it from view to view. Pure functions 
 
 from __future__ import annotations
 
+from cinet_core.anchors.corrected import CorrectedDepth, CorrectionReport
 from cinet_core.anchors.exclusion import movers_mask, movers_table
-from cinet_core.anchors.field import CorrectedDepth, CorrectionReport, FieldEstimator, FieldSettings
+from cinet_core.anchors.field import FieldEstimator
 from cinet_core.anchors.floor import measure_floor
 from cinet_core.anchors.measurement import SOURCES, AnchorGap, AnchorMeasurement, AnchorSource, nothing
 from cinet_core.anchors.motion import MotionAnchor
 from cinet_core.anchors.odometry import OdometryAnchor, OdometrySettings
 from cinet_core.anchors.scan import measure_scan
+from cinet_core.anchors.settings import FieldSettings
 from cinet_core.anchors.sparse_depth import measure_cloud, measure_depth_image
 
 __all__ = [

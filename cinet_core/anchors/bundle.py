@@ -26,6 +26,9 @@ depth comes out a tenth too near."""
 KEPT_MODES = 6
 """Shared errors that are kept as such; what is left counts as each point's own."""
 
+WEAKEST = 1e-3
+"""Part of what was expected of depths that remains where errors of the motions are told."""
+
 MIN_RHO, MAX_RHO = 1e-3, 20.0
 """Inverse metres that a point may have."""
 
@@ -210,14 +213,18 @@ def _result(
     change: Array,
 ) -> BundleResult:  # fmt: skip
     point = system.point + prior_weight
-    scaled = system.between / point[:, None]
-    covariance = np.linalg.inv(system.motion + prior - system.between.T @ scaled)
-    factor = np.linalg.cholesky(0.5 * (covariance + covariance.T) + 1e-15 * np.eye(len(covariance)))
     data = np.maximum(system.point, 1e-12)
+    # By the images alone, here too: what was expected of 400 points, each for itself, would fix the length of the way.
+    weak = system.point + WEAKEST * prior_weight
+    covariance = np.linalg.inv(system.motion + prior - system.between.T @ (system.between / weak[:, None]))
+    factor = np.linalg.cholesky(0.5 * (covariance + covariance.T) + 1e-15 * np.eye(len(covariance)))
     # By the images alone: the information of what was expected is taken out of estimate and variance.
     log_depth = (point * -log_rho - prior_weight * problem.log_depth) / data
     shared = -(system.between / data[:, None]) @ factor
-    _, vectors = np.linalg.eigh(shared.T @ shared)
+    # Points that nothing is known of must not choose which errors are kept as shared ones.
+    known = 1.0 / np.sqrt(1.0 / data + (shared**2).sum(axis=1))
+    weighted = shared * known[:, None]
+    _, vectors = np.linalg.eigh(weighted.T @ weighted)
     rotated = shared @ vectors[:, ::-1]
     kept, rest = rotated[:, :KEPT_MODES], rotated[:, KEPT_MODES:]
     return BundleResult(

@@ -9,9 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors.grid import Array, Grid
-from cinet_core.geometry import Intrinsics
+from cinet_core.geometry import Intrinsics, depth_edges
 
-__all__ = ["CarriedView", "View", "carried"]
+__all__ = ["CarriedView", "View", "carried", "view_of"]
+
+LATTICE = 40
+"""Rows, about, of the lattice of pixels by which a view is carried."""
 
 OUTLIER = 0.25
 """Points whose unexplained change of ln depth is farther than this from the median have been covered, or moved."""
@@ -65,6 +68,32 @@ class CarriedView:
     gain: Array
     scale_change: float
     spread: float
+
+
+def view_of(depth: npt.NDArray[np.floating], intrinsics: Intrinsics, excluded: npt.NDArray[np.bool_] | None) -> View:
+    """A prediction on the lattice, without a correction yet.
+
+    Args:
+        depth: (H, W) predicted metres.
+        intrinsics: of it.
+        excluded: (h, w) bool of any resolution, where movers are.
+    """
+    height, width = depth.shape
+    step = max(1, height // LATTICE)
+    lattice = depth[step // 2 :: step, step // 2 :: step].astype(np.float64)
+    rows, columns = lattice.shape
+    u, v = np.meshgrid(np.arange(columns) * step + step // 2, np.arange(rows) * step + step // 2)
+    places = np.stack([(u.ravel() + 0.5) / width, (v.ravel() + 0.5) / height], axis=1)
+    valid = (lattice > 0) & np.isfinite(lattice)
+    lattice = np.where(valid, lattice, np.nan)
+    usable = valid & ~depth_edges(lattice, 0.15)
+    if excluded is not None:
+        row = (places[:, 1] * excluded.shape[0]).astype(np.intp)
+        column = (places[:, 0] * excluded.shape[1]).astype(np.intp)
+        usable &= ~excluded[row, column].reshape(rows, columns)
+    return View(
+        places, np.log(lattice).ravel(), np.zeros(lattice.size), usable.ravel(), intrinsics, step, (rows, columns)
+    )
 
 
 def carried(before: View, now: View, motion: Array, grid: Grid) -> CarriedView | None:

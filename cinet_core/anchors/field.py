@@ -18,40 +18,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.anchors.carry import CarriedView, View, carried
+from cinet_core.anchors.carry import CarriedView, View, carried, view_of
+from cinet_core.anchors.corrected import CorrectedDepth, CorrectionLevel, CorrectionReport
 from cinet_core.anchors.detail import detail_image
-from cinet_core.anchors.grid import Array, FieldPrior, Grid
+from cinet_core.anchors.grid import Array, Grid
 from cinet_core.anchors.kalman import Observation, completed, decayed, observed, predicted_log, prediction_variance
 from cinet_core.anchors.measurement import AnchorMeasurement
-from cinet_core.geometry import Intrinsics, depth_edges
+from cinet_core.anchors.observing import REFERENCE, observation_of, slopes_of
+from cinet_core.anchors.settings import FieldSettings
+from cinet_core.geometry import Intrinsics
 
-__all__ = ["CorrectedDepth", "CorrectionLevel", "CorrectionReport", "FieldEstimator", "FieldSettings"]
-
-CorrectionLevel = Literal["field", "factor", "raw"]
-
-REFERENCE = math.log(2.0)
-"""ln metres at which the slope changes nothing."""
-
-LATTICE = 40
-"""Rows, about, of the lattice of pixels by which a view is carried."""
+__all__ = ["FieldEstimator"]
 
 HUBER = 2.0
 """Standard deviations beyond which a point's weight falls."""
-
-CONTOUR = 0.15
-"""Range of predicted ln depth around a point from which on it counts as a contour."""
-
-EDGE = 0.5
-"""Standard deviation of a point's ln depth, as a part of the range of predicted ln depth around it."""
-
-EXACT_EDGE = 0.1
-"""The same for detail around exact points."""
 
 MAX_DETAIL = 0.7
 """Residual of ln depth beyond which a point is on another surface than the prediction has there."""
@@ -61,81 +45,6 @@ GATE_FLOOR = 0.1
 
 MAX_LOG = 1.5
 """Corrections are held within this ln: a factor of 4.5 either way is no error of a network, but of a calibration."""
-
-
-@dataclass(frozen=True)
-class FieldSettings:
-    """How the estimator behaves.
-
-    Attributes:
-        prior: of the network's error.
-        field_seconds: after which the field has decayed to 1/e without evidence, where motion carries it.
-        still_seconds: the same where no motion is known: the field then stays where it was on the image.
-        offset_seconds: of offset and slope.
-        scale_seconds: over which the network's own factor is averaged where no anchor knows metres.
-        carry_sigma: of a node's ln depth that carrying adds, each frame.
-        gate: standard deviations by which a measurement as a whole may differ from what is expected.
-        patience: seconds after which a measurement that was held back so long is believed.
-        motion_gate: unexplained change of ln depth of the whole image from one frame to the next, above which the
-            motion is not believed.
-        detail_memory: seconds over which the network's detail errors at a place stay the same.
-        detail_sigma: standard deviation of ln depth, by which a pixel may be corrected beside the smooth field where a
-            measurement is exact; 0 corrects what is smooth alone.
-    """
-
-    prior: FieldPrior = field(default_factory=FieldPrior)
-    field_seconds: float = 8.0
-    still_seconds: float = 1.0
-    offset_seconds: float = 60.0
-    carry_sigma: float = 0.006
-    scale_seconds: float = 2.0
-    gate: float = 4.0
-    patience: float = 2.0
-    motion_gate: float = 0.15
-    detail_memory: float = 0.15
-    detail_sigma: float = 0.3
-
-
-@dataclass(frozen=True)
-class CorrectionReport:
-    """What was done to a depth image.
-
-    Attributes:
-        level: "field", one "factor" over the image, or "raw".
-        scale: median factor that predicted depth was multiplied by.
-        sigma: standard deviation of its ln.
-        sources: names of the anchors that were used on this image.
-        age: seconds since an anchor was last used; infinite where none ever was.
-        anchored: part of the image, 0 to 1, in which anchors have at least halved the variance of the correction.
-        points: of the anchors that were used.
-        carried: part of the image, 0 to 1, whose correction came from the view before.
-        reason: why it is no more than this, of a level below "field" or where anchors were held back; else None.
-    """
-
-    level: CorrectionLevel
-    scale: float
-    sigma: float
-    sources: tuple[str, ...]
-    age: float
-    anchored: float
-    points: int
-    carried: float
-    reason: str | None
-
-
-@dataclass(frozen=True, eq=False)
-class CorrectedDepth:
-    """A depth image after correction.
-
-    Attributes:
-        depth: (H, W) float32 metres, NaN where the prediction is.
-        uncertainty: (H, W) float32, standard deviation of ln depth after correction.
-        report: what was done.
-    """
-
-    depth: npt.NDArray[np.float32]
-    uncertainty: npt.NDArray[np.float32]
-    report: CorrectionReport
 
 
 class FieldEstimator:
@@ -201,7 +110,7 @@ class FieldEstimator:
         if motion is not None and np.shape(motion) != (4, 4):
             raise ValueError(f"motion has shape {np.shape(motion)}: (4, 4) is needed")
         seconds = min(max(float(seconds), 0.0), 1e6) if math.isfinite(seconds) else 1e6
-        view = self._view(depth, intrinsics, excluded)
+        view = view_of(depth, intrinsics, excluded)
         reasons: list[str] = []
         share = self._predict(view, motion, seconds, reasons)
         used = []
@@ -224,7 +133,7 @@ class FieldEstimator:
         """(H, W) correction around exact points that the smooth field leaves open."""
         parts = []
         for measurement in measurements:
-            observation = self._observe(measurement, depth, math.inf)
+            observation = observation_of(measurement, depth, self._grid, self.settings, math.inf)
             if observation is not None and observation.places is not None and observation.alone is not None:
                 log = observation.weights[:, -1] + REFERENCE
                 rest = observation.values - predicted_log(self._mean, observation)
@@ -244,36 +153,15 @@ class FieldEstimator:
         covariance[nodes, nodes], covariance[nodes + 1, nodes + 1] = prior.offset**2, prior.slope**2
         return covariance
 
-    def _view(
-        self, depth: npt.NDArray[np.floating], intrinsics: Intrinsics, excluded: npt.NDArray[np.bool_] | None
-    ) -> View:
-        """The prediction on a lattice; its correction comes at the end."""
-        height, width = depth.shape
-        step = max(1, height // LATTICE)
-        lattice = depth[step // 2 :: step, step // 2 :: step].astype(np.float64)
-        rows, columns = lattice.shape
-        u, v = np.meshgrid(np.arange(columns) * step + step // 2, np.arange(rows) * step + step // 2)
-        places = np.stack([(u.ravel() + 0.5) / width, (v.ravel() + 0.5) / height], axis=1)
-        valid = (lattice > 0) & np.isfinite(lattice)
-        lattice = np.where(valid, lattice, np.nan)
-        usable = valid & ~depth_edges(lattice, 0.15)
-        if excluded is not None:
-            row = (places[:, 1] * excluded.shape[0]).astype(np.intp)
-            column = (places[:, 0] * excluded.shape[1]).astype(np.intp)
-            usable &= ~excluded[row, column].reshape(rows, columns)
-        return View(
-            places, np.log(lattice).ravel(), np.zeros(lattice.size), usable.ravel(), intrinsics, step, (rows, columns)
-        )
-
     def _predict(
         self, view: View, motion: npt.NDArray[np.floating] | None, seconds: float, reasons: list[str]
     ) -> float:
         """Carry the state into this view; returns which part of it came from the one before."""
         settings, nodes = self.settings, self._grid.nodes
-        slope_before, self._slope_at = self._slope_at, self._slopes(view)
+        slope_before, self._slope_at = self._slope_at, slopes_of(view, self._grid)
         if self._before is None:
             return 0.0
-        field_seconds, found = settings.field_seconds, None
+        field_seconds, found, unexplained = settings.field_seconds, None, 0.0
         if motion is not None:
             matrix = np.asarray(motion, dtype=np.float64)
             found = carried(self._before, view, matrix, self._grid) if np.isfinite(matrix).all() else None
@@ -284,10 +172,10 @@ class FieldEstimator:
                 )
             elif abs(found.scale_change) > settings.motion_gate:
                 reasons.append(f"motion: it does not explain how predicted depth changed ({found.scale_change:+.0%})")
-                found = None
+                found, unexplained = None, found.scale_change
         if found is None:  # the field stays where it is on the image
             found = CarriedView(
-                np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), 0.0, 0.0
+                np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), unexplained, 0.0
             )
             field_seconds = settings.still_seconds
         self._transport(found, slope_before)
@@ -316,65 +204,17 @@ class FieldEstimator:
         jacobian[:nodes, nodes] = found.gain - 1.0
         jacobian[:nodes, nodes + 1] = found.gain * slope_old - self._slope_at
         covariance = jacobian @ self._covariance @ jacobian.T
-        covariance[np.arange(nodes), np.arange(nodes)] += self.settings.carry_sigma**2
+        own = self.settings.carry_sigma**2 + (self.settings.spread_sigma * found.spread) ** 2
+        covariance[np.arange(nodes), np.arange(nodes)] += own
+        covariance[nodes, nodes] += (self.settings.change_sigma * found.scale_change) ** 2
         mean[:nodes] = np.clip(mean[:nodes], -MAX_LOG, MAX_LOG)
         self._mean, self._covariance = completed(mean, covariance, found.seen, self._field_prior)
-
-    def _slopes(self, view: View) -> Array:
-        """(nodes,) ln of predicted depth by 2 m, around each node."""
-        valid = np.isfinite(view.log_predicted)
-        if not valid.any():
-            return np.zeros(self._grid.nodes)
-        mix, weights = self._grid.weights(view.places[valid])
-        values = view.log_predicted[valid] - REFERENCE
-        total = np.bincount(mix.ravel(), weights.ravel(), minlength=self._grid.nodes)
-        summed = np.bincount(mix.ravel(), (weights * values[:, None]).ravel(), minlength=self._grid.nodes)
-        return np.where(total > 1e-6, summed / np.maximum(total, 1e-6), values.mean())
-
-    def _observe(
-        self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float
-    ) -> Observation | None:
-        """A measurement as observations of the state; None where it has no point with a prediction."""
-        size = np.array(measurement.size)
-        places = (measurement.pixels + 0.5) / size
-        height, width = depth.shape
-        column, row = np.minimum((places * (width, height)).astype(np.intp), (width - 1, height - 1)).T
-        predicted = depth[row, column].astype(np.float64)
-        valid = (predicted > 0) & np.isfinite(predicted)
-        if not valid.any():
-            return None
-        nearest, farthest = _around(depth, column[valid], row[valid])
-        # A track beside an edge of predicted depth is on the nearer surface, whose contour the edge is.
-        jump = np.log(farthest / nearest)
-        places, log = places[valid], np.log(predicted[valid])
-        if measurement.source in ("odometry", "motion"):
-            log = np.where(jump > CONTOUR, np.log(nearest), log)
-        values = np.log(measurement.depth[valid]) - log
-        mix, weights = self._grid.weights(places)
-        nodes, count = self._grid.nodes, len(values)
-        columns = np.column_stack([mix, np.full(count, nodes), np.full(count, nodes + 1)])
-        weights = np.column_stack([weights, np.ones(count), log - REFERENCE])
-        # Detail that the grid cannot hold is one error for all points of a small cell, and the same again soon.
-        cell = (places * (4 * self._grid.columns, 4 * self._grid.rows)).astype(np.intp)
-        number = cell[:, 1] * 4 * self._grid.columns + cell[:, 0]
-        crowd = np.bincount(number)[number]
-        settings = self.settings
-        again = max(1.0, settings.detail_memory / max(seconds, 1e-3))
-        lasting = max(1.0, measurement.memory / max(seconds, 1e-3))
-        variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[
-            valid
-        ] * lasting
-        together = max(1.0, measurement.shared_memory / max(seconds, 1e-3))
-        alone = measurement.variance[valid] + (EXACT_EDGE * jump) ** 2
-        return Observation(
-            columns, weights, values, variance, measurement.modes[valid] * math.sqrt(together), places, alone
-        )
 
     def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
         """Update the state; returns why it was not."""
         if not len(measurement):
             return measurement.gap.value if measurement.gap else "it has no point"
-        observation = self._observe(measurement, depth, seconds)
+        observation = observation_of(measurement, depth, self._grid, self.settings, seconds)
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
@@ -474,16 +314,3 @@ class FieldEstimator:
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
         return CorrectedDepth(corrected, np.sqrt(spread), report)
-
-
-def _around(
-    depth: npt.NDArray[np.floating], column: npt.NDArray[np.intp], row: npt.NDArray[np.intp]
-) -> tuple[Array, Array]:
-    """(N,) each, the least and the greatest predicted depth within a hundredth of the image's width around pixels."""
-    reach = max(1, round(depth.shape[1] / 100))
-    steps = np.array([-reach, 0, reach])
-    rows = np.clip(row[:, None, None] + steps[None, :, None], 0, depth.shape[0] - 1)
-    columns = np.clip(column[:, None, None] + steps[None, None, :], 0, depth.shape[1] - 1)
-    around = depth[rows, columns].reshape(len(row), -1).astype(np.float64)
-    around = np.where((around > 0) & np.isfinite(around), around, depth[row, column][:, None])
-    return around.min(axis=1), around.max(axis=1)

@@ -45,13 +45,13 @@ class OdometrySettings:
     pixel_sigma: float = 1.5
     scale_sigma: float = 0.02
     way_sigma: float = 0.02
-    position_sigma: float = 0.01
-    rotation_sigma: float = 0.005
+    position_sigma: float = 0.007
+    rotation_sigma: float = 0.0035
     max_log_sigma: float = 0.25
     max_residual: float = 2.5
     max_step: float = 0.5
     memory: float = 0.2
-    shared_memory: float = 0.2
+    shared_memory: float = 0.3
 
 
 class OdometryAnchor:
@@ -139,24 +139,41 @@ def measured(
     fitting = result.residual < settings.max_residual
     if fitting.mean() < 0.5 or result.motion_change > 9.0:
         return nothing(source, AnchorGap.INCONSISTENT, size)
-    known = np.sqrt(result.variance + (result.modes**2).sum(axis=1)) < settings.max_log_sigma
+    certainty = 1.0 / (result.variance + (result.modes**2).sum(axis=1))
+    # Where metres are the network's own, what all depths have in common is not to be known.
+    common = 0.0 if metric else certainty @ result.modes / certainty.sum()
+    known = np.sqrt(result.variance + ((result.modes - common) ** 2).sum(axis=1)) < settings.max_log_sigma
     inside = ((pixels >= 0) & (pixels <= (size[0] - 1, size[1] - 1))).all(axis=1)
     kept = fitting & known & inside & (np.abs(result.log_depth) < 4.0)
     if kept.sum() < MIN_TRACKS:
         return nothing(source, AnchorGap.NO_MOTION, size)
+    factor, variance = _one_factor(result, kept)
+    # Motions that had to be changed by more than was said to be likely are worse than was said.
+    factor *= np.sqrt(max(1.0, result.motion_change))
     return AnchorMeasurement(
         source,
         size,
         pixels[kept],
         np.exp(result.log_depth[kept]),
-        result.variance[kept],
-        # Motions that had to be changed by more than was said to be likely are worse than was said.
-        result.modes[kept] * np.sqrt(max(1.0, result.motion_change)),
+        variance,
+        np.full((int(kept.sum()), 1), factor),
         metric=metric,
         memory=settings.memory,
         shared_memory=settings.shared_memory,
         exact=False,
     )
+
+
+def _one_factor(result: BundleResult, kept: npt.NDArray[np.bool_]) -> tuple[float, Array]:
+    """Standard deviation of the factor that all depths are off by, and (N,) variance of each point kept beside it.
+
+    What else is in `BundleResult.modes` grows with depth or leans to one side, as a network's own errors do. An
+    estimator that is to choose between the two blames the motion, and takes the factor from where its error would be 0,
+    which no point is near: it counts as the points' own.
+    """
+    modes = result.modes[kept]
+    factor = float(np.linalg.norm(modes.mean(axis=0)))
+    return factor, result.variance[kept] + np.maximum((modes**2).sum(axis=1) - factor**2, 0.0)
 
 
 def rays_of(pixels: Array, k: Intrinsics) -> Array:
@@ -165,14 +182,24 @@ def rays_of(pixels: Array, k: Intrinsics) -> Array:
 
 
 def _motion_covariance(motions: Array, settings: OdometrySettings) -> Array:
-    """(6 F, 6 F): one scale for all ways, and noise of each."""
+    """(6 F, 6 F) of rotation vectors and translations: one scale for all ways, and noise of every pose.
+
+    The pose of the current image is in all motions, so that what is wrong with it is not averaged out over keyframes.
+    With errors ``e`` of the current camera and ``e_k`` of a keyframe, each in its own coordinates, ``X_k = (I + e_k)
+    (R_k (I + e) X + t_k)``.
+    """
     frames = len(motions)
     covariance = np.zeros((frames, 6, frames, 6))
     way = motions[:, :3, 3]
     length = np.linalg.norm(way, axis=1)
+    pose = np.diag([settings.rotation_sigma**2] * 3 + [settings.position_sigma**2] * 3)
+    turned = np.zeros((frames, 6, 6))
+    turned[:, :3, :3] = turned[:, 3:, 3:] = motions[:, :3, :3]
+    covariance += np.einsum("kab,bc,ldc->kald", turned, pose, turned)
     for number in range(frames):
-        covariance[number, :3, number, :3] = settings.rotation_sigma**2 * np.eye(3)
-        noise = settings.position_sigma**2 + (settings.way_sigma * length[number]) ** 2
-        covariance[number, 3:, number, 3:] = noise * np.eye(3)
+        own = np.eye(6)
+        own[3:, :3] = np.cross(np.eye(3), way[number]).T  # a turn of the keyframe moves the way as well
+        covariance[number, :, number] += own @ pose @ own.T
+        covariance[number, 3:, number, 3:] += (settings.way_sigma * length[number]) ** 2 * np.eye(3)
     covariance[:, 3:, :, 3:] += settings.scale_sigma**2 * way[:, :, None, None] * way[None, None]
     return covariance.reshape(6 * frames, 6 * frames)

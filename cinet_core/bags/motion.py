@@ -92,7 +92,7 @@ class RecordedMotion:
         elif odometry is not None:
             assert camera is not None
             self._poses, self._camera = OdometryPoses(reader, odometry.topic), camera
-            self._base_in_camera = np.linalg.inv(camera)
+            self._base_in_camera = np.asarray(np.linalg.inv(camera), np.float64)
             self.notes.append(f"{len(self._poses)} poses of {odometry.topic}")
         if scans is not None:
             frame = self._first(reader, scans, "header").frame_id

@@ -41,7 +41,7 @@ class StaticTransforms:
                 if matrix is not None:
                     parent, child = item.header.frame_id.strip("/"), item.child_frame_id.strip("/")
                     self._edges.setdefault(parent, {})[child] = matrix
-                    self._edges.setdefault(child, {})[parent] = np.linalg.inv(matrix)
+                    self._edges.setdefault(child, {})[parent] = np.asarray(np.linalg.inv(matrix), np.float64)
 
     def between(self, target: str, source: str) -> Matrix | None:
         """(4, 4), coordinates in the frame `source` to those in `target`; None where no transforms connect them."""

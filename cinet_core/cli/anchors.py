@@ -45,6 +45,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--floor-height", type=float, metavar="Z", help="z of the floor in the poses' world, whose z points up, metres"
     )
+    parser.add_argument("--temporal", choices=("field", "fused"), default="field", help="kept over time (%(default)s)")
+    parser.add_argument(
+        "--points",
+        default="32x24",
+        metavar="P",
+        help="of anchor depth: 32x24, left:32x24, random:100 (%(default)s)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument(
         "--output", type=json_file, default=Path("anchors.json"), metavar="FILE", help="ends in .json (%(default)s)"
@@ -74,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
                 skip_seconds=options.skip,
                 errors=OdometryErrors(options.noise, options.scale, options.delay, options.slip),
                 floor_height=options.floor_height,
+                temporal=options.temporal,
+                points=options.points,
                 device=options.device,
                 progress=progress,
             )

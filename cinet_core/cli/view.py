@@ -95,11 +95,11 @@ def _view(options: argparse.Namespace) -> int:
             size = options.save.stat().st_size / 1e6
             print(f"written: {options.save} ({size:.1f} MB); open it with: rerun {options.save}")
         if server is not None:
-            _serve(server)
+            serve(server)
     return 1 if done.failed or not done.frames else 0
 
 
-def _serve(server: ViewerServer) -> None:
+def serve(server: ViewerServer) -> None:
     """Until Ctrl-C, which is how this ends, or until the server does."""
     print("all frames are shown; Ctrl-C ends the viewer", flush=True)
     with contextlib.suppress(KeyboardInterrupt):

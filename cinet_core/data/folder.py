@@ -37,7 +37,7 @@ from cinet_core.data.unread_files import unread_files
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
-__all__ = ["DEPTH_RANGE", "FolderDataset", "read_classes"]
+__all__ = ["DEPTH_RANGE", "ROOM_PATTERN", "FolderDataset", "read_classes"]
 
 ROOM_PATTERN = r"(.+)_[^_]*"
 """Rooms are told apart by what comes before the last underscore of a frame's name: 05000 in 05000_03."""

@@ -170,7 +170,7 @@ def has_poses(root: Path) -> bool:
 
 def encode_anchors(measured: RecordedAnchors) -> bytes:
     """The file of what a robot measured at a frame."""
-    arrays = {name: np.asarray(getattr(measured, name), dtype=np.float32) for name in _SHAPES
+    arrays: dict[str, Any] = {name: np.asarray(getattr(measured, name), dtype=np.float32) for name in _SHAPES
               if getattr(measured, name) is not None}  # fmt: skip
     content = io.BytesIO()
     np.savez(content, **arrays)

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -176,7 +177,7 @@ class SceneDataset(Dataset[Sample], abc.ABC):
         stored = self._trust(member)
         if stored is None:
             return None
-        planes = [self._sized("trust", member, image, lambda _, plane=plane: plane) for plane in stored]
+        planes = [self._sized("trust", member, image, partial(_as_it_is, plane)) for plane in stored]
         return np.stack([image.part(plane, 0) for plane in planes if plane is not None])
 
     def _trust(self, member: int) -> npt.NDArray[np.uint8] | None:
@@ -285,6 +286,11 @@ def held_out(groups: Iterable[str], fraction: float, key: str) -> set[str]:
             break
         chosen.add(group)
     return chosen
+
+
+def _as_it_is(plane: npt.NDArray, member: int) -> npt.NDArray:
+    """A part of a sample that is read already."""
+    return plane
 
 
 def _known(depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

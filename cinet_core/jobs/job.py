@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
+from cinet_core.atomic_file import atomic_write_bytes
 from cinet_core.jobs.identity import bytes_of, identity_of
 
 __all__ = ["JOB_FILE", "PLACE", "Job", "JobError", "Part", "parts_of_inputs", "parts_of_rooms", "shard_of"]
@@ -94,7 +94,7 @@ class Job:
         for option in self.options:
             value = option.rpartition("=")[2]
             try:
-                if value and Path(value).is_file():
+                if _is_file(value):
                     files[value] = identity_of(value).sha256
             except OSError as error:
                 raise JobError(f"{value}, which the options name, cannot be read: {error}") from error
@@ -115,7 +115,6 @@ class Job:
             if self.folder.is_dir() and any(not entry.name.startswith(".") for entry in self.folder.iterdir()):
                 raise JobError(f"{self.folder} holds something else than a job: give a new folder")
             self.folder.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(path)
             atomic_write_bytes(path, (json.dumps(settings, indent=1) + "\n").encode())
         try:
             there = json.loads(path.read_text(encoding="utf-8"))
@@ -180,6 +179,13 @@ def shard_of(job: Job, shard: int, shards: int) -> tuple[Part, ...]:
         raise JobError(f"shard is {shard}/{shards}: it must be from 1/{shards} to {shards}/{shards}")
     ordered = sorted(job.parts, key=lambda part: (-sum(map(_size, part.inputs)), part.name))
     return tuple(ordered[shard - 1 :: shards])
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a zero byte: it names none
+        return False
 
 
 def _size(path: str) -> int:

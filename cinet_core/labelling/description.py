@@ -171,7 +171,7 @@ def _described(values: Any, name: str) -> TeacherDescription:
 
 def _output(values: Any) -> OutputDescription:
     given = _known_keys(values, OutputDescription, "an output")
-    meaning = given.get("meaning")
+    meaning: Any = given.get("meaning")
     if meaning not in get_args(Meaning):
         raise ValueError(f"meaning is {meaning!r}: choose one of {', '.join(get_args(Meaning))}")
     scale, focal = (_number(key, given.get(key, default)) for key, default in (("scale", 1.0), ("focal", 0.0)))

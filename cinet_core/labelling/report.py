@@ -13,7 +13,7 @@ from typing import Any
 from cinet_core.data.frame_files import SourceError
 from cinet_core.labelling import score
 
-__all__ = ["FORMAT", "MANIFEST", "LabelReport", "read_report"]
+__all__ = ["FORMAT", "MANIFEST", "LabelReport", "read_report", "report_of"]
 
 MANIFEST = "labelling.json"
 FORMAT, VERSION = "cinet labelling", 1

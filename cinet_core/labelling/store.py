@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cinet_core.atomic_file import atomic_write, atomic_write_bytes
 from cinet_core.data.frame_files import SourceError
 
-__all__ = ["AnswerStore"]
+__all__ = ["AnswerStore", "Arrays"]
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -54,7 +54,7 @@ class AnswerStore:
     def write(self, name: str, step: str, arrays: Arrays) -> None:
         """Keep a frame's arrays. Floating-point ones are kept in half precision: 0.05 % of a depth."""
         self._memory.pop((name, step), None)
-        halves = {key: _halved(values) for key, values in arrays.items()}
+        halves: dict[str, Any] = {key: _halved(values) for key, values in arrays.items()}
         with atomic_write(self._path(name, step)) as file:
             np.savez(file, **halves)
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import UNLABELLED, LabelSet
 
-__all__ = ["Answer", "Teacher", "averaged", "fitted_affine"]
+__all__ = ["Answer", "Bytes", "Float", "Teacher", "averaged", "fitted_affine", "resized", "vote"]
 
 Float = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -161,9 +161,17 @@ def fitted_affine(values: npt.NDArray[Any], wanted: npt.NDArray[Any], weights: n
 
 
 def _mirrored(answer: Answer) -> Answer:
-    arrays = (answer.depth, answer.spread, answer.labels, answer.confidence)
-    depth, spread, labels, confidence = (None if one is None else np.ascontiguousarray(one[:, ::-1]) for one in arrays)
-    return Answer(depth, answer.relative, spread, labels, confidence)
+    return Answer(
+        _flipped(answer.depth),
+        answer.relative,
+        _flipped(answer.spread),
+        _flipped(answer.labels),
+        _flipped(answer.confidence),
+    )
+
+
+def _flipped(plane: npt.NDArray[Any] | None) -> Any:
+    return None if plane is None else np.ascontiguousarray(plane[:, ::-1])
 
 
 def _mean_metric(depths: Float) -> tuple[Float, Float]:

@@ -136,7 +136,7 @@ class CameraModelCache:
         """As :meth:`CameraModel.from_camera_info`; the same object until an argument (stamps aside) changes."""
         roi = msg.roi
         # Beyond this length, which a hostile message may have, no model is made of it.
-        d = significant(msg.d)[: MOST_COEFFICIENTS + 1]
+        d = significant(msg.d)[: MOST_COEFFICIENTS + 1] if len(msg.d) > MOST_COEFFICIENTS else msg.d
         length = min(len(msg.d), MOST_COEFFICIENTS)
         matrices = (np.asarray(m, dtype=np.float64).tobytes() for m in (d, msg.k, msg.r, msg.p))
         key = (image_width, image_height, rectified, msg.width, msg.height, msg.distortion_model, length, *matrices)

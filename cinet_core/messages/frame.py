@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from cinet_core.geometry import depth_edges
+from cinet_core.geometry import Intrinsics, depth_edges
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages.cloud import CloudBuffer
 from cinet_core.messages.compression import compress_depth, compress_jpeg, compress_png
@@ -40,6 +40,7 @@ class FrameMessageBuilder:
         self._images: dict[tuple[str, str, int, int], ImageBuffer] = {}
         self._clouds: dict[tuple[int, int, int], CloudBuffer] = {}
         self._downsampled: dict[tuple[int, int, int], DownsampledCloud] = {}
+        self._info: tuple[Intrinsics, Any] | None = None
         self._messages: dict[str, Callable[[Result, OutputSettings], Any]] = {
             "depth_registered/camera_info": self._camera_info,
             "semantic/camera_info": self._camera_info,
@@ -55,7 +56,7 @@ class FrameMessageBuilder:
 
         That is a camera that is known, or for `UNCERTAINTY` an anchor or a network that knows how sure it is.
 
-        Its memory is reused for the next frame: serialise it before.
+        Its memory is reused for the next frame, and for topics of equal messages: serialise it before.
         """
         if topic in COMPRESSED:
             return self._compressed(topic, result, settings)
@@ -106,7 +107,11 @@ class FrameMessageBuilder:
     def _camera_info(self, result: Result, settings: OutputSettings) -> Any | None:
         if result.intrinsics is None:
             return None
-        return camera_info_message(self._types, result.intrinsics, result.header)
+        if self._info is None or self._info[0] != result.intrinsics:
+            self._info = result.intrinsics, camera_info_message(self._types, result.intrinsics, result.header)
+        message = self._info[1]
+        message.header = result.header
+        return message
 
     def _cloud(self, result: Result, settings: OutputSettings) -> Any | None:
         if result.intrinsics is None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from cinet_core.selection.features import FrameFeatures
 from cinet_core.selection.settings import SelectionSettings
 
-__all__ = ["Verdict", "choose"]
+__all__ = ["Verdict", "choose", "relative_sharpness"]
 
 Verdict = Literal["chosen", "blurred", "dark", "bright", "clipped", "duplicate", "covered"]
 """Why a frame is taken or not: "covered" frames differ enough, but more were not asked for."""
@@ -118,7 +118,7 @@ def _apart(frames: Sequence[FrameFeatures], number: int) -> Array:
     if own.pose is None:
         return found
     known = [place for place, frame in enumerate(frames) if frame.pose is not None]
-    poses = np.stack([frames[place].pose for place in known])  # type: ignore[arg-type]  # those without were left out
+    poses = np.stack([pose for frame in frames if (pose := frame.pose) is not None])
     shift = np.linalg.norm(poses[:, :3, 3] - own.pose[:3, 3], axis=1)
     turn = 2 * np.arccos(np.clip(poses[:, :3, 2] @ own.pose[:3, 2], -1, 1))
     same = np.array([frames[place].world == own.world for place in known])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 __all__ = [
     "ABOUT",
+    "AGREEMENT",
     "CAMERA",
     "CLOUD",
+    "COMPARED",
     "DEPTH",
     "FRAME",
     "HERTZ",
@@ -15,8 +17,10 @@ __all__ = [
     "LEGEND",
     "MAP",
     "MILLISECONDS",
+    "SOURCES",
     "STAMP",
     "TRAJECTORY",
+    "TRUST",
     "WORLD",
 ]
 
@@ -33,6 +37,17 @@ LEGEND = "legend"
 MILLISECONDS = "milliseconds"
 HERTZ = "hertz"
 ABOUT = "about"
+SOURCES = "sources"
+"""Where depth and labels of a labelled frame came from: ``sources/depth`` and ``sources/labels``."""
+
+TRUST = "trust"
+"""How far they are trusted, likewise."""
+
+AGREEMENT = "agreement"
+"""A plot of each frame's shares."""
+
+COMPARED = "compared"
+"""What weights predict on the frame: ``compared/NAME/depth``, ``labels`` and ``error``."""
 
 FRAME = "frame"
 """Timeline: the number of the frame, in the order in which frames were recorded."""

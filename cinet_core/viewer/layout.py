@@ -7,7 +7,7 @@ from typing import Any
 
 from cinet_core.viewer import entities
 
-__all__ = ["layout"]
+__all__ = ["OVERLAY_OPACITY", "layout"]
 
 OVERLAY_OPACITY = 0.5
 PLOTTED_SECONDS = 30.0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -70,6 +70,7 @@ class Recording:
         dated: stamps are nanoseconds since 1970, shown as dates; else since the start of the source.
         cloud_points: most points of a frame's cloud.
         cloud_color: of a frame's cloud: of the classes, or the camera's, which tells it from a map around it.
+        blueprint: makes the layout of the module ``rerun``; None: `layout`.
 
     Raises:
         ViewerError: the library is not there, there is neither a file nor an address, or the file cannot be written.
@@ -87,6 +88,7 @@ class Recording:
         dated: bool = False,
         cloud_points: int = CLOUD_POINTS,
         cloud_color: CloudColor = "semantic",
+        blueprint: Callable[[ModuleType], Any] | None = None,
     ) -> None:
         self._rr = rr = load_rerun()
         self._dated = dated
@@ -97,7 +99,8 @@ class Recording:
         self._stream = rr.RecordingStream(APPLICATION, recording_id=str(uuid4()))
         sinks = self._sinks(file, address)
         try:
-            self._stream.set_sinks(*sinks, default_blueprint=layout(rr, rates))
+            arranged = layout(rr, rates) if blueprint is None else blueprint(rr)
+            self._stream.set_sinks(*sinks, default_blueprint=arranged)
         except RuntimeError as error:
             raise ViewerError(f"the recording cannot begin: {error}; give another file or address") from error
         up = {"z": rr.ViewCoordinates.RIGHT_HAND_Z_UP, "-y": rr.ViewCoordinates.RIGHT_HAND_Y_DOWN}[world_up]

@@ -21,7 +21,7 @@ from cinet_core.viewer.poses import Pose, SourcePoses, source_poses
 from cinet_core.viewer.recording import FrameTime, Recording
 from cinet_core.viewer.server import ViewerServer
 
-__all__ = ["RecordedSource", "about", "record_source"]
+__all__ = ["NANOSECONDS", "RecordedSource", "about", "record_source"]
 
 NANOSECONDS = 1_000_000_000
 VOXEL_SIZE = 0.03

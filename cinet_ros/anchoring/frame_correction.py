@@ -25,7 +25,8 @@ from cinet_core.messages.corrected import take_over
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.fields import stamp_of
 from cinet_core.messages.result import Result
-from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, MAX_AGE, POINTS, SCAN, AnchorInputs
+from cinet_ros.anchoring.inertial import ORIENTATION_SIGMA, up_of
+from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, MAX_AGE, POINTS, SCAN, AnchorInputs
 from cinet_ros.anchoring.sensors import DepthReader, cloud_measurement, scan_measurement
 from cinet_ros.anchoring.tracking import TrackedImage, Tracker
 from cinet_ros.diagnostics import WARN, Conditions
@@ -183,7 +184,7 @@ class FrameCorrection:
             motion = seen
         measurements += self._measurements(stamp, frame, pose, intrinsics, correction, settings)
         if correction.uses("floor"):
-            measurements += self._floor_measured(result, intrinsics, frame, settings)
+            measurements += self._floor_measured(result, intrinsics, stamp, frame, settings)
         for measurement in measurements:
             if measurement.gap is not None:
                 self._state.count(f"{measurement.source}, {measurement.gap.name.lower()}")
@@ -254,15 +255,38 @@ class FrameCorrection:
         return [*found, seen], motion if in_step else None
 
     def _floor_measured(
-        self, result: Result, intrinsics: Intrinsics, frame: str, settings: Settings
+        self, result: Result, intrinsics: Intrinsics, stamp: int, frame: str, settings: Settings
     ) -> list[AnchorMeasurement]:
         """What the height of the camera says of the depth of the floor."""
+        poses, sigma = self._inputs.poses, ORIENTATION_SIGMA
         try:
-            up, height = self._inputs.poses.up_and_height(frame, settings)
+            if settings.anchor_up == "imu":
+                height = poses.height(frame, settings)
+                up, sigma = self._up_by_imu(stamp, frame, settings)
+            else:
+                up, height = poses.up_and_height(frame, settings)
         except PoseUnavailable as error:
             self._state.count(f"floor, {error.reason}")
             return []
-        return [measure_floor(self._floor[result.labels], result.depth, intrinsics, height, up)]
+        except ConversionError as error:
+            self._state.count(f"{IMU}, {error.reason}")
+            self._conditions.report(IMU, WARN, f"{IMU}: {error}")
+            return []
+        return [measure_floor(self._floor[result.labels], result.depth, intrinsics, height, up, up_sigma=sigma)]
+
+    def _up_by_imu(self, stamp: int, frame: str, settings: Settings) -> tuple[Matrix, float]:
+        """Up in the optical frame by the message of the inertial unit nearest in time, and how well it is known.
+
+        Raises:
+            PoseUnavailable: there is none within ``anchor_max_age``, or its frame is not known.
+            ConversionError: it does not say.
+        """
+        message = self._inputs.nearest(IMU, stamp, None)
+        if message is None or abs(stamp_of(message) - stamp) > settings.anchor_max_age * 1e9:
+            raise PoseUnavailable("no_imu", True, f"{IMU} has no message within anchor_max_age of the image")
+        transform = self._inputs.poses.between(frame, message.header.frame_id, settings.imu_in_camera)
+        up, sigma = up_of(message)
+        return (up if transform is None else transform[:3, :3] @ up), sigma
 
     def _scan(self, intrinsics: Intrinsics) -> Callable[[Any, Matrix | None], AnchorMeasurement]:
         return lambda message, transform: scan_measurement(message, intrinsics, transform)

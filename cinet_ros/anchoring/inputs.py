@@ -12,7 +12,7 @@ from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
+from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2
 
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.messages.fields import stamp_of
@@ -20,9 +20,9 @@ from cinet_ros.anchoring.parameters import AnchorSettings
 from cinet_ros.anchoring.poses import CameraPoses
 from cinet_ros.mapping.transforms import LazyTransforms
 
-__all__ = ["DEPTH", "DEPTH_INFO", "ODOMETRY", "POINTS", "SCAN", "TOPICS", "AnchorInputs"]
+__all__ = ["DEPTH", "DEPTH_INFO", "IMU", "ODOMETRY", "POINTS", "SCAN", "TOPICS", "AnchorInputs"]
 
-ODOMETRY, SCAN, POINTS = "anchor/odom", "anchor/scan", "anchor/points"
+ODOMETRY, SCAN, POINTS, IMU = "anchor/odom", "anchor/scan", "anchor/points", "anchor/imu"
 DEPTH, DEPTH_INFO = "anchor/depth/image", "anchor/depth/camera_info"
 
 TOPICS: Mapping[str, tuple[type, int]] = {
@@ -31,11 +31,15 @@ TOPICS: Mapping[str, tuple[type, int]] = {
     DEPTH: (Image, 2),
     DEPTH_INFO: (CameraInfo, 5),
     POINTS: (PointCloud2, 2),
+    IMU: (Imu, 50),
 }
 """Topics of all cameras of the node: type, and how many messages may wait."""
 
 KEPT = 5
 """Messages of each sensor that are kept: the one nearest in time to an image is used."""
+
+KEPT_OF_IMU = 400
+"""The same of an inertial unit, which sends hundreds a second: those of as long as a network takes."""
 
 MAX_AGE = 2.0
 """Seconds: how far a sensor's message may be from the image where the motion in between is known."""
@@ -58,16 +62,24 @@ class AnchorInputs:
         self.poses = CameraPoses(node, settings, transforms)
         self._odometry = settings.anchor_poses == "odometry"
         self._subscriptions: dict[str, Any] = {}
-        self._messages: dict[str, deque[Any]] = {topic: deque(maxlen=KEPT) for topic in TOPICS}
+        self._messages: dict[str, deque[Any]] = {
+            topic: deque(maxlen=KEPT_OF_IMU if topic == IMU else KEPT) for topic in TOPICS
+        }
         self._received: Counter[str] = Counter()
         self._last: dict[str, float] = {}
         self._refused: Counter[str] = Counter()
         self._refusal = ""
         self._lock = threading.Lock()
 
-    def update(self, correction: CorrectionSettings, wanted: bool) -> None:
-        """Subscribe to what is needed and from nothing else. Call it periodically."""
-        needed = needed_topics(correction, self._odometry) if wanted else frozenset()
+    def update(self, correction: CorrectionSettings, wanted: bool, imu: bool = False) -> None:
+        """Subscribe to what is needed and from nothing else. Call it periodically.
+
+        Args:
+            correction: what is to be done to frames.
+            wanted: whether somebody wants frames.
+            imu: whether an inertial unit says where up is.
+        """
+        needed = needed_topics(correction, self._odometry, imu) if wanted else frozenset()
         if wanted and correction.active:
             self.poses.prepare()
         for topic in self._subscriptions.keys() - needed:
@@ -154,12 +166,13 @@ class AnchorInputs:
         ]
 
 
-def needed_topics(correction: CorrectionSettings, odometry: bool) -> frozenset[str]:
+def needed_topics(correction: CorrectionSettings, odometry: bool, imu: bool = False) -> frozenset[str]:
     """The topics that a correction makes use of.
 
     Args:
         correction: what is to be done to frames.
         odometry: whether poses come as messages, and not by TF.
+        imu: whether an inertial unit says where up is.
     """
     topics = set()
     if odometry and (correction.needs_poses or correction.uses("odometry")):
@@ -168,4 +181,6 @@ def needed_topics(correction: CorrectionSettings, odometry: bool) -> frozenset[s
         topics.add(SCAN)
     if correction.uses("depth"):
         topics |= {DEPTH, DEPTH_INFO, POINTS}
+    if imu and correction.uses("floor"):
+        topics.add(IMU)
     return frozenset(topics)

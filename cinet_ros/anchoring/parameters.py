@@ -17,7 +17,7 @@ NOT_GIVEN = (0.0,) * 7
 UNIT_TOLERANCE = 1e-2
 """How far the norm of a quaternion may be off 1: three digits are enough."""
 
-TRANSFORMS = ("camera_in_base", "scan_in_camera", "depth_in_camera")
+TRANSFORMS = ("camera_in_base", "scan_in_camera", "depth_in_camera", "imu_in_camera")
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,18 @@ class AnchorSettings(OutputSettings):
     )
     anchor_floor_frame: str = parameter(
         "base_footprint", "frame on the floor, z up: height and up direction of the camera, for the anchor floor"
+    )
+    anchor_up: str = parameter(
+        "fixed",
+        "up direction of the camera, for the anchor floor; fixed: that of camera_in_base, whose base stands level, or "
+        "of anchor_floor_frame; imu: sensor_msgs/Imu on `anchor/imu`, for a camera that pitches, or drives up a ramp",
+        choices=("fixed", "imu"),
+        run_time=True,
+    )
+    imu_in_camera: tuple[float, ...] = parameter(
+        NOT_GIVEN,
+        "pose of the frame of `anchor/imu` in the optical frame, of which its rotation matters: x y z qx qy qz qw; all "
+        "0: from TF",
     )
     anchor_pose_timeout: float = parameter(
         0.02,

@@ -135,14 +135,23 @@ class CameraPoses:
         Raises:
             PoseUnavailable: one of the two is not known.
         """
-        height = settings.camera_height
-        if settings.camera_in_base != NOT_GIVEN and height > 0:
-            return given(settings.camera_in_base)[2, :3].copy(), height
-        pose = self._transform_tree().fixed(settings.anchor_floor_frame, camera_frame)
-        height = height or float(pose[2, 3])
+        if settings.camera_in_base != NOT_GIVEN and settings.camera_height > 0:
+            return given(settings.camera_in_base)[2, :3].copy(), settings.camera_height
+        height = self.height(camera_frame, settings)
+        return self._transform_tree().fixed(settings.anchor_floor_frame, camera_frame)[2, :3].copy(), height
+
+    def height(self, camera_frame: str, settings: AnchorSettings) -> float:
+        """Return the height of the camera above the floor, metres: ``camera_height``, or TF's.
+
+        Raises:
+            PoseUnavailable: it is not known.
+        """
+        if settings.camera_height > 0:
+            return settings.camera_height
+        height = float(self._transform_tree().fixed(settings.anchor_floor_frame, camera_frame)[2, 3])
         if not height > 0:
             raise PoseUnavailable("no_height", False, "the height of the camera is not above 0: set camera_height")
-        return pose[2, :3].copy(), height
+        return height
 
     def prepare(self) -> None:
         """Subscribe to TF, once, where parameters leave something to it. Call it on the executor's thread."""
@@ -151,7 +160,12 @@ class CameraPoses:
 
     def _leaves_to_tf(self) -> bool:
         settings = self._settings
-        transforms = (settings.camera_in_base, settings.scan_in_camera, settings.depth_in_camera)
+        transforms = (
+            settings.camera_in_base,
+            settings.scan_in_camera,
+            settings.depth_in_camera,
+            settings.imu_in_camera,
+        )
         return settings.anchor_poses == "tf" or settings.camera_height == 0 or NOT_GIVEN in transforms
 
     def _transform_tree(self) -> TransformTree:

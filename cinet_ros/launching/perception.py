@@ -35,6 +35,7 @@ ANCHOR_TOPICS = {
     "anchor_depth": "anchor/depth/image",
     "anchor_depth_info": "anchor/depth/camera_info",
     "anchor_points": "anchor/points",
+    "anchor_imu": "anchor/imu",
 }
 """Arguments that name a topic of anchors, and the node's own name of it."""
 
@@ -51,6 +52,7 @@ ARGUMENTS: Table = {
     "anchor_depth": ("", "topic of a sparse or slow depth image, for anchor:=depth; '': anchor/depth/image"),
     "anchor_depth_info": ("", "topic of its calibration; '': anchor/depth/camera_info"),
     "anchor_points": ("", "topic of a cloud of measured points, for anchor:=depth; '': anchor/points"),
+    "anchor_imu": ("", "topic of an inertial unit, for anchor:=floor with anchor_up: imu; '': anchor/imu"),
     "params_file": (str(SHARE / "config" / "perception.yaml"), "parameters of the perception node; none: no file"),
     **parameter_arguments(Settings, PARAMETERS, "params_file"),
     **COMMON_ARGUMENTS,

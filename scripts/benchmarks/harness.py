@@ -14,13 +14,26 @@ from rich.console import Console
 from cinet_core.inference.choices import AUTO, PRECISIONS
 from cinet_core.inference.torch_backend import resolve_device
 from cinet_core.model import CONFIGS
-from scripts.benchmarks import loading, machine, network, obstacles, peers, scaling, start, steps, training
+from scripts.benchmarks import (
+    anchors,
+    generations,
+    loading,
+    machine,
+    network,
+    obstacles,
+    peers,
+    scaling,
+    start,
+    steps,
+    training,
+)
 from scripts.benchmarks.rows import BenchmarkReport, Row
 from scripts.benchmarks.run import QUICK, BenchmarkBudget, BenchmarkRun, Group, LeftOutError
 from scripts.benchmarks.tables import print_report, write_table
 
 CORE_GROUPS: Mapping[str, Group] = {
     "network": network.measure,
+    "generations": generations.measure,
     "peers": peers.measure,
     "start": start.measure,
     "training": training.measure,
@@ -28,6 +41,7 @@ CORE_GROUPS: Mapping[str, Group] = {
     "steps": steps.measure,
     "scaling": scaling.measure,
     "obstacles": obstacles.measure,
+    "anchors": anchors.measure,
 }
 
 

@@ -18,7 +18,7 @@ import rclpy
 from ament_index_python.packages import get_package_prefix
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from fork_server import Forked, ForkServer
-from light_network import light_network
+from light_network import RANDOM, light_network
 from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -34,12 +34,6 @@ START_TIMEOUT = 180.0
 MESSAGE_TIMEOUT = 20.0
 # A subscription that this side has matched may need this long to be matched on the other.
 SETTLE_SECONDS = 0.25
-
-
-# What makes networks of its own, which takes PyTorch, is not looked at without it.
-collect_ignore = (
-    ["test_further_outputs.py", "test_lifecycle_faults.py", "test_policy.py"] if light_network("tiny") else []
-)
 
 
 class NodeProcess:
@@ -236,6 +230,22 @@ def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def all_tasks_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network as `tiny_weights` of everything that can be learnt, which calls itself trained."""
+    if light_network("all_tasks"):
+        return light_network("all_tasks")
+    from tiny_network import trained_checkpoint  # imports torch
+
+    from cinet_core.checkpoint import save_checkpoint
+    from cinet_core.tasks import TASKS
+
+    checkpoint = trained_checkpoint(tasks=tuple(task.name for task in TASKS))
+    path = tmp_path_factory.mktemp("weights") / "all_tasks.safetensors"
+    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
+    return path
+
+
 @pytest.fixture(scope="module")
 def wire() -> Iterator[Wire]:
     wire = Wire()
@@ -278,8 +288,8 @@ def _starter(node_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) 
         program: str, parameters: dict[str, Any], *, until: str = "", namespace: str = "", installed: bool = False
     ) -> NodeProcess:
         log = tmp_path_factory.mktemp("node") / f"{Path(program).stem}.log"
-        if parameters.get("weights") == "random" and light_network("random"):
-            parameters = {**parameters, "weights": str(light_network("random"))}
+        if parameters.get("weights") == "random":
+            parameters = {**parameters, "weights": RANDOM}
         arguments = ros_arguments(parameters, namespace)
         node = NodeProcess(launch(program, arguments, log, installed), log)
         started.append(node)

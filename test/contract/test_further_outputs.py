@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from light_network import HAS_TORCH
 from output_arrays import pixels
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from tiny_network import trained_checkpoint
-
-from cinet_core.checkpoint import save_checkpoint
-from cinet_core.tasks import TASKS
 
 WIDTH, HEIGHT = 160, 120
 FRAME_ID = "front_camera_optical_frame"
@@ -22,12 +20,10 @@ TOPICS = ("normals/image_raw", "boundaries/image_raw", "boundaries/image_raw/com
 
 
 @pytest.fixture(scope="module", autouse=True)
-def node(start_for_module: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def node(start_for_module: Callable[..., Any], all_tasks_weights: Path) -> Any:
     """The node with a tiny network of all tasks."""
-    path = tmp_path_factory.mktemp("weights") / "all_tasks.safetensors"
-    checkpoint = trained_checkpoint(tasks=tuple(task.name for task in TASKS))
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    parameters = {"weights": str(path), "network_width": 80, "network_height": 64, "backend": "torch"}
+    backend = "torch" if HAS_TORCH else "onnxruntime"
+    parameters = {"weights": str(all_tasks_weights), "network_width": 80, "network_height": 64, "backend": backend}
     return start_for_module("perception_node", parameters, until="configured")
 
 

@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
-import safetensors.torch
-import torch
 from diagnostic_msgs.msg import DiagnosticStatus
+from light_network import HAS_TORCH, light_network
 from managed import (
     ACTIVATE,
     ACTIVE,
@@ -29,15 +28,19 @@ from managed import (
     UNCONFIGURED,
     Managed,
 )
-from safetensors import safe_open
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_core.checkpoint import load_checkpoint, random_checkpoint, save_checkpoint
+from cinet_core.inference.networks import named_network
 
 WIDTH, HEIGHT = 64, 48
 SMALL = {"device": "cpu", "network_width": WIDTH, "network_height": HEIGHT, "autostart": False}
 STEPS, CYCLES = 60, 500
 MEBIBYTE = 2**20
+
+CHECKPOINTS = pytest.mark.torch("a checkpoint; core graphs: test_core_graph.py")
+# A core graph knows itself what it was; of a checkpoint only the parameter tells.
+TAMPERED = "weights_sha256" if HAS_TORCH else "digest"
+TRUNCATED = "truncated" if HAS_TORCH else "bytes too early"
 
 Send = Callable[[], None]
 
@@ -116,13 +119,13 @@ class TestUnusable:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def path(cls, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        return tmp_path_factory.mktemp("unusable") / "model.safetensors"
+    def path(cls, tmp_path_factory: pytest.TempPathFactory, tiny_weights: Path) -> Path:
+        return tmp_path_factory.mktemp("unusable") / f"model{tiny_weights.suffix}"
 
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def node(cls, start: Callable[..., Any], tiny_weights: Path, path: Path) -> Any:
-        digest = load_checkpoint(tiny_weights).sha256
+        digest = named_network(tiny_weights).sha256
         return start("perception_node", {"weights": str(path), "weights_sha256": digest, **SMALL})
 
     @pytest.mark.fault(
@@ -132,10 +135,22 @@ class TestUnusable:
         ("damage", "says"),
         [
             pytest.param("missing", "does not exist", marks=pytest.mark.fault(injected="no such file")),
-            pytest.param("truncated", "truncated", marks=pytest.mark.fault(injected="the last 100 bytes are missing")),
-            pytest.param("tampered", "weights_sha256", marks=pytest.mark.fault(injected="one bit of a weight differs")),
-            pytest.param("mismatched", "does not fit", marks=pytest.mark.fault(injected="a tensor has another name")),
-            pytest.param("pickle", "pickle", marks=pytest.mark.fault(injected="torch.save in place of safetensors")),
+            pytest.param("truncated", TRUNCATED, marks=pytest.mark.fault(injected="the last 100 bytes are missing")),
+            pytest.param(
+                "tampered",
+                TAMPERED,
+                marks=pytest.mark.fault(injected="one bit of a weight differs"),
+            ),
+            pytest.param(
+                "mismatched",
+                "does not fit",
+                marks=[pytest.mark.fault(injected="a tensor has another name"), CHECKPOINTS],
+            ),
+            pytest.param(
+                "pickle",
+                "pickle",
+                marks=[pytest.mark.fault(injected="torch.save in place of safetensors"), CHECKPOINTS],
+            ),
         ],
     )
     def test_weights_that_cannot_be_used_are_one_clear_error_until_they_are_mended(
@@ -180,7 +195,7 @@ class TestUnusable:
         assert not refused.successful
         assert "mask_classes" in refused.reason
         assert "did you mean 'chair' or" in refused.reason
-        assert refused.reason.endswith(", ".join(load_checkpoint(tiny_weights).metadata.label_set.classes))
+        assert refused.reason.endswith(", ".join(named_network(tiny_weights).metadata.label_set.classes))
         assert wire.set_parameters("/perception", mask_classes=["chair"])[0].successful
         assert managed.change(CONFIGURE)
         assert managed.change(CLEANUP)
@@ -203,6 +218,10 @@ def break_weights(sound: Path, path: Path, damage: str) -> None:
     """Write a damaged copy of a checkpoint, or none."""
     content = bytearray(sound.read_bytes())
     path.unlink(missing_ok=True)
+    if damage in ("mismatched", "pickle"):
+        import safetensors.torch
+        import torch
+        from safetensors import safe_open
     if damage == "truncated":
         path.write_bytes(content[:-100])
     elif damage == "tampered":
@@ -217,6 +236,17 @@ def break_weights(sound: Path, path: Path, damage: str) -> None:
         torch.save(safetensors.torch.load(bytes(content)), path)
 
 
+def large_weights(folder: Path) -> Path:
+    """A network that is large enough to be missed."""
+    if light_network("random"):
+        return light_network("random")
+    from cinet_core.checkpoint import random_checkpoint, save_checkpoint
+
+    checkpoint = random_checkpoint("lite")
+    save_checkpoint(folder / "model.safetensors", checkpoint.model, checkpoint.metadata)
+    return folder / "model.safetensors"
+
+
 @pytest.mark.soak
 @pytest.mark.fault(
     area="life",
@@ -226,8 +256,7 @@ def break_weights(sound: Path, path: Path, damage: str) -> None:
 def test_hundreds_of_cycles_leave_nothing_behind(
     wire: Any, start: Callable[..., Any], tmp_path: Path, send: Send, observed: Callable[[str], None]
 ) -> None:
-    weights, checkpoint = tmp_path / "model.safetensors", random_checkpoint("lite")  # large enough to be missed
-    save_checkpoint(weights, checkpoint.model, checkpoint.metadata)
+    weights = large_weights(tmp_path)
     node = start("perception_node", {"weights": str(weights), **SMALL}, installed=True)
     process, managed = psutil.Process(node.process.pid), Managed(wire)
     memory, threads, files = [], [], []

@@ -13,10 +13,6 @@ from typing import Any
 
 import pytest
 from fork_server import ForkServer
-from tiny_network import tiny_checkpoint
-
-from cinet_core.checkpoint import save_checkpoint
-from cinet_core.tasks import TASKS
 
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "security"
 NODES = ("perception", "player", "mapping", "viewer")
@@ -113,15 +109,12 @@ def test_policy_is_valid_for_sros2(node: str) -> None:
     expected="no difference (enforcement is untested: the wheels are built without security)",
 )
 def test_policies_allow_exactly_what_the_nodes_use(
-    wire: Any, start: Callable[..., Any], observed: Callable[[str], None], tmp_path: Path
+    wire: Any, start: Callable[..., Any], observed: Callable[[str], None], tmp_path: Path, all_tasks_weights: Path
 ) -> None:
     size = {"synthetic_width": 64, "synthetic_height": 48}
     clock = {"publish_clock": True, "stamp": "source"}
     start("player_node", {"synthetic_frames": 1, **size, **clock}, until="playing")
-    weights = tmp_path / "all_tasks.safetensors"
-    with_all_tasks = tiny_checkpoint(tasks=tuple(task.name for task in TASKS))
-    save_checkpoint(weights, with_all_tasks.model, with_all_tasks.metadata)
-    network = {"weights": str(weights), "network_width": 64, "network_height": 48}
+    network = {"weights": str(all_tasks_weights), "network_width": 64, "network_height": 48}
     anchors = {"anchor": "auto", "temporal": "fused"}
     start("perception_node", {**network, **anchors, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")

@@ -151,6 +151,19 @@ def test_flicker_of_the_network_is_not_followed() -> None:
         assert error(result, truth) < 0.015
 
 
+def test_a_network_that_changes_its_mind_makes_the_factor_less_certain() -> None:
+    truth, sigmas = scene(), []
+    for amplitude in (0.0, 0.08):
+        estimator = FieldEstimator()
+        estimator.update(truth, CAMERA, [small_sensor(truth)])
+        for step in range(20):
+            changed = truth * np.float32(np.exp(amplitude * (step % 2)))
+            result = estimator.update(changed, CAMERA, motion=np.eye(4))
+        sigmas.append(result.report.sigma)
+    steady, fickle = sigmas
+    assert 0 < steady < 0.1 < fickle
+
+
 def test_what_is_not_renewed_decays_to_the_prediction() -> None:
     estimator = FieldEstimator()
     truth = scene()
@@ -186,6 +199,18 @@ def test_a_motion_that_the_prediction_contradicts_is_not_believed() -> None:
     result = estimator.update(truth, CAMERA, motion=slipped)
     assert "motion" in (result.report.reason or "")
     assert error(result, truth) < 0.02
+
+
+def test_a_network_that_jumps_is_put_right_by_the_next_measurement() -> None:
+    """The motion is not believed then, nor what was known of the factor: a sensor is not held back for it."""
+    estimator = FieldEstimator()
+    truth = scene()
+    for _ in range(5):
+        estimator.update(truth, CAMERA, [small_sensor(truth)], motion=np.eye(4))
+    result = estimator.update(truth * np.float32(1.4), CAMERA, [small_sensor(truth)], motion=np.eye(4))
+    assert "does not explain" in (result.report.reason or "")
+    assert result.report.sources == ("depth",)
+    assert error(result, truth) < 0.03
 
 
 def test_points_on_people_do_not_count() -> None:

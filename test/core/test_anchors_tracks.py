@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
 
 from cinet_core.anchors import AnchorGap, AnchorMeasurement, MotionAnchor, OdometryAnchor
-from cinet_core.anchors.bundle import BundleProblem, adjusted, triangulated
+from cinet_core.anchors.bundle import BundleProblem, BundleResult, adjusted, triangulated
+from cinet_core.anchors.odometry import OdometrySettings, measured
 from cinet_core.anchors.tracks import TrackWindow
 from cinet_core.geometry import Intrinsics
 from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom
@@ -78,6 +81,58 @@ def test_variances_are_honest() -> None:
     error = result.log_depth - truth
     sigma = np.sqrt(result.variance + (result.modes**2).sum(axis=1))
     assert 0.3 < np.sqrt(np.mean((error / sigma) ** 2)) < 2.0
+
+
+def test_how_far_all_depths_are_off_does_not_follow_from_what_was_expected_of_each() -> None:
+    """Ways that may be wrong by half are depths that may be: 200 guesses of depth, each for itself, do not fix them."""
+    given, _ = problem(noise=1e-3)
+    way = given.motions[:, :3, 3]
+    loose = np.diag(np.tile([1e-8] * 3 + [1e-8] * 3, 6)).reshape(6, 6, 6, 6).copy()
+    loose[:, 3:, :, 3:] += 0.25 * way[:, :, None, None] * way[None, None]
+    result = adjusted(dataclasses.replace(given, motion_covariance=loose.reshape(36, 36)))
+    shared = np.sqrt((result.modes**2).sum(axis=1))
+    assert np.median(shared) == pytest.approx(0.5, rel=0.1)
+
+
+def test_points_that_nothing_is_known_of_hide_no_shared_error() -> None:
+    """A tenth of the points is seen by nobody: what the others share is told all the same."""
+    given, _ = problem(noise=1e-3, turn=0.003)
+    seen = given.seen.copy()
+    seen[1:, :20] = np.nan
+    certainty = given.certainty.copy()
+    certainty[:20] *= 1e-4
+    result = adjusted(dataclasses.replace(given, seen=seen, certainty=certainty))
+    plain = adjusted(given)
+    here, there = (np.linalg.norm(one.modes[20:], axis=1) for one in (result, plain))
+    assert np.median(here) == pytest.approx(np.median(there), rel=0.2)
+
+
+def test_errors_of_motions_are_one_factor_and_the_points_own() -> None:
+    """A shared error that grows with depth would be told from a network's own: it is not handed on as shared."""
+    count = 50
+    growing = np.column_stack([np.full(count, 0.05), np.linspace(-0.03, 0.03, count)])
+    result = BundleResult(
+        np.zeros(count), np.full(count, 1e-4), growing, np.tile(np.eye(4), (2, 1, 1)), np.ones(count), 4.0
+    )
+    pixels = np.full((count, 2), 50.0)
+    found = measured("odometry", pixels, result, OdometrySettings(), (160, 120))
+    np.testing.assert_allclose(found.modes, 0.1, rtol=0.02)  # twice 0.05: motions had to change by twice what was said
+    np.testing.assert_allclose(found.variance, 1e-4 + growing[:, 1] ** 2, atol=1e-5)
+
+
+def test_an_error_of_the_current_pose_is_in_all_motions(room: tuple[Intrinsics, list[SyntheticFrame]]) -> None:
+    """With a pose of the current image that is off by 3 cm the depth is, however many keyframes there are."""
+    camera, frames = room
+    settings = OdometrySettings(position_sigma=0.03)
+    sigmas = []
+    for first in (0, len(frames) - 4):
+        anchor = OdometryAnchor(settings)
+        for number, frame in enumerate(frames[first:]):
+            anchor.track(frame.image, frame.camera_to_world, number / 15)
+        found = anchor.measure(camera)
+        sigmas.append(float(np.median(found.modes)) if len(found) else np.inf)
+    baseline = np.linalg.norm((np.linalg.inv(frames[-1].camera_to_world) @ frames[0].camera_to_world)[:3, 3])
+    assert 0.5 * 0.03 / baseline < sigmas[0] < sigmas[1]
 
 
 def test_points_follow_a_shifted_image() -> None:

@@ -12,7 +12,20 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.benchmarks import harness, loading, network, obstacles, peers, scaling, steps, training, variants
+from cinet_core.checkpoint import random_checkpoint
+from scripts.benchmarks import (
+    anchors,
+    generations,
+    harness,
+    loading,
+    network,
+    obstacles,
+    peers,
+    scaling,
+    steps,
+    training,
+    variants,
+)
 from scripts.benchmarks.machine import Limits
 from scripts.benchmarks.memory import in_fresh_process
 from scripts.benchmarks.peer_networks import PEERS, PeerNetwork, PeerOutput
@@ -336,3 +349,31 @@ def test_obstacles_are_timed_beside_open3d(quick_run: BenchmarkRun) -> None:
     points = rows["points of a frame", obstacles.HALF]
     assert points.beside["bytes"] == 17 * points.median > 0
     assert ("beside obstacles", "scan") in rows
+
+
+@pytest.mark.usefixtures("only_torch")
+def test_two_generations_take_turns(quick_run: BenchmarkRun) -> None:
+    tiny = {"encoder": "test_efficientnet", "feature_channels": 16, "query_channels": 4, "decoder_channels": (8, 8, 8)}
+    pair = (random_checkpoint(name, **tiny) for name in (generations.BEFORE, generations.NOW))
+    rows = {(row.quantity, row.subject): row for row in generations.compare(quick_run, *pair)}
+    for variant in variants.variants(quick_run.device, compiled=False):
+        subject = f"{generations.NOW}, {variant.name}"
+        assert rows[network.WHOLE, subject].median > 0
+        assert rows[f"{generations.BEFORE} / this", subject].median > 0
+
+
+@pytest.mark.usefixtures("only_torch")
+def test_whole_frames_with_every_anchor_are_timed_beside_those_with_none(
+    quick_run: BenchmarkRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchors, "STEPS", 4)
+    quick_run.budget = dataclasses.replace(TINY, least=3, most=3, image_size=(96, 128))
+    rows = {(row.quantity, row.subject): row for row in anchors.measure(quick_run)}
+    for source in anchors.SOURCES:
+        assert rows["whole frames", source].median > 0
+        assert 0 < rows["whole frames, of those without anchor", source].median < 500
+        assert rows["correction", source].median > 0
+    assert {subject for quantity, subject in rows if quantity == "tracking"} == {"odometry", "motion"}
+    quick_run.device = torch.device("cuda")
+    assert list(anchors.measure(quick_run)) == []
+    assert any(note.startswith("anchors: ") for note in quick_run.notes)

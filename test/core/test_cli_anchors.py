@@ -14,6 +14,7 @@ import cinet_core
 from cinet_core.cli import main
 from cinet_core.depth_image import depth_millimetres
 from cinet_core.evaluation.anchored import OdometryErrors
+from cinet_core.evaluation.sparse_points import SparsePoints
 from cinet_core.rooms.demo.room import SyntheticRoom
 
 FRAMES = 8
@@ -50,6 +51,34 @@ def test_writes_and_prints(weights: Path, walk: Path, tmp_path: Path, capsys: py
     assert found["scan"]["abs_rel"] < found["none"]["abs_rel"]
     assert "## Metric depth by anchor" in output.with_suffix(".md").read_text()
     assert str(output) in capsys.readouterr().out
+
+
+def test_other_points_and_what_is_kept_over_time(weights: Path, walk: Path) -> None:
+    given = {"anchors": ("none", "depth"), "kind": "rgbd_sequence", "device": "cpu", "skip_seconds": 0.0}
+    few, half = (
+        cinet_core.evaluate_anchors(walk, weights, temporal="fused", points=points, **given)  # type: ignore[arg-type]
+        for points in ("random:100", "left:8x6")
+    )
+    assert few.scores[1].abs_rel < half.scores[1].abs_rel < half.scores[0].abs_rel
+    assert few.temporal == "fused"
+    assert "left:8x6" in half.markdown()
+    with pytest.raises(ValueError, match="give a lattice such as 32x24"):
+        cinet_core.evaluate_anchors(walk, weights, points="0x6", **given)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="temporal is 'off'"):
+        cinet_core.evaluate_anchors(walk, weights, temporal="off", **given)  # type: ignore[arg-type]
+
+
+def test_patterns_of_points() -> None:
+    random = np.random.default_rng(0)
+    for text, count in (("32x24", 768), ("left:8x6", 24), ("random:100", 100)):
+        u, v = SparsePoints.parse(text).places(640, 480, random)
+        assert len(u) == len(v) == count
+        assert u.min() >= 0
+        assert u.max() < (320 if text.startswith("left") else 640)
+        assert v.max() < 480
+    for text in ("", "8", "8x", "random:0", "right:8x6", "random:1e9"):
+        with pytest.raises(ValueError, match="random:100"):
+            SparsePoints.parse(text)
 
 
 def test_what_cannot_be_asked_for(weights: Path, walk: Path, capsys: pytest.CaptureFixture[str]) -> None:

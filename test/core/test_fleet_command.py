@@ -90,6 +90,17 @@ def test_broken_bags_are_reported_and_the_others_done(
     observed(", ".join(f"{count} {outcome}" for outcome, count in Counter(expected.values()).items()))
 
 
+def test_predictions_are_added_to_each_bag(tmp_path: Path, weights: Path) -> None:
+    bag = made_bags.write(tmp_path / "walk", made_bags.camera(3), storage="mcap")
+    options = ("--weights", str(weights), "--device", "cpu", "--outputs", "semantic/image_raw")
+    assert main(["fleet", "run", str(bag), "--output", str(tmp_path / "out"), "--", *options]) == 0
+    topics = Counter(topic for topic, *_ in made_bags.contents(tmp_path / "out" / "parts" / "walk"))
+    assert topics["/semantic/image_raw"] == topics["/cam/image_raw"] == 3
+    (record,) = read_manifest(tmp_path / "out")
+    assert record.output_bytes > record.input_bytes
+    assert record.processor_seconds > 0
+
+
 @pytest.mark.soak
 @pytest.mark.fault(
     area="load",

@@ -223,7 +223,8 @@ def test_what_lies_at_a_path(tmp_path: Path) -> None:
     assert kind_at(tmp_path / "frames") == "folder"
     assert kind_at(tmp_path / "sun") == "sun_rgbd"
     assert kind_at(tmp_path / "nyu") == kind_at(tmp_path / "nyu" / "nyu_depth_v2_labeled.mat") == "nyu_depth_v2"
-    own, published = {"folder", "recording", "rgbd_sequence", "synthetic_rooms"}, {"nyu_depth_v2", "sun_rgbd", "tum_rgbd"}
+    own = {"folder", "recording", "rgbd_sequence", "synthetic_rooms"}
+    published = {"nyu_depth_v2", "sun_rgbd", "tum_rgbd"}
     assert set(DATASETS) == own | published | {"scannet", "hypersim", "arkit_scenes"}
     with pytest.raises(SourceError, match="this file is no data set"):
         kind_at(tmp_path / "notes.txt")

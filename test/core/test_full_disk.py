@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from painted_walk import write_walk
 from PIL import Image
 from tiny_network import tiny_checkpoint
 
@@ -198,6 +199,46 @@ def test_data_check(frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert main(["data", "check", str(frames), "--split", "all", "--output", str(output)]) == 2
     assert "sheet.png" in capsys.readouterr().err
     assert files_in(output.parent) == []
+
+
+@fault(
+    fault="disk full: cinet data label",
+    injected="no room for more than 10 kB in any file, which a teacher's answer exceeds",
+    expected="an error that names the file, exit status 2; with room it goes on",
+)
+def test_data_label(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_walk(tmp_path / "in", 2, width=WIDTH, height=HEIGHT)
+    command = [
+        "data",
+        "label",
+        str(tmp_path / "in"),
+        str(tmp_path / "out"),
+        "--teacher",
+        str(weights),
+        "--device",
+        "cpu",
+    ]
+    with room_for(10_000):
+        assert main(command) == 2
+    assert "walk_000000.raw.npz" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "2 frames, 0 left out" in capsys.readouterr().out
+
+
+@fault(
+    fault="disk full: cinet data select",
+    injected="no room for more than 3 kB in any file, which the contact sheet exceeds",
+    expected="an error that names the file, exit status 2; with room it goes on",
+)
+def test_data_select(weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_walk(tmp_path / "in", 2, width=WIDTH, height=HEIGHT)
+    command = ["data", "select", str(tmp_path / "in"), str(tmp_path / "out"), "--weights", str(weights)]
+    with room_for(3_000):
+        assert main(command) == 2
+    assert "contact_sheet.png" in capsys.readouterr().err
+    assert not (tmp_path / "out" / "selection.json").exists()
+    assert main(command) == 0
+    assert (tmp_path / "out" / "selection.json").exists()
 
 
 @fault(

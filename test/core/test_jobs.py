@@ -38,7 +38,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {name: content for name, content in found.items() if name != RECORD}
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
@@ -162,7 +162,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path, bag: Path, observed: 
         wait_for(lambda: lines(output) > 20)
         os.kill(children(process.pid)[0], signal.SIGKILL)
         there = lines(output)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=240)
     assert said.strip() == "2"
     assert 20 < there < 400
     (record,) = read_manifest(output)

@@ -96,7 +96,11 @@ def test_what_views_contradict_is_void_and_the_rest_is_right(
         assert ((sample.labels == UNLABELLED) == (sample.trust[1] == 0)).all()
     wrong = found[WRONG]
     assert (wrong.labels[INNER] == UNLABELLED).float().mean() > 0.9
-    assert (wrong.depth[INNER] == 0).float().mean() > 0.7
+    # Its depth is void, or put right by tracked points and the scan.
+    kept = wrong.depth[INNER] > 0
+    off = (wrong.depth[INNER] / truth[WRONG].depth[INNER] - 1).abs()
+    assert (off[kept] < 0.1).float().mean() > 0.9
+    assert kept.float().mean() < 0.9
     figures = report.figures
     assert figures["agreed"]["label_precision"] > figures["teacher"]["label_precision"]
     assert (

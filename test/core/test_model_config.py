@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from cinet_core.model import CONFIGS, ModelConfig, get_config
+from cinet_core.model.config import DEFAULT_TASKS
 from cinet_core.model.encoder import Encoder
 from cinet_core.model_metadata import read_metadata
 
@@ -22,15 +23,19 @@ def test_json_round_trip(name: str) -> None:
     assert ModelConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
-def test_lite_v1_is_what_the_method_says_and_what_shipped() -> None:
+def test_lite_v1_is_what_the_method_says() -> None:
     lite = get_config("lite_v1")
     assert lite.encoder == "tf_efficientnet_lite0"
     assert (lite.encoder_stride, lite.feature_channels, lite.query_channels) == (16, 128, 32)
     assert lite.decoder_channels == (96, 64, 32)
     assert lite.separable
     assert lite.channels_last
+    assert (lite.decoder_strides, lite.logit_stride, lite.depth_activation) == ((4, 2, 1), 1, "softplus")
+
+
+def test_lite_is_what_ships() -> None:
     shipped = read_metadata("default").config
-    assert lite == replace(shipped, name="lite_v1", initial_depth=lite.initial_depth)
+    assert get_config("lite") == replace(shipped, tasks=DEFAULT_TASKS, initial_depth=get_config("lite").initial_depth)
 
 
 def test_a_file_from_before_says_nothing_of_what_there_was_not() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import rclpy
+from light_network import RANDOM
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
@@ -37,11 +38,13 @@ def make_node(context: Context) -> Iterator[Callable[..., Node]]:
 @pytest.fixture
 def make_perception(context: Context) -> Iterator[Callable[..., Any]]:
     """Create perception nodes with parameters; none of them is spun."""
-    from cinet_ros.perception import PerceptionNode  # imports torch, which most tests of this folder do without
+    from cinet_ros.perception import PerceptionNode  # imports OpenCV, which most tests of this folder do without
 
     nodes: list[PerceptionNode] = []
 
     def build(**parameters: Any) -> PerceptionNode:
+        if parameters.get("weights") == "random":
+            parameters["weights"] = RANDOM
         overrides = [Parameter(name, value=value) for name, value in parameters.items()]
         nodes.append(PerceptionNode(context=context, parameter_overrides=overrides))
         return nodes[-1]

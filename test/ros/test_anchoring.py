@@ -14,7 +14,7 @@ import pytest
 from nav_msgs.msg import Odometry
 from rclpy.node import Node
 from room_on_the_wire import quaternion
-from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2, PointField
+from sensor_msgs.msg import CameraInfo, Image, Imu, LaserScan, PointCloud2, PointField
 from std_msgs.msg import Header
 
 from cinet_core.anchors import SOURCES
@@ -27,7 +27,7 @@ from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.result import Result
 from cinet_core.rooms.demo.room import SyntheticRoom
 from cinet_ros.anchoring.frame_correction import CorrectionState, FrameCorrection
-from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, ODOMETRY, POINTS, SCAN, AnchorInputs, needed_topics
+from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, ODOMETRY, POINTS, SCAN, AnchorInputs, needed_topics
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.diagnostics import Conditions
 from cinet_ros.msg import PerceptionStats
@@ -132,6 +132,19 @@ class Rig:
         message.ranges = [float(value) for value in np.interp(order, angles[::-1], ranges[::-1])]
         for name, value in changes.items():
             setattr(message, name, value)
+        return message
+
+    def imu(self, number: int | None = None, accelerated: float = 0.0, filtered: bool = True) -> Imu:
+        """An inertial unit in the camera: its orientation in the world, or what it feels, pushed along its x axis."""
+        pose = self.view(number).camera_to_world
+        message = Imu(header=self.header(number))
+        turn, felt = message.orientation, 9.81 * pose[2, :3] + [accelerated, 0.0, 0.0]
+        turn.x, turn.y, turn.z, turn.w = quaternion(pose[:3, :3])
+        if not filtered:
+            message.orientation_covariance[0] = -1.0
+            turn.x = turn.y = turn.z = turn.w = 0.0
+        felt_by = message.linear_acceleration
+        felt_by.x, felt_by.y, felt_by.z = map(float, felt)
         return message
 
     def cloud(self, fields: str = "xyz") -> PointCloud2:
@@ -271,6 +284,59 @@ def test_the_height_of_the_camera_corrects(make_rig: Any, room: SyntheticRoom) -
     blind.correct()
     assert set(blind.state.reasons) <= {"floor, no_tf", "floor, extrinsic_missing"}
     assert sum(blind.state.reasons.values()) == 1
+
+
+@pytest.mark.parametrize("filtered", [True, False])
+def test_an_inertial_unit_says_where_up_is(make_rig: Any, room: SyntheticRoom, filtered: bool) -> None:
+    """The base is pitched by 12 degrees against what the parameters say of it."""
+    view = room.render(0, 200)
+    pitched = view.camera_to_world[:3, :3] @ cv2.Rodrigues(np.array([math.radians(12.0), 0.0, 0.0]))[0]
+    parameters = {
+        "anchor": "floor",
+        "camera_in_base": (0.0, 0.0, 0.0, *quaternion(pitched)),
+        "camera_height": float(view.camera_to_world[2, 3]),
+        "imu_in_camera": HERE,
+    }
+    errors = {}
+    for up in ("fixed", "imu"):
+        rig = make_rig(anchor_up=up, **parameters)
+        rig.send(IMU, rig.imu(filtered=filtered))
+        result, _ = rig.correct()
+        floor = result.labels == 1
+        errors[up] = float(np.abs(result.depth / view.depth - 1)[floor].mean())
+    assert errors["imu"] < 0.1
+    assert errors["imu"] < 0.6 * errors["fixed"]
+
+
+@pytest.mark.fault(
+    area="anchors",
+    injected="anchor_up = imu: no message, one of a second ago, one that is pushed and not filtered, one of NaN",
+    expected="each is counted under its reason, and the frame goes out as predicted",
+)
+def test_an_inertial_unit_that_does_not_say_costs_no_frame(
+    make_rig: Any, room: SyntheticRoom, observed: Callable[[str], None]
+) -> None:
+    rig = make_rig(anchor="floor", anchor_up="imu", imu_in_camera=HERE, camera_height=1.5)
+    broken = rig.imu(4, filtered=False)
+    broken.linear_acceleration.x = math.nan
+    for message in (None, rig.imu(-10), rig.imu(2, accelerated=6.0, filtered=False), None, broken):
+        if message is not None:
+            rig.send(IMU, message)
+        _, error = rig.correct()
+        assert error == pytest.approx(WRONG - 1, abs=1e-3)
+    assert rig.state.reasons["floor, no_imu"] >= 2
+    assert rig.state.reasons["anchor/imu, data"] >= 2
+    assert "imu_filter_madgwick" in str(rig.conditions.current())
+    observed(", ".join(sorted(rig.state.reasons)))
+
+
+def test_an_inertial_unit_is_subscribed_to_where_it_is_asked_for(make_rig: Any) -> None:
+    for anchor, wanted in (("floor", {IMU, ODOMETRY}), ("scan", {SCAN, ODOMETRY})):
+        correction = CorrectionSettings(anchor, "field")
+        assert needed_topics(correction, odometry=True, imu=True) == wanted
+        inputs = make_rig(anchor=anchor, temporal="field", anchor_up="imu").inputs
+        inputs.update(correction, wanted=True, imu=True)
+        assert set(inputs.values()) == wanted
 
 
 def test_the_image_alone_tells_the_motion(make_rig: Any) -> None:

@@ -20,6 +20,8 @@ from room_on_the_wire import pose_matrix, time_of
 from sensor_msgs.msg import CameraInfo, PointCloud2
 from std_srvs.srv import Trigger
 
+pytest.importorskip("torch", reason="about PyTorch itself: the benchmarks time it beside the runtimes")
+
 from cinet_core.rooms.demo.room import camera_pose
 from cinet_ros.publishers import LATCHED_QOS
 from scripts.benchmarks.nodes.mapping import _command

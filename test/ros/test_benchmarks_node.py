@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rclpy
-import torch
 from rclpy.executors import SingleThreadedExecutor
+
+pytest.importorskip("torch", reason="about PyTorch itself: the benchmarks time it beside the runtimes")
+
+import torch
 
 from cinet_core.open3d_loading import load_open3d
 from scripts.benchmarks.nodes import cloud

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 import rclpy
-import torch
 from rclpy.node import Node
+
+pytest.importorskip("torch", reason="about PyTorch itself: the benchmarks time it beside the runtimes")
+
+import torch
 
 from cinet_core.messages.topics import COMPRESSED
 from cinet_ros.frame_messages import MESSAGE_TYPES

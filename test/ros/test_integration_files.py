@@ -20,7 +20,7 @@ CONFIG = Path(__file__).resolve().parents[2] / "config" / "integrations"
 @pytest.fixture(scope="module")
 def shipped() -> LabelSet:
     """The classes of the weights that ship."""
-    from cinet_core.checkpoint import read_metadata
+    from cinet_core.model_metadata import read_metadata
 
     return read_metadata("default").label_set
 

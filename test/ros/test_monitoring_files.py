@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
+from light_network import HAS_TORCH, RANDOM
 from rclpy.context import Context
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -46,7 +47,7 @@ def perception(make: Make) -> Make:
         return make(
             PerceptionNode,
             **{
-                **{"weights": "random", "device": "cpu", "backend": "torch", "autostart": False},
+                **{"weights": RANDOM, "device": "cpu", "backend": "torch" if HAS_TORCH else "auto", "autostart": False},
                 **{"network_width": 64, "network_height": 64},
                 **parameters,
             },

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import torch
 from diagnostic_msgs.msg import DiagnosticStatus
 from node_in_process import WAIT, status_of, values_of, wait_until, want_labels
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -29,9 +28,12 @@ def errors(camera: Camera) -> list[str]:
     return [item.text for item in camera.conditions.current() if item.level == DiagnosticStatus.ERROR]
 
 
+@pytest.mark.torch("how many threads it computes on")
 def test_the_network_has_the_threads_of_the_parameter_or_one_for_each_core(
     make_perception: Callable[..., PerceptionNode], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import torch
+
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for given, expected in ((1, 1), (3, 3), (0, len(os.sched_getaffinity(0)))):
         make_perception(threads=given)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from light_network import RANDOM
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from cinet_core.checkpoint import Checkpoint, random_checkpoint
-from cinet_core.inference.graph import DeployableGraph
+from cinet_core.inference.engine import Network
+from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 from cinet_core.messages.images import decode_image
 from cinet_core.messages.topics import COMPRESSED, topics_of
@@ -34,8 +34,8 @@ SETTINGS = Settings(weights="random", assumed_fov=60.0, camera_info_timeout=0.0)
 
 
 @pytest.fixture(scope="module")
-def checkpoint() -> Checkpoint:
-    return random_checkpoint("lite")
+def network() -> Network:
+    return named_network(RANDOM)
 
 
 class Rig:
@@ -72,8 +72,8 @@ class Rig:
 
 
 @pytest.fixture
-def rig(make_node: Callable[..., Node], checkpoint: Checkpoint) -> Rig:
-    return Rig(make_node("rig"), Predictor(checkpoint, device="cpu", network_size=(24, 32)))
+def rig(make_node: Callable[..., Node], network: Network) -> Rig:
+    return Rig(make_node("rig"), Predictor(network, device="cpu", network_size=(24, 32)))
 
 
 @pytest.mark.parametrize(
@@ -207,6 +207,8 @@ def test_a_stamp_age_limit_drops_old_stamps_and_leaves_those_without_a_time(rig:
 
 def oom(*arguments: Any) -> Any:
     """A network for whose batch no memory is left."""
+    import torch
+
     raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
 
@@ -243,9 +245,12 @@ def test_an_unusable_image_of_one_camera_costs_the_others_nothing(rig: Rig, obse
     observed("dropped as encoding; the other camera's frame used")
 
 
+@pytest.mark.torch("its error of a GPU without memory")
 def test_out_of_memory_drops_the_frame_by_name_and_the_next_one_is_tried(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from cinet_core.inference.graph import DeployableGraph
+
     monkeypatch.setattr(DeployableGraph, "forward", oom)
     rig.process("front", "rear")
     assert rig.counts("front") == rig.counts("rear") == (1, 0, {"out_of_memory": 1})
@@ -257,6 +262,7 @@ def test_out_of_memory_drops_the_frame_by_name_and_the_next_one_is_tried(
     assert rig.counts("front") == (2, 1, {"out_of_memory": 1})
 
 
+@pytest.mark.torch("its error of a GPU without memory")
 @pytest.mark.fault(
     area="machine",
     fault="out of GPU memory, oom_fallback: cpu",
@@ -266,6 +272,8 @@ def test_out_of_memory_drops_the_frame_by_name_and_the_next_one_is_tried(
 def test_out_of_memory_goes_on_on_the_cpu_where_that_is_wanted(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, observed: Callable[[str], None]
 ) -> None:
+    from cinet_core.inference.graph import DeployableGraph
+
     forward = DeployableGraph.forward
     monkeypatch.setattr(
         DeployableGraph,
@@ -286,7 +294,10 @@ def test_out_of_memory_goes_on_on_the_cpu_where_that_is_wanted(
     observed("no frame lost, the device is cpu from then on")
 
 
+@pytest.mark.torch("its error of a GPU that is lost")
 def test_a_device_that_is_lost_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cinet_core.inference.graph import DeployableGraph
+
     def lost(*arguments: Any) -> Any:
         raise RuntimeError("CUDA error: device-side assert triggered\nCUDA kernel errors might be ...")
 

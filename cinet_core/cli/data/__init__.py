@@ -11,6 +11,7 @@ COMMANDS = {
     "label": "label a recording by teachers, anchors and the agreement of its views",
     "render": "render furnished rooms as training data, with Blender",
     "select": "choose the frames of recordings that are worth learning from",
+    "view": "show a labelled set, and what weights make of it, in a browser tab or a file",
 }
 
 
