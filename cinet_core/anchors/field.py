@@ -172,7 +172,7 @@ class FieldEstimator:
                 )
             elif abs(found.scale_change) > settings.motion_gate:
                 reasons.append(f"motion: it does not explain how predicted depth changed ({found.scale_change:+.0%})")
-                found, unexplained = None, found.scale_change
+                unexplained, found = found.scale_change, None
         if found is None:  # the field stays where it is on the image
             found = CarriedView(
                 np.ones(nodes, dtype=bool), self._grid.places, np.zeros(nodes), np.ones(nodes), unexplained, 0.0
