@@ -15,6 +15,7 @@ from cinet_core.atomic_file import atomic_write_bytes, remove_unfinished
 from cinet_core.data.exif import orientation_of
 from cinet_core.data.folder import FolderDataset
 from cinet_core.data.frame_files import FrameFiles, SourceError
+from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.recording import ANCHORS_SUFFIX, RecordedAnchors, encode_anchors
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset
@@ -23,7 +24,7 @@ from cinet_core.depth_image import depth_millimetres
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import NYU40, LabelSet
 
-__all__ = ["FolderWriter", "encoded_png", "file_name", "jpeg_of"]
+__all__ = ["FolderWriter", "encoded_png", "file_name", "frame_name", "jpeg_of"]
 
 FRAMES, CLASSES = "frames.jsonl", "classes.txt"
 QUALITY = 95
@@ -188,6 +189,20 @@ def _linked(source: Path, target: Path) -> None:
         target.hardlink_to(source)
     except OSError:  # another disk, or one without links
         atomic_write_bytes(target, source.read_bytes())
+
+
+def frame_name(dataset: SceneDataset, index: int) -> str:
+    """Name of a sample as a frame of a folder: what comes before its last underscore is its room, or its world.
+
+    Frames of a folder keep their names. Those of another data set with poses get their world's name before their own:
+    training must not see one view of a room and be judged by the next.
+    """
+    name = file_name(dataset.name(index))
+    if isinstance(dataset, FolderDataset) or not isinstance(dataset, PosedDataset):
+        return name
+    world = file_name(dataset.world(index))
+    own = name.removeprefix(world).lstrip("-._").replace("_", "-")
+    return f"{world}_{own or index}"
 
 
 def encoded_png(image: npt.NDArray[np.generic]) -> bytes:

@@ -29,7 +29,7 @@ from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import LabelSet
 from cinet_core.labelling.teacher import fitted_affine
 
-__all__ = ["AnchoredDepth", "AnchoredFrame", "Anchoring"]
+__all__ = ["REFERENCE_SIGMA", "AnchoredDepth", "AnchoredFrame", "Anchoring"]
 
 Float = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -133,6 +133,9 @@ class Anchoring:
             motion = np.linalg.inv(frame.pose) @ self._before[1]
         self._before = (frame.seconds, frame.pose)
         excluded = None if frame.labels is None else movers_mask(frame.labels, self._movers)
+        if not self._anchored:  # what no anchor has touched is no reason to change the next frame
+            self._estimator.reset()
+            motion = None
         self._odometry.track(frame.image, frame.pose, frame.seconds, excluded)
         measurements = self._measurements(frame)
         depth, reason = frame.depth, None

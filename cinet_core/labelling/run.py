@@ -8,21 +8,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from cinet_core.atomic_file import atomic_write_bytes
-from cinet_core.data.folder_writer import FolderWriter, file_name, jpeg_of
+from cinet_core.data.folder_writer import FolderWriter, jpeg_of
 from cinet_core.data.frame_files import SourceError
-from cinet_core.data.posed_dataset import PosedDataset
-from cinet_core.data.recording import FRAME_SECONDS, RecordedAnchors, Recording, has_poses
-from cinet_core.data.registry import open_dataset, resolved_kind
 from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset, Split
-from cinet_core.label_sets import UNLABELLED, LabelSet
+from cinet_core.label_sets import UNLABELLED
 from cinet_core.labelling.agreement import Agreement, View, agree, chosen_views
-from cinet_core.labelling.anchoring import AnchoredFrame, Anchoring
+from cinet_core.labelling.anchoring import REFERENCE_SIGMA, AnchoredFrame, Anchoring
+from cinet_core.labelling.frames import file_names, frame_facts, open_recording, worlds_of
 from cinet_core.labelling.named import open_teachers
+from cinet_core.labelling.photometric import appearance_errors, textured
 from cinet_core.labelling.report import MANIFEST, LabelReport, read_report, report_of
 from cinet_core.labelling.score import frame_score
 from cinet_core.labelling.settings import LabelSettings
@@ -34,6 +34,10 @@ from cinet_core.progress import SILENT, Progress
 __all__ = ["label_dataset"]
 
 RAW, ANCHORED = "raw", "anchored"
+Float = npt.NDArray[np.float32]
+
+MARGIN = 0.03
+"""Part by which images must agree better with a teacher's own depth, for the anchors' correction to be dropped."""
 
 
 def label_dataset(
@@ -83,7 +87,7 @@ def label_dataset(
     opened = open_teachers(teachers, device)
     try:
         label_set = opened[0].label_set
-        dataset, found_kind = _open(source, kind, split, options or {}, label_set, settings)
+        dataset, found_kind = open_recording(source, kind, split, options or {}, label_set, settings)
         chosen = list(range(0, len(dataset), every))[:limit]
         identity = {
             "source": Path(source).name or str(source),
@@ -118,8 +122,8 @@ class _Labelling:
         self._dataset, self._folder, self._teachers = dataset, folder, teachers
         self._settings, self._identity, self._progress = settings, identity, progress
         self._label_set = teachers[0].label_set
-        self._worlds = _worlds(dataset, chosen)
-        self._names = _file_names(dataset, chosen)
+        self._worlds = worlds_of(dataset, chosen)
+        self._names = file_names(dataset, chosen)
         self._left_out: dict[str, str] = {}
         self._known: dict[int, dict[str, Any]] = {}
         self._depth = next((teacher for teacher in teachers if teacher.gives_depth), None)
@@ -150,6 +154,8 @@ class _Labelling:
         if not self._known:
             reasons = next(iter(self._left_out.values()), "it holds no frame")
             raise SourceError(self._folder, f"not one frame could be labelled: {reasons}", "correct that first")
+        for world in self._worlds:
+            self._judge([index for index in world if index in self._known])
         self._progress.begin("agreement", len(self._known))
         done_frames = 0
         for world in self._worlds:
@@ -170,7 +176,7 @@ class _Labelling:
         name = self._names[index]
         try:
             sample = self._dataset[index]
-            facts = self._facts(index, place)
+            facts = frame_facts(self._dataset, index, place)
             if sample.intrinsics is None:
                 raise SourceError(name, "its camera is unknown", "give its intrinsics")
         except SourceError as error:
@@ -205,6 +211,7 @@ class _Labelling:
         assert sample.intrinsics is not None
         image, settings = _rgb(sample), self._settings
         arrays: Arrays = {}
+        arrays["grey"] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         labels, confidences = [], []
         for teacher in self._teachers:
             answer = averaged(teacher, image, sample.intrinsics, settings.flip, settings.scales)
@@ -222,28 +229,50 @@ class _Labelling:
             arrays["labels"], arrays["confidence"] = together, np.rint(sure * 255).astype(np.uint8)
         return arrays
 
-    def _facts(self, index: int, place: int) -> dict[str, Any]:
-        """What is known of a frame beside its image: pose, clock, anchors, and the keys of its line."""
-        dataset = self._dataset
-        pose = dataset.pose(index) if isinstance(dataset, PosedDataset) else None
-        clock = getattr(dataset, "seconds", None)
-        seconds = float(clock(index)) if clock else place * FRAME_SECONDS
-        measured: RecordedAnchors | None = dataset.measured(index) if isinstance(dataset, Recording) else None
-        keys: dict[str, Any] = {}
-        if pose is not None and isinstance(dataset, PosedDataset):
-            keys = {"pose": np.round(pose, 7).tolist(), "world": dataset.world(index)}
-        if clock:
-            keys["seconds"] = seconds
-        return {"pose": pose, "clock": seconds, "measured": measured, "keys": keys, "anchors": [], "scale": None}
+    def _judge(self, world: Sequence[int]) -> None:
+        """Go back to a teacher's own depth in frames of a world where odometry made it worse, by what the images show.
+
+        Few tracked points on one thing that a network gets wrong move the whole image. Range sensors are believed.
+        """
+        used = {name for index in world for name in self._known[index]["anchors"]}
+        metric = self._depth is not None and self._depth.gives_depth == "metric"
+        if used != {"odometry"} or not metric or not self._settings.agreement.views:
+            return
+        poses = [self._known[index]["pose"] for index in world]
+        for place, index in enumerate(world):
+            facts, chosen = self._known[index], chosen_views(place, poses, self._settings.agreement)
+            if facts["scale"] is None or not chosen:
+                continue
+            raw = self._store.read(self._names[index], RAW)
+            others = [
+                (
+                    textured(self._store.read(self._names[world[number]], RAW)["grey"]),
+                    np.linalg.inv(facts["pose"]) @ poses[number],
+                )
+                for number in chosen
+            ]
+            depths = [raw["depth"], self._store.read(self._names[index], ANCHORED)["depth"]]
+            own, anchored = appearance_errors(depths, textured(raw["grey"]), facts["camera"], others)
+            if own < (1 - MARGIN) * anchored:
+                facts |= {"anchors": [], "scale": None, "own": True}
+
+    def _depth_of(self, index: int) -> tuple[Float, Float]:
+        """Depth of a frame, and the standard deviation of its ln."""
+        name = self._names[index]
+        if not self._known[index].get("own"):
+            anchored = self._store.read(name, ANCHORED)
+            return anchored["depth"], anchored["sigma"]
+        raw = self._store.read(name, RAW)
+        sigma = np.full(raw["depth"].shape, REFERENCE_SIGMA, np.float32)
+        return raw["depth"], np.hypot(sigma, raw["spread"]) if "spread" in raw else sigma
 
     def _view(self, index: int) -> View | None:
         """A frame to compare with others; None where its pose or depth is not known."""
         pose = self._known[index]["pose"]
-        name = self._names[index]
-        raw = self._store.read(name, RAW)
+        raw = self._store.read(self._names[index], RAW)
         if pose is None or "depth" not in raw:
             return None
-        depth = self._store.read(name, ANCHORED)["depth"]
+        depth = self._depth_of(index)[0]
         labels = raw.get("labels", np.full(depth.shape, UNLABELLED, np.uint8))
         confidence = _share(raw.get("confidence", np.zeros(depth.shape, np.uint8)))
         return View(depth, labels, confidence, self._known[index]["camera"], pose)
@@ -267,68 +296,25 @@ class _Labelling:
         sample = self._dataset[index]
         raw = self._store.read(name, RAW)
         shape = sample.depth.shape
-        anchored = self._store.read(name, ANCHORED) if "depth" in raw else _nothing(shape)
+        depth, sigma = self._depth_of(index) if "depth" in raw else _nothing(shape)
         labels = raw.get("labels")
         confidence = None if labels is None else _share(raw["confidence"])
         agreement = self._agreement(world, place)
         sensor = sample.depth.numpy() if settings.sensor == "use" and sample.has_depth else None
         given = sample.labels.numpy() if settings.keep_labels and sample.has_labels else None
-        truth = labelled_frame(
-            anchored["depth"], anchored["sigma"], labels, confidence, agreement, settings, sensor, given
-        )
+        truth = labelled_frame(depth, sigma, labels, confidence, agreement, settings, sensor, given)
         said: dict[str, Any] = {**truth.summary(), "anchors": facts["anchors"], "scale": facts["scale"]}
         said |= _agreement_figures(agreement, settings)
         if facts.get("reason"):
             said["reason"] = facts["reason"]
         if settings.score:
             relative = self._depth is not None and self._depth.gives_depth == "relative"
-            depths = {"teacher": None if relative else raw.get("depth"), "anchored": anchored["depth"]}
+            depths = {"teacher": None if relative else raw.get("depth"), "anchored": depth}
             said["score"] = frame_score(depths, labels, truth, sample.depth.numpy(), sample.labels.numpy())
         writer.add(
             name, jpeg_of(self._dataset, index, sample), sample.intrinsics, depth=truth.depth, labels=truth.labels,
             trusted=truth.trusted, measured=facts["measured"], keys={**facts["keys"], "truth": said},
         )  # fmt: skip
-
-
-def _open(
-    source: str | Path,
-    kind: str,
-    split: Split,
-    options: Mapping[str, Any],
-    label_set: LabelSet,
-    settings: LabelSettings,
-) -> tuple[SceneDataset, str]:
-    """The recording and its kind; its labels are mapped where they are of use."""
-    found = resolved_kind(source, kind)
-    root = Path(source).expanduser()
-    if kind == "auto" and found == "folder":
-        if has_poses(root):
-            found = "recording"
-        elif next(root.glob("*.pose.txt"), None) is not None:
-            found = "rgbd_sequence"
-    needed = {"label_set": label_set} if settings.keep_labels or settings.score else {}
-    return open_dataset(source, split, found, **options, **needed), found
-
-
-def _worlds(dataset: SceneDataset, chosen: Sequence[int]) -> list[list[int]]:
-    """The frames by world, in their order; those of a set without poses are of one."""
-    worlds: dict[str, list[int]] = {}
-    for index in chosen:
-        worlds.setdefault(dataset.world(index) if isinstance(dataset, PosedDataset) else "", []).append(index)
-    return list(worlds.values())
-
-
-def _file_names(dataset: SceneDataset, chosen: Sequence[int]) -> dict[int, str]:
-    """A unique file name for each frame."""
-    names: dict[int, str] = {}
-    taken: set[str] = set()
-    for index in chosen:
-        name = file_name(dataset.name(index))
-        if name in taken:
-            name = f"{name}-{index}"
-        taken.add(name)
-        names[index] = name
-    return names
 
 
 def _rgb(sample: Sample) -> npt.NDArray[np.uint8]:
@@ -340,8 +326,8 @@ def _share(codes: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return (codes / np.float32(255)).astype(np.float32)
 
 
-def _nothing(shape: Sequence[int]) -> Arrays:
-    return {"depth": np.full(shape, np.nan, np.float32), "sigma": np.full(shape, np.inf, np.float32)}
+def _nothing(shape: Sequence[int]) -> tuple[Float, Float]:
+    return np.full(shape, np.nan, np.float32), np.full(shape, np.inf, np.float32)
 
 
 def _agreement_figures(agreement: Agreement | None, settings: LabelSettings) -> dict[str, Any]:

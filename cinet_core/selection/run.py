@@ -16,7 +16,7 @@ from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
 from cinet_core.data.check import spread
 from cinet_core.data.contact_sheet import ContactSheet
 from cinet_core.data.folder import FolderDataset
-from cinet_core.data.folder_writer import FolderWriter, encoded_png, file_name, jpeg_of
+from cinet_core.data.folder_writer import FolderWriter, encoded_png, file_name, frame_name, jpeg_of
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.posed_dataset import PosedDataset
 from cinet_core.data.recording import has_poses
@@ -205,7 +205,7 @@ class _Looked:
 
     def _unique(self, sources: Sequence[str]) -> dict[tuple[int, int], str]:
         """Names of the frames: their own, with their source's before it where two have the same."""
-        own = {key: file_name(self._opened[key[0]].name(key[1])) for key in self._seen}
+        own = {key: frame_name(self._opened[key[0]], key[1]) for key in self._seen}
         twice = {name for name, times in Counter(own.values()).items() if times > 1}
         return {
             (place, number): f"{file_name(Path(sources[place]).name)}-{place}-{name}" if name in twice else name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from cinet_core.geometry import Intrinsics, unproject
 from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.labelling.agreement import View, agree, chosen_views
 from cinet_core.labelling.anchoring import AnchoredFrame, Anchoring
+from cinet_core.labelling.photometric import appearance_errors, textured
 from cinet_core.labelling.settings import AgreementSettings, LabelSettings
 from cinet_core.labelling.trusted import labelled_frame
 from cinet_core.rooms.demo.room import SyntheticRoom
@@ -243,3 +245,17 @@ def test_settings_that_cannot_be(settings: dict, said: str) -> None:
 def test_label_settings_that_cannot_be(settings: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         LabelSettings(**settings)
+
+
+def test_images_tell_a_wrong_scale(room: SyntheticRoom) -> None:
+    """Two views that look alike by the right depth do not by a wrong one, whatever the light of each."""
+    frames = [room.render(number, 60) for number in (4, 8)]
+    greys = [cv2.cvtColor(frame.image, cv2.COLOR_RGB2GRAY) for frame in frames]
+    brighter = np.clip(greys[1].astype(int) + 30, 0, 255).astype(np.uint8)
+    motion = np.linalg.inv(frames[0].camera_to_world) @ frames[1].camera_to_world
+    depths = [factor * frames[0].depth for factor in (1.0, 0.7, 1.4)]
+    errors = appearance_errors(depths, textured(greys[0]), room.intrinsics, [(textured(brighter), motion)])
+    assert errors[0] < 0.8 * errors[1:].min()
+    # Where no view shows anything of this one, nothing is said.
+    away = motion @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    assert np.isnan(appearance_errors(depths, textured(greys[0]), room.intrinsics, [(textured(brighter), away)])).all()

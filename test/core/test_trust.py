@@ -15,7 +15,7 @@ from painted_walk import HEIGHT, WIDTH, write_walk
 
 from cinet_core.data.augmentation import NO_AUGMENTATION
 from cinet_core.data.cached import CachedSamples
-from cinet_core.data.folder_writer import FolderWriter, file_name
+from cinet_core.data.folder_writer import FolderWriter, file_name, frame_name
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.recording import RecordedAnchors, Recording
 from cinet_core.data.registry import open_dataset, open_posed_dataset
@@ -270,3 +270,14 @@ def test_a_writer_goes_on_after_a_torn_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="other images"):
         FolderWriter(tmp_path / "other")
     assert file_name("synthetic/a b") == "synthetic-a-b"
+
+
+def test_frames_of_a_world_are_frames_of_a_room(walk: Path) -> None:
+    """Training divides frames by what comes before the last underscore of their names."""
+    rooms = open_dataset("", "train", "synthetic_rooms", length=4, path=2)
+    names = [frame_name(rooms, place) for place in range(4)]
+    before = [name.rpartition("_")[0] for name in names]
+    assert len(set(names)) == 4
+    assert before == [rooms.world(place) for place in range(4)]  # type: ignore[attr-defined]
+    assert len(set(before)) == 2
+    assert frame_name(open_dataset(walk, "all", "recording"), 1) == "walk_000001"
