@@ -16,7 +16,7 @@ export CINET_ENVIRONMENT := $(if $(filter-out jazzy,$(ROS)),-$(ROS))$(if $(NUMPY
 # environment `setup` has said.
 IN_ENV := CINET_QUIET=1 && source scripts/env.sh &&
 
-.PHONY: help setup demo run-demo test test-light test-gpu smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
+.PHONY: help setup demo run-demo test test-light light-size test-gpu smoke test-all faults soak lint format bench bench-gpu weights docs docs-site constraints clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,6 +55,11 @@ test-light: setup  ## all tests of nodes, on the wire and off it, in an environm
 	@$(MAKE) --no-print-directory run-test-light LIGHT=light-test
 run-test-light: setup
 	@$(IN_ENV) CINET_LIGHT_NETWORKS="$(CURDIR)/$(LIGHT_NETWORKS)" $(SIDE_BY_SIDE) --maxprocesses 2 $(or $(PYTEST_ARGS),test/contract test/ros)
+
+light-size: setup  ## sum what the light set adds to a ROS base image, unpacked; and wheels for aarch64 (needs a network)
+	@$(MAKE) --no-print-directory setup LIGHT=light
+	@.venv-light/bin/python -m scripts.light_layer
+	@$(IN_ENV) python -m scripts.light_layer --aarch64
 
 # The default, the other distribution, and the Python and NumPy of Ubuntu 24.04.
 test-all:  ## the test suite on every distribution, Python and NumPy that can be had (long)

@@ -73,6 +73,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.path.name not in LONGEST_FILES)  # the others keep their order
     _skip_without_gpu(items)
     _skip_without_torch(items)
+    if "network" not in config.getoption("-m"):
+        for item in items:
+            if item.get_closest_marker("network") is not None:
+                item.add_marker(pytest.mark.skip(reason="needs a network: run it with `pytest -m network`"))
     if "soak" in config.getoption("-m"):
         return
     skip = pytest.mark.skip(reason="long: run it with `make soak`")

@@ -28,6 +28,9 @@ BIN = 0.08
 
 MAX_BINS = 32
 
+FADE = 2
+"""Layers beyond those that hold points, over which detail falls to 0."""
+
 REACH = 0.4
 """Standard deviation of the weights over the image, in mean distances between points."""
 
@@ -73,16 +76,32 @@ def detail_image(
     # A Gaussian of unit sum has its peak at 1 / (2 pi blur^2): the weight of a point upon itself must be 1.
     peak = 2.0 * math.pi * blur**2
     grid = summed * peak / (weights * peak + np.float32(1.0 / sigma**2))
-    atlas = np.ascontiguousarray(grid.transpose(2, 0, 1)).reshape(bins * rows, columns)
-    across = np.broadcast_to(((np.arange(width, dtype=np.float32) + 0.5) / cell)[None], (height, width))
-    down = ((np.arange(height, dtype=np.float32) + 0.5) / cell)[:, None]
-    layer = np.clip((log_depth - np.float32(low)) / np.float32(thickness), 0.0, bins - 1.001)
-    first = np.floor(np.nan_to_num(layer))
-    share = layer - first
-    place = down + first * rows
-    lower = cv2.remap(atlas, across, place, cv2.INTER_LINEAR)
-    upper = cv2.remap(atlas, across, place + np.float32(rows), cv2.INTER_LINEAR)
-    # Beyond the layers that hold points nothing is known.
-    beyond = np.maximum(np.float32(low) - log_depth, log_depth - np.float32(high)) / np.float32(2 * BIN)
-    result = (lower + share * (upper - lower)) * np.clip(1.0 - beyond, 0.0, 1.0)
-    return np.nan_to_num(result, copy=False)
+    return _sliced(grid, log_depth, low, thickness, cell)
+
+
+def _sliced(
+    grid: npt.NDArray[np.float32], log_depth: npt.NDArray[np.float32], low: float, thickness: float, cell: float
+) -> npt.NDArray[np.float32]:
+    """(H, W) values of a grid (rows, columns, layers) at an image's pixels and their ln depth; 0 where that is NaN."""
+    height, width = log_depth.shape
+    rows, columns, bins = grid.shape
+    # Beyond the layers that hold points nothing is known: two more on either side, by which it fades.
+    layers = np.zeros((bins + 2 * FADE, rows, columns), dtype=np.float32)
+    layers[FADE : FADE + bins] = grid.transpose(2, 0, 1)
+    layers[FADE - 1], layers[FADE + bins] = 0.5 * layers[FADE], 0.5 * layers[FADE + bins - 1]
+    # Neighbouring layers lie side by side, so that one look-up gives both.
+    pairs = np.stack([layers[:-1], layers[1:]], axis=-1).reshape(-1, columns, 2)
+    layer = log_depth * np.float32(1.0 / thickness)
+    layer += np.float32(FADE - low / thickness)
+    np.clip(layer, 0.0, len(layers) - 1.001, out=layer)
+    cv2.patchNaNs(layer, 0.0)
+    first = np.floor(layer)
+    layer -= first
+    first *= np.float32(rows)
+    first += ((np.arange(height, dtype=np.float32) + 0.5) / np.float32(cell))[:, None]
+    across = np.repeat(((np.arange(width, dtype=np.float32) + 0.5) / np.float32(cell))[None], height, axis=0)
+    lower, upper = cv2.split(cv2.remap(pairs, across, first, cv2.INTER_LINEAR))
+    upper -= lower
+    upper *= layer
+    upper += lower
+    return upper

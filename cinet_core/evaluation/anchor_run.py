@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,11 @@ class AnchorRun:
             measurement, motion = self._measured(frame, excluded)
             between = time.perf_counter()
             elapsed = FRAME_SECONDS if self._before is None else frame.seconds - self._before.seconds
-            outputs = {"depth": depth, "labels": frame.labels, "confidence": frame.confidence}
+            outputs: dict[str, npt.NDArray[Any]] = {
+                "depth": depth,
+                "labels": frame.labels,
+                "confidence": frame.confidence,
+            }
             measurements = [] if measurement is None else [measurement]
             found = self._corrector.correct(
                 outputs, frame.camera, measurements, motion, max(elapsed, 0.0), self._settings

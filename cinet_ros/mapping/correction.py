@@ -56,7 +56,11 @@ class MapCorrection:
         if self._corrector is None or self._of != (settings, label_set):
             self._corrector, self._of = SequenceCorrector(label_set, settings), (settings, label_set)
         image = arrays.color if arrays.color is not None else label_set.palette[arrays.labels]
-        outputs = {"depth": arrays.depth, "labels": arrays.labels, "confidence": arrays.confidence}
+        outputs: dict[str, npt.NDArray[Any]] = {
+            "depth": arrays.depth,
+            "labels": arrays.labels,
+            "confidence": arrays.confidence,
+        }
         intrinsics = arrays.intrinsics
         frame = self._corrector.correct(stamp * 1e-9, image, intrinsics, outputs, intrinsics, pose)
         found = correction_statistics(frame)

@@ -64,7 +64,7 @@ def map_status(
         "in work for [s]": f"{supervisor.busy_for():.1f}",
     }
     if store is not None:
-        values |= {str(key): str(value) for key, value in (store.statistics | store.correction).items()}
+        values |= {str(key): str(value) for key, value in {**store.statistics, **store.correction}.items()}
     return status(name, device, "not configured" if store is None else "ready", conditions, values)
 
 

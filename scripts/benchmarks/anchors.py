@@ -10,8 +10,10 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from cinet_core.anchors import (
     AnchorMeasurement,
@@ -25,6 +27,7 @@ from cinet_core.correction.corrector import DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import unproject
 from cinet_core.inference.choices import AUTO
+from cinet_core.inference.prediction import Prediction
 from cinet_core.inference.predictor import Predictor
 from cinet_core.label_sets import NYU40
 from cinet_core.rooms.demo.room import SyntheticFrame, SyntheticRoom
@@ -39,6 +42,7 @@ STEPS, TURN = 24, 480
 
 SECONDS = 1 / 15
 LATTICE = (24, 32)
+Outputs = dict[str, npt.NDArray[Any]]
 
 
 def measure(run: BenchmarkRun) -> Iterator[Row]:
@@ -67,6 +71,10 @@ def measure(run: BenchmarkRun) -> Iterator[Row]:
             yield Row.of(part, source, "ms", milliseconds(taken), size)
 
 
+def _outputs(prediction: Prediction) -> Outputs:
+    return {"depth": prediction.depth, "labels": prediction.labels, "confidence": prediction.confidence}
+
+
 @dataclass
 class _Frames:
     """The frames of a walk with one anchor, one after the other."""
@@ -79,7 +87,7 @@ class _Frames:
 
     def __post_init__(self) -> None:
         self._place = 0
-        self._before: np.ndarray | None = None
+        self._before: npt.NDArray[np.float64] | None = None
         self._settings = CorrectionSettings(self.source, "off" if self.source == NONE else "field")
         self._corrector = DepthCorrector(NYU40)
         self._odometry, self._motion = OdometryAnchor(), MotionAnchor()
@@ -90,7 +98,7 @@ class _Frames:
         frame = self._next()
         tracked = self._track(frame)
         prediction = self.predictor.predict(frame.image, self.room.intrinsics)
-        outputs = {"depth": prediction.depth, "labels": prediction.labels, "confidence": prediction.confidence}
+        outputs = _outputs(prediction)
         if self.source != NONE:
             self._correct(frame, outputs, tracked)
 
@@ -98,7 +106,7 @@ class _Frames:
         """Tracking, where there is any, and correction with the measurement, each alone."""
         frame = self._next()
         prediction = self.predictor.predict(frame.image, self.room.intrinsics)
-        outputs = {"depth": prediction.depth, "labels": prediction.labels, "confidence": prediction.confidence}
+        outputs = _outputs(prediction)
 
         def correction() -> None:
             self._correct(frame, outputs, None, measurement)
@@ -131,7 +139,7 @@ class _Frames:
     def _measurement(
         self,
         frame: SyntheticFrame,
-        outputs: dict[str, np.ndarray],
+        outputs: Outputs,
         tracked: Future[AnchorMeasurement | None] | None,
     ) -> AnchorMeasurement:
         camera = self.room.intrinsics
@@ -155,7 +163,7 @@ class _Frames:
     def _correct(
         self,
         frame: SyntheticFrame,
-        outputs: dict[str, np.ndarray],
+        outputs: Outputs,
         tracked: Future[AnchorMeasurement | None] | None,
         measurement: AnchorMeasurement | None = None,
     ) -> None:

@@ -19,8 +19,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from cinet_core.anchors import measure_floor
+from cinet_core.correction.corrector import DepthCorrector
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import Intrinsics
-from cinet_core.label_sets import UNLABELLED
+from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.obstacles.depth_frame import DepthFrame
 from cinet_core.obstacles.segmented import ABOVE, BELOW, FLYING, GROUND, STANDING, UNKNOWN
 from cinet_core.obstacles.settings import ObstacleSettings
@@ -51,6 +54,8 @@ SETTINGS = ObstacleSettings(half_resolution=False, max_height=0.7, scan_max_heig
 
 COLORS = {UNKNOWN: (60, 60, 60), GROUND: (90, 200, 90), STANDING: (220, 60, 60), ABOVE: (90, 140, 230)}
 COLORS |= {BELOW: (240, 220, 70), FLYING: (200, 120, 220)}
+
+DEPTHS = ("exact", "predicted", "anchored")
 
 Image = npt.NDArray[np.uint8]
 
@@ -154,7 +159,7 @@ def exact_view(room: RenderedRoom) -> Callable[[Pose2D], DepthFrame]:
 
 
 def predicted_view(
-    room: RenderedRoom, predictor: Any, images: list[Image] | None = None
+    room: RenderedRoom, predictor: Any, images: list[Image] | None = None, anchored: bool = False
 ) -> Callable[[Pose2D], DepthFrame]:
     """What the network sees.
 
@@ -162,7 +167,10 @@ def predicted_view(
         room: to be in.
         predictor: a `cinet_core.Predictor` whose labels are NYU40's.
         images: takes the images.
+        anchored: correct depth by the height of the camera above the floor, as the node's `anchor: floor` does.
     """
+    floor = np.isin(np.arange(256), NYU40.ids(["floor", "floor mat"]))
+    corrector, settings = DepthCorrector(NYU40), CorrectionSettings("floor", "off")
 
     def see(pose: Pose2D) -> DepthFrame:
         rendered = render([room.scene], [_camera(pose)], [hash(pose) % 2**31])
@@ -170,7 +178,11 @@ def predicted_view(
         if images is not None:
             images.append(image)
         (seen,) = predictor.predict_batch([image], [CAMERA])
-        return DepthFrame(seen.depth, seen.labels, CAMERA, MOUNTED, seen.outputs["confidence"])
+        depth = seen.depth
+        if anchored:
+            height = measure_floor(floor[seen.labels], depth, CAMERA, MOUNTED[2, 3], MOUNTED[2, :3])
+            depth = corrector.correct(seen.outputs, CAMERA, [height], None, math.inf, settings).depth
+        return DepthFrame(depth, seen.labels, CAMERA, MOUNTED, seen.outputs["confidence"])
 
     return see
 
@@ -226,10 +238,13 @@ class Strip:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Drive through several rooms by exact and by predicted depth, and print how each went."""
+    """Drive through several rooms by exact, predicted and anchored depth, and print how each went."""
     parser = argparse.ArgumentParser(description="Drives through rendered rooms by predicted depth.")
     parser.add_argument("--rooms", type=int, default=10, metavar="N", help="(%(default)s)")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="of the first room (%(default)s)")
+    parser.add_argument(
+        "--depth", nargs="+", default=list(DEPTHS), choices=DEPTHS, help="whose (all); anchored: by the camera's height"
+    )
     parser.add_argument("--weights", default="default", help="of the network (%(default)s)")
     parser.add_argument("--period", type=float, default=0.4, help="seconds between images (%(default)s)")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds for a drive (%(default)s)")
@@ -238,19 +253,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     import cinet_core
 
     how = Drive(latency=options.period, period=options.period, limit=options.limit, size=SIZE)
-    results: dict[str, list[DriveResult]] = {"exact": [], "predicted": []}
+    results: dict[str, list[DriveResult]] = {name: [] for name in options.depth}
     with cinet_core.load(options.weights) as predictor:
         for seed in range(options.first, options.first + options.rooms):
-            room, images = rendered_room(seed), list[Image]()
-            strip = Strip(room, images) if options.strips else None
-            views = {"exact": exact_view(room), "predicted": predicted_view(room, predictor, images)}
-            for name, see in views.items():
-                watch = strip.watch if strip is not None and name == "predicted" else None
-                result = drive(room, how, seed, SETTINGS, see, watch)
-                results[name].append(result)
-                print(f"room {seed}, {name}: {result}", flush=True)
-            if strip is not None:
-                strip.save(options.strips / f"room_{seed}.png")
+            room = rendered_room(seed)
+            for name, found in results.items():
+                images: list[Image] = []
+                strip = Strip(room, images) if options.strips and name != "exact" else None
+                predicted = predicted_view(room, predictor, images, name == "anchored")
+                see, watch = exact_view(room) if name == "exact" else predicted, strip.watch if strip else None
+                found.append(drive(room, how, seed, SETTINGS, see, watch))
+                print(f"room {seed}, {name}: {found[-1]}", flush=True)
+                if strip is not None:
+                    strip.save(options.strips / f"room_{seed}_{name}.png")
     for name, found in results.items():
         print(f"{name} depth: {summary(found)}")
     return 0

@@ -202,7 +202,7 @@ def test_a_motion_that_the_prediction_contradicts_is_not_believed() -> None:
 
 
 def test_a_network_that_jumps_is_put_right_by_the_next_measurement() -> None:
-    """The motion is not believed then, and neither is what was known of the factor: a sensor is not held back for it."""
+    """The motion is not believed then, nor what was known of the factor: a sensor is not held back for it."""
     estimator = FieldEstimator()
     truth = scene()
     for _ in range(5):

@@ -30,6 +30,7 @@ AREAS = {
     "cameras": "Several cameras",
     "diagnostics": "Diagnostics",
     "anchors": "Anchors",
+    "navigation": "Navigation",
     "security": "Security",
     "load": "Load and endurance",
 }
