@@ -36,7 +36,7 @@ def adaptation_recipe(
 
     Args:
         settings: of the adaptation.
-        metadata: of the weights that it starts from, whose camera and classes it keeps.
+        metadata: of the weights that it starts from, whose camera, range of depth and classes it keeps.
         frames: folder to learn from.
         rooms: in it; the best weights can be told where there are at least two.
         output: folder of the training.
@@ -57,6 +57,7 @@ def adaptation_recipe(
             "width": camera.width,
             "height": camera.height,
             "canonical_focal": camera.canonical_focal,
+            "depth_range": list(metadata.depth_range),
             "mix": _rehearsal(settings),
         },
         "model": {"checkpoint": settings.weights},

@@ -19,7 +19,7 @@ from cinet_core.bags.motion import MotionSettings, RecordedMotion
 from cinet_core.bags.rgbd import RgbdBag, RgbdFrame
 from cinet_core.bags.topics import COMPRESSED_IMAGE
 from cinet_core.data.depth_plausibility import DepthPlausibility
-from cinet_core.data.recording import ANCHORS_SUFFIX, RecordedAnchors, encode_anchors
+from cinet_core.data.recorded_anchors import ANCHORS_SUFFIX, RecordedAnchors, encode_anchors
 from cinet_core.depth_image import depth_millimetres
 from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.messages.compressed import swaps_red_and_blue

@@ -16,7 +16,7 @@ from cinet_core.bags.frames import read_message
 from cinet_core.bags.pairing import nearest_pairs
 from cinet_core.bags.reader import BagReader
 from cinet_core.bags.static_transforms import StaticTransforms, transform_of
-from cinet_core.data.recording import RecordedAnchors
+from cinet_core.data.recorded_anchors import RecordedAnchors
 from cinet_core.messages.errors import ConversionError
 from cinet_core.messages.fields import stamp_of
 

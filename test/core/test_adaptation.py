@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ pytest.importorskip("lightning")
 
 from cinet_core.adaptation.divide import divide, sparse_depth
 from cinet_core.adaptation.figures import Change, changes, refusals
-from cinet_core.adaptation.recipe import BASE
+from cinet_core.adaptation.recipe import BASE, adaptation_recipe
 from cinet_core.adaptation.settings import AdaptationSettings
 from cinet_core.adaptation.steps import AdaptationError, Steps
 from cinet_core.checkpoint import load_checkpoint, save_checkpoint
@@ -161,6 +162,18 @@ def test_a_step_is_done_again_where_something_before_it_changed(tmp_path: Path) 
     shutil.rmtree(tmp_path / "three")
     run({"two": 1})
     assert log[5:] == ["three"]
+
+
+def test_the_recipe_keeps_what_the_weights_know(tmp_path: Path) -> None:
+    metadata = replace(trained_checkpoint().metadata, depth_range=(0.2, 14.0), licence="ours")
+    settings = AdaptationSettings(values={"stages.attention.epochs": 2}, rehearsal=0.25)
+    recipe = adaptation_recipe(settings, metadata, tmp_path / "frames", 3, tmp_path / "out" / "training")
+    data = recipe.data
+    assert (data.width, data.height, data.canonical_focal) == (WIDTH, HEIGHT, 52.5)
+    assert (data.depth_range, recipe.licence) == ((0.2, 14.0), "ours")
+    assert (recipe.stages.attention.epochs, recipe.stages.consistency.epochs) == (2, 20)
+    assert [(other.root, other.probability) for other in data.mix] == [("synthetic", 0.25)]
+    assert data.options == {"test_fraction": 0.0, "validation_fraction": 0.15}
 
 
 def test_the_recipe_is_that_of_fine_tuning() -> None:

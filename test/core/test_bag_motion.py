@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,3 +179,9 @@ def test_wrong_names_and_mountings_are_refused(tmp_path: Path) -> None:
         extracted(bag, tmp_path / "out", odometry_topic="wheels")
     with pytest.raises(ValueError, match="camera_in_base is"):
         MotionSettings(camera_in_base=(0.0,) * 7)
+
+
+def test_extraction_needs_no_torch() -> None:
+    """A part of a fleet's work is a process: what it imports is paid for each bag."""
+    code = "import sys, cinet_core.bags.extraction; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
