@@ -208,6 +208,24 @@ def test_temporal_off_is_a_text_for_the_command_line(robot: Robot, wire: Any) ->
     assert "off, field, fused" in result.reason
 
 
+def test_where_up_comes_from_changes_while_the_node_runs(robot: Robot, wire: Any) -> None:
+    """With `imu` the node listens to it, and with `fixed` no more."""
+
+    def listeners() -> int:
+        return int(wire.node.count_subscribers("/anchor/imu"))
+
+    assert listeners() == 0
+    robot.switch(anchor="floor", camera_height=0.4, anchor_up="imu")
+    robot.ask(DEPTH)
+    assert listeners() == 1
+    robot.switch(anchor_up="fixed", camera_height=0.0)
+    robot.ask(DEPTH)
+    wire.spin_until(lambda: listeners() == 0, "the node listens no more")
+    (result,) = wire.set_parameters(NODE, anchor_up="gyro")
+    assert not result.successful
+    assert "anchor_up" in result.reason
+
+
 @fault(
     fault="the one anchor that is demanded has no publisher",
     injected="anchor = scan, and nobody publishes anchor/scan",

@@ -115,7 +115,7 @@ def test_policies_allow_exactly_what_the_nodes_use(
     clock = {"publish_clock": True, "stamp": "source"}
     start("player_node", {"synthetic_frames": 1, **size, **clock}, until="playing")
     network = {"weights": str(all_tasks_weights), "network_width": 64, "network_height": 48}
-    anchors = {"anchor": "auto", "temporal": "fused"}
+    anchors = {"anchor": "auto", "temporal": "fused", "anchor_up": "imu"}
     start("perception_node", {**network, **anchors, "use_sim_time": True}, until="configured")
     start("mapping_node", {"camera_in_base": [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0]}, until="configured")
     nodes = [node for node in NODES if node != "viewer" or importlib.util.find_spec("rerun")]  # none for NumPy 1

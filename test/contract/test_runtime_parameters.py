@@ -333,6 +333,6 @@ def test_all_run_time_parameters_are_tried_above() -> None:
         "cloud_voxel_size", "compressed_jpeg_quality", "compressed_png_level", "disabled_outputs", "enabled",
         "cloud_max_rate", "max_rate", "max_stamp_age", "assumed_fov", "camera_info_timeout", "stale_after",
     }  # fmt: skip
-    anchors = {"anchor", "temporal", "camera_height", "anchor_pose_timeout", "anchor_max_age"}
+    anchors = {"anchor", "temporal", "camera_height", "anchor_pose_timeout", "anchor_max_age", "anchor_up"}
     navigation = {name for name in RUN_TIME if name.startswith(("obstacle_", "base_"))}
     assert RUN_TIME - tried - anchors - navigation == {"oom_fallback", "watchdog_timeout"}

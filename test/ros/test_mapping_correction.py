@@ -23,7 +23,7 @@ from cinet_ros.mapping.requests import RequestQueue
 WRONG = 1.25
 """Factor of the depth that a network gets wrong."""
 
-STEPS = 16
+STEPS = 24
 
 
 class DenseWalk(RoomOnTheWire):
