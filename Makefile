@@ -93,14 +93,13 @@ bench-gpu: setup  ## the same on a CUDA device
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
 DATA ?= runs/rendered_rooms
-weights: setup  ## train the default weights anew (DATA=folder of rendered rooms); goes on where it was stopped
+weights: setup  ## train the weights `preview` anew (DATA=folder of rendered rooms); goes on where it was stopped
 	@$(IN_ENV) { [ "$(DATA)" != runs/rendered_rooms ] || { cinet data render --setup && cinet data render "$(DATA)" --wide --rooms 1200 --views 4; }; }
 	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_small.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_sizes.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet calibrate runs/weights/last.safetensors --data "$(DATA)" --output runs/weights/calibrated.safetensors
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/lite.safetensors \
-	  --answer test/data/shipped_answer.json
+	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/preview.safetensors
 
 docs: setup  ## renew what the README shows: parameter tables and the image of the outputs
 	@$(IN_ENV) python -m scripts.docs

@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "FORMAT_VERSION",
     "METADATA_KEY",
+    "PREVIEW_WEIGHTS",
     "VERSION_KEY",
     "CheckpointError",
     "ModelMetadata",
@@ -38,6 +39,9 @@ __all__ = [
 FORMAT_VERSION = 1
 DEFAULT_WEIGHTS = "default"
 """Name to use instead of a path for the weights that come with this package (docs/model_card.md)."""
+PREVIEW_WEIGHTS = "preview"
+"""The same for those of the next generation: faster, not better everywhere yet (docs/model_card.md)."""
+_INSTALLED = {DEFAULT_WEIGHTS: "lite.safetensors", PREVIEW_WEIGHTS: "preview.safetensors"}
 VERSION_KEY = "cinet_format_version"
 METADATA_KEY = "cinet_metadata"
 _KEYS = {"metrics": "figures"}
@@ -155,8 +159,12 @@ def read_metadata(path: str | Path) -> ModelMetadata:
 
 
 def weights_path(name: str | Path) -> Path:
-    """Return the path that a name of weights stands for: the path itself, or the installed file for "default"."""
-    return Path(__file__).parent / "weights" / "lite.safetensors" if str(name) == DEFAULT_WEIGHTS else Path(name)
+    """Return the path that a name of weights stands for: the path itself, or an installed file.
+
+    Those are "default" and "preview".
+    """
+    installed = _INSTALLED.get(str(name))
+    return Path(name) if installed is None else Path(__file__).parent / "weights" / installed
 
 
 def default_graph() -> Path:

@@ -42,7 +42,8 @@ class Settings(NavigationSettings):
     # model
     weights: str = parameter(
         "default",
-        "checkpoint (.safetensors); `default`: the weights that ship (docs/model_card.md); `random`: plumbing only",
+        "checkpoint (.safetensors); `default`: the weights that ship; `preview`: those to come, faster (both: "
+        "docs/model_card.md); `random`: plumbing only",
     )
     weights_sha256: str = parameter(
         "", "SHA-256 that the file of `weights` must have, 64 hex digits; empty: any. The log names it at `configured`"

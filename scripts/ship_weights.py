@@ -1,9 +1,10 @@
 """Makes a trained checkpoint the one that ships: weights in half precision, without the paths of this machine.
 
-The core graph for machines without PyTorch is written beside it, from the same weights; with ``--answer`` what they
-see in docs/example_room.jpg goes into a file, which the tests hold later versions against.
+With ``--graph`` the core graph for machines without PyTorch is written beside it, from the same weights; with
+``--answer`` what they see in docs/example_room.jpg goes into a file, which the tests hold later versions against. The
+default weights have both.
 
-``python -m scripts.ship_weights runs/weights/best.safetensors cinet_core/weights/lite.safetensors``
+``python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/preview.safetensors``
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("trained", type=Path, help="best.safetensors of a run")
     parser.add_argument("shipped", type=Path, help="where it goes")
+    parser.add_argument("--graph", action="store_true", help="write FILE.onnx for machines without PyTorch, too")
     parser.add_argument("--answer", type=Path, metavar="FILE", help="test/data/shipped_answer.json of what ships")
     options = parser.parse_args()
     checkpoint = load_checkpoint(options.trained)
@@ -70,8 +72,9 @@ def main() -> int:
         options.shipped.unlink()
         parser.exit(2, f"{options.shipped} would have {size} bytes, more than the {MAX_BYTES} that may ship\n")
     print(f"{options.shipped}: {size / 1e6:.1f} MB")
-    core = export_any_size(options.shipped, options.shipped.with_suffix(SUFFIX))
-    print(f"{core.path}: {core.bytes / 1e6:.1f} MB, of the checkpoint {core.sha256[:12]}")
+    if options.graph:
+        core = export_any_size(options.shipped, options.shipped.with_suffix(SUFFIX))
+        print(f"{core.path}: {core.bytes / 1e6:.1f} MB, of the checkpoint {core.sha256[:12]}")
     if options.answer is not None:
         options.answer.write_text(json.dumps(answer_of(options.shipped)) + "\n", encoding="utf-8")
     return 0

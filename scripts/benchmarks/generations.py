@@ -1,6 +1,6 @@
-"""The network that ships against the one before it, both with random weights, in every backend and precision, by turns.
+"""The second generation of the network against the first, with random weights, in every backend, by turns.
 
-`lite` is measured with the tasks of the weights that ship, `lite_v1` with the two that it had. Both go from an image of
+`lite` is measured with the tasks of the weights `preview`, `lite_v1` with the two that it had. Both go from an image of
 640x480 to predictions of 640x480, the argmax of all classes and the upsampling of logits and depth included.
 """
 
@@ -24,7 +24,7 @@ BEFORE, NOW = "lite_v1", "lite"
 
 def measure(run: BenchmarkRun) -> Iterator[Row]:
     """`compare` of the two that there are."""
-    tasks = read_metadata("default").config.tasks
+    tasks = read_metadata("preview").config.tasks
     yield from compare(run, random_checkpoint(BEFORE), random_checkpoint(NOW, tasks=tasks))
 
 
