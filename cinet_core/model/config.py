@@ -230,8 +230,8 @@ CONFIGS: Mapping[str, ModelConfig] = MappingProxyType(
                 separable=True,
                 channels_last=True,
             ),
-            # 1.4 to 2.1 times as fast by backend: decoded to 1/4, with the encoder's fine features to keep edges in their place,
-            # and with an encoder that ends at 1/32, as it was pretrained, which halves its operations.
+            # 1.4 to 2.1 times as fast by backend: decoded to 1/4, with the encoder's fine features to keep edges in
+            # their place, and with an encoder that ends at 1/32, as it was pretrained, which halves its operations.
             ModelConfig(
                 name="lite",
                 encoder="tf_efficientnet_lite0",
