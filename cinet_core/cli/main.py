@@ -28,8 +28,8 @@ COMMANDS = {
     "obstacles": "score obstacles of predicted depth against a sensor's",
     "scale": "compare predicted with sensor depth, and suggest depth_scale",
     "view": "show predictions, cloud and trajectory in a browser tab or a file",
-    "train": "train a network (cinet train --help)",
     "adapt": "make a network of a fleet's recordings: label, train, judge",
+    "train": "train a network (cinet train --help)",
     "ablate": "train and tabulate the paper's ablation (cinet ablate --help)",
 }
 """Modules of this package, with a line of help."""

@@ -33,7 +33,20 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
-    parser.add_argument("--limit", type=positive, metavar="N", help="take only N frames, evenly spread")
+    parser.add_argument("--limit", type=positive, metavar="N", help="score only N frames, evenly spread")
+    parser.add_argument(
+        "--anchor",
+        choices=("none", "auto", "odometry", "motion"),
+        default="none",
+        help="score corrected depth, too: by the recorded poses as odometry, or by the images alone (%(default)s)",
+    )
+    parser.add_argument(
+        "--temporal",
+        choices=("off", "field", "fused"),
+        default="off",
+        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
+        "(fused) (%(default)s)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything")
     add_option(parser)
     return parser
@@ -59,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
                 options=dict(options.option),
                 every=options.every,
                 limit=options.limit,
+                anchor=options.anchor,
+                temporal=options.temporal,
                 progress=progress,
             )
     except (CheckpointError, ValueError, OSError) as error:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.correction.sequence import FRAME_SECONDS, MAX_GAP, POSED_ANCHORS, SequenceCorrector, check_anchor
+from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.check import spread
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.registry import open_dataset
@@ -38,6 +40,7 @@ FLOOR_DEPTH = 4.0
 """Metres: a sensor's depth beyond is too noisy to fit a floor to."""
 
 AS_PREDICTED, ONE_SCALE, OWN_SCALE = "as predicted", "one scale", "each frame's own scale"
+CORRECTED = "anchor {anchor}, temporal {temporal}"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class ObstacleReport:
 
     Attributes:
         scores: by what was done to predicted depth: "as predicted"; "one scale", the median of sensor over predicted
-            depth of some frames (what `cinet scale` finds); "each frame's own scale", which no robot knows.
+            depth of some frames (what `cinet scale` finds); "each frame's own scale", which no robot knows; and what
+            anchors and fusion over time made of it, where they were asked for.
         scale: the one.
         source: of the frames, as it was given.
         sha256: of the checkpoint.
@@ -83,6 +87,8 @@ def score_obstacles(
     options: Mapping[str, Any] | None = None,
     every: int = 1,
     limit: int | None = None,
+    anchor: str = "none",
+    temporal: str = "off",
     progress: Progress = SILENT,
 ) -> ObstacleReport:
     """Make obstacles of predicted depth and of the sensor's, and compare them cell by cell.
@@ -98,7 +104,10 @@ def score_obstacles(
         device: "auto", "cpu", "cuda" or "cuda:N".
         kind, options: of the data set, see `open_dataset`.
         every: take every N-th frame.
-        limit: use at most this many frames, evenly spread; None = all.
+        limit: score at most this many frames, evenly spread; None = all.
+        anchor: what corrects predicted depth as well: "none", "odometry" (the recorded poses), "motion" or "auto".
+        temporal: what is kept from frame to frame, see `CorrectionSettings`. Correction sees every N-th frame, whatever
+            the limit.
         progress: receives the progress over the frames.
 
     Raises:
@@ -108,6 +117,8 @@ def score_obstacles(
     """
     if every < 1 or (limit is not None and limit < 1):
         raise ValueError(f"every is {every} and limit is {limit}: both must be at least 1")
+    check_anchor(anchor, POSED_ANCHORS)
+    correction = CorrectionSettings(anchor, temporal)
     checkpoint = named_checkpoint(weights)
     dataset = open_dataset(source, "all", kind, **dict(options or {}))
     if not isinstance(dataset, _Posed):
@@ -118,15 +129,26 @@ def score_obstacles(
         frames = _Frames(dataset, predictor, progress)
         looked = [numbers[place] for place in spread(len(numbers), LOOKED_AT)]
         floor, scale = _first_look(list(frames.read(looked)), predictor)
-        names = (AS_PREDICTED, ONE_SCALE, OWN_SCALE)
+        names = [AS_PREDICTED, ONE_SCALE, OWN_SCALE]
+        corrector = None
+        if correction.active:
+            names.append(CORRECTED.format(anchor=anchor, temporal=temporal))
+            gap = max(MAX_GAP, 1.5 * every * FRAME_SECONDS)
+            corrector = SequenceCorrector(predictor.label_set, correction, gap)
         studies = {name: ObstacleStudy(predictor.label_set, settings) for name in names}
         frames.refused = 0
-        progress.begin("frames", len(numbers))
-        for done, frame in enumerate(frames.read(numbers), start=1):
-            pose = base_frame_pose(frame.pose, floor)
-            factors = (1.0, scale, frame.scale())
-            for study, factor in zip(studies.values(), factors, strict=True):
-                study.add(frame.scaled(factor, pose), frame.sensor)
+        # What is carried from frame to frame is to be as it is on a robot, which sees them all.
+        seen, scored = (list(chosen)[: numbers[-1] // every + 1], set(numbers)) if corrector else (numbers, None)
+        progress.begin("frames", len(seen))
+        for done, frame in enumerate(frames.read(seen), start=1):
+            corrected = None if corrector is None else frame.corrected(corrector, anchor)
+            if scored is None or frame.number in scored:
+                pose = base_frame_pose(frame.pose, floor)
+                made = [frame.scaled(factor, pose) for factor in (1.0, scale, frame.scale())]
+                if corrected is not None:
+                    made.append(DepthFrame(*corrected[:2], frame.intrinsics, pose, corrected[2]))
+                for study, one in zip(studies.values(), made, strict=True):
+                    study.add(one, frame.sensor)
             progress.advance(done)
     return ObstacleReport(
         {name: study.scores() for name, study in studies.items()},
@@ -164,6 +186,9 @@ def base_frame_pose(pose: npt.NDArray[np.float64], floor: FloorPlane) -> npt.NDA
 class _Frame:
     """A frame with both depths, of one size."""
 
+    number: int
+    seconds: float
+    image: npt.NDArray[np.uint8]
     prediction: Prediction
     intrinsics: Intrinsics
     sensor: npt.NDArray[np.float32]
@@ -173,6 +198,16 @@ class _Frame:
         """Median of sensor over predicted depth; 1 where they share no pixel."""
         both = (self.sensor > 0) & np.isfinite(self.sensor) & np.isfinite(self.prediction.depth)
         return float(np.median(self.sensor[both] / self.prediction.depth[both])) if both.any() else 1.0
+
+    def corrected(
+        self, corrector: SequenceCorrector, anchor: str
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """Depth, labels and confidence as anchors and fusion over time make them."""
+        # The anchor motion is there for where poses are not to be used.
+        pose = None if anchor == "motion" else self.pose
+        outputs, camera = self.prediction.outputs, self.intrinsics
+        done = corrector.correct(self.seconds, self.image, camera, outputs, camera, pose)
+        return done.depth, done.labels, done.confidence
 
     def scaled(self, factor: float, pose: npt.NDArray[np.float64]) -> DepthFrame:
         """What obstacles are made of."""
@@ -193,6 +228,14 @@ class _Posed(Protocol):
 
     def pose(self, index: int) -> npt.NDArray[np.float64] | None:
         """(4, 4) optical frame to world; None where it is not known."""
+
+
+@runtime_checkable
+class _Timed(Protocol):
+    """A data set that knows when its frames were taken."""
+
+    def seconds(self, index: int) -> float:
+        """When."""
 
 
 class _Frames:
@@ -216,7 +259,8 @@ class _Frames:
                 continue
             image = np.ascontiguousarray(sample.image.numpy().transpose(1, 2, 0))
             prediction = self._predictor.predict(image, sample.intrinsics)
-            yield _Frame(prediction, sample.intrinsics, sample.depth.numpy(), pose)
+            seconds = self._dataset.seconds(number) if isinstance(self._dataset, _Timed) else number * FRAME_SECONDS
+            yield _Frame(number, seconds, image, prediction, sample.intrinsics, sample.depth.numpy(), pose)
 
 
 def _first_look(frames: list[_Frame], predictor: Predictor) -> tuple[FloorPlane, float]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cinet_core.cli import main
-from cinet_core.evaluation.obstacle_scoring import AS_PREDICTED, base_frame_pose
+from cinet_core.evaluation.obstacle_scoring import AS_PREDICTED, CORRECTED, base_frame_pose, score_obstacles
 from cinet_core.evaluation.obstacle_study import ObstacleScores, ObstacleStudy, scores_table
 from cinet_core.label_sets import NYU40
 from cinet_core.mapping.floor import FloorPlane
@@ -117,6 +117,22 @@ def test_a_sequence_is_scored(sequence: Path, tmp_path: Path, capsys: pytest.Cap
     assert 0.0 < found["scores"][AS_PREDICTED]["recall"]["3"] <= 1.0
     assert 0.3 < found["scale"] < 3.0
     assert f"| {AS_PREDICTED} |" in capsys.readouterr().out
+
+
+def test_depth_that_anchors_corrected_is_scored_beside_it(sequence: Path, tmp_path: Path) -> None:
+    """Every frame is corrected, in its order, whichever are scored; the rest of the report is as without."""
+    plain, corrected = tmp_path / "plain.json", tmp_path / "corrected.json"
+    command = ["obstacles", str(sequence), "--kind", "rgbd_sequence", "--device", "cpu", "--limit", "2", "--json"]
+    assert main([*command, str(plain)]) == 0
+    assert main([*command, str(corrected), "--anchor", "odometry", "--temporal", "fused"]) == 0
+    found, before = (json.loads(path.read_text(encoding="utf-8"))["scores"] for path in (corrected, plain))
+    name = CORRECTED.format(anchor="odometry", temporal="fused")
+    assert {**before, name: found[name]} == found
+    assert found[name]["frames"] == 2
+    # Views far apart: nothing is tracked between them, so nothing is known better.
+    assert found[name]["recall"]["3"] == pytest.approx(before[AS_PREDICTED]["recall"]["3"], abs=0.2)
+    with pytest.raises(ValueError, match="which a recording has not"):
+        score_obstacles(sequence, anchor="scan")
 
 
 def test_what_cannot_be_scored_is_said(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:

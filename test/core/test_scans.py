@@ -416,7 +416,7 @@ def test_recordings_of_several_worlds_are_not_mapped_into_one(tmp_path: Path) ->
 
 def test_a_set_without_poses_is_not_mapped(tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
-    with pytest.raises(ValueError, match="kind 'folder', which has no poses: give one of rgbd_sequence"):
+    with pytest.raises(ValueError, match="kind 'folder', which has no poses: give one of recording, rgbd_sequence"):
         open_posed_frames(str(tmp_path), {}, "folder")
     with pytest.raises(SourceError, match="camera-intrinsics"):  # by itself it is taken for one of 7-Scenes
         open_posed_frames(str(tmp_path), {})
