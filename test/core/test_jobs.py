@@ -13,6 +13,7 @@ from pathlib import Path
 
 import made_bags
 import pytest
+from processes import has_ended
 
 from cinet_core.jobs import Job, JobError, identity_of, parts_of_inputs, parts_of_rooms, read_manifest, run_local
 from cinet_core.jobs.job import shard_of
@@ -186,7 +187,7 @@ def test_a_killed_run_is_gone_on_with(tmp_path: Path, bag: Path, observed: Calla
         process.kill()
     there = lines(output)
     result = run_local(job_of(output, bag))
-    assert not Path(f"/proc/{child}").exists()
+    assert has_ended(child)
     (record,) = result.records
     assert (record.outcome, record.skipped) == ("done", False)
     assert files(output / "parts" / "long") == files(tmp_path / "quiet" / "parts" / "long")
