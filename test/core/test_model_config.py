@@ -33,10 +33,13 @@ def test_lite_v1_is_what_the_method_says() -> None:
     assert (lite.decoder_strides, lite.logit_stride, lite.depth_activation) == ((4, 2, 1), 1, "softplus")
 
 
-@pytest.mark.parametrize(("weights", "name"), [("default", "lite_v1"), ("preview", "lite")])
-def test_what_ships_is_one_of_them(weights: str, name: str) -> None:
-    shipped, config = read_metadata(weights).config, get_config(name)
-    assert config == replace(shipped, name=name, tasks=DEFAULT_TASKS, initial_depth=config.initial_depth)
+@pytest.mark.parametrize(
+    ("weights", "name", "tasks"),
+    [("default", "lite_v1", DEFAULT_TASKS), ("preview", "lite", (*DEFAULT_TASKS, "uncertainty"))],
+)
+def test_what_ships_is_one_of_them(weights: str, name: str, tasks: tuple[str, ...]) -> None:
+    shipped, config = read_metadata(weights).config, get_config(name, tasks=tasks)
+    assert config == replace(shipped, name=name, initial_depth=config.initial_depth)
 
 
 def test_a_file_from_before_says_nothing_of_what_there_was_not() -> None:
