@@ -23,12 +23,16 @@ from cinet_core.tasks.learning import TaskLearning, task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
-from cinet_core.training.settings import PlannedStage, Recipe
+from cinet_core.training.settings import PlannedStage, Recipe, RunSettings
 
 __all__ = ["TrainingSetup", "prepare"]
 
 STATISTICS_FILE = "statistics.json"
 _DEPTH_BIASES = frozenset({"depth_head.conv.bias", "depth_head.log_depth.bias"})
+
+
+_WITHOUT_HALF_PRECISION = frozenset({"DEFAULT", "NO AVX", "AVX2"})
+"""What `torch.backends.cpu.get_cpu_capability` calls CPUs that emulate bfloat16, as oneDNN does below AVX-512."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +60,9 @@ class TrainingSetup:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is likely to be wrong with the data, in sentences."""
+        """What is likely to be wrong with the data or slow on this machine, in sentences."""
         remarks = (f"{part.meta.name}: {remark}" for part in self.data.training.sets for remark in part.remarks)
-        return (*remarks, *self.statistics.depth_warnings)
+        return (*remarks, *self.statistics.depth_warnings, *_slow_precision(self.recipe.run))
 
     @property
     def camera(self) -> TrainingCamera:
@@ -86,6 +90,18 @@ class TrainingSetup:
         """Write the averaged weights as a deployable checkpoint."""
         model = copy.deepcopy(cast(CINet, module.average.module)).float()
         save_checkpoint(path, model, self.metadata(metrics))
+
+
+def _slow_precision(run: RunSettings) -> tuple[str, ...]:
+    """A warning where half precision, which is to save time, takes many times as long instead."""
+    on_gpu = run.accelerator != "cpu" and torch.cuda.is_available()
+    capability = torch.backends.cpu.get_cpu_capability()
+    if on_gpu or run.precision not in ("bf16-mixed", "16-mixed") or capability not in _WITHOUT_HALF_PRECISION:
+        return ()
+    return (
+        f"run.precision is {run.precision}, which this CPU ({capability}) has no instructions for: a step takes ten "
+        "times as long as in float32, or longer; set run.precision=32-true",
+    )
 
 
 def prepare(recipe: Recipe, progress: Callable[[int, int], None] | None = None) -> TrainingSetup:
