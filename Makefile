@@ -91,15 +91,19 @@ bench: setup  ## measure speed and memory on this machine, nothing else running 
 bench-gpu: setup  ## the same on a CUDA device
 	@$(IN_ENV) python -m scripts.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
-# DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times).
+# DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times). PHOTOGRAPHS
+# is a folder of images of real rooms; with it the weights that ship teach the new ones what they see there.
 DATA ?= runs/rendered_rooms
-weights: setup  ## train the weights `preview` anew (DATA=folder of rendered rooms); goes on where it was stopped
+WEIGHTS := runs/weights$(if $(PHOTOGRAPHS),_photographs)
+weights: setup  ## train the weights `preview` anew (DATA=rendered rooms, PHOTOGRAPHS=images of real ones); goes on where it was stopped
 	@$(IN_ENV) { [ "$(DATA)" != runs/rendered_rooms ] || { cinet data render --setup && cinet data render "$(DATA)" --wide --rooms 1200 --views 4; }; }
 	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_small.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_sizes.yaml data.root="$(DATA)" --resume
 	@$(IN_ENV) cinet train --config config/train/weights.yaml data.root="$(DATA)" --resume
-	@$(IN_ENV) cinet calibrate runs/weights/last.safetensors --data "$(DATA)" --output runs/weights/calibrated.safetensors
-	@$(IN_ENV) python -m scripts.ship_weights runs/weights/calibrated.safetensors cinet_core/weights/preview.safetensors
+	@[ -z "$(PHOTOGRAPHS)" ] || { $(IN_ENV) cinet data label "$(PHOTOGRAPHS)" runs/photographs --flip --scale 0.8 --scale 1.25 --no-anchors --views 0; }
+	@[ -z "$(PHOTOGRAPHS)" ] || { $(IN_ENV) cinet train --config config/train/weights.yaml --config config/train/weights_photographs.yaml data.root="$(DATA)" --resume; }
+	@$(IN_ENV) cinet calibrate $(WEIGHTS)/last.safetensors --data "$(DATA)" --output $(WEIGHTS)/calibrated.safetensors
+	@$(IN_ENV) python -m scripts.ship_weights $(WEIGHTS)/calibrated.safetensors cinet_core/weights/preview.safetensors
 
 docs: setup  ## renew what the README shows: parameter tables and the image of the outputs
 	@$(IN_ENV) python -m scripts.docs
