@@ -30,6 +30,7 @@ from cinet_core.anchors.kalman import Observation, completed, decayed, observed,
 from cinet_core.anchors.measurement import AnchorMeasurement
 from cinet_core.anchors.observing import REFERENCE, observation_of, slopes_of
 from cinet_core.anchors.settings import FieldSettings
+from cinet_core.anchors.spread import corrected_sigma
 from cinet_core.geometry import Intrinsics
 
 __all__ = ["FieldEstimator"]
@@ -295,11 +296,10 @@ class FieldEstimator:
         self._before = View(
             view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
         )
-        rest = settings.prior.detail**2 if uncertainty is None else None
-        spread = grid.to_image(variance, width, height)
-        spread += np.float32(rest) if rest is not None else np.minimum(
-            np.asarray(uncertainty, dtype=np.float32) ** 2, np.float32(settings.prior.detail**2)
-        )  # fmt: skip
+        if uncertainty is None:
+            sigma_image = np.sqrt(grid.to_image(variance + settings.prior.detail**2, width, height))
+        else:
+            sigma_image = corrected_sigma(grid.to_image(variance / before, width, height), uncertainty)
         anchored = float((variance < 0.5 * before).mean())
         narrowed = float((np.diag(self._covariance)[:nodes] < 0.5 * np.diag(self._field_prior)).mean())
         level: CorrectionLevel = "raw" if anchored == 0.0 else "factor" if narrowed < 0.05 else "field"
@@ -313,4 +313,4 @@ class FieldEstimator:
             level, math.exp(typical), sigma, tuple(dict.fromkeys(m.source for m in used)), self._age, anchored,
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
-        return CorrectedDepth(corrected, np.sqrt(spread), report)
+        return CorrectedDepth(corrected, sigma_image, report)
