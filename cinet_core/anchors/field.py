@@ -73,6 +73,7 @@ class FieldEstimator:
         self._slope_at: Array = np.zeros(self._grid.nodes)
         self._age = self._metric_age = math.inf
         self._held: dict[str, float] = {}
+        self._told: dict[str, float] = {}  # seconds since each source was last used
 
     def update(
         self,
@@ -114,6 +115,7 @@ class FieldEstimator:
         view = view_of(depth, intrinsics, excluded)
         reasons: list[str] = []
         share = self._predict(view, motion, seconds, reasons)
+        self._told = {source: since + seconds for source, since in self._told.items()}
         used = []
         for measurement in measurements:
             reason = self._apply(measurement.without(excluded), depth, seconds)
@@ -121,6 +123,7 @@ class FieldEstimator:
                 used.append(measurement)
             else:
                 reasons.append(f"{measurement.source}: {reason}")
+        self._told |= dict.fromkeys((measurement.source for measurement in used), 0.0)
         self._age = 0.0 if used else self._age + seconds
         self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
         return self._render(depth, view, used, share, uncertainty, reasons)
@@ -215,12 +218,14 @@ class FieldEstimator:
         """Update the state; returns why it was not."""
         if not len(measurement):
             return measurement.gap.value if measurement.gap else "it has no point"
-        observation = observation_of(measurement, depth, self._grid, self.settings, seconds)
+        # Errors that last are those of the measurement before, which may be many frames ago, or none.
+        since = self._told.get(measurement.source, math.inf)
+        observation = observation_of(measurement, depth, self._grid, self.settings, since)
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
         # As they are now: that they last makes them count for less, not more likely to be large.
-        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(seconds, 1e-3)))
+        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(since, 1e-3)))
         own = observation.variance + (modes**2).sum(axis=1)
         expected = prediction_variance(self._covariance, observation)
         middle = float(np.median(rest))

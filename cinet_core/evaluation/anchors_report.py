@@ -141,7 +141,7 @@ class AnchorsReport:
         found = [
             f"odometry: noise {given.noise:.1%} of a step, scale {given.scale:g}, delay {given.delay:g} s, "
             f"{'one second of slip' if given.slip else 'no slip'}; the first {self.skipped} frames are not scored",
-            f"temporal: {self.temporal}; depth: {self.points} points; of the frames each {self.every}."
+            f"temporal: {self.temporal}; depth: {self.points} points; one frame of {self.every}"
             + ("" if self.max_height is None else f", of cameras below {self.max_height:g} m"),
         ]
         for score in self.scores:

@@ -83,7 +83,7 @@ def test_points_without_a_field_stand_beside_it(weights: Path, walk: Path) -> No
     assert factor.smooth_error == pytest.approx(none.smooth_error, abs=1e-6)
     assert 0 < depth.within_sigmas[0] < depth.within_sigmas[1] <= 1
     assert np.isnan(interpolation.within_sigmas).all()
-    assert "each 3." in found.markdown()
+    assert "one frame of 3" in found.markdown()
     with pytest.raises(ValueError, match="every is 0"):
         cinet_core.evaluate_anchors(walk, weights, kind="rgbd_sequence", every=0, device="cpu")
 
