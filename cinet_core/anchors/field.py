@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -60,6 +61,7 @@ class FieldEstimator:
     def __init__(self, settings: FieldSettings | None = None) -> None:
         self.settings = settings or FieldSettings()
         self._grid = Grid()
+        self._work: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -149,6 +151,12 @@ class FieldEstimator:
         if not len(table):
             return np.zeros(log_depth.shape, dtype=np.float32)
         return detail_image(log_depth, table[:, :2], table[:, 2], table[:, 3], table[:, 4], self.settings.detail_sigma)
+
+    def _images(self, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Two images to work in, the same at each call."""
+        if self._work is None or self._work[0].shape != shape:
+            self._work = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        return self._work
 
     def _prior_covariance(self) -> Array:
         prior, nodes = self.settings.prior, self._grid.nodes
@@ -286,15 +294,18 @@ class FieldEstimator:
             self.reset()
             return self._render(depth, view, (), 0.0, uncertainty, [*reasons, "the filter lost its numbers: reset"])
         offset, slope = (float(value) for value in self._mean[nodes:])
-        smooth = grid.to_image(self._mean[:nodes], width, height)
+        # Constants go into the nodes, and nothing is allocated but what is handed out: each pass over an image counts.
+        smooth, log_depth = self._images(depth.shape)
+        grid.to_image(self._mean[:nodes] + (offset - slope * REFERENCE), width, height, smooth)
+        predicted = np.asarray(depth, dtype=np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
-            log_depth = np.log(depth, dtype=np.float32)
-            smooth += np.float32(slope) * (log_depth - np.float32(REFERENCE)) + np.float32(offset)
+            np.log(predicted, out=log_depth)
+            cv2.scaleAdd(log_depth, slope, smooth, smooth)
         exact = [measurement for measurement in used if measurement.exact]
         if exact and settings.detail_sigma > 0:
             smooth += self._detail(log_depth, depth, exact)
         np.clip(smooth, -MAX_LOG, MAX_LOG, out=smooth)
-        corrected = np.asarray(depth, dtype=np.float32) * np.exp(smooth)
+        corrected = predicted * np.exp(smooth, out=smooth)
         mix, weights = grid.weights(view.places)
         field_there = (weights * self._mean[mix]).sum(axis=1)
         log_correction = np.clip(field_there + offset + slope * (view.log_predicted - REFERENCE), -MAX_LOG, MAX_LOG)
@@ -302,7 +313,8 @@ class FieldEstimator:
             view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
         )
         if uncertainty is None:
-            sigma_image = np.sqrt(grid.to_image(variance + settings.prior.detail**2, width, height))
+            sigma_image = grid.to_image(variance + settings.prior.detail**2, width, height)
+            np.sqrt(sigma_image, out=sigma_image)
         else:
             sigma_image = corrected_sigma(grid.to_image(variance / before, width, height), uncertainty)
         anchored = float((variance < 0.5 * before).mean())
