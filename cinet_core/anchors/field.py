@@ -31,7 +31,6 @@ from cinet_core.anchors.kalman import Observation, completed, decayed, observed,
 from cinet_core.anchors.measurement import AnchorMeasurement
 from cinet_core.anchors.observing import REFERENCE, observation_of, slopes_of
 from cinet_core.anchors.settings import FieldSettings
-from cinet_core.anchors.spread import corrected_sigma
 from cinet_core.geometry import Intrinsics
 
 __all__ = ["FieldEstimator"]
@@ -312,11 +311,9 @@ class FieldEstimator:
         self._before = View(
             view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
         )
-        if uncertainty is None:
-            sigma_image = grid.to_image(variance + settings.prior.detail**2, width, height)
-            np.sqrt(sigma_image, out=sigma_image)
-        else:
-            sigma_image = corrected_sigma(grid.to_image(variance / before, width, height), uncertainty)
+        rest = np.float32(settings.prior.detail**2)
+        spread = grid.to_image(variance, width, height)
+        spread += rest if uncertainty is None else np.minimum(np.square(uncertainty, dtype=np.float32), rest)
         anchored = float((variance < 0.5 * before).mean())
         narrowed = float((np.diag(self._covariance)[:nodes] < 0.5 * np.diag(self._field_prior)).mean())
         level: CorrectionLevel = "raw" if anchored == 0.0 else "factor" if narrowed < 0.05 else "field"
@@ -330,4 +327,4 @@ class FieldEstimator:
             level, math.exp(typical), sigma, tuple(dict.fromkeys(m.source for m in used)), self._age, anchored,
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
-        return CorrectedDepth(corrected, sigma_image, report)
+        return CorrectedDepth(corrected, np.sqrt(spread, out=spread), report)

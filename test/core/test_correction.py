@@ -133,7 +133,7 @@ def test_a_sequence_has_no_lidar() -> None:
 
 
 def test_a_network_that_says_how_sure_it_is_is_believed(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
-    """Where it is sure, depth after correction is surer than without its word; where not, less sure than elsewhere."""
+    """Where it is sure, depth after correction is surer than without its word; where not, nobody gains by it."""
     answer, evidence = outputs(walk[0]), [measured(walk[0], room.intrinsics)]
     unsure = np.zeros(answer["depth"].shape, bool)
     unsure[:, 80:] = True
@@ -148,9 +148,7 @@ def test_a_network_that_says_how_sure_it_is_is_believed(room: SyntheticRoom, wal
     assert without.uncertainty is not None
     ratio = with_word.uncertainty / without.uncertainty
     assert np.median(ratio[~unsure]) < 0.9
-    share = with_word.uncertainty / with_word.depth
-    assert np.median(share[unsure]) > 3 * np.median(share[~unsure])
-    assert share[unsure].max() < 0.5 / 2  # but points have been measured there too
+    assert ratio[unsure] == pytest.approx(1, abs=1e-4)
 
 
 def test_without_memory_each_frame_is_told_anew(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
