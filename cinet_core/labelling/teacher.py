@@ -49,6 +49,7 @@ class Teacher(ABC):
         label_set: of its labels.
         gives_depth: "metric", "relative" or "", of one without.
         gives_labels: whether it answers labels.
+        concurrent: whether several threads may ask it at once: a small network on a CPU.
         identity: what decides its answers, as JSON types.
     """
 
@@ -56,6 +57,7 @@ class Teacher(ABC):
     label_set: LabelSet
     gives_depth: str
     gives_labels: bool
+    concurrent: bool = False
     identity: dict[str, Any]
 
     @abstractmethod
