@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,11 @@ END = 1 << 16
 """Bytes of a file that are hashed at its beginning, and as many at its end: recordings are many gigabytes, and have
 their index at the end."""
 
-_NETWORKS = {("data", "label"): "--teacher", ("data", "select"): "--weights", ("bag", "run"): "--weights"}
+_NETWORKS: Mapping[tuple[str, ...], str] = {
+    ("data", "label"): "--teacher",
+    ("data", "select"): "--weights",
+    ("bag", "run"): "--weights",
+}
 """Option of a command that names its networks, which are "default" without it."""
 
 

@@ -7,7 +7,7 @@ their hands. Where another program has one of the cores, that costs ten times wh
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ def at_once(teachers: Sequence[Teacher]) -> int:
 
 def in_order(
     items: Iterable[Item], work: Callable[[Item], Result], workers: int
-) -> Iterator[tuple[Item, Result]]:  # fmt: skip
+) -> Generator[tuple[Item, Result], None, None]:  # fmt: skip
     """Each item with what `work` makes of it, in their order; `items` is iterated by the caller's thread.
 
     Args:
@@ -85,8 +85,8 @@ def answers_of(
         settings: see there.
 
     Returns:
-        (H, W) arrays: "grey"; "depth" and its "spread" over several calls, "reference", "labels" and their
-        "confidence" as 0 to 255, as far as there are any.
+        (H, W) arrays: "grey"; as far as there are any, "depth" with its "spread" over several calls and the teacher's
+        own "sigma", "reference", and "labels" with their "confidence" as 0 to 255.
     """
     arrays: Arrays = {"grey": cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)}
     labels, confidences = [], []
@@ -94,8 +94,11 @@ def answers_of(
         answer = averaged(teacher, image, camera, settings.flip, settings.scales)
         if teacher is depth and answer.depth is not None:
             arrays["depth"] = answer.depth
-            if answer.spread is not None:
-                arrays["spread"] = answer.spread
+            arrays |= {
+                name: values
+                for name, values in (("spread", answer.spread), ("sigma", answer.sigma))
+                if values is not None
+            }
         if teacher is reference and answer.depth is not None:
             arrays["reference"] = answer.depth
         if answer.labels is not None and answer.confidence is not None:

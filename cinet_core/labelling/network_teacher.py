@@ -50,7 +50,12 @@ class NetworkTeacher(Teacher):
         """See `Teacher.answer`."""
         prediction = self._predictor(image.shape[0], image.shape[1], scale).predict(image, camera)
         confidence = prediction.outputs["confidence"].astype(np.float32) / 255.0
-        return Answer(prediction.depth, labels=prediction.labels, confidence=confidence)
+        depth, uncertainty = prediction.depth, prediction.outputs.get("depth_uncertainty")
+        sigma = None
+        if uncertainty is not None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                sigma = np.nan_to_num(uncertainty / depth, nan=np.inf).astype(np.float32)
+        return Answer(depth, sigma=sigma, labels=prediction.labels, confidence=confidence)
 
     def close(self) -> None:
         """Free the networks."""

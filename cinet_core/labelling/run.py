@@ -19,7 +19,7 @@ from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.label_sets import UNLABELLED
 from cinet_core.labelling.agreement import Agreement, View, agree, chosen_views
-from cinet_core.labelling.anchoring import REFERENCE_SIGMA, AnchoredFrame, Anchoring
+from cinet_core.labelling.anchoring import AnchoredFrame, Anchoring
 from cinet_core.labelling.asking import answers_of, at_once, in_order
 from cinet_core.labelling.frames import file_names, frame_facts, open_recording, worlds_of
 from cinet_core.labelling.named import open_teachers
@@ -29,7 +29,7 @@ from cinet_core.labelling.score import frame_score
 from cinet_core.labelling.settings import LabelSettings
 from cinet_core.labelling.store import AnswerStore, Arrays
 from cinet_core.labelling.teacher import Teacher
-from cinet_core.labelling.trusted import labelled_frame
+from cinet_core.labelling.trusted import labelled_frame, unanchored_sigma
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["label_dataset"]
@@ -219,7 +219,10 @@ class _Labelling:
                 facts["measured"],
             )
         )  # fmt: skip
-        sigma = found.sigma if "spread" not in raw else np.hypot(found.sigma, raw["spread"])
+        if found.scale is None and self._depth.gives_depth == "metric":  # no anchor has touched it
+            sigma = unanchored_sigma(raw["depth"], raw.get("spread"), raw.get("sigma"))
+        else:
+            sigma = found.sigma if "spread" not in raw else np.hypot(found.sigma, raw["spread"])
         self._store.write(name, ANCHORED, {"depth": found.depth, "sigma": sigma.astype(np.float32)})
         facts["anchors"] = list(found.anchors)
         facts["scale"] = None if found.scale is None else round(found.scale, 4)
@@ -259,8 +262,7 @@ class _Labelling:
             anchored = self._store.read(name, ANCHORED)
             return anchored["depth"], anchored["sigma"]
         raw = self._store.read(name, RAW)
-        sigma = np.full(raw["depth"].shape, REFERENCE_SIGMA, np.float32)
-        return raw["depth"], np.hypot(sigma, raw["spread"]) if "spread" in raw else sigma
+        return raw["depth"], unanchored_sigma(raw["depth"], raw.get("spread"), raw.get("sigma"))
 
     def _view(self, index: int) -> View | None:
         """A frame to compare with others; None where its pose or depth is not known."""
