@@ -28,8 +28,8 @@ SINGLE_SIGMA = 0.3
 """Standard deviation of ln depth that is taken for one answer of a teacher that gives none, and cannot be measured."""
 
 COMMON_SIGMA, SPREAD_FACTOR = 0.15, 2.5
-"""Of several answers: what they err alike, and by how much more they err than they differ. Chosen for the largest
-likelihood on rendered rooms that no network learnt from (docs/fleet_labels.md)."""
+"""Of several answers: what they err alike, and by how much more they err than they differ. Chosen by
+likelihood on rendered rooms that the network did not learn from (docs/fleet_labels.md)."""
 
 _NONE, _SENSOR, _TEACHER, _AGREED, _GIVEN = range(len(SOURCES))
 
