@@ -6,6 +6,7 @@ what does by where it was going.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -34,6 +35,10 @@ LONGEST_STEP = 1.0
 
 SURE_FRAMES = 10
 """In which two objects are seen to be one, or one to be two, before they are."""
+
+ONE_PLACE = 0.3
+"""Share of an object's cells within the outline of another one from which the two are parts of one: neighbours have
+less, however blurred their sides are."""
 
 SEEN_FROM = 4.0
 """Times the least number of pixels of an instance: from there on it should be seen where its place is in view."""
@@ -182,19 +187,40 @@ class ObjectMemory:
         return [*new, *self._parted(tracks, parts, found, stamp_ns)]
 
     def _joined(self, tracks: list[ObjectTrack], found: Matching) -> None:
-        """Make one of two that frames show as one, where nothing is between them any more. The older id stays."""
-        pairs = set()
-        for one, other in found.covered():
-            pair = sorted((tracks[one], tracks[other]), key=lambda track: track.id)
-            numbers = (pair[0].id, pair[1].id)
-            pairs.add(numbers)
-            self._together[numbers] += 1
-            if self._together[numbers] >= SURE_FRAMES and self._gap(pair[0].keys, pair[1]) <= self._settings.gap:
-                pair[0].take_over(pair[1])
-                self._tracks = [track for track in self._tracks if track is not pair[1]]
+        """Make one of two that frames show as one, or that stand in one place. The older id stays."""
+        pairs = {(min(pair), max(pair)) for pair in found.covered()} | self._in_one_place(tracks, found)
+        by_id = {}
+        for one, other in pairs:
+            older, newer = sorted((tracks[one], tracks[other]), key=lambda track: track.id)
+            by_id[older.id, newer.id] = (older, newer)
         seen = {tracks[index].id for index in found.parts}
-        for numbers in [pair for pair in self._together if pair not in pairs and seen.issuperset(pair)]:
+        for numbers in [pair for pair in self._together if pair not in by_id and seen.issuperset(pair)]:
             del self._together[numbers]
+        self._together.update(by_id.keys())
+        for numbers, (older, newer) in sorted(by_id.items()):
+            if (
+                self._together[numbers] >= SURE_FRAMES
+                and any(track is newer for track in self._tracks)
+                and self._gap(older.keys, newer) <= self._settings.gap
+            ):
+                older.take_over(newer)
+                self._tracks = [track for track in self._tracks if track is not newer]
+                del self._together[numbers]
+
+    def _in_one_place(self, tracks: list[ObjectTrack], found: Matching) -> set[tuple[int, int]]:
+        """Pairs of one class, of which one is seen, where much of one is within the outline of the other."""
+        pairs = set()
+        for one, other in itertools.combinations(range(len(tracks)), 2):
+            a, b = tracks[one], tracks[other]
+            if a.label != b.label or not (one in found.parts or other in found.parts):
+                continue
+            reach = float(np.linalg.norm(a.box.size[:2]) + np.linalg.norm(b.box.size[:2])) / 2
+            if float(np.linalg.norm((a.box.centre - b.box.centre)[:2])) > reach:
+                continue
+            overlap = max(a.box.share_below(centres_of(b.keys)), b.box.share_below(centres_of(a.keys)))
+            if overlap >= ONE_PLACE and a.box.between(b.box) <= self._settings.gap:
+                pairs.add((one, other))
+        return pairs
 
     def _parted(
         self, tracks: list[ObjectTrack], parts: list[SeenPart], found: Matching, stamp_ns: int

@@ -23,7 +23,7 @@ and where it sees through it."""
 LEAST_WEIGHT = 0.3
 """A lighter cell is left out."""
 
-SOLID = 0.25
+SOLID = 0.1
 """Share of the weight that the object's best seen cells have, above which a cell counts for its box."""
 
 MAX_CELLS = 2000
