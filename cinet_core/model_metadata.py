@@ -22,6 +22,7 @@ from cinet_core.weights_file import CheckpointError, WeightsHeader, read_header
 __all__ = [
     "DEFAULT_WEIGHTS",
     "FORMAT_VERSION",
+    "INSTALLED_WEIGHTS",
     "METADATA_KEY",
     "PREVIEW_WEIGHTS",
     "VERSION_KEY",
@@ -42,6 +43,7 @@ DEFAULT_WEIGHTS = "default"
 PREVIEW_WEIGHTS = "preview"
 """The same for those of the next generation: faster, not better everywhere yet (docs/model_card.md)."""
 _INSTALLED = {DEFAULT_WEIGHTS: "lite.safetensors", PREVIEW_WEIGHTS: "preview.safetensors"}
+INSTALLED_WEIGHTS = tuple(_INSTALLED)
 VERSION_KEY = "cinet_format_version"
 METADATA_KEY = "cinet_metadata"
 _KEYS = {"metrics": "figures"}
@@ -161,7 +163,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
 def weights_path(name: str | Path) -> Path:
     """Return the path that a name of weights stands for: the path itself, or an installed file.
 
-    Those are "default" and "preview".
+    Those are named by `INSTALLED_WEIGHTS`.
     """
     installed = _INSTALLED.get(str(name))
     return Path(name) if installed is None else Path(__file__).parent / "weights" / installed

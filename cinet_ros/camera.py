@@ -10,8 +10,8 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from cinet_core.geometry import Intrinsics
 from cinet_core.messages.topics import STATS
-from cinet_ros.anchoring.frame_correction import CorrectionState
 from cinet_ros.anchoring.inputs import AnchorInputs
+from cinet_ros.anchoring.state import CorrectionState
 from cinet_ros.camera_input import CameraInput
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import WARN, Conditions, Latencies, status

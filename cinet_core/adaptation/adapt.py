@@ -201,7 +201,8 @@ class _Adaptation:
             )
             return {"chosen": len(report.chosen)}
 
-        found = self.steps.do("select", [self.settings.frames, self.settings.weights], work, [place])
+        looks = _hash(weights_path(self.settings.weights))
+        found = self.steps.do("select", [self.settings.frames, looks], work, [place])
         self.counts["frames chosen"] = found["chosen"]
         return place
 

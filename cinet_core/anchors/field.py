@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -59,6 +60,7 @@ class FieldEstimator:
     def __init__(self, settings: FieldSettings | None = None) -> None:
         self.settings = settings or FieldSettings()
         self._grid = Grid()
+        self._work: tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -72,6 +74,7 @@ class FieldEstimator:
         self._slope_at: Array = np.zeros(self._grid.nodes)
         self._age = self._metric_age = math.inf
         self._held: dict[str, float] = {}
+        self._told: dict[str, float] = {}  # seconds since each source was last used
 
     def update(
         self,
@@ -113,6 +116,7 @@ class FieldEstimator:
         view = view_of(depth, intrinsics, excluded)
         reasons: list[str] = []
         share = self._predict(view, motion, seconds, reasons)
+        self._told = {source: since + seconds for source, since in self._told.items()}
         used = []
         for measurement in measurements:
             reason = self._apply(measurement.without(excluded), depth, seconds)
@@ -120,6 +124,7 @@ class FieldEstimator:
                 used.append(measurement)
             else:
                 reasons.append(f"{measurement.source}: {reason}")
+        self._told |= dict.fromkeys((measurement.source for measurement in used), 0.0)
         self._age = 0.0 if used else self._age + seconds
         self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
         return self._render(depth, view, used, share, uncertainty, reasons)
@@ -145,6 +150,12 @@ class FieldEstimator:
         if not len(table):
             return np.zeros(log_depth.shape, dtype=np.float32)
         return detail_image(log_depth, table[:, :2], table[:, 2], table[:, 3], table[:, 4], self.settings.detail_sigma)
+
+    def _images(self, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Two images to work in, the same at each call."""
+        if self._work is None or self._work[0].shape != shape:
+            self._work = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        return self._work
 
     def _prior_covariance(self) -> Array:
         prior, nodes = self.settings.prior, self._grid.nodes
@@ -214,12 +225,14 @@ class FieldEstimator:
         """Update the state; returns why it was not."""
         if not len(measurement):
             return measurement.gap.value if measurement.gap else "it has no point"
-        observation = observation_of(measurement, depth, self._grid, self.settings, seconds)
+        # Errors that last are those of the measurement before, which may be many frames ago, or none.
+        since = self._told.get(measurement.source, math.inf)
+        observation = observation_of(measurement, depth, self._grid, self.settings, since)
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
         # As they are now: that they last makes them count for less, not more likely to be large.
-        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(seconds, 1e-3)))
+        modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(since, 1e-3)))
         own = observation.variance + (modes**2).sum(axis=1)
         expected = prediction_variance(self._covariance, observation)
         middle = float(np.median(rest))
@@ -280,26 +293,27 @@ class FieldEstimator:
             self.reset()
             return self._render(depth, view, (), 0.0, uncertainty, [*reasons, "the filter lost its numbers: reset"])
         offset, slope = (float(value) for value in self._mean[nodes:])
-        smooth = grid.to_image(self._mean[:nodes], width, height)
+        # Constants go into the nodes, and nothing is allocated but what is handed out: each pass over an image counts.
+        smooth, log_depth = self._images(depth.shape)
+        grid.to_image(self._mean[:nodes] + (offset - slope * REFERENCE), width, height, smooth)
+        predicted = np.asarray(depth, dtype=np.float32)
         with np.errstate(invalid="ignore", divide="ignore"):
-            log_depth = np.log(depth, dtype=np.float32)
-            smooth += np.float32(slope) * (log_depth - np.float32(REFERENCE)) + np.float32(offset)
+            np.log(predicted, out=log_depth)
+            cv2.scaleAdd(log_depth, slope, smooth, smooth)
         exact = [measurement for measurement in used if measurement.exact]
         if exact and settings.detail_sigma > 0:
             smooth += self._detail(log_depth, depth, exact)
         np.clip(smooth, -MAX_LOG, MAX_LOG, out=smooth)
-        corrected = np.asarray(depth, dtype=np.float32) * np.exp(smooth)
+        corrected = predicted * np.exp(smooth, out=smooth)
         mix, weights = grid.weights(view.places)
         field_there = (weights * self._mean[mix]).sum(axis=1)
         log_correction = np.clip(field_there + offset + slope * (view.log_predicted - REFERENCE), -MAX_LOG, MAX_LOG)
         self._before = View(
             view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
         )
-        rest = settings.prior.detail**2 if uncertainty is None else None
+        rest = np.float32(settings.prior.detail**2)
         spread = grid.to_image(variance, width, height)
-        spread += np.float32(rest) if rest is not None else np.minimum(
-            np.asarray(uncertainty, dtype=np.float32) ** 2, np.float32(settings.prior.detail**2)
-        )  # fmt: skip
+        spread += rest if uncertainty is None else np.minimum(np.square(uncertainty, dtype=np.float32), rest)
         anchored = float((variance < 0.5 * before).mean())
         narrowed = float((np.diag(self._covariance)[:nodes] < 0.5 * np.diag(self._field_prior)).mean())
         level: CorrectionLevel = "raw" if anchored == 0.0 else "factor" if narrowed < 0.05 else "field"
@@ -313,4 +327,4 @@ class FieldEstimator:
             level, math.exp(typical), sigma, tuple(dict.fromkeys(m.source for m in used)), self._age, anchored,
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
-        return CorrectedDepth(corrected, np.sqrt(spread), report)
+        return CorrectedDepth(corrected, np.sqrt(spread, out=spread), report)

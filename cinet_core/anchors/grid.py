@@ -98,10 +98,12 @@ class Grid:
         found = cv2.remap(table, x[:, None].copy(), y[:, None].copy(), cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
         return found.ravel().astype(np.float64)
 
-    def to_image(self, values: Array, width: int, height: int) -> npt.NDArray[np.float32]:
-        """(height, width) float32: values (nodes,) between nodes, at the centres of an image's pixels."""
+    def to_image(
+        self, values: Array, width: int, height: int, out: npt.NDArray[np.float32] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """(height, width) float32: values (nodes,) between nodes, at the centres of an image's pixels; into `out`."""
         across, down = _hat_matrix(self.columns, width), _hat_matrix(self.rows, height)
-        return down @ (values.reshape(self.rows, self.columns).astype(np.float32) @ across.T)
+        return np.matmul(down, values.reshape(self.rows, self.columns).astype(np.float32) @ across.T, out=out)
 
 
 _matrices: dict[tuple[int, int], npt.NDArray[np.float32]] = {}

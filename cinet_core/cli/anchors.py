@@ -13,7 +13,7 @@ from cinet_core.cli.arguments import add_option, json_file, positive
 if TYPE_CHECKING:
     from cinet_core.evaluation.anchored import AnchorsReport
 
-CHOICES = ("none", "odometry", "motion", "scan", "depth", "floor")
+CHOICES = ("none", "odometry", "motion", "scan", "depth", "floor", "interpolation", "factor")
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -26,7 +26,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "physics. Exit status: 0 all is well, 1 some frames could not be read and are left out, 2 it could not start."
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help='a .safetensors file, "default", or "random"')
-    parser.add_argument("--data", required=True, metavar="ROOT", help="a sequence with depth and poses")
+    parser.add_argument(
+        "--data", required=True, metavar="ROOT", help="a sequence with depth and poses, or rendered rooms"
+    )
     parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
     parser.add_argument("--split", default="test", help="test or all (%(default)s)")
     add_option(parser)
@@ -34,9 +36,14 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--anchor",
         action="append",
         choices=CHOICES,
-        help="score this one; may be repeated (all but floor, which needs --floor-height)",
+        help="score this one; may be repeated (all but floor, which needs --floor-height); interpolation and factor "
+        "are what the points of depth give without a field",
     )
     parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N frames")
+    parser.add_argument("--every", type=positive, default=1, metavar="N", help="of these take each Nth (%(default)s)")
+    parser.add_argument(
+        "--max-height", type=float, metavar="M", help="leave out cameras higher above the floor, metres (none)"
+    )
     parser.add_argument("--skip", type=float, default=2.0, metavar="S", help="seconds not scored (%(default)s)")
     parser.add_argument("--noise", type=float, default=0.0, help="of a step of the odometry, a part of it (0)")
     parser.add_argument("--scale", type=float, default=1.0, help="that the odometry's ways are multiplied by (1)")
@@ -45,7 +52,9 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--floor-height", type=float, metavar="Z", help="z of the floor in the poses' world, whose z points up, metres"
     )
-    parser.add_argument("--temporal", choices=("field", "fused"), default="field", help="kept over time (%(default)s)")
+    parser.add_argument(
+        "--temporal", choices=("off", "field", "fused"), default="field", help="kept over time (%(default)s)"
+    )
     parser.add_argument(
         "--points",
         default="32x24",
@@ -78,6 +87,8 @@ def run(options: argparse.Namespace) -> int:
                 kind=options.kind,
                 options=dict(options.option),
                 limit=options.limit,
+                every=options.every,
+                max_height=options.max_height,
                 skip_seconds=options.skip,
                 errors=OdometryErrors(options.noise, options.scale, options.delay, options.slip),
                 floor_height=options.floor_height,
@@ -106,4 +117,5 @@ def _print(report: AnchorsReport) -> None:
         console.print(f"WARNING: {warning}", style="bold red", markup=False, highlight=False)
     for fact in report.sentences():
         console.print(f"  {fact}", markup=False, highlight=False, soft_wrap=True)
-    console.print(report.table().rich())
+    for table in report.tables():
+        console.print(table.rich())

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import add_correction, add_kind, add_option, add_weights, positive
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -24,28 +24,12 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="SOURCE",
         help="root of a sequence with poses: of 7-Scenes, 3DMatch or the TUM RGB-D benchmark",
     )
-    parser.add_argument(
-        "--weights",
-        default="default",
-        metavar="FILE|default|random",
-        help="a checkpoint; default, what ships; or random, for plumbing only",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
+    add_weights(parser)
+    add_kind(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="score only N frames, evenly spread")
-    parser.add_argument(
-        "--anchor",
-        choices=("none", "auto", "odometry", "motion"),
-        default="none",
-        help="score corrected depth, too: by the recorded poses as odometry, or by the images alone (%(default)s)",
-    )
-    parser.add_argument(
-        "--temporal",
-        choices=("off", "field", "fused"),
-        default="off",
-        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
-        "(fused) (%(default)s)",
+    add_correction(
+        parser, "score corrected depth, too: by the recorded poses as odometry, or by the images alone (%(default)s)"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything")
     add_option(parser)

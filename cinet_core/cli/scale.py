@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import add_option, add_weights, positive
 
 if TYPE_CHECKING:
     from cinet_core.evaluation.depth_scale import ScaleReport
@@ -26,13 +26,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "scale can be suggested."
     )
     parser.add_argument("source", metavar="SOURCE", help="a bag with colour and depth, or the root of a data set")
-    parser.add_argument(
-        "--weights",
-        default="default",
-        metavar="FILE|default|random",
-        help="a checkpoint; default, what ships; or random, for plumbing only",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    add_weights(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="take only N frames, evenly spread")
     parser.add_argument("--min-depth", type=_metres, default=0.1, metavar="M", help="nearest truth (%(default)s)")

@@ -102,8 +102,9 @@ class DepthCorrector:
         depth, labels, confidence = raw, outputs["labels"], outputs["confidence"]
         uncertainty, report, agreement = None, None, math.nan
         if settings.anchor != "none":
-            if settings.temporal == "off":
+            if settings.temporal == "off":  # what this frame is told, it is told for the first time
                 self._estimator.reset()
+                seconds = math.inf
             corrected = self._estimator.update(
                 depth,
                 intrinsics,

@@ -22,12 +22,12 @@ from cinet_core.anchors import (
 from cinet_core.correction.corrector import DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.evaluation.anchors_report import AnchorScore
-from cinet_core.evaluation.sparse_points import SparsePoints
+from cinet_core.evaluation.sparse_points import BASELINES, SparsePoints, interpolated, one_factor
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import LabelSet
 from cinet_core.metrics.smooth_field import DEVIATION, SmoothErrorMetrics
 
-__all__ = ["FRAME_SECONDS", "AnchorRun", "AnchoredFrame"]
+__all__ = ["AnchorRun", "AnchoredFrame"]
 
 STEP = 4
 """Every so-manieth pixel of an image 640 wide is scored."""
@@ -35,23 +35,31 @@ STEP = 4
 SCAN_SIGMA, DEPTH_SIGMA = 0.02, 0.03
 """Noise of what is made of the sensor's depth: metres of a scan, and a part of the depth of sparse points."""
 
-FRAME_SECONDS = 1 / 30
-"""Between frames of a data set without times."""
-
 DELTA = 1.25
 
 
 @dataclass(frozen=True, eq=False)
 class AnchoredFrame:
-    """A frame with its prediction: arrays (H, W) of the image's size."""
+    """A frame with its prediction: arrays (H, W) of the image's size.
+
+    Attributes:
+        world: name of the world that its pose is in.
+        uncertainty: metres, by the network; None where it gives none.
+        edges: where the true depth has edges nearby.
+        pose: of the camera, (4, 4) in the world, whose z axis points up.
+        told: what the odometry says of it.
+    """
 
     number: int
     seconds: float
+    world: str
     image: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.uint8]
+    uncertainty: npt.NDArray[np.float32] | None
     truth: npt.NDArray[np.float32]
+    edges: npt.NDArray[np.bool_]
     camera: Intrinsics
     pose: npt.NDArray[np.float64]
     told: npt.NDArray[np.float64]
@@ -61,7 +69,7 @@ class AnchorRun:
     """One anchor along the sequence.
 
     Args:
-        anchor: its name; none corrects nothing.
+        anchor: its name; none corrects nothing, and what is one of `BASELINES` is no anchor.
         label_set: of the predictions.
         floor_height: z of the floor in the world of the poses, metres; None where it is not known.
         temporal: what is kept from frame to frame, see `CorrectionSettings`.
@@ -77,31 +85,48 @@ class AnchorRun:
         points: SparsePoints | None = None,
     ) -> None:
         self._anchor, self._floor_height = anchor, floor_height
-        self._settings, self._points = CorrectionSettings(anchor, temporal), points or SparsePoints()
+        corrected = "none" if anchor in BASELINES else anchor
+        self._settings, self._points = CorrectionSettings(corrected, temporal), points or SparsePoints()
         self._movers = movers_table(label_set)
         self._floor = np.array([name == "floor" for name in label_set.classes] + [False] * 256)[:256]
-        self._corrector, self._odometry, self._motion = DepthCorrector(label_set), OdometryAnchor(), MotionAnchor()
+        self._label_set = label_set
+        self._restart()
         self._random = np.random.default_rng(0)
-        self._before: AnchoredFrame | None = None
         self._smooth = SmoothErrorMetrics(DEVIATION / STEP)
-        self._rows: list[tuple[float, float, float, float, float]] = []
+        self._rows: list[tuple[float, ...]] = []
         self._times: list[tuple[float, float]] = []
         self._reasons: dict[str, int] = {}
 
+    def _restart(self) -> None:
+        """Forget all frames."""
+        self._corrector = DepthCorrector(self._label_set)
+        self._odometry, self._motion = OdometryAnchor(), MotionAnchor()
+        self._before: AnchoredFrame | None = None
+
     def add(self, frame: AnchoredFrame, scored: bool) -> None:
-        """Correct a frame, and score it."""
-        depth, used, anchored = frame.depth, False, 0.0
-        if self._settings.active:
+        """Correct a frame, and score it. One of another world than the frame before starts anew."""
+        if self._before is not None and frame.world != self._before.world:
+            self._restart()
+        step = max(1, round(STEP * frame.truth.shape[1] / 640))
+        depth, sigma, used, anchored = frame.depth, frame.uncertainty, False, 0.0
+        if self._anchor in BASELINES:
+            pixels, z = self._sensed(frame)
+            used, sigma = True, None
+            if self._anchor == "factor":
+                depth = one_factor(frame.depth, pixels, z)
+        elif self._settings.active:
             started = time.perf_counter()
             excluded = movers_mask(frame.labels, self._movers)
             measurement, motion = self._measured(frame, excluded)
             between = time.perf_counter()
-            elapsed = FRAME_SECONDS if self._before is None else frame.seconds - self._before.seconds
+            elapsed = math.inf if self._before is None else frame.seconds - self._before.seconds
             outputs: dict[str, npt.NDArray[Any]] = {
                 "depth": depth,
                 "labels": frame.labels,
                 "confidence": frame.confidence,
             }
+            if sigma is not None:
+                outputs["depth_uncertainty"] = sigma
             measurements = [] if measurement is None else [measurement]
             found = self._corrector.correct(
                 outputs, frame.camera, measurements, motion, max(elapsed, 0.0), self._settings
@@ -109,48 +134,76 @@ class AnchorRun:
             self._times.append((time.perf_counter() - between, between - started))
             depth, report = found.depth, found.report
             if report is not None:
-                used, anchored = bool(report.sources), report.anchored
+                used, anchored, sigma = bool(report.sources), report.anchored, found.uncertainty
             if report is not None and not used:
                 reason = (report.reason or "no reason").split(": ")
                 short = ": ".join(reason[:2])
                 self._reasons[short] = self._reasons.get(short, 0) + 1
         self._before = frame
-        if scored:
-            step = max(1, round(STEP * frame.truth.shape[1] / 640))
-            self._score(depth[step // 2 :: step, step // 2 :: step], frame.truth[step // 2 :: step, step // 2 :: step])
-            if self._rows:
-                self._rows[-1] = (*self._rows[-1][:3], anchored, float(used))
+        if not scored:
+            return
+        lattice = np.s_[step // 2 :: step, step // 2 :: step]
+        at = depth[lattice]
+        if self._anchor == "interpolation":
+            at = interpolated(pixels, z, frame.truth.shape, step)
+        self._score(
+            at, None if sigma is None else sigma[lattice], frame.truth[lattice], frame.edges[lattice], anchored, used
+        )
 
     def score(self) -> AnchorScore:
         """The result so far."""
-        table = np.array(self._rows).reshape(-1, 5)
-        mean = table.mean(axis=0) if len(table) else np.full(5, math.nan)
+        table = np.array(self._rows).reshape(-1, 8)
+        known = np.isfinite(table)
+        counts = known.sum(axis=0)
+        mean = np.where(counts > 0, np.where(known, table, 0.0).sum(axis=0) / np.maximum(counts, 1), math.nan)
         scales = table[:, 2]
         times = np.median(self._times, axis=0) * 1e3 if self._times else np.zeros(2)
         return AnchorScore(
-            self._anchor,
-            len(table),
-            float(mean[0]),
-            float(mean[1]),
-            self._smooth.compute()["smooth_error"],
-            float(scales.std()) if len(table) else math.nan,
-            float(np.median(np.abs(np.diff(scales)))) if len(table) > 1 else math.nan,
-            float(mean[3]),
-            float(mean[4]),
-            (float(times[0]), float(times[1])),
-            dict(sorted(self._reasons.items(), key=lambda item: -item[1])),
+            anchor=self._anchor,
+            frames=len(table),
+            abs_rel=float(mean[0]),
+            delta1=float(mean[1]),
+            edge_abs_rel=float(mean[5]),
+            smooth_error=self._smooth.compute()["smooth_error"],
+            scale_deviation=float(scales.std()) if len(table) else math.nan,
+            scale_step=float(np.median(np.abs(np.diff(scales)))) if len(table) > 1 else math.nan,
+            within_sigmas=(float(mean[6]), float(mean[7])),
+            anchored=float(mean[3]),
+            measured=float(mean[4]),
+            milliseconds=(float(times[0]), float(times[1])),
+            reasons=dict(sorted(self._reasons.items(), key=lambda item: -item[1])),
         )
 
-    def _score(self, depth: npt.NDArray[np.float32], truth: npt.NDArray[np.float32]) -> None:
+    def _score(
+        self,
+        depth: npt.NDArray[np.float32],
+        sigma: npt.NDArray[np.float32] | None,
+        truth: npt.NDArray[np.float32],
+        edges: npt.NDArray[np.bool_],
+        anchored: float,
+        used: bool,
+    ) -> None:
         known = (truth > 0) & np.isfinite(truth) & np.isfinite(depth) & (depth > 0)
         if not known.any():
             return
         ratio = depth[known].astype(np.float64) / truth[known]
         self._smooth.update(depth, truth)
-        within = np.maximum(ratio, 1 / ratio) < DELTA
-        self._rows.append((
-            float(np.abs(ratio - 1).mean()), float(within.mean()), -math.log(float(np.median(ratio))), 0.0, 0.0
-        ))  # fmt: skip
+        error, beside = np.abs(ratio - 1), edges[known]
+        within = (math.nan, math.nan)
+        if sigma is not None:  # of ln depth: it is symmetric there
+            share = np.abs(np.log(ratio)) / np.maximum(sigma[known] / depth[known], 1e-9)
+            within = float((share < 1).mean()), float((share < 2).mean())
+        self._rows.append(
+            (
+                float(error.mean()),
+                float((np.maximum(ratio, 1 / ratio) < DELTA).mean()),
+                -math.log(float(np.median(ratio))),
+                anchored,
+                float(used),
+                float(error[beside].mean()) if beside.any() else math.nan,
+                *within,
+            )
+        )
 
     def _measured(
         self, frame: AnchoredFrame, excluded: npt.NDArray[np.bool_] | None
@@ -173,6 +226,14 @@ class AnchorRun:
             up = frame.pose[2, :3]
             height = float(frame.pose[2, 3]) - float(self._floor_height or 0.0)
             return measure_floor(self._floor[frame.labels], frame.depth, camera, height, up), motion
+        pixels, z = self._sensed(frame)
+        points = np.column_stack([(pixels - (camera.cx, camera.cy)) / (camera.fx, camera.fy) * z[:, None], z])
+        if self._anchor == "scan":
+            return measure_cloud(points, camera, None, 0.01, SCAN_SIGMA, "scan"), motion
+        return measure_cloud(points, camera, None, DEPTH_SIGMA, 0.001), motion
+
+    def _sensed(self, frame: AnchoredFrame) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Pixels (N, 2) and depth (N,), metres, of what a laser or a sparse sensor would measure."""
         height, width = frame.truth.shape
         if self._anchor == "scan":
             u, v = np.arange(width), np.full(width, height // 2)
@@ -180,8 +241,5 @@ class AnchorRun:
         else:
             u, v = self._points.places(width, height, self._random)
             z = frame.truth[v, u] * (1 + self._random.normal(0, DEPTH_SIGMA, len(u)))
-        z = np.where((frame.truth[v, u] > 0) & (z > 0), z, np.nan)
-        points = np.stack([(u - camera.cx) / camera.fx * z, (v - camera.cy) / camera.fy * z, z], axis=1)
-        if self._anchor == "scan":
-            return measure_cloud(points, camera, None, 0.01, SCAN_SIGMA, "scan"), motion
-        return measure_cloud(points, camera, None, DEPTH_SIGMA, 0.001), motion
+        kept = (frame.truth[v, u] > 0) & (z > 0)
+        return np.stack([u, v], axis=1)[kept].astype(np.float64), z[kept].astype(np.float64)

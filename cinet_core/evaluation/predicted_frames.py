@@ -51,6 +51,7 @@ class FramesWithDepth:
         limit: at most this many; None = all.
         consecutive: take the first frames in place of evenly spread ones, so that a limit leaves a sequence.
         progress: is told of frames that cannot be read.
+        chosen: numbers of the frames to take, in place of all that.
 
     Attributes:
         without_depth: how many of the latest iteration's frames had no depth.
@@ -63,10 +64,13 @@ class FramesWithDepth:
         limit: int | None = None,
         consecutive: bool = False,
         progress: Progress = SILENT,
+        chosen: Sequence[int] | None = None,
     ) -> None:
         self._dataset, self._progress = dataset, progress
         count = len(dataset)
-        self._chosen = list(range(min(count, limit or count))) if consecutive else spread(count, limit)
+        if chosen is None:
+            chosen = range(min(count, limit or count)) if consecutive else spread(count, limit)
+        self._chosen = list(chosen)
         self.without_depth = 0
         self.broken: list[BrokenFrame] = []
 

@@ -1,4 +1,7 @@
-"""Which pixels of a sensor's depth a sparse one would have: a lattice, one on half of the image, or random points."""
+"""Which pixels of a sensor's depth a sparse one would have: a lattice, one on half of the image, or random points.
+
+And what they are worth without a field: interpolated, or as one factor of what a network predicts.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SparsePoints"]
+__all__ = ["BASELINES", "SparsePoints", "interpolated", "one_factor"]
+
+BASELINES = ("interpolation", "factor")
+"""What is done with sparse points without a field."""
 
 _PATTERN = re.compile(r"(?:(left:)?(\d{1,4})x(\d{1,4})|random:(\d{1,6}))")
 
@@ -58,3 +64,47 @@ class SparsePoints:
         u, v = (2 * column + 1) * width // (2 * self.columns), (2 * row + 1) * height // (2 * self.rows)
         kept = u < width / 2 if self.left else np.ones(u.shape, dtype=bool)
         return u[kept].astype(np.intp), v[kept].astype(np.intp)
+
+
+def interpolated(
+    pixels: npt.NDArray[np.floating], depth: npt.NDArray[np.floating], shape: tuple[int, int], step: int = 1
+) -> npt.NDArray[np.float32]:
+    """Depth between points without any image: linear in the triangles between them, that of the nearest one outside.
+
+    Args:
+        pixels: (N, 2) u and v of the points.
+        depth: (N,) metres.
+        shape: (H, W) of the image.
+        step: of rows and columns each so-manieth is computed, from its middle on.
+
+    Returns:
+        (h, w) metres; NaN without points.
+
+    Raises:
+        ValueError: SciPy is not installed.
+    """
+    try:
+        from scipy.interpolate import LinearNDInterpolator, NearestNDInterpolator
+        from scipy.spatial import QhullError
+    except ImportError as error:
+        raise ValueError("interpolation takes SciPy: pip install scipy, or cinet's extra 'data'") from error
+    v, u = np.mgrid[step // 2 : shape[0] : step, step // 2 : shape[1] : step]
+    if not len(depth):
+        return np.full(u.shape, np.nan, dtype=np.float32)
+    found = NearestNDInterpolator(pixels, depth)(u, v)
+    try:
+        between = LinearNDInterpolator(pixels, depth)(u, v)
+    except QhullError:  # fewer than three points, or all on one line: there is no triangle
+        return found.astype(np.float32)
+    return np.where(np.isnan(between), found, between).astype(np.float32)
+
+
+def one_factor(
+    predicted: npt.NDArray[np.floating], pixels: npt.NDArray[np.floating], depth: npt.NDArray[np.floating]
+) -> npt.NDArray[np.float32]:
+    """Predicted depth (H, W), metres, times the median of measured by predicted depth at points (N, 2), (N,)."""
+    column, row = np.rint(pixels).astype(np.intp).T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = depth / predicted[row, column]
+    ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
+    return (predicted * (np.median(ratio) if len(ratio) else 1.0)).astype(np.float32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from cinet_core.tasks.learning.surfaces import occlusion_boundaries
 
-__all__ = ["LONGEST_SHADOW", "true_depth_edges", "without_shadows"]
+__all__ = ["LONGEST_SHADOW", "near_depth_edges", "true_depth_edges", "without_shadows"]
 
 LONGEST_SHADOW = 40
 """Pixels: a Kinect's shadow of something at 0.8 m on a wall at 4 m is 525 * 0.075 * (1 / 0.8 - 1 / 4) = 39."""
@@ -21,6 +22,15 @@ def true_depth_edges(depth: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
     """
     filled = torch.from_numpy(without_shadows(np.asarray(depth, dtype=np.float32)))
     return (occlusion_boundaries(filled) == 1).numpy()
+
+
+def near_depth_edges(depth: npt.NDArray[np.floating], reach: float) -> npt.NDArray[np.bool_]:
+    """Return the pixels within so many pixels of `true_depth_edges`: (H, W) bool."""
+    edges = true_depth_edges(depth)
+    if not edges.any():
+        return edges
+    distance = cv2.distanceTransform((~edges).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return distance <= reach
 
 
 def without_shadows(depth: npt.NDArray[np.float32], longest: int = LONGEST_SHADOW) -> npt.NDArray[np.float32]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cinet_core.atomic_file import atomic_write_bytes
-from cinet_core.jobs.identity import bytes_of, identity_of
+from cinet_core.jobs.identity import bytes_of, contents_named
 
 __all__ = ["JOB_FILE", "PLACE", "Job", "JobError", "Part", "parts_of_inputs", "parts_of_rooms", "shard_of"]
 
@@ -48,7 +48,8 @@ class Job:
         output: folder of the job: ``parts/NAME`` is what a part wrote.
         command: words after ``cinet``, such as ("bag", "extract").
         parts: all of them, whoever does them.
-        options: of the command, after the arguments of each part. Those that name a file count by its content.
+        options: of the command, after the arguments of each part. Files and shipped weights that they name, or that the
+            command takes without being told, count by their content.
         threads: of the numerical libraries, for each part.
         minutes: after which a part is given up; 0: never.
         retries: of a part whose process was killed.
@@ -90,14 +91,10 @@ class Job:
         """
         from cinet_core import __version__
 
-        files = {}
-        for option in self.options:
-            value = option.rpartition("=")[2]
-            try:
-                if _is_file(value):
-                    files[value] = identity_of(value).sha256
-            except OSError as error:
-                raise JobError(f"{value}, which the options name, cannot be read: {error}") from error
+        try:
+            files = contents_named(self.command, self.options)
+        except OSError as error:
+            raise JobError(f"a file that the options name cannot be read: {error}") from error
         return {"software": __version__, "command": list(self.command), "options": list(self.options), "files": files}
 
     def begin(self) -> dict[str, Any]:
@@ -179,13 +176,6 @@ def shard_of(job: Job, shard: int, shards: int) -> tuple[Part, ...]:
         raise JobError(f"shard is {shard}/{shards}: it must be from 1/{shards} to {shards}/{shards}")
     ordered = sorted(job.parts, key=lambda part: (-sum(map(_size, part.inputs)), part.name))
     return tuple(ordered[shard - 1 :: shards])
-
-
-def _is_file(text: str) -> bool:
-    try:
-        return bool(text) and Path(text).is_file()
-    except (OSError, ValueError):  # too long for a name, or with a zero byte: it names none
-        return False
 
 
 def _size(path: str) -> int:

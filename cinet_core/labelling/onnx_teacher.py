@@ -77,7 +77,7 @@ class OnnxTeacher(Teacher):
         if self._labels is not None:
             output, place = self._labels
             labels, confidence = self._classified(answers[place], output, width, height)
-        return Answer(depth, self.gives_depth == "relative", None, labels, confidence)
+        return Answer(depth, self.gives_depth == "relative", labels=labels, confidence=confidence)
 
     def close(self) -> None:
         """Free the network."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,7 +19,8 @@ from cinet_core.data.sample import Sample
 from cinet_core.data.scene_dataset import SceneDataset, Split
 from cinet_core.label_sets import UNLABELLED
 from cinet_core.labelling.agreement import Agreement, View, agree, chosen_views
-from cinet_core.labelling.anchoring import REFERENCE_SIGMA, AnchoredFrame, Anchoring
+from cinet_core.labelling.anchoring import AnchoredFrame, Anchoring
+from cinet_core.labelling.asking import answers_of, at_once, in_order
 from cinet_core.labelling.frames import file_names, frame_facts, open_recording, worlds_of
 from cinet_core.labelling.named import open_teachers
 from cinet_core.labelling.photometric import appearance_errors, textured
@@ -27,8 +28,8 @@ from cinet_core.labelling.report import MANIFEST, LabelReport, read_report, repo
 from cinet_core.labelling.score import frame_score
 from cinet_core.labelling.settings import LabelSettings
 from cinet_core.labelling.store import AnswerStore, Arrays
-from cinet_core.labelling.teacher import Teacher, averaged, vote
-from cinet_core.labelling.trusted import labelled_frame
+from cinet_core.labelling.teacher import Teacher
+from cinet_core.labelling.trusted import labelled_frame, unanchored_sigma
 from cinet_core.progress import SILENT, Progress
 
 __all__ = ["label_dataset"]
@@ -144,13 +145,15 @@ class _Labelling:
         reach = self._settings.agreement.reach
         self._store = AnswerStore(self._folder, self._identity, 2 * (2 * reach + 2))
         self._progress.begin("teachers", sum(map(len, self._worlds)))
-        done_frames = 0
+        done_frames, workers = 0, at_once(self._teachers)
         for world in self._worlds:
             anchoring = Anchoring(self._label_set, self._settings.anchors, self._settings.floor_height)
-            for place, index in enumerate(world):
-                self._answer(index, place, anchoring)
-                done_frames += 1
-                self._progress.advance(done_frames)
+            with contextlib.closing(in_order(self._loaded(world), self._asked, workers)) as frames:
+                for (place, index, sample), arrays in frames:
+                    self._correct(index, sample, arrays, anchoring)
+                    self._progress.advance(done_frames + place + 1)
+            done_frames += len(world)
+            self._progress.advance(done_frames)
         if not self._known:
             reasons = next(iter(self._left_out.values()), "it holds no frame")
             raise SourceError(self._folder, f"not one frame could be labelled: {reasons}", "correct that first")
@@ -171,28 +174,44 @@ class _Labelling:
         self._store.remove()
         return report
 
-    def _answer(self, index: int, place: int, anchoring: Anchoring) -> None:
-        """Ask the teachers about a frame, and correct its depth; both are stored."""
-        name = self._names[index]
-        try:
-            sample = self._dataset[index]
-            facts = frame_facts(self._dataset, index, place)
-            if sample.intrinsics is None:
-                raise SourceError(name, "its camera is unknown", "give its intrinsics")
-        except SourceError as error:
-            self._left_out[name] = str(error)
-            self._progress.broken(str(error))
-            return
-        self._known[index] = facts | {"camera": sample.intrinsics}
-        facts = self._known[index]
-        if not self._store.has(name, RAW):
-            self._store.write(name, RAW, self._asked(sample))
+    def _loaded(self, world: Sequence[int]) -> Iterator[tuple[int, int, Sample]]:
+        """Place, number and content of a world's frames; those that cannot be read are left out."""
+        for place, index in enumerate(world):
+            name = self._names[index]
+            try:
+                sample = self._dataset[index]
+                facts = frame_facts(self._dataset, index, place)
+                if sample.intrinsics is None:
+                    raise SourceError(name, "its camera is unknown", "give its intrinsics")
+            except SourceError as error:
+                self._left_out[name] = str(error)
+                self._progress.broken(str(error))
+                continue
+            self._known[index] = facts | {"camera": sample.intrinsics}
+            yield place, index, sample
+
+    def _asked(self, frame: tuple[int, int, Sample]) -> Arrays | None:
+        """The teachers' answers; None where they are stored. Called on several threads."""
+        _, index, sample = frame
+        if self._store.has(self._names[index], RAW):
+            return None
+        assert sample.intrinsics is not None
+        return answers_of(
+            self._teachers, self._depth, self._reference, _rgb(sample), sample.intrinsics, self._settings
+        )  # fmt: skip
+
+    def _correct(self, index: int, sample: Sample, answers: Arrays | None, anchoring: Anchoring) -> None:
+        """Store a frame's answers, unless they are, and its depth as anchors correct it."""
+        name, facts = self._names[index], self._known[index]
+        if answers is not None:
+            self._store.write(name, RAW, answers)
         raw = self._store.read(name, RAW)
         if "depth" not in raw:
             return
         use_sensor = self._settings.sensor != "ignore" and sample.has_depth
         sensor = sample.depth.numpy() if use_sensor else None
         assert self._depth is not None
+        assert sample.intrinsics is not None
         found = anchoring.add(
             AnchoredFrame(
                 _rgb(sample), sample.intrinsics, facts["clock"], facts["pose"], raw["depth"],
@@ -200,34 +219,14 @@ class _Labelling:
                 facts["measured"],
             )
         )  # fmt: skip
-        sigma = found.sigma if "spread" not in raw else np.hypot(found.sigma, raw["spread"])
+        if found.scale is None and self._depth.gives_depth == "metric":  # no anchor has touched it
+            sigma = unanchored_sigma(raw["depth"], raw.get("spread"), raw.get("sigma"))
+        else:
+            sigma = found.sigma if "spread" not in raw else np.hypot(found.sigma, raw["spread"])
         self._store.write(name, ANCHORED, {"depth": found.depth, "sigma": sigma.astype(np.float32)})
         facts["anchors"] = list(found.anchors)
         facts["scale"] = None if found.scale is None else round(found.scale, 4)
         facts["reason"] = found.reason if not np.isfinite(found.depth).any() else None
-
-    def _asked(self, sample: Sample) -> Arrays:
-        """All teachers' answers, as they are stored."""
-        assert sample.intrinsics is not None
-        image, settings = _rgb(sample), self._settings
-        arrays: Arrays = {}
-        arrays["grey"] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-        labels, confidences = [], []
-        for teacher in self._teachers:
-            answer = averaged(teacher, image, sample.intrinsics, settings.flip, settings.scales)
-            if teacher is self._depth and answer.depth is not None:
-                arrays["depth"] = answer.depth
-                if answer.spread is not None:
-                    arrays["spread"] = answer.spread
-            if teacher is self._reference and answer.depth is not None:
-                arrays["reference"] = answer.depth
-            if answer.labels is not None and answer.confidence is not None:
-                labels.append(answer.labels)
-                confidences.append(answer.confidence)
-        if labels:
-            together, sure = (labels[0], confidences[0]) if len(labels) == 1 else vote(labels, confidences)
-            arrays["labels"], arrays["confidence"] = together, np.rint(sure * 255).astype(np.uint8)
-        return arrays
 
     def _judge(self, world: Sequence[int]) -> None:
         """Go back to a teacher's own depth in frames of a world where odometry made it worse, by what the images show.
@@ -263,8 +262,7 @@ class _Labelling:
             anchored = self._store.read(name, ANCHORED)
             return anchored["depth"], anchored["sigma"]
         raw = self._store.read(name, RAW)
-        sigma = np.full(raw["depth"].shape, REFERENCE_SIGMA, np.float32)
-        return raw["depth"], np.hypot(sigma, raw["spread"]) if "spread" in raw else sigma
+        return raw["depth"], unanchored_sigma(raw["depth"], raw.get("spread"), raw.get("sigma"))
 
     def _view(self, index: int) -> View | None:
         """A frame to compare with others; None where its pose or depth is not known."""

@@ -28,8 +28,9 @@ class Answer:
         depth: float32 metres along z; where `relative`, one over depth but for a factor and an offset. NaN where there
             is none; None of a teacher without depth.
         relative: whether depth is that.
-        spread: float32, standard deviation of ln depth over several calls; of relative depth, of one over depth as a
-            part of its range; None of a single call.
+        spread: float32, standard deviation of ln depth over several calls, each brought to the scale of their mean; of
+            relative depth, of one over depth as a part of its range; None of a single call.
+        sigma: float32, standard deviation of ln depth as the teacher itself gives it; None of one that does not.
         labels: uint8 class ids, 255 = none; None of a teacher without labels.
         confidence: float32, 0 to 1, of the labels.
     """
@@ -37,6 +38,7 @@ class Answer:
     depth: Float | None = None
     relative: bool = False
     spread: Float | None = None
+    sigma: Float | None = None
     labels: Bytes | None = None
     confidence: Float | None = None
 
@@ -49,6 +51,7 @@ class Teacher(ABC):
         label_set: of its labels.
         gives_depth: "metric", "relative" or "", of one without.
         gives_labels: whether it answers labels.
+        concurrent: whether several threads may ask it at once: a small network on a CPU.
         identity: what decides its answers, as JSON types.
     """
 
@@ -56,6 +59,7 @@ class Teacher(ABC):
     label_set: LabelSet
     gives_depth: str
     gives_labels: bool
+    concurrent: bool = False
     identity: dict[str, Any]
 
     @abstractmethod
@@ -101,16 +105,18 @@ def averaged(
     first = answers[0]
     if len(answers) == 1:
         return first
-    depth = spread = labels = confidence = None
+    depth = spread = sigma = labels = confidence = None
     if first.depth is not None:
         depths = np.stack([one.depth for one in answers if one.depth is not None])
         depth, spread = _mean_relative(depths) if first.relative else _mean_metric(depths)
+    if first.sigma is not None:  # what the answers have in common does not average out
+        sigma = np.sqrt(np.mean([np.square(one.sigma) for one in answers if one.sigma is not None], axis=0))
     if first.labels is not None:
         labels, confidence = vote(
             [one.labels for one in answers if one.labels is not None],
             [one.confidence for one in answers if one.confidence is not None],
         )
-    return Answer(depth, first.relative, spread, labels, confidence)
+    return Answer(depth, first.relative, spread, sigma, labels, confidence)
 
 
 def vote(labels: Sequence[Bytes], confidences: Sequence[Float]) -> tuple[Bytes, Float]:
@@ -165,6 +171,7 @@ def _mirrored(answer: Answer) -> Answer:
         _flipped(answer.depth),
         answer.relative,
         _flipped(answer.spread),
+        _flipped(answer.sigma),
         _flipped(answer.labels),
         _flipped(answer.confidence),
     )
@@ -175,14 +182,21 @@ def _flipped(plane: npt.NDArray[Any] | None) -> Any:
 
 
 def _mean_metric(depths: Float) -> tuple[Float, Float]:
-    """Geometric mean and standard deviation of ln depth of (N, H, W)."""
+    """Geometric mean of (N, H, W), and standard deviation of ln depth once each has the scale of the mean.
+
+    How far the scales of the answers are apart says little of how wrong they are (docs/fleet_labels.md): a network errs
+    alike in an image and its mirror image, and steadily more with the size of the input.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         logs = np.where(depths > 0, np.log(depths), np.nan)
     known = np.isfinite(logs)
     count = known.sum(axis=0)
     logs = np.where(known, logs, 0.0)
     mean = logs.sum(axis=0) / np.maximum(count, 1)
-    variance = (np.where(known, logs - mean, 0.0) ** 2).sum(axis=0) / np.maximum(count, 1)
+    apart = np.where(known, logs - mean, 0.0)
+    for own, there in zip(apart, known, strict=True):
+        own[there] -= np.median(own[there]) if there.any() else 0.0
+    variance = (apart**2).sum(axis=0) / np.maximum(count - 1, 1)
     return np.where(count > 0, np.exp(mean), np.nan).astype(np.float32), np.sqrt(variance).astype(np.float32)
 
 

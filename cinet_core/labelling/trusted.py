@@ -13,7 +13,7 @@ from cinet_core.label_sets import UNLABELLED
 from cinet_core.labelling.agreement import Agreement
 from cinet_core.labelling.settings import LabelSettings
 
-__all__ = ["SIGMA", "UNCHECKED", "FrameTruth", "labelled_frame"]
+__all__ = ["SIGMA", "UNCHECKED", "FrameTruth", "labelled_frame", "unanchored_sigma"]
 
 Float = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
@@ -23,6 +23,13 @@ SIGMA = 0.15
 
 UNCHECKED = 0.5
 """What trust is multiplied by where no other view could check a pixel."""
+
+SINGLE_SIGMA = 0.3
+"""Standard deviation of ln depth that is taken for one answer of a teacher that gives none, and cannot be measured."""
+
+COMMON_SIGMA, SPREAD_FACTOR = 0.15, 2.5
+"""Of several answers: what they err alike, and by how much more they err than they differ. Chosen by
+likelihood on rendered rooms that the network did not learn from (docs/fleet_labels.md)."""
 
 _NONE, _SENSOR, _TEACHER, _AGREED, _GIVEN = range(len(SOURCES))
 
@@ -52,6 +59,23 @@ class FrameTruth:
             known = self.trusted.trust[part][self.trusted.sources[part] != _NONE]
             found[name] = round(float(known.mean()) / FULL_TRUST, 4) if known.size else None
         return found
+
+
+def unanchored_sigma(depth: Float, spread: Float | None, own: Float | None) -> Float:
+    """Standard deviation (H, W) of ln metric depth that no anchor has corrected.
+
+    It is what the teacher gives; else what several answers show, ``sqrt(0.15^2 + (2.5 spread)^2)``; else 0.3.
+
+    Args:
+        depth: (H, W) of the teacher.
+        spread: of several answers, see `Answer`; None of one.
+        own: by the teacher itself; None of one that gives none.
+    """
+    if own is not None:
+        return own
+    if spread is None:
+        return np.full(depth.shape, SINGLE_SIGMA, np.float32)
+    return np.hypot(np.float32(COMMON_SIGMA), np.float32(SPREAD_FACTOR) * spread)
 
 
 def labelled_frame(

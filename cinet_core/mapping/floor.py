@@ -112,6 +112,14 @@ def unit_vector(vector: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return value / length
 
 
+def upright_axes(up: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return (3, 3) whose columns are x, y and up, a (3,) unit vector; x as near to the map's own as up lets it be."""
+    along = np.array([1.0, 0.0, 0.0]) if abs(up[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    x = along - (along @ up) * up
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(up, x), up], axis=1)
+
+
 def _enough(floor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     if len(floor) < MIN_FLOOR_POINTS:
         raise ValueError(

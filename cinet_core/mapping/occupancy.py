@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.label_sets import LabelSet
-from cinet_core.mapping.floor import FLOOR_TOLERANCE, class_table, fit_floor, floor_height, unit_vector
+from cinet_core.mapping.floor import FLOOR_TOLERANCE, class_table, fit_floor, floor_height, unit_vector, upright_axes
 from cinet_core.mapping.map_points import MapPoints
 
 UNKNOWN, FREE, OCCUPIED = -1, 0, 100
@@ -75,7 +75,7 @@ def occupancy(
     direction = unit_vector(up)
     if height is None:
         height = floor_height(points, label_set, direction)
-    rotation = _grid_axes(direction)
+    rotation = upright_axes(direction)
     local = points.xyz.astype(np.float64) @ rotation
     above = local[:, 2] - height
     of_floor = class_table(label_set, "floor")[points.labels]
@@ -126,14 +126,6 @@ def _cells(
     cells[lying > 0] = FREE
     cells[standing >= min_points] = OCCUPIED
     return cells.reshape(rows, columns), first
-
-
-def _grid_axes(up: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """(3, 3) whose columns are x, y and up: x as near to the map's own as up lets it be."""
-    along = np.array([1.0, 0.0, 0.0]) if abs(up[0]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    x = along - (along @ up) * up
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(up, x), up], axis=1)
 
 
 __all__ = ["FREE", "OCCUPIED", "UNKNOWN", "OccupancyGrid2D", "fit_floor", "occupancy"]

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.label_sets import LabelSet
+from cinet_core.obstacles.pixel_grid import PixelGrid
 from cinet_core.obstacles.segmented import ABOVE, STANDING, SegmentedFrame
 
-__all__ = ["ObjectInstance", "find_instances"]
+__all__ = ["ObjectInstance", "connected_things", "find_instances", "upright_box"]
 
 MAX_PARTS = 64
 """The largest are looked at; a frame with more shows no furniture, but mistaken labels."""
@@ -61,13 +62,15 @@ def find_instances(segmented: SegmentedFrame, label_set: LabelSet) -> list[Objec
     grid, settings = segmented.grid, segmented.settings
     wanted = segmented.groups.pick(segmented.groups.objects, grid.labels)
     wanted = wanted & ((segmented.kinds == STANDING) | (segmented.kinds == ABOVE))
-    numbers = _connected(grid.depth, grid.labels, wanted, settings.object_jump).ravel()
+    things = connected_things(
+        grid, wanted, settings.object_jump, settings.object_gap, settings.object_min_pixels, settings.max_range
+    )
     found = []
-    for pixels in _things(segmented, numbers):
+    for pixels in things:
         points = grid.points(pixels)
         label = int(grid.labels.ravel()[pixels[0]])
         confidence = 1.0 if grid.confidence is None else float(grid.confidence.ravel()[pixels].mean()) / 255.0
-        centre, size, yaw = _upright_box(points)
+        centre, size, yaw = upright_box(points)
         if size.max() >= settings.object_min_size:
             dynamic = bool(segmented.groups.dynamic[label])
             name = label_set.classes[label]
@@ -75,24 +78,40 @@ def find_instances(segmented: SegmentedFrame, label_set: LabelSet) -> list[Objec
     return sorted(found, key=lambda instance: -instance.pixels)
 
 
-def _things(segmented: SegmentedFrame, numbers: npt.NDArray[np.int32]) -> list[npt.NDArray[np.intp]]:
-    """The pixels of each thing within range: its parts, which others may hide the joints of, joined."""
-    grid, settings = segmented.grid, segmented.settings
+def connected_things(
+    grid: PixelGrid,
+    wanted: npt.NDArray[np.bool_],
+    jump: float,
+    gap: float,
+    min_pixels: int,
+    max_range: float = math.inf,
+) -> list[npt.NDArray[np.intp]]:
+    """Return the pixels of each thing, as indices into the raveled grid: parts, which others may divide, are joined.
+
+    Args:
+        grid: of a frame.
+        wanted: (h, w) bool: the pixels of the classes looked for, where depth is known.
+        jump: share of depth by which neighbours of one thing may differ.
+        gap: metres between parts of one class, axis by axis, up to which they are one thing.
+        min_pixels: smaller things are left out.
+        max_range: metres from the origin of the grid's frame, on the floor, within which some of a part must be.
+    """
+    numbers = _connected(grid.depth, grid.labels, wanted, jump).ravel()
     counts = np.bincount(numbers)
     counts[0] = 0
     largest = np.argsort(-counts, kind="stable")[:MAX_PARTS]
-    least = max(1, settings.object_min_pixels // 4)
+    least = max(1, min_pixels // 4)
     parts, boxes, labels = [], [], []
     for number in largest[counts[largest] >= least].tolist():
         pixels = np.flatnonzero(numbers == number)
         points = grid.points(pixels)
-        if float(np.hypot(points[:, 0], points[:, 1]).min()) <= settings.max_range:
+        if float(np.hypot(points[:, 0], points[:, 1]).min()) <= max_range:
             parts.append(pixels)
             boxes.append((points.min(axis=0), points.max(axis=0)))
             labels.append(int(grid.labels.ravel()[pixels[0]]))
-    joined = _joined(boxes, labels, settings.object_gap)
+    joined = _joined(boxes, labels, gap)
     things = [np.concatenate([parts[i] for i in members]) for members in joined]
-    return [pixels for pixels in things if len(pixels) >= settings.object_min_pixels]
+    return [pixels for pixels in things if len(pixels) >= min_pixels]
 
 
 def _joined(
@@ -135,10 +154,10 @@ def _connected(
     return cv2.connectedComponents(spread, connectivity=4)[1][::2, ::2]
 
 
-def _upright_box(
+def upright_box(
     points: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-    """Centre, size and yaw of the upright box whose sides the points are nearest to.
+    """Return centre, size and yaw, as `ObjectInstance` has them, of the upright box whose sides points are nearest to.
 
     A camera sees two sides of a box, and about the L of their outline all boxes along an edge of its hull have one
     area. So the yaw is the one of greatest closeness (Zhang et al., "Efficient L-Shape Fitting for Vehicle Detection

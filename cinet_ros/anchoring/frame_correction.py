@@ -6,18 +6,15 @@ Nothing here may cost a frame: what fails is counted and reported, and the frame
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors import AnchorGap, AnchorMeasurement, measure_floor
-from cinet_core.correction.corrector import CorrectedFrame, DepthCorrector
+from cinet_core.correction.corrector import DepthCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.geometry import Intrinsics
 from cinet_core.label_sets import LabelSet
@@ -28,12 +25,13 @@ from cinet_core.messages.result import Result
 from cinet_ros.anchoring.inertial import ORIENTATION_SIGMA, up_of
 from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, MAX_AGE, POINTS, SCAN, AnchorInputs
 from cinet_ros.anchoring.sensors import DepthReader, cloud_measurement, scan_measurement
+from cinet_ros.anchoring.state import CorrectionState
 from cinet_ros.anchoring.tracking import TrackedImage, Tracker
 from cinet_ros.diagnostics import WARN, Conditions
 from cinet_ros.mapping.transforms import Matrix, PoseUnavailable
 from cinet_ros.parameters import Settings
 
-__all__ = ["CorrectionState", "FrameCorrection"]
+__all__ = ["FrameCorrection"]
 
 TRACKING_WAIT = 0.005
 """Seconds that a predicted frame waits for tracking, which began when the network did."""
@@ -45,55 +43,6 @@ FLOOR_CLASSES = ("floor", "floor mat")
 """Names of classes that lie on the floor."""
 
 REMEDY = "the frame is published as it was predicted; if this goes on, set anchor to none and report this text"
-
-
-@dataclass
-class CorrectionState:
-    """What diagnostics and statistics say of the correction of a camera. Thread-safe.
-
-    Attributes:
-        reasons: how often something was missing, by reason.
-    """
-
-    reasons: Counter[str] = field(default_factory=Counter)
-    _latest: CorrectedFrame | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def count(self, reason: str) -> None:
-        """Count what was missing for a frame."""
-        with self._lock:
-            self.reasons[reason] += 1
-
-    def set(self, frame: CorrectedFrame | None) -> None:
-        """Set what was done to the latest frame."""
-        with self._lock:
-            self._latest = frame
-
-    def latest(self) -> CorrectedFrame | None:
-        """What was done to the latest frame; None where nothing is to be done."""
-        with self._lock:
-            return self._latest
-
-    def values(self) -> dict[str, str]:
-        """Rows for /diagnostics."""
-        with self._lock:
-            latest, reasons = self._latest, dict(self.reasons)
-        rows: dict[str, str] = {}
-        if latest is not None and latest.report is not None:
-            report = latest.report
-            rows = {
-                "depth correction": report.level,
-                "depth factor": f"{report.scale:.3f}",
-                "depth factor, sigma": f"{report.sigma:.3f}",
-                "anchors used": ", ".join(report.sources) or "none",
-                "age of the last anchor [s]": "none yet" if math.isinf(report.age) else f"{report.age:.1f}",
-                "image anchored [%]": f"{100 * report.anchored:.0f}",
-            }
-            if report.reason is not None:
-                rows["depth correction, why no more"] = report.reason
-        if latest is not None and not math.isnan(latest.agreement):
-            rows["points that agree with the last frame [%]"] = f"{100 * latest.agreement:.0f}"
-        return rows | {f"anchor: {reason}": str(count) for reason, count in sorted(reasons.items())}
 
 
 class FrameCorrection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -11,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.geometry import without_edges
+from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.messages.errors import ConversionError
 from cinet_ros.camera import Job
 from cinet_ros.counters import FrameCounters
 from cinet_ros.diagnostics import ERROR, WARN, Conditions
 from cinet_ros.mapping.correction import MapCorrection
-from cinet_ros.mapping.frame_arrays import DEPTH, FrameReader
+from cinet_ros.mapping.frame_arrays import DEPTH, FrameArrays, FrameReader
 from cinet_ros.mapping.frame_queue import TOO_OLD, FrameQueue, SynchronizedFrame
 from cinet_ros.mapping.map_outputs import MapOutputs
 from cinet_ros.mapping.map_store import FrameNotFusedError, MapStore
@@ -198,6 +200,26 @@ class Fusion:
             far = f"no pixel has a depth up to max_depth = {semantic_map.max_depth:g} m"
             raise FrameNotFusedError("no_depth", f"{far}: raise it if the scene is that far, or look at {DEPTH}")
         store.fused(frame.stamp)
+        self._publish_objects(dataclasses.replace(arrays, depth=depth), frame.stamp, pose, semantic_map)
+
+    def _publish_objects(
+        self, arrays: FrameArrays, stamp: int, pose: npt.NDArray[np.float64], semantic_map: SemanticMap
+    ) -> None:
+        """Publish the objects where somebody wants them. The map does without them if they fail."""
+        context = self._context
+        wanted = context.outputs.wanted_objects()
+        try:
+            messages = context.store.objects.messages(
+                wanted, arrays, stamp, pose, semantic_map, context.poses.map_frame, context.settings()
+            )
+        except ValueError as error:  # whose text names the remedy
+            context.conditions.report("objects", WARN, f"no objects: {error}")
+        except Exception as error:
+            text = f"no objects, {type(error).__name__}: {error}. {ERROR_REMEDY}"
+            context.conditions.report("objects", ERROR, text)
+        else:
+            context.conditions.clear("objects")
+            context.outputs.publish(messages, self._gate)
 
     def _refuse(self, reason: str, text: str, level: bytes) -> None:
         self._context.counters.drop(reason)

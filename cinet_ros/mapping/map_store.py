@@ -9,6 +9,7 @@ from typing import Any
 from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.semantic_map import SemanticMap
 from cinet_core.open3d_loading import load_open3d
+from cinet_ros.mapping.map_objects import MapObjects
 from cinet_ros.mapping.parameters import MappingSettings
 from cinet_ros.ros_home import in_ros_home
 
@@ -41,6 +42,7 @@ class MapStore:
         stamp: of the frame fused last, nanoseconds; 0 before the first.
         statistics: of the map, for diagnostics.
         correction: of the frame fused last, for diagnostics; empty where frames are not corrected.
+        objects: what is remembered of objects.
 
     Raises:
         ValueError: the device does not exist, or ``load_path`` names no map.
@@ -55,9 +57,15 @@ class MapStore:
         self.stamp = 0
         self.statistics: Mapping[str, Any] = {}
         self.correction: Mapping[str, Any] = {}
+        self.objects = MapObjects()
         self._settings = settings
         self._retired = in_ros_home(settings.retired_path) if settings.retired_path else None
         self._announced = label_set
+
+    @property
+    def label_set(self) -> LabelSet | None:
+        """Of the frames; None where it is not known yet. Thread-safe."""
+        return self._announced
 
     def renewed(self) -> MapStore:
         """Return an empty store for the same frames, to replace one in which a thread hangs."""
@@ -105,6 +113,7 @@ class MapStore:
     def reset(self) -> None:
         """Clear the map. Its classes are those announced last."""
         self.map, self.stamp = None, 0
+        self.objects.clear()
         self._changed()
 
     def for_frame(self) -> SemanticMap:

@@ -222,9 +222,11 @@ class MappingNode(ManagedNode):
 
     def _on_set_parameters(self, changes: list[Parameter]) -> SetParametersResult:
         try:
-            self.settings = changed(self.settings, changes)
+            settings = changed(self.settings, changes)
+            settings.check_classes(None if self._store is None else self._store.label_set)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self.settings = settings
         return SetParametersResult(successful=True)
 
     def publish_diagnostics(self) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from cinet_core.correction.settings import TEMPORAL, CorrectionSettings
-from cinet_core.label_sets import LABEL_SETS
-from cinet_core.parameters import check, parameter
+from cinet_core.label_sets import LABEL_SETS, LabelSet
+from cinet_core.mapping.object_settings import ObjectSettings
+from cinet_core.parameters import check, parameter, prefixed, with_fields_of
 from cinet_ros.bond import bond_parameter
 from cinet_ros.parameter_fields import threads_parameter
 
@@ -18,13 +20,19 @@ DEFAULT_THREADS = 1
 NOT_GIVEN = (0.0,) * 7
 # What the map's own frames hold: images and poses. Other sources correct depth in the perception node.
 ANCHORS = ("none", "odometry")
+# Before the names of the objects' parameters.
+OBJECTS = "object_"
 # Quaternions that were rounded to three digits are still rotations.
 UNIT_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True)
+@with_fields_of(ObjectSettings, OBJECTS)
 class MappingSettings:
-    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees."""
+    """Values of all parameters; the defaults are the node's. Lengths in metres, times in seconds, angles in degrees.
+
+    Those of `ObjectSettings` are among them, with the prefix `object_`.
+    """
 
     autostart: bool = parameter(True, "configure and activate without waiting for a lifecycle manager")
     bond_heartbeat_period: float = bond_parameter()
@@ -202,6 +210,27 @@ class MappingSettings:
     def correction(self) -> CorrectionSettings:
         """What is done to frames before they are fused."""
         return CorrectionSettings(self.anchor, self.temporal)
+
+    @cached_property
+    def objects(self) -> ObjectSettings:
+        """How objects are told and remembered."""
+        return prefixed(self, ObjectSettings, OBJECTS)
+
+    def check_classes(self, label_set: LabelSet | None) -> None:
+        """Check the lists of classes against those of the frames; None where these are not known yet.
+
+        Raises:
+            ValueError: a class is unknown; the text names those that are.
+        """
+        if label_set is None:
+            return
+        from cinet_core.obstacles.class_groups import named_classes  # needs OpenCV, which `ros2 launch` may lack
+
+        for name in ("classes", "dynamic_classes"):
+            try:
+                named_classes(label_set, getattr(self.objects, name))
+            except ValueError as error:
+                raise ValueError(f"{OBJECTS}{name}: {error}") from error
 
 
 def _check_pose(values: tuple[float, ...]) -> None:

@@ -64,7 +64,8 @@ def map_status(
         "in work for [s]": f"{supervisor.busy_for():.1f}",
     }
     if store is not None:
-        values |= {str(key): str(value) for key, value in {**store.statistics, **store.correction}.items()}
+        known = {**store.statistics, **store.correction, **store.objects.statistics}
+        values |= {str(key): str(value) for key, value in known.items()}
     return status(name, device, "not configured" if store is None else "ready", conditions, values)
 
 

@@ -13,6 +13,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from cinet_core.obstacles.instances import ObjectInstance
+from cinet_ros.mapping.map_messages import quaternion_of
 
 __all__ = ["NumberedObject", "detections_message", "markers_message"]
 
@@ -24,12 +25,19 @@ BOXES, NAMES = "objects", "names"
 
 OPACITY = 0.35
 TEXT_HEIGHT = 0.15  # metres
+UPRIGHT = np.eye(3)
+"""Axes of a frame whose z axis is up, in itself."""
+
 LEAST_EDGE = 0.01
 """Metres: a thing of no thickness has no box that can be seen."""
 
 
 def markers_message(
-    objects: Sequence[NumberedObject], palette: npt.NDArray[np.uint8], lowered: float, header: Header
+    objects: Sequence[NumberedObject],
+    palette: npt.NDArray[np.uint8],
+    lowered: float,
+    header: Header,
+    axes: npt.NDArray[np.float64] = UPRIGHT,
 ) -> MarkerArray:
     """Return a box in the colour of its class and a name for each object. Earlier markers are deleted.
 
@@ -38,15 +46,20 @@ def markers_message(
         palette: (256, 3) uint8 RGB by label.
         lowered: metres to be taken off every height.
         header: shared with the markers, not copied.
+        axes: (3, 3) whose columns are the axes of the objects' frame in the header's.
     """
     markers = [Marker(header=header, action=Marker.DELETEALL)]
     for number, thing in objects:
-        markers += _markers_of(number, thing, palette, lowered, header)
+        markers += _markers_of(number, thing, palette, lowered, header, axes)
     return MarkerArray(markers=markers)
 
 
-def detections_message(objects: Sequence[NumberedObject], lowered: float, header: Header) -> Any:
+def detections_message(
+    objects: Sequence[NumberedObject], lowered: float, header: Header, axes: npt.NDArray[np.float64] = UPRIGHT
+) -> Any:
     """Return a vision_msgs/Detection3DArray: one hypothesis each, the class's name, its confidence for a score.
+
+    Arguments as above.
 
     Raises:
         ImportError: vision_msgs is not installed.
@@ -55,7 +68,7 @@ def detections_message(objects: Sequence[NumberedObject], lowered: float, header
 
     detections = []
     for number, thing in objects:
-        pose, size = _pose(thing, lowered), _vector(np.maximum(thing.size, LEAST_EDGE))
+        pose, size = _pose(thing, lowered, axes), _vector(np.maximum(thing.size, LEAST_EDGE))
         hypothesis = ObjectHypothesisWithPose()
         hypothesis.hypothesis.class_id, hypothesis.hypothesis.score = thing.name, float(thing.confidence)
         hypothesis.pose.pose = pose
@@ -66,10 +79,15 @@ def detections_message(objects: Sequence[NumberedObject], lowered: float, header
 
 
 def _markers_of(
-    number: int, thing: ObjectInstance, palette: npt.NDArray[np.uint8], lowered: float, header: Header
+    number: int,
+    thing: ObjectInstance,
+    palette: npt.NDArray[np.uint8],
+    lowered: float,
+    header: Header,
+    axes: npt.NDArray[np.float64],
 ) -> tuple[Marker, Marker]:
     red, green, blue = (float(value) / 255.0 for value in palette[thing.label])
-    pose = _pose(thing, lowered)
+    pose = _pose(thing, lowered, axes)
     box = Marker(
         header=header,
         ns=BOXES,
@@ -80,14 +98,14 @@ def _markers_of(
         scale=_vector(np.maximum(thing.size, LEAST_EDGE)),
         color=ColorRGBA(r=red, g=green, b=blue, a=OPACITY),
     )
-    above = Point(x=pose.position.x, y=pose.position.y, z=pose.position.z + float(thing.size[2]) / 2 + TEXT_HEIGHT)
+    top = np.array([0.0, 0.0, float(thing.size[2]) / 2 + TEXT_HEIGHT - lowered])
     name = Marker(
         header=header,
         ns=NAMES,
         id=number,
         type=Marker.TEXT_VIEW_FACING,
         action=Marker.ADD,
-        pose=Pose(position=above, orientation=Quaternion(w=1.0)),
+        pose=Pose(position=_point(axes @ (thing.centre + top)), orientation=Quaternion(w=1.0)),
         scale=Vector3(z=TEXT_HEIGHT),
         color=ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0),
         text=f"{thing.name} {number}",
@@ -95,10 +113,16 @@ def _markers_of(
     return box, name
 
 
-def _pose(thing: ObjectInstance, lowered: float) -> Pose:
-    x, y, z = (float(value) for value in thing.centre)
-    turn = Quaternion(z=math.sin(thing.yaw / 2), w=math.cos(thing.yaw / 2))
-    return Pose(position=Point(x=x, y=y, z=z - lowered), orientation=turn)
+def _pose(thing: ObjectInstance, lowered: float, axes: npt.NDArray[np.float64]) -> Pose:
+    along, left = math.cos(thing.yaw), math.sin(thing.yaw)
+    turn = np.array([[along, -left, 0.0], [left, along, 0.0], [0.0, 0.0, 1.0]])
+    centre = thing.centre - np.array([0.0, 0.0, lowered])
+    return Pose(position=_point(axes @ centre), orientation=quaternion_of(axes @ turn))
+
+
+def _point(values: npt.NDArray[np.floating]) -> Point:
+    x, y, z = (float(value) for value in values)
+    return Point(x=x, y=y, z=z)
 
 
 def _vector(values: npt.NDArray[np.floating]) -> Vector3:

@@ -3,10 +3,12 @@
     python -m scripts.fleet.strange OUT                  # hours on a CPU, minutes on a GPU
     python -m scripts.fleet.strange OUT --small          # of a fifth of the size
     python -m scripts.fleet.strange OUT --teacher-rooms 40
+    python -m scripts.fleet.strange OUT --bags 4 --tests 8 --scored 24 --teacher-rooms 12 --set ...    # in minutes
 
 The world: rooms 1.5 times as large as homes, in colours that changed places, under sodium light, through a hazy lens.
 Recordings have images, camera_info, odometry with 1 % noise and a scan with 2 cm noise; no depth and no labels. With
-``--teacher-rooms`` a teacher is trained first, on the true depth and labels of other rooms of that world.
+``--teacher-rooms`` a teacher is trained first, on the true depth and labels of other rooms of that world, exported as
+an ONNX file, and given to the adaptation as such.
 """
 
 from __future__ import annotations
@@ -14,16 +16,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cinet_core.adaptation import AdaptationSettings, adapt
 from cinet_core.adaptation.recipe import adaptation_recipe
 from cinet_core.atomic_file import atomic_write_bytes
+from cinet_core.cli.arguments import positive
 from cinet_core.cli.console import ConsoleProgress
 from cinet_core.data.folder_writer import FolderWriter
 from cinet_core.evaluation.scoring import evaluate
+from cinet_core.labelling import export_teacher
 from cinet_core.model_metadata import read_metadata
 from cinet_core.training.train import train
 from scripts.fleet.robot_bags import Walk, strange, walk, write_bag, write_truth
@@ -58,20 +62,35 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser("strange", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("output", type=Path)
     parser.add_argument("--small", action="store_true", help="a fifth of the size, a shorter training")
+    parser.add_argument("--bags", type=positive, metavar="N", help="N recordings")
+    parser.add_argument("--tests", type=positive, metavar="N", help="judge on N rooms")
+    parser.add_argument("--scored", type=positive, metavar="N", help="frames of a held-out set, at most (300)")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--teacher-rooms", type=int, default=0, metavar="N", help="train a teacher on N other rooms")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, as JSON")
+    parser.add_argument(
+        "--teacher-set", action="append", default=[], metavar="NAME=VALUE", help="of the teacher's recipe, over --set"
+    )
     options = parser.parse_args(arguments)
-    values = {name: json.loads(value) for name, _, value in (item.partition("=") for item in options.set)}
+    size = SMALL if options.small else Size()
+    size = replace(size, bags=options.bags or size.bags, tests=options.tests or size.tests)
+    values = _values(options.set)
+    scored = {} if options.scored is None else {"test_frames": options.scored}
     result = strange_world(
-        options.output, SMALL if options.small else Size(), options.weights, values, options.teacher_rooms
+        options.output, size, options.weights, values, options.teacher_rooms, _values(options.teacher_set), **scored
     )
     print(json.dumps(result, indent=1))
     return 0 if all(result["reached"].values()) else 1
 
 
 def strange_world(
-    output: Path, size: Size, weights: str, values: dict[str, Any], teacher_rooms: int = 0, **settings: Any
+    output: Path,
+    size: Size,
+    weights: str,
+    values: dict[str, Any],
+    teacher_rooms: int = 0,
+    teacher_values: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
     """Make the recordings, adapt, and judge.
 
@@ -81,6 +100,7 @@ def strange_world(
         weights: to start from.
         values: of the recipe.
         teacher_rooms: rooms that a teacher is trained on; 0: the weights are their own teacher.
+        teacher_values: of the teacher's recipe, over `values`.
         settings: further ones of the adaptation.
 
     Returns:
@@ -94,10 +114,12 @@ def strange_world(
             write_bag(path, _walked(RECORDED, number, FRAMES, size), seed=number)
         bags.append(path)
     truth = _truth(output / "truth", TESTED, size.tests, size)
-    teacher = _teacher(output, weights, values, teacher_rooms, size) if teacher_rooms else None
-    chosen = AdaptationSettings(
-        weights=weights, teachers=() if teacher is None else (str(teacher),), values=values, **settings
-    )
+    teacher: Path | None = None
+    teachers: tuple[str, ...] = ()
+    if teacher_rooms:
+        teacher = _teacher(output, weights, values | (teacher_values or {}), teacher_rooms, size)
+        teachers = (_exported(teacher),)
+    chosen = AdaptationSettings(weights=weights, teachers=teachers, values=values, **settings)
     with ConsoleProgress() as progress:
         report = adapt(bags, output / "adapted", chosen, progress=progress)
     adapted = report.best or output / "adapted" / "calibrated.safetensors"
@@ -146,6 +168,19 @@ def _teacher(output: Path, weights: str, values: dict[str, Any], rooms: int, siz
         recipe = adaptation_recipe(settings, read_metadata(weights), frames, rooms, place)
         train(recipe, resume=(place / "last.ckpt").exists())
     return place / "best.safetensors"
+
+
+def _exported(teacher: Path) -> str:
+    """The teacher as others bring theirs: a description with its ONNX file, as ``--teacher`` has them."""
+    description = teacher.with_name("strange_teacher.yaml")
+    network = description.with_suffix(".onnx")
+    if not network.is_file():
+        export_teacher(teacher, description)
+    return f"{description}={network}"
+
+
+def _values(items: list[str]) -> dict[str, Any]:
+    return {name: json.loads(value) for name, _, value in (item.partition("=") for item in items)}
 
 
 def _figures(truth: Path, weights: str | Path) -> dict[str, float]:

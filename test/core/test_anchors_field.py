@@ -310,3 +310,33 @@ def test_it_does_not_depend_on_the_size_of_the_depth_image() -> None:
     one = FieldEstimator(settings).update(predicted, CAMERA, [small_sensor(truth)])
     two = FieldEstimator(settings).update(large, CAMERA.resized(320, 240), [small_sensor(truth)])
     assert np.abs(np.log(two.depth[::2, ::2] / one.depth)).mean() < 0.01
+
+
+def smooth_variance(found: CorrectedDepth, columns: slice = slice(None)) -> float:
+    """Median variance of the smooth correction, without detail's."""
+    return float(np.median(found.uncertainty[:, columns] ** 2)) - FieldSettings().prior.detail ** 2
+
+
+def test_a_sensor_that_is_seldom_heard_counts_in_full() -> None:
+    """Errors that last half a second are new in a measurement after one: whatever the camera's rate is in between."""
+    truth = scene()
+    predicted = truth * np.exp(smooth_error())
+    lasting = dataclasses.replace(small_sensor(truth), memory=0.5, exact=False)
+    often, seldom = FieldEstimator(), FieldEstimator()
+    for step in range(31):
+        given = [lasting] if step % 10 == 0 else []
+        found = often.update(predicted, CAMERA, given, motion=np.eye(4), seconds=0.1)
+        if given:
+            few = seldom.update(predicted, CAMERA, given, motion=np.eye(4), seconds=1.0)
+    assert found.report.sources == few.report.sources == ("depth",)
+    assert smooth_variance(found) == pytest.approx(smooth_variance(few), rel=0.25)
+
+
+def test_two_sensors_of_one_kind_count_both() -> None:
+    truth = scene()
+    halves = [small_sensor(truth, part) for part in (slice(0, 16), slice(16, 32))]
+    halves = [dataclasses.replace(half, memory=1.0, exact=False) for half in halves]
+    estimator = FieldEstimator()
+    for _ in range(3):
+        found = estimator.update(truth * np.exp(smooth_error()), CAMERA, halves, motion=np.eye(4))
+    assert smooth_variance(found, slice(0, 70)) == pytest.approx(smooth_variance(found, slice(90, 160)), rel=0.1)

@@ -16,7 +16,7 @@ from cinet_core.cli.main import COMMANDS
 
 SHARED = {
     "__main__", "main", "commands", "console",
-    "arguments", "bag_problems", "figure_arguments", "frame_arguments", "judging", "recipe_arguments",
+    "arguments", "bag_problems", "figure_arguments", "frame_arguments", "judging", "recipe_arguments", "viewing",
 }  # fmt: skip
 """Modules of the package `cinet_core.cli` that are no command."""
 

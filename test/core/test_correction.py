@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -148,3 +149,16 @@ def test_a_network_that_says_how_sure_it_is_is_believed(room: SyntheticRoom, wal
     ratio = with_word.uncertainty / without.uncertainty
     assert np.median(ratio[~unsure]) < 0.9
     assert ratio[unsure] == pytest.approx(1, abs=1e-4)
+
+
+def test_without_memory_each_frame_is_told_anew(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
+    """That an anchor's errors last makes its next measurement worth less, but not where nothing is kept of the last."""
+    lasting = replace(measured(walk[0], room.intrinsics), memory=1.0, exact=False)
+    camera, answer = room.intrinsics, outputs(walk[0])
+    corrector, kept = DepthCorrector(NYU40), CorrectionSettings("depth", "off")
+    first = corrector.correct(answer, camera, [lasting], None, math.inf, kept)
+    second = corrector.correct(answer, camera, [lasting], None, 1 / 30, kept)
+    np.testing.assert_array_equal(second.depth, first.depth)
+    assert first.uncertainty is not None
+    assert second.uncertainty is not None
+    np.testing.assert_array_equal(second.uncertainty, first.uncertainty)

@@ -145,6 +145,47 @@ class TestRefused:
             job_of(tmp_path / "other", bag).begin()
         observed("refused: options, files, a folder of something else")
 
+    @pytest.mark.parametrize(
+        ("command", "options", "networks"),
+        [
+            ("data label", (), {"default"}),
+            ("data label", ("--flip", "--teacher", "default"), {"default"}),
+            ("data label", ("--teacher=preview",), {"preview"}),
+            ("data label", ("--teacher", "{own}"), {"{own}"}),
+            ("data label", ("--teacher", "{described}"), {"{described}", "{own}"}),
+            ("data label", ("--teacher", "{described}={own}"), {"{described}", "{own}"}),
+            ("data select", (), {"default"}),
+            ("bag run", ("--weights", "{own}"), {"{own}"}),
+            ("bag run", ("--batch", "2"), {"default"}),
+            ("bag extract", WITHOUT_DEPTH, set()),
+        ],
+    )
+    def test_a_folder_of_other_networks(
+        self, command: str, options: tuple[str, ...], networks: set[str], tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        """Of another release, whose default weights are others; or of a teacher whose file is another."""
+        places = {"{own}": tmp_path / "own.onnx", "{described}": tmp_path / "described.yaml"}
+        installed = {name: tmp_path / f"{name}.safetensors" for name in ("default", "preview")}
+        monkeypatch.setattr("cinet_core.jobs.identity.weights_path", lambda name: installed.get(name, Path(name)))
+        for path in (*places.values(), *installed.values()):
+            path.write_text("model: own.onnx" if path.suffix == ".yaml" else "before")
+        for mark, path in places.items():
+            options = tuple(option.replace(mark, str(path)) for option in options)
+        (tmp_path / "frames").mkdir()
+        job = Job(str(tmp_path / "out"), tuple(command.split()), parts_of_inputs([tmp_path / "frames"]), options)
+        job.begin()
+        for name, path in {**installed, **places}.items():
+            content = path.read_text()
+            path.write_text(f"{content}\nother: 1")
+            if name in networks:
+                with pytest.raises(JobError, match="was begun with files"):
+                    job.begin()
+            else:
+                job.begin()
+            path.write_text(content)
+            job.begin()
+
 
 @pytest.mark.fault(
     area="machine",

@@ -15,6 +15,7 @@ from cinet_core.label_sets import NYU40, UNLABELLED
 from cinet_core.labelling.agreement import View, agree, chosen_views
 from cinet_core.labelling.anchoring import AnchoredFrame, Anchoring
 from cinet_core.labelling.photometric import appearance_errors, textured
+from cinet_core.labelling.score import added, figures, frame_score, markdown
 from cinet_core.labelling.settings import AgreementSettings, LabelSettings
 from cinet_core.labelling.trusted import labelled_frame
 from cinet_core.rooms.demo.room import SyntheticRoom
@@ -118,6 +119,28 @@ def test_without_other_views_all_is_half_trusted(views: list[View]) -> None:
     truth = labelled_frame(view.depth, np.zeros_like(view.depth), view.labels, view.confidence, None, LabelSettings())
     assert set(np.unique(truth.trusted.trust[0])) == {128}
     assert set(np.unique(truth.trusted.trust[1])) == {102}
+
+
+def test_halves_by_trust() -> None:
+    """A quarter is trusted more: its depth errs by 10 % and not by 30 %, and its labels are right and not wrong."""
+    sigma, depth = np.full((8, 8), 0.3, np.float32), np.full((8, 8), 2.6, np.float32)
+    labels, sure = np.full((8, 8), CHAIR, np.uint8), np.full((8, 8), 0.4, np.float32)
+    sigma[:, :2], depth[:, :2], labels[:, :2], sure[:, :2] = 0.075, 2.2, BATHTUB, 0.9
+    depth[0, 0] = np.nan
+    truth = labelled_frame(depth, sigma, labels, sure, None, LabelSettings())
+    true_depth, true_labels = np.full((8, 8), 2.0, np.float32), np.full((8, 8), BATHTUB, np.uint8)
+    true_labels[1, 1] = UNLABELLED
+    score = frame_score({"teacher": depth, "anchored": depth}, labels, truth, true_depth, true_labels)
+    found = figures(added([score, score]))
+    # Of 63 depths 15 have the large trust, of 63 labels likewise 15; the halves have 31.5 of each.
+    assert found["trusted most"]["abs_rel"] == pytest.approx((15 * 0.1 + 16.5 * 0.3) / 31.5, abs=1e-4)
+    assert found["trusted least"]["abs_rel"] == pytest.approx(0.3, abs=1e-4)
+    assert found["trusted most"]["label_precision"] == pytest.approx(15 / 31.5)
+    assert found["trusted least"]["label_precision"] == 0
+    assert markdown(found).splitlines()[-1].startswith("| trusted least | 0.0 % | - | 0.0 % | - | 0.300")
+    nothing = labelled_frame(np.full((8, 8), np.nan, np.float32), sigma, None, None, None, LabelSettings())
+    empty = figures(frame_score({"teacher": None, "anchored": None}, None, nothing, true_depth, true_labels))
+    assert empty["trusted most"] == {"label_precision": None, "depth_precision": None, "abs_rel": None}
 
 
 def test_views_are_those_that_differ(views: list[View]) -> None:

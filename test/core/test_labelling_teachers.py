@@ -22,7 +22,8 @@ from cinet_core.labelling.classes import CLASS_TABLES, NONE
 from cinet_core.labelling.named import open_teachers
 from cinet_core.labelling.network_teacher import NetworkTeacher
 from cinet_core.labelling.onnx_teacher import OnnxTeacher
-from cinet_core.labelling.teacher import averaged, fitted_affine, vote
+from cinet_core.labelling.teacher import Answer, Teacher, averaged, fitted_affine, vote
+from cinet_core.labelling.trusted import unanchored_sigma
 
 CAMERA = Intrinsics.from_fov(WIDTH, HEIGHT, 60)
 
@@ -112,6 +113,47 @@ def test_mean_of_mirror_image_and_sizes(files: Path, frame: tuple[np.ndarray, ..
     assert once.depth is not None
     assert twice.depth is not None
     np.testing.assert_allclose(twice.depth, once.depth, atol=0.02 * float(np.ptp(once.depth)))
+
+
+class Drawn(Teacher):
+    """Twice as far at each larger size, with an error that is drawn anew for each answer in the left half."""
+
+    label_set = NYU40
+
+    def __init__(self, own: float | None) -> None:
+        self._own, self._drawn = own, np.random.default_rng(3)
+
+    def answer(self, image: np.ndarray, camera: Intrinsics, scale: float = 1.0) -> Answer:
+        height, width = image.shape[:2]
+        errors = self._drawn.normal(0, 0.1, (height, width)) * (np.arange(width) < width // 2)
+        depth = (2 * scale * np.exp(errors)).astype(np.float32)
+        return Answer(depth, sigma=None if self._own is None else np.full(depth.shape, scale * self._own, np.float32))
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_answers_differ_by_is_their_error_without_their_scale() -> None:
+    image = np.zeros((120, 160, 3), np.uint8)
+    together = averaged(Drawn(None), image, CAMERA, scales=(0.5, 1.0, 2.0))
+    assert together.depth is not None
+    assert together.spread is not None
+    np.testing.assert_allclose(together.depth[:, 80:], 2.0, rtol=1e-5)
+    assert together.spread[:, 80:].max() < 0.01
+    assert np.sqrt((together.spread[:, :80] ** 2).mean()) == pytest.approx(0.1, rel=0.05)
+    assert together.sigma is None
+    sigma = unanchored_sigma(together.depth, together.spread, None)
+    assert sigma[:, 80:].mean() == pytest.approx(0.15, rel=0.01)
+    assert np.sqrt((sigma[:, :80] ** 2).mean()) == pytest.approx(np.hypot(0.15, 2.5 * 0.1), rel=0.05)
+    assert unanchored_sigma(together.depth, None, None) == pytest.approx(np.full(together.depth.shape, 0.3))
+
+
+def test_what_a_teacher_says_of_itself_counts() -> None:
+    together = averaged(Drawn(0.1), np.zeros((12, 16, 3), np.uint8), CAMERA, flip=True, scales=(1.0, 2.0))
+    assert together.depth is not None
+    assert together.sigma is not None
+    assert together.sigma == pytest.approx(np.full((12, 16), np.sqrt((0.1**2 + 0.2**2) / 2)))
+    assert unanchored_sigma(together.depth, together.spread, together.sigma) is together.sigma
 
 
 def test_votes_and_fits() -> None:

@@ -76,5 +76,6 @@ def test_rviz_shows_every_camera() -> None:
 def test_rviz_of_the_mapper() -> None:
     walked = walk(MAPPING, rviz="true", namespace="robot", map_frame="map")
     assert walked.node("rviz2").arguments[2:] == ["-f", "map"]
-    assert set(shown(walked).values()) == {"/robot/map/points", "/robot/map/occupancy", "/robot/map/markers"}
+    topics = ("map/points", "map/occupancy", "map/markers", "mapping/objects/markers")
+    assert set(shown(walked).values()) == {f"/robot/{topic}" for topic in topics}
     assert len(walked.nodes) == 3, "the perception node's own RViz is not started too"

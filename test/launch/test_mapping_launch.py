@@ -27,8 +27,10 @@ needs_launch = pytest.mark.skipif(
 def test_rviz_shows_every_output_as_it_is_published() -> None:
     manager = yaml.safe_load(RVIZ.read_text(encoding="utf-8"))["Visualization Manager"]
     topics = {item["Topic"]["Value"]: item["Topic"] for item in manager["Displays"]}
-    assert set(topics) == {"/map/points", "/map/occupancy", "/map/markers"}
-    assert {topic["Durability Policy"] for topic in topics.values()} == {"Transient Local"}
+    objects = "/mapping/objects/markers"
+    assert set(topics) == {"/map/points", "/map/occupancy", "/map/markers", objects}
+    latched = {name: topic["Durability Policy"] == "Transient Local" for name, topic in topics.items()}
+    assert latched == {name: name != objects for name in topics}
     assert {topic["Reliability Policy"] for topic in topics.values()} == {"Reliable"}
 
 

@@ -26,8 +26,9 @@ from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.result import Result
 from cinet_core.rooms.demo.room import SyntheticRoom
-from cinet_ros.anchoring.frame_correction import CorrectionState, FrameCorrection
+from cinet_ros.anchoring.frame_correction import FrameCorrection
 from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, ODOMETRY, POINTS, SCAN, AnchorInputs, needed_topics
+from cinet_ros.anchoring.state import CorrectionState
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.diagnostics import Conditions
 from cinet_ros.msg import PerceptionStats

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from room_on_the_wire import CAMERA_IN_BASE, INTERVAL, LABEL_SET, SECOND, RoomOnTheWire, View
+from room_on_the_wire import CAMERA_IN_BASE, INTERVAL, LABEL_SET, SECOND, NoOutputs, RoomOnTheWire, View
 
 from cinet_core.messages.encoding import ImageBuffer
 from cinet_ros.camera import Job
@@ -43,7 +43,7 @@ def fused(make_node: Any, **parameters: Any) -> tuple[Any, DenseWalk]:
         requests=RequestQueue(),
         queue=FrameQueue(8, counters),
         poses=open_pose_source(None, settings),
-        outputs=None,  # type: ignore[arg-type]  # nothing is published here
+        outputs=NoOutputs(),  # type: ignore[arg-type]
         counters=counters,
         conditions=Conditions(make_node("mapping").get_logger()),
         settings=lambda: settings,

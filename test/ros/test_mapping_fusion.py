@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from output_arrays import colors, points
-from room_on_the_wire import CAMERA_IN_BASE, LABEL_SET, SECOND, RoomOnTheWire, pose_matrix, time_of
+from room_on_the_wire import CAMERA_IN_BASE, LABEL_SET, SECOND, NoOutputs, RoomOnTheWire, pose_matrix, time_of
 from std_srvs.srv import Trigger
 
 from cinet_core.geometry import without_edges
@@ -51,7 +51,7 @@ def workplace(make_node: Any, **parameters: Any) -> FusionContext:
         requests=RequestQueue(),
         queue=FrameQueue(8, counters),
         poses=open_pose_source(None, settings),
-        outputs=None,  # type: ignore[arg-type]  # nothing is published here
+        outputs=NoOutputs(),  # type: ignore[arg-type]
         counters=counters,
         conditions=Conditions(make_node("mapping").get_logger()),
         settings=lambda: settings,
@@ -203,7 +203,12 @@ class SlowOutputs:
     def wanted(self) -> bool:
         return True
 
+    def wanted_objects(self) -> frozenset[str]:
+        return frozenset()
+
     def publish(self, messages: Any, gate: Any) -> None:
+        if not messages:
+            return
         self.published += 1
         time.sleep(self.SECONDS)
 

@@ -148,3 +148,19 @@ LABEL_SET = NYU40
 def time_of(stamp: int) -> Time:
     """A stamp in nanoseconds as a message."""
     return Time(sec=stamp // SECOND, nanosec=stamp % SECOND)
+
+
+class NoOutputs:
+    """In place of the mapper's publishers: nobody subscribes."""
+
+    def wanted(self) -> bool:
+        """Nobody does."""
+        return False
+
+    def wanted_objects(self) -> frozenset[str]:
+        """Nobody does."""
+        return frozenset()
+
+    def publish(self, messages: dict[str, Any], gate: Any) -> None:
+        """Nothing is to be made for nobody."""
+        assert not messages

@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-from cinet_core.cli.arguments import positive
+from cinet_core.cli.arguments import add_correction, add_weights, positive
 from cinet_core.cli.bag_problems import print_notes, print_problems
 
 STORAGES = ("mcap", "sqlite3")
@@ -23,13 +23,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("input", type=Path, metavar="IN", help="a bag: its folder, a .db3 or a .mcap")
     parser.add_argument("output", type=Path, metavar="OUT", help="folder of the new bag")
-    parser.add_argument(
-        "--weights",
-        default="default",
-        metavar="FILE|default|random",
-        help="a checkpoint; default, what ships; or random, for plumbing only",
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    add_weights(parser)
     parser.add_argument(
         "--backend",
         default="torch",
@@ -51,18 +45,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch", type=positive, default=1, metavar="N", help="images of one network call (%(default)s)"
     )
-    parser.add_argument(
-        "--anchor",
-        choices=("none", "auto", "odometry", "motion"),
-        default="none",
-        help="correct depth by the bag's odometry (odometry, auto), or by the images alone (motion) (%(default)s)",
-    )
-    parser.add_argument(
-        "--temporal",
-        choices=("off", "field", "fused"),
-        default="off",
-        help="keep from frame to frame what the anchor corrected (field), or also depth and labels of every pixel "
-        "(fused) (%(default)s)",
+    add_correction(
+        parser, "correct depth by the bag's odometry (odometry, auto), or by the images alone (motion) (%(default)s)"
     )
     parser.add_argument("--odometry-topic", default="", metavar="TOPIC", help="of nav_msgs/Odometry (the only one)")
     parser.add_argument(

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import add_device, add_frames_of_set
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -57,12 +57,8 @@ def parser(prog: str) -> argparse.ArgumentParser:
         action="store_true",
         help="compare with depth and labels that the recording has, which are then used for nothing else",
     )
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
-    parser.add_argument("--split", default="all", help="of the data set (%(default)s)")
-    add_option(parser)
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame (%(default)s)")
-    parser.add_argument("--limit", type=positive, metavar="N", help="take only the first N of these")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    add_frames_of_set(parser)
+    add_device(parser)
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cinet_core.cli.arguments import add_option, positive
+from cinet_core.cli.arguments import add_frames_of_set, positive
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -38,11 +38,7 @@ def parser(prog: str) -> argparse.ArgumentParser:
         "--uncertainty", type=float, default=0.5, metavar="X", help="how much uncertain frames come first (%(default)s)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be chosen")
-    parser.add_argument("--kind", default="auto", help="of data set; auto goes by what is there (%(default)s)")
-    parser.add_argument("--split", default="all", help="of the data set (%(default)s)")
-    add_option(parser)
-    parser.add_argument("--every", type=positive, default=1, metavar="N", help="look at every N-th frame (%(default)s)")
-    parser.add_argument("--limit", type=positive, metavar="N", help="look at only the first N of these, of each IN")
+    add_frames_of_set(parser, "look at", ", of each IN")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser

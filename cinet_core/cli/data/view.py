@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from cinet_core.cli.arguments import positive
+from cinet_core.cli.arguments import add_device, positive
+from cinet_core.cli.viewing import add_viewer_arguments, finish, started_server, viewed
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -29,13 +29,10 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="NAME=WEIGHTS",
         help="a checkpoint, or default; may be given again",
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (%(default)s)")
+    add_device(parser)
     parser.add_argument("--every", type=positive, default=1, metavar="N", help="take every N-th frame")
     parser.add_argument("--limit", type=positive, metavar="N", help="stop after N frames")
-    parser.add_argument("--save", type=Path, metavar="FILE", help="recording to write, such as walk.rrd")
-    parser.add_argument("--serve", action="store_true", help="show it in a browser on this machine, until Ctrl-C")
-    parser.add_argument("--port", type=positive, default=9090, help="of the page that --serve offers (%(default)s)")
-    parser.add_argument("--data-port", type=positive, default=9876, help="of the data behind it (%(default)s)")
+    add_viewer_arguments(parser)
     return parser
 
 
@@ -44,40 +41,19 @@ def run(options: argparse.Namespace) -> int:
 
     It does not return, but ends the process with status 1, where the recording cannot be finished.
     """
-    import os
-
-    from cinet_core.data.frame_files import SourceError
-    from cinet_core.model_metadata import CheckpointError
-    from cinet_core.viewer import LostViewerError, UnfinishedError, ViewerError
-
-    try:
-        return _view(options)
-    except UnfinishedError as error:
-        print(f"cinet data view: {error}", file=sys.stderr, flush=True)
-        os._exit(1)
-    except LostViewerError as error:
-        print(f"cinet data view: {error}", file=sys.stderr)
-        return 1
-    except (SourceError, CheckpointError, ViewerError, ValueError, OSError) as error:
-        print(f"cinet data view: {error}", file=sys.stderr)
-        return 2
+    return viewed("cinet data view", lambda: _view(options))
 
 
 def _view(options: argparse.Namespace) -> int:
     import contextlib
 
     from cinet_core.cli.console import ConsoleProgress
-    from cinet_core.cli.view import serve
-    from cinet_core.viewer import ViewerServer
     from cinet_core.viewer.labelled_recording import record_labelled
 
     root, compared = _of_adaptation(options.root)
     compared |= dict(options.compare)
     with contextlib.ExitStack() as stack:
-        server = None
-        if options.serve or options.save is None:
-            server = stack.enter_context(ViewerServer(port=options.port, data_port=options.data_port))
-            print(f"open {server.url} in a browser, or on the desktop: rerun {server.address}", flush=True)
+        server = started_server(options, stack)
         with ConsoleProgress() as progress:
             done = record_labelled(
                 root,
@@ -89,14 +65,7 @@ def _view(options: argparse.Namespace) -> int:
                 limit=options.limit,
                 progress=progress,
             )
-        failed = f"; {done.failed} FAILED, named above" if done.failed else ""
-        print(f"{done.frames} frame{'' if done.frames == 1 else 's'} of {root} recorded{failed}")
-        if options.save is not None:
-            size = options.save.stat().st_size / 1e6
-            print(f"written: {options.save} ({size:.1f} MB); open it with: rerun {options.save}")
-        if server is not None:
-            serve(server)
-    return 1 if done.failed or not done.frames else 0
+        return finish(done.frames, done.failed, options, server, f" of {root}")
 
 
 def _of_adaptation(folder: Path) -> tuple[Path, dict[str, str]]:
