@@ -59,7 +59,11 @@ FLOORS = (
         "Building blocks",
         "#f6e0dc",
         (
-            {"tasks.learning": "how each task is learnt", "rooms.raycast": "ray-cast rooms"},
+            {
+                "tasks.learning": "how each task is learnt",
+                "rooms.raycast": "ray-cast rooms",
+                "jobs": "work in parts, done once",
+            },
             {"checkpoint": "one safetensors file", "losses": "pure functions", "data": "data sets, images"},
             {"model": "Fig. 1 of the paper", "messages": "ROS messages, without ROS"},
             {
@@ -74,7 +78,6 @@ FLOORS = (
                 "obstacles": "what navigation needs",
                 "rooms": "vocabulary of the generators",
                 "temporal": "fusion over time",
-                "jobs": "work in parts, done once",
             },
         ),
     ),

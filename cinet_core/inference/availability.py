@@ -10,7 +10,13 @@ from collections.abc import Iterable
 
 from cinet_core.inference.backend import Device
 from cinet_core.inference.choices import AUTO, BACKENDS, COMPILED, FLOAT32, HALF, INT8, PRECISIONS, TORCH
-from cinet_core.inference.runtimes import RUNTIMES, OnnxRuntimeBackend, OpenVinoBackend, openvino_has_bfloat16
+from cinet_core.inference.runtimes import (
+    RUNTIMES,
+    OnnxRuntimeBackend,
+    OpenVinoBackend,
+    openvino_has_bfloat16,
+    processor_has_int8,
+)
 
 __all__ = [
     "COMPILED",
@@ -95,6 +101,11 @@ def missing_requirement(
         return f"backend {name} needs: pip install {' '.join(names)}"
     if precision == HALF and kind is OpenVinoBackend and not openvino_has_bfloat16():
         return f"backend {name}: this processor has no bfloat16 instructions: set precision to float32"
+    if precision == INT8 and not processor_has_int8():
+        return (
+            f"backend {name}: this processor has no instructions for {INT8} (VNNI), which would cost accuracy and gain "
+            "little: set precision to float32"
+        )
     if device.type == "cuda" and issubclass(kind, OnnxRuntimeBackend):
         return _missing_provider(name, kind.provider("cuda"))
     return None

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cinet_core.label_sets import LabelSet
 from cinet_core.mapping.map_points import MapPoints
 
-__all__ = ["FLOOR_TOLERANCE", "FloorPlane", "class_table", "fit_floor", "floor_height", "unit_vector"]
+__all__ = ["FLOOR_TOLERANCE", "FloorPlane", "class_table", "fit_floor", "floor_height", "unit_vector", "upright_axes"]
 
 FLOOR_TOLERANCE = 0.15
 """Metres: points called floor that are farther from its plane are something else, or badly placed."""

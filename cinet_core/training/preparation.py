@@ -23,7 +23,8 @@ from cinet_core.tasks.learning import TaskLearning, task_learning
 from cinet_core.training.data import TrainingData
 from cinet_core.training.initialise import InitialisationReport, initialise_from
 from cinet_core.training.module import CINetModule
-from cinet_core.training.settings import PlannedStage, Recipe, RunSettings
+from cinet_core.training.settings import PlannedStage, Recipe
+from cinet_core.training.settings_run import RunSettings
 
 __all__ = ["TrainingSetup", "prepare"]
 
