@@ -26,6 +26,7 @@ from cinet_core.messages.colors import LabelPainter
 from cinet_core.messages.encoding import ImageBuffer, camera_info_message
 from cinet_core.messages.result import Result
 from cinet_core.rooms.demo.room import SyntheticRoom
+from cinet_ros.anchoring import frame_correction
 from cinet_ros.anchoring.frame_correction import FrameCorrection
 from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, ODOMETRY, POINTS, SCAN, AnchorInputs, needed_topics
 from cinet_ros.anchoring.state import CorrectionState
@@ -157,7 +158,9 @@ class Rig:
 
 
 @pytest.fixture
-def make_rig(make_node: Callable[..., Node], room: SyntheticRoom) -> Any:
+def make_rig(make_node: Callable[..., Node], room: SyntheticRoom, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # No network runs meanwhile, which gives tracking its time: its answers are not to depend on the machine's speed.
+    monkeypatch.setattr(frame_correction, "TRACKING_WAIT", 10.0)
     rigs: list[Rig] = []
 
     def build(**parameters: Any) -> Rig:
