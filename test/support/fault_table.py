@@ -33,6 +33,7 @@ AREAS = {
     "navigation": "Navigation",
     "security": "Security",
     "load": "Load and endurance",
+    "mapping": "Mapping",
 }
 REQUIRED = ("area", "injected", "expected")
 KEYS = (*REQUIRED, "fault")
