@@ -92,7 +92,8 @@ bench-gpu: setup  ## the same on a CUDA device
 	@$(IN_ENV) python -m scripts.benchmarks --device cuda --output runs/benchmarks/gpu.json $(BENCH_ARGS)
 
 # DATA is a folder of rendered rooms; without it they are rendered first (docs/model_card.md has the times). PHOTOGRAPHS
-# is a folder of images of real rooms; with it the weights that ship teach the new ones what they see there.
+# is a folder of images of real rooms with their cameras (frames.jsonl, docs/training.md); with it the weights that ship
+# teach the new ones what they see there.
 DATA ?= runs/rendered_rooms
 WEIGHTS := runs/weights$(if $(PHOTOGRAPHS),_photographs)
 weights: setup  ## train the weights `preview` anew (DATA=rendered rooms, PHOTOGRAPHS=images of real ones); goes on where it was stopped

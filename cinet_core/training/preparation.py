@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +98,13 @@ def _slow_precision(run: RunSettings) -> tuple[str, ...]:
     """A warning where half precision, which is to save time, takes many times as long instead."""
     on_gpu = run.accelerator != "cpu" and torch.cuda.is_available()
     capability = torch.backends.cpu.get_cpu_capability()
-    if on_gpu or run.precision not in ("bf16-mixed", "16-mixed") or capability not in _WITHOUT_HALF_PRECISION:
+    # On ARM "DEFAULT" says nothing of bfloat16.
+    if (
+        platform.machine() not in ("x86_64", "AMD64")
+        or on_gpu
+        or run.precision not in ("bf16-mixed", "16-mixed")
+        or capability not in _WITHOUT_HALF_PRECISION
+    ):
         return ()
     return (
         f"run.precision is {run.precision}, which this CPU ({capability}) has no instructions for: a step takes ten "

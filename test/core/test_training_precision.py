@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +27,20 @@ def warnings_of(folder: Path, **run: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("capability", "precision", "warned"),
+    ("machine", "capability", "precision", "warned"),
     [
-        ("AVX2", "bf16-mixed", True),
-        ("DEFAULT", "16-mixed", True),
-        ("AVX2", "32-true", False),
-        ("AVX512", "bf16-mixed", False),
-        ("SVE256", "bf16-mixed", False),
+        ("x86_64", "AVX2", "bf16-mixed", True),
+        ("x86_64", "DEFAULT", "16-mixed", True),
+        ("x86_64", "AVX2", "32-true", False),
+        ("x86_64", "AVX512", "bf16-mixed", False),
+        ("aarch64", "DEFAULT", "bf16-mixed", False),
+        ("aarch64", "SVE256", "bf16-mixed", False),
     ],
 )
 def test_half_precision_on_a_cpu_without_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capability: str, precision: str, warned: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, machine: str, capability: str, precision: str, warned: bool
 ) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     found = warnings_of(tmp_path, accelerator="cpu", precision=precision)
     assert len(found) == warned
