@@ -85,7 +85,9 @@ class Pipeline:
         self._painter = LabelPainter(predictor.label_set.palette)
         self._messages = {name: self._builder(camera) for name, camera in cameras.items()}
         self._corrections = {
-            name: FrameCorrection(camera.anchors, predictor.label_set, camera.conditions, camera.correction)
+            name: FrameCorrection(
+                camera.anchors, predictor.label_set, camera.conditions, camera.correction, self._overtaken
+            )
             for name, camera in cameras.items()
             if camera.anchors is not None
         }
@@ -93,6 +95,12 @@ class Pipeline:
         self._wanted: dict[str, frozenset[str]] = {}
         self._gate = PublishGate()
         self._frames_in_work = FramesInWork(cameras)
+        self._newest = 0.0  # arrival of the newest image in work, steady clock
+
+    def _overtaken(self) -> bool:
+        """Whether a newer image than those in work waits, of whichever camera; or nothing is published any more."""
+        latest = (camera.counters.last_received for camera in self._cameras.values())
+        return self._gate.is_shut or any(received is not None and received > self._newest for received in latest)
 
     def _builder(self, camera: Camera) -> RosMessageBuilder:
         label_set = self._predictor.label_set
@@ -112,6 +120,7 @@ class Pipeline:
         """Process the latest frame of every camera. Cameras with equal image sizes share a call of the network."""
         settings = self._settings()
         self._frames_in_work.begin(batch)
+        self._newest = max(job.received for job in batch.values())
         groups: dict[tuple[int, ...], list[PreparedFrame]] = {}
         for name, job in batch.items():
             if self._gate.is_shut:

@@ -34,7 +34,10 @@ from cinet_ros.parameters import Settings
 __all__ = ["FrameCorrection"]
 
 TRACKING_WAIT = 0.005
-"""Seconds that a predicted frame waits for tracking, which began when the network did."""
+"""Seconds that a predicted frame waits for tracking, which began when the network did, whatever else is to be done."""
+
+LONGEST_WAIT = 0.2
+"""Seconds that it waits where no other image has come: on a GPU the network is done long before the tracks are."""
 
 MAX_STEP = 1.0
 """Seconds between two frames beyond which nothing is carried: everything may have moved."""
@@ -53,12 +56,19 @@ class FrameCorrection:
         label_set: of the model.
         conditions: of the camera.
         state: of the camera.
+        overtaken: whether the worker has something else to do, so that a frame should not wait for its tracks.
     """
 
     def __init__(
-        self, inputs: AnchorInputs, label_set: LabelSet, conditions: Conditions, state: CorrectionState
+        self,
+        inputs: AnchorInputs,
+        label_set: LabelSet,
+        conditions: Conditions,
+        state: CorrectionState,
+        overtaken: Callable[[], bool] = lambda: True,
     ) -> None:
         self._inputs = inputs
+        self._overtaken = overtaken
         self._conditions = conditions
         self._state = state
         self._corrector = DepthCorrector(label_set)
@@ -189,6 +199,9 @@ class FrameCorrection:
         if image is None:
             return [], None
         tracked = self._tracker.result(stamp, TRACKING_WAIT)
+        until = time.monotonic() + LONGEST_WAIT
+        while tracked is None and time.monotonic() < until and not self._overtaken():
+            tracked = self._tracker.result(stamp, TRACKING_WAIT)
         if tracked is None:
             self._state.count("tracking_late")
             return [], None

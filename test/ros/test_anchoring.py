@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,6 +33,7 @@ from cinet_ros.anchoring.inputs import DEPTH, DEPTH_INFO, IMU, ODOMETRY, POINTS,
 from cinet_ros.anchoring.state import CorrectionState
 from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.diagnostics import Conditions
+from cinet_ros.mapping.transforms import PoseUnavailable
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.parameters import Settings
 
@@ -271,6 +273,34 @@ def test_known_motion_corrects(make_rig: Any) -> None:
         "odometry, no_motion",
         "odometry, few_tracks",
     }
+
+
+@pytest.mark.parametrize(("overtaken", "late"), [(False, 0), (True, 1)])
+def test_a_frame_waits_for_its_tracks_while_nothing_else_is_to_be_done(
+    make_rig: Any, monkeypatch: pytest.MonkeyPatch, overtaken: bool, late: int
+) -> None:
+    """On a GPU the network is done long before tracking is."""
+    monkeypatch.setattr(frame_correction, "TRACKING_WAIT", 0.0)
+    monkeypatch.setattr(frame_correction, "LONGEST_WAIT", 10.0)
+    rig = make_rig(anchor="odometry")
+    tracked, asked = threading.Event(), []
+
+    def busy(*arguments: Any) -> Any:
+        tracked.wait(10.0)
+        raise PoseUnavailable("pose_missing", False, "none came")
+
+    def ask() -> bool:
+        asked.append(tracked.is_set())
+        if len(asked) == 3:
+            tracked.set()
+        return overtaken
+
+    monkeypatch.setattr(rig.correction._tracker, "_pose", busy)
+    monkeypatch.setattr(rig.correction, "_overtaken", ask)
+    rig.correct()
+    assert rig.state.reasons.get("tracking_late", 0) == late
+    assert len(asked) == 1 if overtaken else len(asked) >= 3
+    tracked.set()
 
 
 def test_the_height_of_the_camera_corrects(make_rig: Any, room: SyntheticRoom) -> None:

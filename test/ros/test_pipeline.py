@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -98,6 +99,24 @@ def test_a_frame_of_which_nothing_is_wanted_is_neither_decoded_nor_predicted(
     rig.process("front")
     assert rig.counts("front") == (1, 0, {reason: 1})
     assert not rig.cameras["front"].conditions.current(), "that is nothing to be told of"
+
+
+def test_an_image_that_comes_while_others_are_in_work_overtakes_them(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    predict, seen = rig.predictor.predict_batch, []
+
+    def predicted(*arguments: Any) -> Any:
+        seen.append(rig.pipeline._overtaken())
+        rig.cameras["rear"].counters.receive(0)
+        seen.append(rig.pipeline._overtaken())
+        return predict(*arguments)
+
+    monkeypatch.setattr(rig.predictor, "predict_batch", predicted)
+    rig.process("front")
+    rig.process("front")
+    assert seen == [False, True, False, True]
+    rig.pipeline.abandon("hung")
+    rig.pipeline._newest = math.inf
+    assert rig.pipeline._overtaken(), "nothing waits for a frame that is not published"
 
 
 def test_outputs_that_are_switched_off_are_not_built(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
