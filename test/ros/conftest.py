@@ -53,3 +53,23 @@ def make_perception(context: Context) -> Iterator[Callable[..., Any]]:
     for node in nodes:
         node.close()
         node.destroy_node()
+
+
+@pytest.fixture
+def make_rig(make_node: Callable[..., Node], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+    """Create corrections of a camera (`anchoring_rig.Rig`) by the node's parameters."""
+    from anchoring_rig import Rig  # imports OpenCV, which most tests of this folder do without
+
+    from cinet_ros.anchoring import frame_correction
+
+    # No network runs meanwhile, which gives tracking its time: its answers are not to depend on the machine's speed.
+    monkeypatch.setattr(frame_correction, "TRACKING_WAIT", 10.0)
+    rigs: list[Rig] = []
+
+    def build(**parameters: Any) -> Rig:
+        rigs.append(Rig(make_node("rig"), **parameters))
+        return rigs[-1]
+
+    yield build
+    for rig in rigs:
+        rig.correction.close()
