@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -31,6 +31,7 @@ KINDS = {
     PNG: CompressedImage,
 }
 FIELDS = dataclasses.fields(Settings)
+DEFAULTS = {field.name: field.default for field in FIELDS}
 RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
 
 
@@ -45,22 +46,6 @@ def node(start_for_module: Callable[..., Any]) -> Any:
     """The node, with random weights and a small network: what it sees does not matter."""
     parameters = {"weights": "random", "network_width": 80, "network_height": 64}
     return start_for_module("perception_node", parameters, until="configured")
-
-
-@pytest.fixture
-def change(wire: Any) -> Iterable[Callable[..., Any]]:
-    """Set parameters for the rest of the test."""
-    defaults = {field.name: field.default for field in FIELDS}
-    changed: set[str] = set()
-
-    def change(**values: Any) -> None:
-        changed.update(values)
-        for result in wire.set_parameters(NODE, **values):
-            assert result.successful, result.reason
-
-    yield change
-    if changed:
-        wire.set_parameters(NODE, **{name: defaults[name] for name in changed})
 
 
 @pytest.fixture
