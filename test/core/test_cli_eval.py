@@ -97,6 +97,7 @@ def test_what_a_precision_costs(rooms: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.skipif(missing_requirement("openvino", torch.device("cpu")) is not None, reason="no OpenVINO")
+@pytest.mark.usefixtures("exported_here")
 def test_a_backend_gets_the_figures_of_pytorch(rooms: Path) -> None:
     """Frames of two sizes, one backend each."""
     Image.fromarray(np.full((40, 56, 3), 99, np.uint8)).save(rooms / "00003_00.jpg")
