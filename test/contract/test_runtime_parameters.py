@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from made_images import smooth_image
 from output_arrays import colors, distances, pixels, points
 from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -33,12 +34,7 @@ KINDS = {
 FIELDS = dataclasses.fields(Settings)
 DEFAULTS = {field.name: field.default for field in FIELDS}
 RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
-
-
-def rgb_image() -> np.ndarray:
-    """Smooth, colourful (H, W, 3) uint8."""
-    coarse = np.random.default_rng(2).integers(30, 226, (4, 5, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+rgb_image = functools.partial(smooth_image, WIDTH, HEIGHT, seed=2)
 
 
 @pytest.fixture(scope="module", autouse=True)

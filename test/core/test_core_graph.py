@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from made_images import detailed_images
 
 from cinet_core.checkpoint import Checkpoint, CheckpointError, load_checkpoint, read_metadata, weights_path
 from cinet_core.cli import main
@@ -60,11 +60,10 @@ def graph(core_graph_file: Path) -> CoreGraph:
 
 
 def images(size: tuple[int, int], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """With detail finer than the network's input, so that resampling shows; every camera is another."""
-    coarse = np.random.default_rng(1).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
-    made = np.stack([cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC) for image in coarse])
+    """Images, and intrinsics: every camera is another."""
     focal = np.linspace(40, 70, count, dtype=np.float32)
-    return made, np.stack([focal, focal * 1.1, focal * 0 + size[1] / 2, focal * 0 + size[0] / 2], axis=1)
+    intrinsics = np.stack([focal, focal * 1.1, focal * 0 + size[1] / 2, focal * 0 + size[0] / 2], axis=1)
+    return detailed_images(size, count), intrinsics
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

@@ -142,6 +142,19 @@ class Wire:
         self.spin_until(found, f"diagnostics of {part}", timeout)
         return rows[-1]
 
+    def diagnosis_that_says(self, text: str) -> DiagnosticStatus:
+        """The first row of /diagnostics, of those that were collected or of the next, whose message has a text."""
+        self.subscribe("/diagnostics", DiagnosticArray)
+
+        def find() -> DiagnosticStatus | None:
+            every = (status for array in self.messages["/diagnostics"] for status in array.status)
+            return next((status for status in every if text in status.message), None)
+
+        self.spin_until(lambda: find() is not None, f"diagnostic with {text!r}")
+        found = find()
+        assert found is not None
+        return found
+
     def close(self) -> None:
         """Leave the wire."""
         self._executor.shutdown()
