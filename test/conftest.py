@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import random
 import socket
@@ -83,6 +84,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak") is not None:  # keywords hold the names of folders too
             item.add_marker(skip)
+
+
+def pytest_sessionstart() -> None:
+    """Import without looking for garbage: hardly any is made, and each look goes through all that is there already."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage in what the tests make alone: millions of objects of PyTorch and others stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def _skip_without_torch(items: list[pytest.Item]) -> None:
