@@ -15,7 +15,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from fork_server import ForkServer
+from fork_server import NODES, ForkServer
 from light_network import HAS_TORCH, light_network
 
 from cinet_ros.fast_dds import profile_name, profile_variable
@@ -137,7 +137,7 @@ def _repeatable() -> None:
 def node_server() -> Iterator[ForkServer]:
     """Starts nodes whose imports are done."""
     # As a robot has them: `make test` gives a number of threads to the tests, and the nodes' own is to do without it.
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), OMP_NUM_THREADS=None)
+    server = ForkServer(NODES, OMP_NUM_THREADS=None)
     yield server
     server.close()
 

@@ -13,7 +13,7 @@ import message_stand_ins
 import numpy as np
 import pytest
 from ament_index_python.packages import get_package_prefix
-from fork_server import Forked, ForkServer
+from fork_server import NODES, Forked, ForkServer
 from light_network import RANDOM, light_network
 from node_on_the_wire import NodeProcess, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image
@@ -94,7 +94,7 @@ def change(request: pytest.FixtureRequest, wire: Wire) -> Iterator[Callable[...,
 def equipped_server() -> Iterator[ForkServer]:
     """As `node_server`, whose place it takes in a file that says so: its nodes have messages that no wheel has."""
     environment = message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), **environment)
+    server = ForkServer(NODES, **environment)
     yield server
     server.close()
 
