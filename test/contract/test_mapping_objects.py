@@ -118,7 +118,7 @@ def test_objects_have_ids_that_stay_and_lie_in_the_map(wire: Any, robot: Robot) 
 
 
 def test_detections_are_the_markers(wire: Any, robot: Robot) -> None:
-    environment = os.environ | message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
+    environment = os.environ | message_stand_ins.environment()
     with subprocess.Popen(
         [sys.executable, "-c", LISTEN], env=environment, stdout=subprocess.PIPE, text=True
     ) as listener:
