@@ -66,7 +66,7 @@ os.environ[profile_variable(os.environ.get("ROS_DISTRO", ""))] = str(REPOSITORY 
 
 
 # Of files that run side by side, those that take longest begin, or one process would end long after the others.
-LONGEST_FILES = ("test_training_resume.py", "test_training_run.py")
+LONGEST_FILES = ("test_training_resume.py", "test_training_run.py", "test_training_parallel.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -134,12 +134,18 @@ def _repeatable() -> None:
 
 
 @pytest.fixture(scope="session")
-def node_server() -> Iterator[ForkServer]:
+def plain_server() -> Iterator[ForkServer]:
     """Starts nodes whose imports are done."""
     # As a robot has them: `make test` gives a number of threads to the tests, and the nodes' own is to do without it.
     server = ForkServer(NODES, OMP_NUM_THREADS=None)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def node_server(plain_server: ForkServer) -> ForkServer:
+    """The one of all tests; a file that wants another has a fixture of this name."""
+    return plain_server
 
 
 @pytest.fixture(scope="session")

@@ -17,38 +17,29 @@ from fork_server import NODES, Forked, ForkServer
 from light_network import RANDOM, light_network
 from node_on_the_wire import NodeProcess, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image
-from wire import Wire
+from wire import START_TIMEOUT, Wire
+
+MAKE_NETWORK = Path(__file__).parents[1] / "support" / "make_network.py"
+
+
+def _network(kind: str, server: ForkServer, folder: Path) -> Path:
+    """The file of a network, which a fork makes: this process imports no PyTorch for it."""
+    path = folder / f"{kind}.safetensors"
+    made = server.start(str(MAKE_NETWORK), [kind, str(path)], folder / f"{kind}.log", folder)
+    assert made.wait(START_TIMEOUT) == 0, made.output()
+    return path
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_weights(plain_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that is loaded, and computes, in milliseconds."""
-    if light_network("tiny"):
-        return light_network("tiny")
-    from tiny_network import tiny_checkpoint  # imports torch
-
-    from cinet_core.checkpoint import save_checkpoint
-
-    checkpoint = tiny_checkpoint()
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
+    return light_network("tiny") or _network("random", plain_server, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")
-def all_tasks_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def all_tasks_weights(plain_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network as `tiny_weights` of everything that can be learnt, which calls itself trained."""
-    if light_network("all_tasks"):
-        return light_network("all_tasks")
-    from tiny_network import trained_checkpoint  # imports torch
-
-    from cinet_core.checkpoint import save_checkpoint
-    from cinet_core.tasks import TASKS
-
-    checkpoint = trained_checkpoint(tasks=tuple(task.name for task in TASKS))
-    path = tmp_path_factory.mktemp("weights") / "all_tasks.safetensors"
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
+    return light_network("all_tasks") or _network("trained", plain_server, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +84,7 @@ def change(request: pytest.FixtureRequest, wire: Wire) -> Iterator[Callable[...,
 @pytest.fixture(scope="session")
 def equipped_server() -> Iterator[ForkServer]:
     """As `node_server`, whose place it takes in a file that says so: its nodes have messages that no wheel has."""
-    environment = message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
+    environment = message_stand_ins.environment()
     server = ForkServer(NODES, **environment)
     yield server
     server.close()
