@@ -34,10 +34,13 @@ run-demo: setup
 # In the order of collection: xdist's own puts files with few tests last, and those that take longest are among them.
 SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder -n auto
 # Types are those of the pinned NumPy's stubs: with another one there is no lint, and no site, as the viewer is not there.
-test: setup $(if $(NUMPY),,lint $(if $(PYTEST_ARGS),,docs-site))  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
+# The two side by side: mypy is one process, and so is the notebook of the tutorial.
+test: setup  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
 ifdef PYTEST_ARGS
+	@$(if $(NUMPY),,$(MAKE) --no-print-directory lint)
 	@$(IN_ENV) pytest $(PYTEST_ARGS)
 else
+	@$(if $(NUMPY),,$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint docs-site)
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 8 test/core
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 test --ignore test/core
 endif

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("cinet_core", "cinet_ros")
 GROUND = "cinet_core/*.py"
+TYPES_ALONE = "TYPE_CHECKING"
 FILES = {"checkpoint": "checkpoint", "model_metadata": "checkpoint"}
 """Files of `cinet_core` itself that need the network, and their room: all others are the ground floor."""
 
@@ -28,12 +30,9 @@ def imports(path: Path, known: dict[str, Path], lazy: bool = True) -> set[str]:
         lazy: also what is imported within functions.
     """
     found = set()
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8")), lazy):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-            found |= {name if name in known else str(node.module) for name in names}
+    for module, names in _imported(path, lazy):
+        full = [f"{module}.{name}" for name in names]
+        found |= {name if name in known else module for name in full} if names else {module}
     return found & known.keys()
 
 
@@ -60,11 +59,25 @@ def reached(start: Iterable[str], graph: Mapping[str, Iterable[str]]) -> set[str
     return found
 
 
-def _statements(node: ast.AST, lazy: bool) -> Iterator[ast.AST]:
+@functools.cache
+def _imported(path: Path, lazy: bool) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Modules that a file imports, each with the names that are imported from it; none: the module itself."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for node in _statements(ast.parse(path.read_text(encoding="utf-8")).body, lazy):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, ()) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((str(node.module), tuple(alias.name for alias in node.names)))
+    return tuple(found)
+
+
+def _statements(body: Iterable[ast.stmt], lazy: bool) -> Iterator[ast.stmt]:
     """All that runs: what is imported for type checkers alone is no dependency (a package's lazy names are such)."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            for other in child.orelse:
-                yield from (other, *_statements(other, lazy))
-        elif lazy or not isinstance(child, ast.FunctionDef):
-            yield from (child, *_statements(child, lazy))
+    for statement in body:
+        if isinstance(statement, ast.If) and isinstance(statement.test, ast.Name) and statement.test.id == TYPES_ALONE:
+            yield from _statements(statement.orelse, lazy)
+        elif lazy or not isinstance(statement, ast.FunctionDef):
+            yield statement
+            for part in (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+                for inner in ("body", "orelse", "finalbody"):
+                    yield from _statements(getattr(part, inner, ()), lazy)

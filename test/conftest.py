@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import os
 import random
 import socket
@@ -14,7 +15,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-from fork_server import ForkServer
+from fork_server import NODES, ForkServer
 from light_network import HAS_TORCH, light_network
 
 from cinet_ros.fast_dds import profile_name, profile_variable
@@ -65,7 +66,7 @@ os.environ[profile_variable(os.environ.get("ROS_DISTRO", ""))] = str(REPOSITORY 
 
 
 # Of files that run side by side, those that take longest begin, or one process would end long after the others.
-LONGEST_FILES = ("test_training_resume.py", "test_training_run.py")
+LONGEST_FILES = ("test_training_resume.py", "test_training_run.py", "test_training_parallel.py")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -83,6 +84,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak") is not None:  # keywords hold the names of folders too
             item.add_marker(skip)
+
+
+def pytest_sessionstart() -> None:
+    """Import without looking for garbage: hardly any is made, and each look goes through all that is there already."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage in what the tests make alone: millions of objects of PyTorch and others stay to the end."""
+    gc.freeze()
+    gc.enable()
 
 
 def _skip_without_torch(items: list[pytest.Item]) -> None:
@@ -122,12 +134,18 @@ def _repeatable() -> None:
 
 
 @pytest.fixture(scope="session")
-def node_server() -> Iterator[ForkServer]:
+def plain_server() -> Iterator[ForkServer]:
     """Starts nodes whose imports are done."""
     # As a robot has them: `make test` gives a number of threads to the tests, and the nodes' own is to do without it.
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), OMP_NUM_THREADS=None)
+    server = ForkServer(NODES, OMP_NUM_THREADS=None)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def node_server(plain_server: ForkServer) -> ForkServer:
+    """The one of all tests; a file that wants another has a fixture of this name."""
+    return plain_server
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,236 +12,34 @@ from typing import Any
 import message_stand_ins
 import numpy as np
 import pytest
-import rclpy
 from ament_index_python.packages import get_package_prefix
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from fork_server import Forked, ForkServer
+from fork_server import NODES, Forked, ForkServer
 from light_network import RANDOM, light_network
-from rcl_interfaces.srv import SetParameters
-from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from node_on_the_wire import NodeProcess, ros_arguments
 from sensor_msgs.msg import CameraInfo, Image
+from wire import START_TIMEOUT, Wire
 
-from cinet_ros.msg import PerceptionStats
-
-# Generous: two cores may be importing torch in several processes at once.
-START_TIMEOUT = 180.0
-MESSAGE_TIMEOUT = 20.0
-# A subscription that this side has matched may need this long to be matched on the other.
-SETTLE_SECONDS = 0.25
+MAKE_NETWORK = Path(__file__).parents[1] / "support" / "make_network.py"
 
 
-class NodeProcess:
-    """One node in a process of its own; its output goes to a file that failures quote.
-
-    Args:
-        process: of the node.
-        log: takes its output.
-    """
-
-    def __init__(self, process: Forked | subprocess.Popen[bytes], log: Path) -> None:
-        self.process = process
-        self.log = log
-
-    def output(self) -> str:
-        """Everything printed so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
-
-    def wait_for(self, text: str, timeout: float = START_TIMEOUT) -> None:
-        """Wait until the process has printed a text."""
-        deadline = time.monotonic() + timeout
-        while text not in self.output():
-            assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.output()}"
-            assert time.monotonic() < deadline, f"no {text!r} within {timeout} s:\n{self.output()}"
-            time.sleep(0.05)
-
-    def stop(self) -> int:
-        """End it as a launch file does and return its exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-            raise AssertionError(f"did not end on SIGINT:\n{self.output()}") from None
-
-
-def ros_arguments(parameters: dict[str, Any], namespace: str) -> list[str]:
-    """What the command line of a node says of its parameters and its namespace."""
-    arguments = [item for key, value in parameters.items() for item in ("-p", f"{key}:={as_yaml(value)}")]
-    return ["--ros-args", *arguments, *(["-r", f"__ns:=/{namespace}"] if namespace else [])]
-
-
-def as_yaml(value: Any) -> str:
-    """A parameter value as the command line takes it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(as_yaml(item) for item in value) + "]"
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-class Wire:
-    """A ROS node of the test's own: publishes camera images and collects what comes back."""
-
-    def __init__(self, namespace: str = "") -> None:
-        # a context of its own: tests that run a node's main() in this process need the default one
-        self._context = Context()
-        rclpy.init(context=self._context)
-        self.node: Node = rclpy.create_node("wire", namespace=namespace, context=self._context)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self.messages: dict[str, list[Any]] = defaultdict(list)
-        self._subscriptions: dict[str, Any] = {}
-        self._publishers: dict[str, Any] = {}
-        self._clients: dict[str, Any] = {}
-        # Publishers whose subscribers have had the time to match them, since the last change of subscriptions.
-        self._settled: set[Any] = set()
-
-    def subscribe(self, topic: str, kind: type, *, latched: bool = False) -> None:
-        """Collect a topic; a second call changes nothing."""
-        if topic in self._subscriptions:
-            return
-        self._settled.clear()
-        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-        profile = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE, durability=durability)
-        subscription = self.node.create_subscription(kind, topic, self.messages[topic].append, profile)
-        self._subscriptions[topic] = subscription
-        self.spin_until(lambda: subscription.get_publisher_count() > 0, f"publisher of {topic}")
-
-    def subscribe_stats(self, prefix: str = "") -> None:
-        """Collect the statistics of frames, and an output, without which no frame would be worked on."""
-        self.subscribe(f"{prefix}semantic/image_raw", Image)
-        self.subscribe(f"{prefix}stats", PerceptionStats)
-
-    def unsubscribe_all(self) -> None:
-        """Stop collecting and forget what was collected."""
-        for subscription in self._subscriptions.values():
-            self.node.destroy_subscription(subscription)
-        self._subscriptions.clear()
-        self._settled.clear()
-        self.messages.clear()
-
-    def publisher(self, topic: str, kind: type) -> Any:
-        """The (one) reliable publisher of a topic."""
-        if topic not in self._publishers:
-            self._publishers[topic] = self.node.create_publisher(kind, topic, 5)
-        return self._publishers[topic]
-
-    def spin_until(self, condition: Callable[[], bool], what: str, timeout: float = MESSAGE_TIMEOUT) -> None:
-        """Handle messages until a condition holds."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < deadline, f"no {what} within {timeout} s"
-            self._executor.spin_once(timeout_sec=0.05)
-
-    def spin_for(self, seconds: float) -> None:
-        """Handle messages for a while."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.02)
-
-    def exchange(self, image: Any, info: CameraInfo | None, topics: list[str], prefix: str = "") -> dict[str, Any]:
-        """Send one image with its camera_info and return what was published for its stamp on every topic."""
-        image_topic = f"{prefix}image" if isinstance(image, Image) else f"{prefix}image/compressed"
-        images, infos = self.publisher(image_topic, type(image)), self.publisher(f"{prefix}camera_info", CameraInfo)
-        self.settle(images, *([infos] if info is not None else []))
-        if info is not None:
-            infos.publish(info)
-            self.spin_for(0.05)  # the two topics are not ordered against each other
-        images.publish(image)
-        self.spin_until(
-            lambda: all(any(same_stamp(item, image) for item in self.messages[topic]) for topic in topics),
-            f"answer on all of {topics} (have { ({key: len(value) for key, value in self.messages.items()}) })",
-        )
-        return {topic: next(item for item in self.messages[topic] if same_stamp(item, image)) for topic in topics}
-
-    def settle(self, *publishers: Any) -> None:
-        """Wait until the node subscribes to what these publish, and has matched them and this side's subscriptions."""
-        if self._settled.issuperset(publishers) and all(item.get_subscription_count() for item in publishers):
-            return
-        topics = [item.topic_name for item in publishers]
-        self.spin_until(lambda: all(item.get_subscription_count() for item in publishers), f"subscribers of {topics}")
-        self.spin_for(SETTLE_SECONDS)
-        self._settled.update(publishers)
-
-    def call(self, kind: type, service: str, request: Any, timeout: float = MESSAGE_TIMEOUT) -> Any:
-        """Call a service of another node; return its answer."""
-        if service not in self._clients:
-            self._clients[service] = self.node.create_client(kind, service)
-            self.spin_until(self._clients[service].service_is_ready, service, START_TIMEOUT)
-            self.spin_for(2 * SETTLE_SECONDS)  # an answer is lost if the server has not matched its reader yet
-        client = self._clients[service]
-        self.spin_until(client.service_is_ready, service, START_TIMEOUT)
-        future = client.call_async(request)
-        self.spin_until(future.done, f"answer of {service}", timeout)
-        return future.result()
-
-    def set_parameters(self, node_name: str, **values: Any) -> list[Any]:
-        """Set parameters of another node; return the results."""
-        request = SetParameters.Request()
-        request.parameters = [Parameter(key, value=value).to_parameter_msg() for key, value in values.items()]
-        return list(self.call(SetParameters, f"{node_name}/set_parameters", request).results)
-
-    def diagnosis(self, part: str, timeout: float = MESSAGE_TIMEOUT) -> DiagnosticStatus:
-        """The next row of /diagnostics about a part of a node, such as "perception: model"."""
-        rows: list[DiagnosticStatus] = []
-        self.subscribe("/diagnostics", DiagnosticArray)
-        self.messages["/diagnostics"].clear()
-
-        def found() -> bool:
-            rows.extend(row for array in self.messages["/diagnostics"] for row in array.status if row.name == part)
-            self.messages["/diagnostics"].clear()
-            return bool(rows)
-
-        self.spin_until(found, f"diagnostics of {part}", timeout)
-        return rows[-1]
-
-    def close(self) -> None:
-        """Leave the wire."""
-        self._executor.shutdown()
-        self.node.destroy_node()
-        self._context.try_shutdown()
-
-
-def same_stamp(one: Any, other: Any) -> bool:
-    """Whether two messages carry exactly the same stamp."""
-    return one.header.stamp == other.header.stamp
+def _network(kind: str, server: ForkServer, folder: Path) -> Path:
+    """The file of a network, which a fork makes: this process imports no PyTorch for it."""
+    path = folder / f"{kind}.safetensors"
+    made = server.start(str(MAKE_NETWORK), [kind, str(path)], folder / f"{kind}.log", folder)
+    assert made.wait(START_TIMEOUT) == 0, made.output()
+    return path
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tiny_weights(plain_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint that is loaded, and computes, in milliseconds."""
-    if light_network("tiny"):
-        return light_network("tiny")
-    from tiny_network import tiny_checkpoint  # imports torch
-
-    from cinet_core.checkpoint import save_checkpoint
-
-    checkpoint = tiny_checkpoint()
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
+    return light_network("tiny") or _network("random", plain_server, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")
-def all_tasks_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def all_tasks_weights(plain_server: ForkServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network as `tiny_weights` of everything that can be learnt, which calls itself trained."""
-    if light_network("all_tasks"):
-        return light_network("all_tasks")
-    from tiny_network import trained_checkpoint  # imports torch
-
-    from cinet_core.checkpoint import save_checkpoint
-    from cinet_core.tasks import TASKS
-
-    checkpoint = trained_checkpoint(tasks=tuple(task.name for task in TASKS))
-    path = tmp_path_factory.mktemp("weights") / "all_tasks.safetensors"
-    save_checkpoint(path, checkpoint.model, checkpoint.metadata)
-    return path
+    return light_network("all_tasks") or _network("trained", plain_server, tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")
@@ -268,11 +64,28 @@ def _fresh_wire(request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("wire").unsubscribe_all()
 
 
+@pytest.fixture
+def change(request: pytest.FixtureRequest, wire: Wire) -> Iterator[Callable[..., None]]:
+    """Set parameters for the rest of the test, of the file's NODE, to which its DEFAULTS, by name, come back."""
+    changed: set[str] = set()
+
+    def change(**values: Any) -> None:
+        changed.update(values)
+        for result in wire.set_parameters(request.module.NODE, **values):
+            assert result.successful, result.reason
+
+    yield change
+    if changed:
+        before = {name: request.module.DEFAULTS[name] for name in changed}
+        before = {name: list(value) if isinstance(value, tuple) else value for name, value in before.items()}
+        wire.set_parameters(request.module.NODE, **before)
+
+
 @pytest.fixture(scope="session")
 def equipped_server() -> Iterator[ForkServer]:
     """As `node_server`, whose place it takes in a file that says so: its nodes have messages that no wheel has."""
-    environment = message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
-    server = ForkServer(("cinet_ros.perception", "cinet_ros.player.playback"), **environment)
+    environment = message_stand_ins.environment()
+    server = ForkServer(NODES, **environment)
     yield server
     server.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,18 +15,14 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State, Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from made_images import smooth_image
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from cinet_ros.msg import SemanticClasses
 
 WIDTH, HEIGHT = 160, 120
 SMALL_NETWORK = {"weights": "random", "network_width": 80, "network_height": 64}
-
-
-def rgb_image() -> np.ndarray:
-    """Smooth, colourful (H, W, 3) uint8."""
-    coarse = np.random.default_rng(1).integers(30, 226, (4, 5, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+rgb_image = functools.partial(smooth_image, WIDTH, HEIGHT, seed=1)
 
 
 def as_array(message: Image) -> np.ndarray:

@@ -37,7 +37,7 @@ SMALL = {"device": "cpu", "network_width": WIDTH, "network_height": HEIGHT, "aut
 STEPS, CYCLES = 60, 500
 MEBIBYTE = 2**20
 
-CHECKPOINTS = pytest.mark.torch("a checkpoint; core graphs: test_core_graph.py")
+CHECKPOINTS = pytest.mark.torch("a checkpoint; core graphs: test_core_graph_files.py")
 # A core graph knows itself what it was; of a checkpoint only the parameter tells.
 TAMPERED = "weights_sha256" if HAS_TORCH else "digest"
 TRUNCATED = "truncated" if HAS_TORCH else "bytes too early"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import message_stand_ins
@@ -19,7 +20,10 @@ from robot_on_the_wire import Robot
 from room_on_the_wire import CAMERA_IN_BASE, INTERVAL, LABEL_SET, MAP_FRAME, MESSAGE_TYPES, VIEWS, time_of
 from visualization_msgs.msg import Marker, MarkerArray
 
+from cinet_ros.mapping.parameters import MappingSettings
+
 NODE = "/mapping"
+DEFAULTS = {field.name: field.default for field in dataclasses.fields(MappingSettings)}
 MARKERS, DETECTIONS = "mapping/objects/markers", "mapping/objects"
 
 # vision_msgs is there in a process that has had its variables from its start.
@@ -69,23 +73,6 @@ def robot(wire: Any, node: Any) -> Robot:
     return robot
 
 
-@pytest.fixture
-def change(wire: Any) -> Iterator[Callable[..., None]]:
-    """Set parameters for the rest of the test."""
-    from cinet_ros.mapping.parameters import MappingSettings
-
-    changed: set[str] = set()
-
-    def change(**values: Any) -> None:
-        changed.update(values)
-        for result in wire.set_parameters(NODE, **values):
-            assert result.successful, result.reason
-
-    yield change
-    defaults = {name: getattr(MappingSettings, name) for name in changed}
-    wire.set_parameters(NODE, **{key: list(v) if isinstance(v, tuple) else v for key, v in defaults.items()})
-
-
 def stand(robot: Robot, view: int, stamp: int) -> None:
     """Be where a view is, around a stamp."""
     pose = robot.room.odometry(robot.room.views[view].stamp)
@@ -131,7 +118,7 @@ def test_objects_have_ids_that_stay_and_lie_in_the_map(wire: Any, robot: Robot) 
 
 
 def test_detections_are_the_markers(wire: Any, robot: Robot) -> None:
-    environment = os.environ | message_stand_ins.environment(*message_stand_ins.DEFINITIONS)
+    environment = os.environ | message_stand_ins.environment()
     with subprocess.Popen(
         [sys.executable, "-c", LISTEN], env=environment, stdout=subprocess.PIPE, text=True
     ) as listener:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from output_arrays import pixels, points
+from room_on_the_wire import quaternion
 from sensor_msgs.msg import CameraInfo, Image, LaserScan, PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -50,9 +51,10 @@ fault = functools.partial(pytest.mark.fault, area="navigation")
 
 def seven(pose: np.ndarray) -> list[float]:
     """A transform as a parameter has it."""
-    from room_on_the_wire import quaternion
-
     return [*map(float, pose[:3, 3]), *map(float, quaternion(pose[:3, :3]))]
+
+
+DEFAULTS = {**vars(Settings()), "obstacle_camera_in_base": seven(POSE)}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -62,27 +64,9 @@ def node(start_for_module: Callable[..., Any], tiny_weights: Any) -> Any:
         "weights": str(tiny_weights),
         "network_width": 80,
         "network_height": 64,
-        "obstacle_camera_in_base": seven(POSE),
+        "obstacle_camera_in_base": DEFAULTS["obstacle_camera_in_base"],
     }
     return start_for_module("perception_node", parameters, until="configured")
-
-
-@pytest.fixture
-def change(wire: Any) -> Iterator[Callable[..., None]]:
-    """Set parameters for the rest of the test."""
-    before = {"obstacle_camera_in_base": seven(POSE)}
-    changed: set[str] = set()
-
-    def change(**values: Any) -> None:
-        changed.update(values)
-        for result in wire.set_parameters(NODE, **values):
-            assert result.successful, result.reason
-
-    yield change
-    defaults = {name: before.get(name, getattr(Settings, name)) for name in changed}
-    wire.set_parameters(
-        NODE, **{name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}
-    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from made_images import smooth_image
 from output_arrays import colors, pixels, points
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2, PointField
@@ -42,13 +44,7 @@ COMPRESSED_TOPICS = {
     "rgb/image_rect/compressed": "rgb8; jpeg compressed bgr8",
 }
 CLOUDS = ["points", "points_downsampled"]
-
-
-def rgb_image(seed: int = 0) -> np.ndarray:
-    """Smooth, colourful (H, W, 3): survives shared chroma and mosaics, and is unlike its mirror images."""
-    generator = np.random.default_rng(seed)
-    coarse = generator.integers(30, 226, (4, 5, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+rgb_image = functools.partial(smooth_image, WIDTH, HEIGHT)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -279,7 +275,7 @@ def test_a_stamp_of_another_clock_makes_the_latency_nan_and_names_use_sim_time(
     image.header.stamp.sec = 1000
     got = wire.exchange(image, make_info(image, WIDTH, HEIGHT), ["stats"])
     assert np.isnan(got["stats"].latency)
-    assert camera_status(wire, "use_sim_time").level == DiagnosticStatus.WARN
+    assert wire.diagnosis_that_says("use_sim_time").level == DiagnosticStatus.WARN
 
 
 def test_camera_info_of_another_aspect_is_an_error_and_the_frame_is_counted(
@@ -289,29 +285,16 @@ def test_camera_info_of_another_aspect_is_an_error_and_the_frame_is_counted(
     wire.subscribe("/diagnostics", DiagnosticArray)
     image = make_image(rgb_image(), FRAME_ID)
     wire.exchange(image, make_info(image, 160, 90), [])
-    assert camera_status(wire, "aspect").level == DiagnosticStatus.ERROR
+    assert wire.diagnosis_that_says("aspect").level == DiagnosticStatus.ERROR
     wire.messages["stats"].clear()
     assert answer("stats")["stats"].frames_dropped == before + 1
 
 
 def test_random_weights_are_told_in_diagnostics(wire: Any) -> None:
     wire.subscribe("/diagnostics", DiagnosticArray)
-    status = camera_status(wire, "random weights")
+    status = wire.diagnosis_that_says("random weights")
     assert status.level == DiagnosticStatus.WARN
     assert status.name.endswith("model")
-
-
-def camera_status(wire: Any, text: str) -> DiagnosticStatus:
-    """The first diagnostic whose message contains a text."""
-
-    def find() -> DiagnosticStatus | None:
-        every = [status for array in wire.messages["/diagnostics"] for status in array.status]
-        return next((status for status in every if text in status.message), None)
-
-    wire.spin_until(lambda: find() is not None, f"diagnostic with {text!r}")
-    found = find()
-    assert found is not None
-    return found
 
 
 def test_images_are_taken_only_while_somebody_wants_an_output(wire: Any, answer: Callable[..., Any]) -> None:
@@ -331,7 +314,7 @@ def test_statistics_alone_ask_for_no_work_and_the_first_output_is_prompt(
     wire.spin_for(1.0)
     assert images.get_subscription_count() == 0
     wire.subscribe("/diagnostics", DiagnosticArray)
-    status = camera_status(wire, "nobody subscribes to an output but stats")  # once what is over has been told
+    status = wire.diagnosis_that_says("nobody subscribes to an output but stats")  # once what is over has been told
     assert status.level == DiagnosticStatus.OK
     assert {item.key: item.value for item in status.values}["subscribed outputs"] == "stats"
     assert not wire.messages["stats"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
+from made_images import smooth_image
 from output_arrays import colors, distances, pixels, points
 from rcl_interfaces.srv import GetParameters
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
@@ -31,13 +32,9 @@ KINDS = {
     PNG: CompressedImage,
 }
 FIELDS = dataclasses.fields(Settings)
+DEFAULTS = {field.name: field.default for field in FIELDS}
 RUN_TIME = {field.name for field in FIELDS if field.metadata["run_time"]}
-
-
-def rgb_image() -> np.ndarray:
-    """Smooth, colourful (H, W, 3) uint8."""
-    coarse = np.random.default_rng(2).integers(30, 226, (4, 5, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+rgb_image = functools.partial(smooth_image, WIDTH, HEIGHT, seed=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -45,22 +42,6 @@ def node(start_for_module: Callable[..., Any]) -> Any:
     """The node, with random weights and a small network: what it sees does not matter."""
     parameters = {"weights": "random", "network_width": 80, "network_height": 64}
     return start_for_module("perception_node", parameters, until="configured")
-
-
-@pytest.fixture
-def change(wire: Any) -> Iterable[Callable[..., Any]]:
-    """Set parameters for the rest of the test."""
-    defaults = {field.name: field.default for field in FIELDS}
-    changed: set[str] = set()
-
-    def change(**values: Any) -> None:
-        changed.update(values)
-        for result in wire.set_parameters(NODE, **values):
-            assert result.successful, result.reason
-
-    yield change
-    if changed:
-        wire.set_parameters(NODE, **{name: defaults[name] for name in changed})
 
 
 @pytest.fixture

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
+from made_images import detailed_images
 from tiny_network import tiny_checkpoint
 
 from cinet_core import threads
@@ -23,22 +22,19 @@ from cinet_core.inference import availability, selection
 from cinet_core.inference.agreement import FLOAT16, difference
 from cinet_core.inference.availability import COMPILED, TORCH, missing_requirement
 from cinet_core.inference.backend import BackendOutput
-from cinet_core.inference.background import BackgroundBackend, is_preparing
 from cinet_core.inference.choices import BACKENDS
 from cinet_core.inference.engine_cache import EngineCache
 from cinet_core.inference.graph import DeployableGraph
-from cinet_core.inference.onnx_file import METADATA_KEY, ExportError
+from cinet_core.inference.onnx_file import METADATA_KEY
 from cinet_core.inference.predictor import Predictor
 from cinet_core.inference.runtimes import RUNTIMES, openvino_has_bfloat16, processor_has_int8
 from cinet_core.inference.selection import CANDIDATES, needs_preparation, select
 from cinet_core.inference.torch_backend import TorchBackend
 
 IMAGE, NETWORK = (96, 128), (48, 64)
-
 CPU = torch.device("cpu")
 ON_CPU = CANDIDATES["cpu"]
 LACKING = [missing_requirement(name, CPU) for name in ON_CPU if missing_requirement(name, CPU)]
-
 needs_onnx = pytest.mark.skipif(bool(LACKING), reason=str(LACKING))
 
 
@@ -74,10 +70,8 @@ def exported(checkpoint: Checkpoint, graph: DeployableGraph, cache: Path, tmp_pa
 
 
 def rgb_images(count: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Images and intrinsics; detail finer than the network's input, so that its resampling shows."""
-    coarse = np.random.default_rng(1).integers(0, 256, (count, 40, 50, 3), dtype=np.uint8)
-    images = np.stack([cv2.resize(image, IMAGE[::-1], interpolation=cv2.INTER_CUBIC) for image in coarse])
-    return images, np.tile(np.float32([[300, 310, 64, 48]]), (count, 1))
+    """Images and intrinsics."""
+    return detailed_images(IMAGE, count), np.tile(np.float32([[300, 310, 64, 48]]), (count, 1))
 
 
 @needs_onnx
@@ -268,76 +262,6 @@ def test_compiled_the_answer_is_that_of_pytorch(checkpoint: Checkpoint, graph: D
     assert found["depth"] < 1e-3
     assert found["labels"] >= 0.999
     assert got["depth"].shape == expected["depth"].shape
-
-
-class Fake:
-    """A backend that says who it is by its depth."""
-
-    device, reason = "cpu", "because"
-
-    def __init__(self, name: str, depth: float) -> None:
-        self.name, self._depth, self.closed = name, depth, False
-
-    def run(self, images: np.ndarray, intrinsics: np.ndarray) -> BackendOutput:
-        assert not self.closed
-        shape = images.shape[:3]
-        depth = np.full(shape, self._depth, np.float32)
-        labels = np.zeros(shape, np.uint8)
-        return BackendOutput({"depth": depth, "labels": labels, "confidence": labels}, {})
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_one_works_until_the_other_is_ready() -> None:
-    images, intrinsics = rgb_images()
-    ready = threading.Event()
-    first, second = Fake("first", 1.0), Fake("second", 2.0)
-
-    def prepare() -> Fake:
-        assert ready.wait(20)
-        return second
-
-    backend = BackgroundBackend(first, prepare)
-    assert backend.run(images, intrinsics)["depth"][0, 0, 0] == 1
-    assert (backend.name, backend.reason) == ("first", "until another one is ready")
-    ready.set()
-    assert backend.wait(20)
-    assert backend.run(images, intrinsics)["depth"][0, 0, 0] == 2
-    assert (backend.name, backend.reason) == ("second", "because")
-    assert first.closed
-    backend.close()
-    assert second.closed
-
-
-def test_where_the_other_fails_the_first_stays_and_says_why() -> None:
-    def prepare() -> Fake:
-        raise ExportError("no such operator")
-
-    backend = BackgroundBackend(Fake("first", 1.0), prepare)
-    assert backend.wait(20)
-    assert backend.run(*rgb_images())["depth"][0, 0, 0] == 1
-    assert "no such operator" in backend.reason
-
-
-@pytest.mark.parametrize("close_first", [True, False])
-def test_what_comes_after_the_end_is_closed(close_first: bool) -> None:
-    ready, second = threading.Event(), Fake("second", 2.0)
-
-    def prepare() -> Fake:
-        assert ready.wait(20)
-        return second
-
-    backend = BackgroundBackend(Fake("first", 1.0), prepare)
-    assert is_preparing()
-    if not close_first:
-        ready.set()
-        assert backend.wait(20)
-    backend.close()
-    ready.set()
-    assert backend.wait(20)
-    assert second.closed
-    assert not is_preparing()
 
 
 @needs_onnx

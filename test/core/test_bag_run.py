@@ -21,7 +21,7 @@ pytest.importorskip("rosbags")
 import made_bags
 
 from cinet_core.bags import run as run_module
-from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
+from cinet_core.bags.definitions import message_store
 from cinet_core.bags.outputs import ALL_TOPICS, BY_DEFAULT
 from cinet_core.checkpoint import load_checkpoint
 from cinet_core.cli import main
@@ -34,8 +34,6 @@ from cinet_core.model.config import DEFAULT_TASKS
 FOREIGN = TOPICS.keys() - topics_of(DEFAULT_TASKS)
 OWN = [topic for topic in BY_DEFAULT if topic not in FOREIGN]  # what these weights have
 PER_FRAME = len(OWN) - 2  # without the latched ones
-
-
 _load_once = functools.cache(load_checkpoint)
 
 
@@ -341,11 +339,3 @@ def test_the_messages_are_those_of_ros(tmp_path: Path, bag: Path, cinet_bag: Cal
     np.testing.assert_array_equal(painted, NYU40.palette[labels])
     assert [item.id for item in read["/semantic/classes"][0].classes] == list(range(40))
     assert read["/stats"][0].stages[0].stage == "decode"
-
-
-def test_hashes_and_definitions_are_those_that_ros_generated() -> None:
-    messages_of_ros = pytest.importorskip("cinet_ros.msg")
-    store = message_store()
-    for name in OWN_DEFINITIONS:
-        fields = getattr(messages_of_ros, name).get_fields_and_field_types()
-        assert [field for field, _ in store.fielddefs[f"cinet_ros/msg/{name}"][1]] == list(fields)

@@ -1,4 +1,4 @@
-"""Which topics of a driver's bag are the camera's, its calibration and its depth; whatever their order."""
+"""Which topics of a driver's bag are the camera's, its calibration and its depth, in any order; and types of ours."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import field_bags
 from driver_bags import DRIVERS, OURS, SMALL, orbbec, realsense
 from field_bags import Row
 
+from cinet_core.bags.definitions import OWN_DEFINITIONS, message_store
 from cinet_core.bags.errors import BagError
 from cinet_core.bags.frames import first_messages
 from cinet_core.bags.image_topics import ImageKind, kind_of
@@ -227,3 +228,11 @@ def test_a_topic_recorded_with_two_qualities_of_service_is_one(tmp_path: Path) -
     other = item._replace(id=7, ext=item.ext._replace(offered_qos_profiles=["other"]))
     topics = CameraTopics("bag", [item, other], lambda _: first_messages(reader, item))
     assert topics.image().msgcount == 4
+
+
+def test_hashes_and_definitions_are_those_that_ros_generated() -> None:
+    messages_of_ros = pytest.importorskip("cinet_ros.msg")
+    store = message_store()
+    for name in OWN_DEFINITIONS:
+        fields = getattr(messages_of_ros, name).get_fields_and_field_types()
+        assert [field for field, _ in store.fielddefs[f"cinet_ros/msg/{name}"][1]] == list(fields)

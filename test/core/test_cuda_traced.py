@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +27,15 @@ TASKS = ("depth", "segmentation", "normals", "boundaries")
 SIZE = (48, 64)
 GRAPH_BREAKS = {1: 0, 2: 0, 3: 7}
 """Of network and losses by stage, at most: in the third the number of border pairs is not known beforehand."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _asked_once() -> Iterator[None]:
+    """Whether there is a GPU is asked at every operator of a FakeTensorMode, which looks for the driver's library."""
+    there = torch.cuda.is_available()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: there)
+        yield
 
 
 @pytest.fixture(scope="module", params=[FIRST_GENERATION, {}], ids=["first generation", "second"])

@@ -83,6 +83,7 @@ def test_they_see_real_rooms(checkpoint: Checkpoint, shared_data: Path) -> None:
 @pytest.mark.skipif(
     missing_requirement("openvino", torch.device("cpu"), "half") is not None, reason="no OpenVINO with half precision"
 )
+@pytest.mark.usefixtures("exported_here")
 def test_they_can_run_in_half_precision_on_a_cpu(checkpoint: Checkpoint, tmp_path: Path) -> None:
     """Their answer in bfloat16 is near enough to be taken: networks with other weights round otherwise."""
     camera = checkpoint.metadata.camera

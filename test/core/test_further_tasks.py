@@ -88,6 +88,7 @@ def test_normals_follow_the_focal_length(checkpoint: Checkpoint) -> None:
     assert once[..., :2] / once[..., 2:] * 2 == pytest.approx(twice[..., :2] / twice[..., 2:], rel=1e-3)
 
 
+@pytest.mark.usefixtures("exported_here")
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_other_backends_answer_alike(
     checkpoint: Checkpoint, name: str, tmp_path_factory: pytest.TempPathFactory

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tiny_network import tiny_checkpoint
 
 pytest.importorskip("lightning", reason="training is an extra: pip install 'cinet[train]'")
 
@@ -309,7 +310,7 @@ def write_frames(folder: Path) -> None:
 
 def test_fine_tuning_on_own_frames_with_other_classes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_frames(tmp_path / "frames")
-    start = random_checkpoint("lite", seed=1)
+    start = tiny_checkpoint(seed=1)
     save_checkpoint(tmp_path / "start.safetensors", start.model, start.metadata)
     output = tmp_path / "run"
     arguments = [

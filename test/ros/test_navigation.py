@@ -214,7 +214,7 @@ print(json.dumps([one.header.frame_id, one.id, hypothesis.hypothesis.class_id, h
 
 
 def test_objects_are_detections_where_vision_msgs_is_installed() -> None:
-    environment = os.environ | message_stand_ins.environment("vision_msgs")
+    environment = os.environ | message_stand_ins.environment()
     done = subprocess.run(
         [sys.executable, "-c", DETECT], env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -25,7 +25,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from light_network import HAS_TORCH
+
 POLL_SECONDS = 0.02
+
+NODES = (
+    "cinet_ros.perception",
+    "cinet_ros.player.playback",
+    # What a node imports when it is configured, as it may do without: 9 s of processor for PyTorch and timm.
+    *(("cinet_core.inference.torch_engine",) if HAS_TORCH else ()),
+)
+"""Modules of the nodes."""
 
 
 class Forked:

@@ -105,12 +105,12 @@ _MANIFEST = """\
 """
 
 
-def environment(*packages: str) -> dict[str, str]:
-    """Variables with which a process can import the messages of these packages; none where they are installed.
+def environment() -> dict[str, str]:
+    """Variables with which a process can import the messages of all the packages; none where they are installed.
 
-    Skips the test where they would have to be built, and cannot be.
+    One build for all who ask. Skips the test where it would have to be done, and cannot be.
     """
-    wanted = sorted(package for package in packages if importlib.util.find_spec(package) is None)
+    wanted = sorted(package for package in DEFINITIONS if importlib.util.find_spec(package) is None)
     if not wanted:
         return {}
     if shutil.which("colcon") is None:

@@ -100,3 +100,25 @@ def test_signals_reach_it_and_nothing_else(start: Start, number: int, status: in
     assert program.wait(20) == status
     program.send_signal(number)  # it has ended: nobody else is hit
     assert ("KeyboardInterrupt" in program.output()) == (number == signal.SIGINT)
+
+
+PREDICTING = """
+import sys
+there = {name.partition(".")[0] for name in sys.modules}
+import numpy as np
+from cinet_core.inference.networks import named_network
+from cinet_core.inference.predictor import Predictor
+with Predictor(named_network("random"), "cpu", (48, 64)) as predictor:
+    predictor.predict(np.zeros((48, 64, 3), np.uint8))
+print("imported here:", *sorted({name.partition(".")[0] for name in sys.modules} - there))
+"""
+
+
+@pytest.mark.torch("what a node without it imports takes no time")
+def test_what_a_node_takes_to_predict_is_imported_before_it_is_forked(node_server: ForkServer, tmp_path: Path) -> None:
+    """Else each of the nodes takes ten seconds more of the processor, which nobody sees."""
+    (tmp_path / "program.py").write_text(PREDICTING, encoding="utf-8")
+    done = node_server.start(str(tmp_path / "program.py"), [], tmp_path / "program.log", tmp_path)
+    assert done.wait(60) == 0, done.output()
+    (line,) = [line for line in done.output().splitlines() if line.startswith("imported here:")]
+    assert not {"torch", "torchvision", "timm", "sympy", "safetensors"} & set(line.split())
