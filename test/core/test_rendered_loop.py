@@ -17,6 +17,7 @@ from cinet_core.obstacles.clouds import obstacle_points
 from cinet_core.obstacles.segmented import segment
 from scripts.robot.controller import in_room
 from scripts.robot.drive import Drive, Sight, drive
+from scripts.robot.rendered_frames import figures_of, sights
 from scripts.robot.rendered_loop import Job, main, read_results, summarize
 from scripts.robot.rendered_room import FINE, RenderedRoom, rendered_room
 from scripts.robot.strip import Strip
@@ -142,3 +143,27 @@ def test_drives_of_other_settings_are_another_row() -> None:
     beside = {**ends, "reached": False, "left": 0.5}
     (row,) = summarize([drives[0], {**drives[0], "result": given_up}, {**drives[0], "result": beside}])
     assert (row["reached"], row["given_up"], row["beside_the_goal"], row["out_of_time"]) == (1, 1, 1, 0)
+
+
+def test_frames_are_compared_with_exact_ones(room: RenderedRoom) -> None:
+    exact, near = ExactView(room), FalseCamera(room, 0.8)
+    sight = next(iter(sights(room)))
+    true = exact(sight)
+    same = figures_of(true, true)
+    assert (same.ratio, same.floor_ratio, same.obstacle_ratio) == (1.0, 1.0, 1.0)
+    assert (same.precision, same.recall, same.floor_as_obstacle, same.obstacle_as_floor) == (1.0, 1.0, 0.0, 0.0)
+    assert np.isnan(same.uncertainty)
+    moved = figures_of(PredictedView(near)(sight), true)  # type: ignore[arg-type]
+    assert moved.ratio == pytest.approx(0.8, abs=1e-3)
+    assert moved.precision < 0.7
+    assert moved.recall < 0.7
+    assert moved.shut > same.shut
+
+
+def test_a_scan_puts_obstacles_where_they_are(room: RenderedRoom) -> None:
+    exact = ExactView(room)
+    for depth, ratio in (("none", 0.8), ("scan", 1.0)):
+        view = PredictedView(FalseCamera(room, 0.8), depth)  # type: ignore[arg-type]
+        frames = [figures_of(view(sight), exact(sight)) for sight in sights(room)]
+        assert len(frames) == 14
+        assert np.nanmedian([one.obstacle_ratio for one in frames]) == pytest.approx(ratio, abs=0.03)
