@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,7 @@ class SequenceCorrector:
         outputs: Mapping[str, npt.NDArray[Any]],
         intrinsics: Intrinsics,
         pose: npt.NDArray[np.float64] | None = None,
+        sensed: Sequence[AnchorMeasurement] = (),
     ) -> CorrectedFrame:
         """Correct a frame.
 
@@ -71,6 +72,8 @@ class SequenceCorrector:
             intrinsics: of the outputs.
             pose: (4, 4), the optical frame's coordinates to those of a frame that does not move; None where it is not
                 known.
+            sensed: what other sensors measured in this image, such as a lidar; those of anchors that the settings do
+                not use are left out.
 
         Raises:
             ValueError: images, intrinsics or pose do not fit together.
@@ -81,7 +84,7 @@ class SequenceCorrector:
         motion: npt.NDArray[np.float64] | None = None
         if near and before is not None and before[1] is not None and pose is not None:
             motion = np.linalg.inv(pose) @ before[1]
-        measurements: list[AnchorMeasurement] = []
+        measurements = [measurement for measurement in sensed if settings.uses(measurement.source)]
         if settings.uses("odometry"):
             self._odometry.track(image, pose, seconds)
             measurements.append(self._odometry.measure(image_intrinsics))

@@ -92,11 +92,14 @@ class Ground:
         source: "labels", where pixels labelled as floor were fitted; "geometry", where what lies low was; "pose",
             where neither was enough, and the floor is taken to be where the pose says.
         support: share of the fitted points within the tolerance of a patch; 0 for "pose".
+        scatter: metres, robust standard deviation of the fitted points about the nearest patch (1.48 times the median
+            of their distances); infinite for "pose".
     """
 
     patches: tuple[FloorPatch, ...]
     source: str
     support: float
+    scatter: float = math.inf
 
     def heights(self, grid: PixelGrid) -> npt.NDArray[np.float32]:
         """Return (h, w) metres above the patch that is beneath a pixel; anything at pixels of unknown depth."""
@@ -151,7 +154,8 @@ def fit_ground(grid: PixelGrid, groups: ClassGroups, settings: ObstacleSettings)
             break
         patches.append(ramp)
         rest = rest[np.abs(ramp.heights(rest)) > tolerance]
-    return Ground(tuple(patches), source, 1.0 - len(rest) / len(floor))
+    off = np.min([np.abs(patch.heights(floor)) for patch in patches], axis=0)
+    return Ground(tuple(patches), source, 1.0 - len(rest) / len(floor), float(1.4826 * np.median(off)))
 
 
 def _low_points(grid: PixelGrid, wanted: npt.NDArray[np.bool_], settings: ObstacleSettings) -> npt.NDArray[np.float64]:

@@ -53,7 +53,8 @@ def segment(frame: DepthFrame, label_set: LabelSet, settings: ObstacleSettings |
 
     A pixel is an obstacle where it rises more than ``min_height`` above the floor, or more than ``floor_tolerance``
     if it is labelled as floor, each plus twice what depth is uncertain by (a share of the camera's height, since an
-    error along a ray moves a point on the floor by that share of it). So a carpet of another class is floor, since it
+    error along a ray moves a point on the floor by that share of it), against the floor that is fitted to the same
+    depth: what scale is uncertain by moves both. So a carpet of another class is floor, since it
     is flat, and a box that is labelled as floor is an obstacle, since it is not. What is above ``max_height``, or
     labelled as ceiling above half of it, is passed under.
 
@@ -83,14 +84,10 @@ def _kinds(
     groups: ClassGroups,
     settings: ObstacleSettings,
 ) -> npt.NDArray[np.uint8]:
-    camera_height = abs(float(ground.patches[0].heights(grid.origin.astype(np.float64))))
+    camera_height = _camera_height(grid, ground)
     noise: npt.NDArray[np.float32] | np.float32 = np.float32(2.0 * settings.depth_noise * camera_height)
     if grid.uncertainty is not None:
-        with np.errstate(invalid="ignore"):  # where neither is finite; what is unknown is not looked at
-            share = np.divide(grid.uncertainty, grid.depth)
-        # NaN counts as the default: a network that does not say is not certain.
-        share = np.where(share >= 0, share, np.float32(settings.depth_noise))
-        noise = np.minimum(share, np.float32(1.0)) * np.float32(2.0 * camera_height)
+        noise = _beside_the_floor(grid, grid.uncertainty, ground, heights, settings) * np.float32(2.0 * camera_height)
     clear = heights - noise
     standing = clear > np.float32(settings.min_height)
     if settings.floor_tolerance > settings.min_height:
@@ -108,6 +105,39 @@ def _kinds(
         np.copyto(kinds, FLYING, where=_flying(grid, settings) & (kinds != GROUND))
     np.copyto(kinds, UNKNOWN, where=~grid.known)
     return kinds
+
+
+def _camera_height(grid: PixelGrid, ground: Ground) -> float:
+    """Metres of the camera above the nearest floor."""
+    return abs(float(ground.patches[0].heights(grid.origin.astype(np.float64))))
+
+
+def _beside_the_floor(
+    grid: PixelGrid,
+    uncertainty: npt.NDArray[np.float32],
+    ground: Ground,
+    heights: npt.NDArray[np.float32],
+    settings: ObstacleSettings,
+) -> npt.NDArray[np.float32]:
+    """(h, w) how uncertain a depth is against that of the floor, as a share of it.
+
+    The floor is fitted to the same depth, so that what all of it is off by, mostly its scale, is off the heights. What
+    is left is how the floor scatters about its planes, and by how much a pixel is less certain than the floor.
+    """
+    with np.errstate(invalid="ignore"):  # where neither is finite; what is unknown is not looked at
+        share = np.divide(uncertainty, grid.depth)
+    # NaN counts as the default: a network that does not say is not certain.
+    share = np.minimum(np.where(share >= 0, share, np.float32(settings.depth_noise)), np.float32(1.0))
+    if ground.source == "pose":
+        return share
+    every, camera_height = np.s_[::4, ::4], _camera_height(grid, ground)
+    limit = np.float32(settings.floor_tolerance + 2.0 * settings.depth_noise * camera_height)
+    floor = share[every][grid.known[every] & (np.abs(heights[every]) <= limit)]
+    if len(floor) == 0:
+        return share
+    common = np.float32(np.median(floor))
+    own = min(float(common), ground.scatter / max(camera_height, 1e-3))
+    return np.sqrt(np.maximum(share * share - common * common, np.float32(0.0)) + np.float32(own * own))
 
 
 def _flying(grid: PixelGrid, settings: ObstacleSettings) -> npt.NDArray[np.bool_]:

@@ -57,6 +57,15 @@ class Costmap:
             cells = cells[((cells >= 0) & (cells < self.cells.shape)).all(axis=1)]
             self.cells[cells[:, 0], cells[:, 1]] = value
 
+    def clear(self) -> None:
+        """Forget everything, as Nav2's ``clear_entirely_global_costmap`` does."""
+        self.cells[:] = UNKNOWN
+
+    def clear_footprint(self, pose: Pose2D, radius: float) -> None:
+        """Clear the cells that a round robot stands on: `footprint_clearing_enabled`, on by default in Nav2."""
+        rows, columns = ((np.arange(count) + 0.5) * CELL for count in self.cells.shape)
+        self.cells[np.hypot(rows[:, None] - pose[0], columns[None] - pose[1]) < radius] = FREE
+
     def cell_of(self, points: npt.NDArray[np.floating]) -> npt.NDArray[np.intp]:
         """(N, 2) the cells of (N, 2) metres."""
         return np.floor(points / CELL).astype(np.intp)
@@ -68,12 +77,23 @@ class Costmap:
 
 
 def plan(
-    clearance: npt.NDArray[np.float32], start: tuple[int, int], goal: tuple[int, int], radius: float
+    clearance: npt.NDArray[np.float32],
+    start: tuple[int, int],
+    goal: tuple[int, int],
+    radius: float,
+    tolerance: float = 0.0,
 ) -> list[tuple[int, int]] | None:
     """Return the cells of the cheapest way, or None where there is none: A* on eight neighbours.
 
     Costs fall with the distance from obstacles, as Nav2's inflation layer has them. A start that is too near to an
     obstacle may leave it.
+
+    Args:
+        clearance: metres from each cell to the nearest obstacle.
+        start, goal: cells.
+        radius: metres that the way keeps from obstacles.
+        tolerance: metres; where the goal is not to be reached, the way leads to the cell nearest to it within so much,
+            as that of Nav2's NavFn does.
     """
     cost = np.where(clearance <= radius, np.inf, 1.0 + 8.0 * np.exp(-6.0 * (clearance - radius)))
     best, parent, done = {start: 0.0}, {start: start}, set()
@@ -81,10 +101,7 @@ def plan(
     while queue:
         _, cell = heapq.heappop(queue)
         if cell == goal:
-            way = [cell]
-            while parent[way[-1]] != way[-1]:
-                way.append(parent[way[-1]])
-            return way[::-1]
+            return _traced(parent, cell)
         if cell in done:
             continue
         done.add(cell)
@@ -99,7 +116,16 @@ def plan(
             if reached < best.get(other, math.inf):
                 best[other], parent[other] = reached, cell
                 heapq.heappush(queue, (reached + math.dist(other, goal), other))
-    return None
+    near = min(done, key=lambda cell: math.dist(cell, goal))
+    return _traced(parent, near) if math.dist(near, goal) * CELL <= tolerance else None
+
+
+def _traced(parent: dict[tuple[int, int], tuple[int, int]], cell: tuple[int, int]) -> list[tuple[int, int]]:
+    """The cells from the start to this one."""
+    way = [cell]
+    while parent[way[-1]] != way[-1]:
+        way.append(parent[way[-1]])
+    return way[::-1]
 
 
 def _to_fixed(points: npt.NDArray[np.floating], pose: Pose2D) -> npt.NDArray[np.float64]:

@@ -111,6 +111,17 @@ def test_a_sequence_is_corrected_by_its_poses(room: SyntheticRoom, walk: list[Sy
     assert done.report.sources == ("odometry",)
 
 
+def test_a_sequence_takes_what_sensors_of_its_anchors_say(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
+    frame, camera = walk[0], room.intrinsics
+    found = {}
+    for anchor in ("depth", "floor"):
+        corrector = SequenceCorrector(NYU40, CorrectionSettings(anchor, "field"))
+        done = corrector.correct(0.0, frame.image, camera, outputs(frame), camera, None, [measured(frame, camera)])
+        found[anchor] = error(done.depth, frame)
+    assert found["depth"] < 0.05
+    assert found["floor"] == pytest.approx(WRONG - 1, abs=1e-3), "not one of its anchors"
+
+
 def test_a_sequence_is_fused_by_its_images_alone(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
     corrector, camera = SequenceCorrector(NYU40, CorrectionSettings("motion", "fused")), room.intrinsics
     agreed = 0
