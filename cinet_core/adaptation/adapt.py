@@ -1,4 +1,4 @@
-"""From bags to weights: extract, label, divide, select, train, calibrate, score, and keep what is no worse."""
+"""From bags to weights: extract, label, divide, select, train, interpolate, calibrate, score, keep what is no worse."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from cinet_core.adaptation.divide import FIGURES, divide
 from cinet_core.adaptation.figures import ROOMS, TestSet, changes, figures_of, refusals
+from cinet_core.adaptation.interpolation import farthest, write_between
 from cinet_core.adaptation.recipe import adaptation_recipe
 from cinet_core.adaptation.report import AdaptationReport
 from cinet_core.adaptation.settings import AdaptationSettings
 from cinet_core.adaptation.steps import AdaptationError, Steps
 from cinet_core.atomic_file import atomic_write, atomic_write_bytes, remove_unfinished
+from cinet_core.data.frame_files import SourceError
 from cinet_core.data.recording import has_poses
+from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.calibration import calibrate
 from cinet_core.inference.export import export_any_size
 from cinet_core.inference.onnx_file import ExportError
@@ -84,7 +88,8 @@ class _Adaptation:
         divided = self._divide(labelled)
         chosen = self._select(divided)
         trained = self._train(chosen)
-        calibrated = self._calibrate(trained, chosen)
+        borne = self._interpolate(trained)
+        calibrated = self._calibrate(borne, chosen)
         before, after = self._score(calibrated, divided)
         found = changes(before, after)
         refused = refusals(found, self.settings.worse, self.settings.worse_points)
@@ -157,7 +162,7 @@ class _Adaptation:
         records = labelled.with_outcome("done", "faults")
         parts = [self.folder / "labelled" / "parts" / record.part for record in records]
         place = self.folder / "divided"
-        foreign = any(teacher != self.settings.weights for teacher in self.settings.teachers)
+        foreign = self.settings.taught_by_others
 
         def work() -> dict[str, Any]:
             found = divide(parts, place, self.settings.held_out, foreign)
@@ -222,6 +227,51 @@ class _Adaptation:
             self.notes.append("the frames to learn from are of one room: the last weights were taken, not the best")
         return self.folder / str(found["weights"])
 
+    def _interpolate(self, trained: Path) -> Path:
+        """As much of what was learnt as the rooms bear, told by their validation part: no figure of it judges."""
+        settings, folder = self.settings, self.folder / "interpolated"
+        if settings.interpolation == (1.0,):
+            return trained
+        sets = [self._rooms("validation")]
+        facts = [asdict(sets[0]), settings.test_frames]
+
+        def scored(weights: str | Path) -> dict[str, Any]:
+            return {"figures": figures_of(weights, sets, settings.test_frames, settings.device, self._progress)}
+
+        def path_of(part: float) -> Path:
+            return folder / f"{part:g}.safetensors"
+
+        def is_borne(part: float) -> bool:
+            path = path_of(part)
+
+            def work() -> dict[str, Any]:
+                folder.mkdir(exist_ok=True)
+                write_between(settings.weights, trained, part, path)
+                return scored(path)
+
+            found = self.steps.do(f"interpolate_{part:g}", facts, work, [path])
+            compared = changes(before["figures"], found["figures"])
+            # Half of what the test part allows: the two parts are not the same rooms.
+            return not refusals(compared, settings.worse / 2, settings.worse_points / 2)
+
+        try:
+            before = self.steps.do("interpolate_before", facts, lambda: scored(settings.weights))
+            part, borne = farthest(settings.interpolation, is_borne)
+        except (SourceError, ValueError) as error:
+            self.notes.append(f"all of what was learnt was taken: {error}")
+            return trained
+        if part < 1 or not borne:
+            bear = "is as much as" if borne else "is more than"
+            self.notes.append(
+                f"{100 * part:g} % of the way from the weights before to those that were trained {bear} the rooms that "
+                "must not get worse bear, by their validation part"
+            )
+        return path_of(part)
+
+    def _rooms(self, split: Split) -> TestSet:
+        settings = self.settings
+        return TestSet(ROOMS, settings.rooms, settings.rooms_kind, split, settings.rooms_options or None)
+
     def _calibrate(self, weights: Path, frames: Path) -> Path:
         place = self.folder / "calibrated.safetensors"
 
@@ -247,8 +297,7 @@ class _Adaptation:
             root = self.folder / "divided" / name
             if name in divided["figures"]:
                 sets.append(TestSet(name, str(root), "recording" if has_poses(root) else "folder"))
-        rooms = self.settings
-        sets.append(TestSet(ROOMS, rooms.rooms, rooms.rooms_kind, "test", rooms.rooms_options or None))
+        sets.append(self._rooms("test"))
         facts = [[item.root, item.kind] for item in sets] + [self.settings.test_frames]
 
         def scored(which: str | Path) -> dict[str, Any]:

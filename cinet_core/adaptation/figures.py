@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.scoring import evaluate
 from cinet_core.progress import SILENT, Progress
 
@@ -34,7 +35,7 @@ class TestSet:
     name: str
     root: str
     kind: str = "auto"
-    split: str = "all"
+    split: Split = "all"
     options: Mapping[str, Any] | None = None
 
 
@@ -83,7 +84,7 @@ def figures_of(
         report = evaluate(
             item.root,
             weights,
-            split=item.split,  # type: ignore[arg-type]  # it is one of the splits
+            split=item.split,
             kind=item.kind,
             options=item.options,
             limit=limit,

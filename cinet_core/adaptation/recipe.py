@@ -61,15 +61,21 @@ def adaptation_recipe(
             "mix": _rehearsal(settings),
         },
         "model": {"checkpoint": settings.weights},
-        "run": {"output": str(output), "loggers": ["csv"]},
+        "run": {"output": str(output), "loggers": ["csv"], "score": _score(settings)},
         "licence": metadata.licence,
         "attribution": metadata.attribution,
         **BASE,
+        "optimizer": {**BASE["optimizer"], "frozen_statistics": "network"},
     }
     base = output.with_name(f"{output.name}_base.yaml")
     output.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(base, yaml.safe_dump(given, sort_keys=False).encode())
     return read_recipe(base, *settings.recipe, values=settings.values)
+
+
+def _score(settings: AdaptationSettings) -> str:
+    """What the best weights are best at. From its own labels a network only gets further away."""
+    return "joint" if settings.taught_by_others or "--keep-labels" in settings.label else "delta1"
 
 
 def _rehearsal(settings: AdaptationSettings) -> list[dict[str, Any]]:

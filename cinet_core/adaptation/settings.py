@@ -27,6 +27,9 @@ class AdaptationSettings:
             test part is judged on.
         rooms_kind, rooms_options: of it.
         rehearsal: with which probability a training sample comes from it; 0: never.
+        interpolation: parts of the way from `weights` to the trained ones that are tried, from the largest on; the
+            first is taken by which the validation part of `rooms` gets worse by at most half of what `worse` and
+            `worse_points` allow. (1.0,): all of what was learnt, untried.
         recipe: files of a training's recipe, laid over `recipe.BASE`.
         values: of the recipe, by names with dots, laid over these.
         worse: by which part depth may be worse on any set before the weights are refused.
@@ -47,7 +50,8 @@ class AdaptationSettings:
     rooms: str = "synthetic"
     rooms_kind: str = "auto"
     rooms_options: Mapping[str, Any] = field(default_factory=dict)
-    rehearsal: float = 0.3
+    rehearsal: float = 0.5
+    interpolation: tuple[float, ...] = (1.0, 0.85, 0.7, 0.55, 0.4, 0.25)
     recipe: tuple[str, ...] = ()
     values: Mapping[str, Any] = field(default_factory=dict)
     worse: float = 0.02
@@ -64,9 +68,16 @@ class AdaptationSettings:
             raise ValueError(f"held_out is {self.held_out}: it must be above 0 and below 1, or nothing can be judged")
         if not 0 <= self.rehearsal < 1:
             raise ValueError(f"rehearsal is {self.rehearsal}: it must be from 0 to below 1")
+        if not self.interpolation or not all(0 < part <= 1 for part in self.interpolation):
+            raise ValueError(f"interpolation is {self.interpolation}: give parts above 0, of 1 at most")
         for name in ("worse", "worse_points"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is {getattr(self, name)}: it must be 0 or more")
+
+    @property
+    def taught_by_others(self) -> bool:
+        """A teacher is another network than the one that learns: its labels say something new."""
+        return any(teacher != self.weights for teacher in self.teachers)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""

@@ -46,7 +46,16 @@ def parser(prog: str) -> argparse.ArgumentParser:
     parser.add_argument("--rooms-kind", default="auto", metavar="KIND", help="of it (%(default)s)")
     add_option(parser)
     parser.add_argument(
-        "--rehearsal", type=float, default=0.3, metavar="PART", help="of the training samples from there (%(default)s)"
+        "--rehearsal", type=float, default=0.5, metavar="PART", help="of the training samples from there (%(default)s)"
+    )
+    parser.add_argument(
+        "--interpolation",
+        type=float,
+        nargs="+",
+        default=[1.0, 0.85, 0.7, 0.55, 0.4, 0.25],
+        metavar="PART",
+        help="of the way to the trained weights, tried from the largest on until these rooms bear it; 1: all of it, "
+        "untried (1 0.85 0.7 0.55 0.4 0.25)",
     )
     parser.add_argument(
         "--config", action="append", default=[], metavar="FILE", help="a recipe of cinet train, laid over the built-in"
@@ -97,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
             rooms_kind=options.rooms_kind,
             rooms_options=dict(options.option),
             rehearsal=options.rehearsal,
+            interpolation=tuple(options.interpolation),
             recipe=tuple(options.config),
             values=dict(options.set),
             worse=options.worse,

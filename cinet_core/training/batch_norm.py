@@ -9,7 +9,10 @@ from timm.layers import convert_sync_batchnorm
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-__all__ = ["freeze_statistics", "has_frozen_statistics", "normalised_together", "synchronise"]
+from cinet_core.model.cinet import CINet
+from cinet_core.training.settings_optimizer import OptimizerSettings
+
+__all__ = ["freeze_as_set", "freeze_statistics", "has_frozen_statistics", "normalised_together", "synchronise"]
 
 
 def freeze_statistics(module: nn.Module) -> int:
@@ -32,6 +35,19 @@ def freeze_statistics(module: nn.Module) -> int:
             layer.register_forward_pre_hook(_use_running_statistics)
         layer.eval()
     return len(layers)
+
+
+def freeze_as_set(model: CINet, settings: OptimizerSettings, processes: int, device: torch.device) -> None:
+    """Freeze the statistics of the part that `settings` names, where too few images are normalised together.
+
+    Args:
+        model: changed in place.
+        settings: `frozen_statistics`, `frozen_statistics_below` and `batch_size` of it.
+        processes: that train.
+        device: of each.
+    """
+    if normalised_together(settings.batch_size, processes, device) < settings.frozen_statistics_below:
+        freeze_statistics(model if settings.frozen_statistics == "network" else model.encoder)
 
 
 def has_frozen_statistics(layer: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -97,9 +98,13 @@ class TrainingData(lightning.LightningDataModule):
     def _transforms(self) -> list[TrainingTransform]:
         """One for each size of the network's input."""
         s = self.settings
+        # A window of a part of the input, nothing of it smaller, is a part of the size seen at a zoom of its inverse.
+        low, high = s.augmentation.scale
+        augmentation = replace(s.augmentation, scale=(low / s.crop, high / s.crop))
+        sizes = [(round(s.crop * width), round(s.crop * height)) for width, height in ((s.width, s.height), *s.sizes)]
         return [
-            TrainingTransform(width, height, s.canonical_focal, s.augmentation, self.seed, self.tasks)
-            for width, height in ((s.width, s.height), *s.sizes)
+            TrainingTransform(width, height, s.canonical_focal, augmentation, self.seed, self.tasks)
+            for width, height in sizes
         ]
 
     def steps_per_epoch(self, world_size: int = 1) -> int:

@@ -15,7 +15,7 @@ from cinet_core.losses import MultiTaskLoss, Stage
 from cinet_core.losses.balance import REBALANCE_EVERY
 from cinet_core.model import CINet, CINetOutput
 from cinet_core.training.batch_losses import BatchLosses, answer, taught_images
-from cinet_core.training.batch_norm import freeze_statistics, normalised_together, synchronise
+from cinet_core.training.batch_norm import freeze_as_set, synchronise
 from cinet_core.training.divergence import DIVERGED_REMEDY, DivergenceWatch
 from cinet_core.training.errors import TrainingDivergedError
 from cinet_core.training.optimization import ExponentialAverage, make_optimizer, make_schedule, unused_parameters
@@ -95,9 +95,7 @@ class CINetModule(lightning.LightningModule):
         processes, device = self.trainer.world_size, self.trainer.strategy.root_device
         if processes > 1:
             synchronise(self.model, device)
-        together = normalised_together(self.settings.batch_size, processes, device)
-        if together < self.settings.frozen_statistics_below:
-            freeze_statistics(self.model.encoder)
+        freeze_as_set(self.model, self.settings, processes, device)
         # Last, and in place: what is exported, averaged and resumed from has the names that it has without.
         if self.recompute:
             recompute_activations(self.model)

@@ -12,7 +12,7 @@ import torch
 
 from cinet_core.data.sample import Batch
 from cinet_core.process_memory import forget_peak, peak_memory
-from cinet_core.training.batch_norm import freeze_statistics, normalised_together
+from cinet_core.training.batch_norm import freeze_as_set
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.preparation import TrainingSetup
 from cinet_core.training.run import processes
@@ -158,9 +158,7 @@ def step_cost(preparation: TrainingSetup, stage: PlannedStage) -> StepCost:
     """
     recipe, module, device = preparation.recipe, preparation.module, training_device(preparation)
     module.to(device).train()
-    together = normalised_together(recipe.optimizer.batch_size, processes(recipe.run), device)
-    if together < recipe.optimizer.frozen_statistics_below:
-        freeze_statistics(module.model.encoder)
+    freeze_as_set(module.model, recipe.optimizer, processes(recipe.run), device)
     batch: Batch = next(iter(preparation.data.train_dataloader())).to(device)
     optimizer = make_optimizer(module.model, module.loss, stage.losses, 1e-9, algorithm=recipe.optimizer.algorithm)
     _reset_peak(device)

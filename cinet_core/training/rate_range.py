@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from cinet_core.data.sample import Batch
-from cinet_core.training.batch_norm import freeze_statistics, normalised_together
+from cinet_core.training.batch_norm import freeze_as_set
 from cinet_core.training.optimization import make_optimizer
 from cinet_core.training.plan import autocast_type, training_device
 from cinet_core.training.preparation import TrainingSetup
@@ -58,8 +58,7 @@ def measure_rates(
     recipe, module, device = preparation.recipe, preparation.module, training_device(preparation)
     settings, stage = recipe.optimizer, preparation.plan[0].losses
     module.to(device).train()
-    if normalised_together(settings.batch_size, processes(recipe.run), device) < settings.frozen_statistics_below:
-        freeze_statistics(module.model.encoder)
+    freeze_as_set(module.model, settings, processes(recipe.run), device)
     optimizer = make_optimizer(
         module.model,
         module.loss,

@@ -103,6 +103,8 @@ class Recipe:
             (values["losses"], "views", asdict(ViewSettings())),
             (values["losses"], "sharing_gradient", 1.0),
             (values["data"], "sizes", []),
+            (values["data"], "crop", 1.0),
+            (values["optimizer"], "frozen_statistics", "encoder"),
         ):
             if place[name] == usual:
                 del place[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,8 @@ class DataSettings:
         height: of the network's input, pixels.
         sizes: further (width, height) of the network's input: batches take all of them in turn, the one above first.
             What is validated and exported is that.
+        crop: part of width and height that a training batch shows: a window of the input, as large in pixels as there,
+            at its square of the time and memory. What is validated and exported is the whole.
         canonical_focal: f_c in pixels of the network's input, the same at every size: an object that is as large in
             pixels is then as far away, whatever the image was shrunk to. Recipes from before have it in proportion to
             the width (525 at 640), and say so.
@@ -77,6 +80,7 @@ class DataSettings:
     width: int = 320
     height: int = 240
     sizes: tuple[tuple[int, int], ...] = ()
+    crop: float = 1.0
     canonical_focal: float = CANONICAL_FOCAL
     depth_range: tuple[float, float] = (0.1, 10.0)
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -102,6 +106,10 @@ class DataSettings:
                 raise ValueError(f"{name} is {value}: it must be at least {least}")
         if any(min(size) < 16 for size in self.sizes):
             raise ValueError(f"sizes are {self.sizes}: both sides of each must be at least 16")
+        if not 0.0 < self.crop <= 1.0 or self.crop * min(self.width, self.height, *itertools.chain(*self.sizes)) < 16:
+            raise ValueError(
+                f"crop is {self.crop}: it must be above 0, at most 1, and leave the input at least 16 pixels either way"
+            )
         if self.validation_limit is not None and self.validation_limit < 0:
             raise ValueError(f"validation_limit is {self.validation_limit}: it must be 0 (none) or more, or null (all)")
         for name in ("canonical_focal", "cache_limit"):

@@ -74,8 +74,10 @@ class OptimizerSettings:
             statistics follow `frozen_statistics_below`.
         gradient_clip: limit of the gradient's norm; 0 sets none.
         average_decay: of the exponential average of the weights, which is what is evaluated and exported.
-        frozen_statistics_below: the encoder's BatchNorm statistics stay as they are where fewer images than this are
-            normalised together (of all processes on GPUs, of one process on the CPU).
+        frozen_statistics_below: BatchNorm statistics stay as they are where fewer images than this are normalised
+            together (of all processes on GPUs, of one process on the CPU).
+        frozen_statistics: of which part: "encoder", or "network", for a short training from weights that are good
+            already: it begins with what they predict, and every mixture of before and after has the same statistics.
     """
 
     algorithm: Algorithm = "sgd"
@@ -90,6 +92,7 @@ class OptimizerSettings:
     gradient_clip: float = 0.0
     average_decay: float = 0.999
     frozen_statistics_below: int = 16
+    frozen_statistics: Literal["encoder", "network"] = "encoder"
 
     def __post_init__(self) -> None:
         """Raise ValueError, naming value and limit."""

@@ -7,6 +7,7 @@ style: paint, light and lens that no network here has seen. The truth stays outs
 from __future__ import annotations
 
 import itertools
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,13 +101,23 @@ def walk(
     return Walk(styled, depth.astype(np.float32), labels, poses, rooms.view(indices[0]).camera.intrinsics)
 
 
-def write_bag(path: Path, walked: Walk, *, depth: bool = False, seed: int = 0) -> Path:
+def write_bag(
+    path: Path,
+    walked: Walk,
+    *,
+    depth: bool = False,
+    scan: bool = True,
+    odometry_noise: float = ODOMETRY_NOISE,
+    seed: int = 0,
+) -> Path:
     """Write a bag of a path: no labels, and depth only where it is asked for.
 
     Args:
         path: of the bag's folder, which must not be there.
         walked: the path.
         depth: with a sensor's depth.
+        scan: with a scanner's.
+        odometry_noise: of a step's length, by which the odometry is off.
         seed: of the noise of scan and odometry.
     """
     from rosbags.rosbag2 import StoragePlugin, Writer
@@ -114,15 +125,16 @@ def write_bag(path: Path, walked: Walk, *, depth: bool = False, seed: int = 0) -
     rng = np.random.default_rng(seed)
     messages: list[tuple[str, int, Any]] = [("/tf_static", START, _mountings())]
     optical_in_base = _matrix(MOUNTED)
-    poses = _drifting(walked.poses, rng)
+    poses = _drifting(walked.poses, odometry_noise, rng)
     for number, image in enumerate(walked.images):
         stamp = START + number * PERIOD
         messages += [
             ("/camera/color/image_raw/compressed", stamp, _compressed(stamp, image)),
             ("/camera/color/camera_info", stamp, _camera_info(stamp, walked.camera)),
             ("/odom", stamp, _odometry(stamp, poses[number] @ np.linalg.inv(optical_in_base))),
-            ("/scan", stamp, _scan(stamp, walked.depth[number], walked.camera, rng)),
         ]
+        if scan:
+            messages.append(("/scan", stamp, _scan(stamp, walked.depth[number], walked.camera, rng)))
         if depth:
             messages.append(("/camera/aligned_depth_to_color/image_raw", stamp, _depth(stamp, walked.depth[number])))
     store = message_store()
@@ -136,6 +148,11 @@ def write_bag(path: Path, walked: Walk, *, depth: bool = False, seed: int = 0) -
     return path
 
 
+def values_of(items: list[str]) -> dict[str, Any]:
+    """Settings of a command line, NAME=VALUE with the value as JSON, by name."""
+    return {name: json.loads(value) for name, _, value in (item.partition("=") for item in items)}
+
+
 def write_truth(folder: FolderWriter, stem: str, walked: Walk) -> None:
     """Add a path's frames with true depth and labels to a data set."""
     for number, image in enumerate(walked.images):
@@ -144,12 +161,14 @@ def write_truth(folder: FolderWriter, stem: str, walked: Walk) -> None:
             folder.add(name, _jpeg(image), walked.camera, depth=walked.depth[number], labels=walked.labels[number])
 
 
-def _drifting(poses: list[npt.NDArray[np.float64]], rng: np.random.Generator) -> list[npt.NDArray[np.float64]]:
-    """The poses as wheels would have them: each step is off by 1 % of its length."""
+def _drifting(
+    poses: list[npt.NDArray[np.float64]], noise: float, rng: np.random.Generator
+) -> list[npt.NDArray[np.float64]]:
+    """The poses as wheels would have them: each step is off by a part of its length."""
     found = [poses[0]]
     for before, after in itertools.pairwise(poses):
         step = np.linalg.inv(before) @ after
-        step[:3, 3] *= 1 + rng.normal(0, ODOMETRY_NOISE, 3)
+        step[:3, 3] *= 1 + rng.normal(0, noise, 3)
         found.append(found[-1] @ step)
     return found
 

@@ -30,7 +30,7 @@ from cinet_core.evaluation.scoring import evaluate
 from cinet_core.labelling import export_teacher
 from cinet_core.model_metadata import read_metadata
 from cinet_core.training.train import train
-from scripts.fleet.robot_bags import Walk, strange, walk, write_bag, write_truth
+from scripts.fleet.robot_bags import Walk, strange, values_of, walk, write_bag, write_truth
 
 FRAMES, SCALE = 16, 1.5
 # Rooms of the recordings, of the test, and of the teacher: no two have a room in common.
@@ -67,6 +67,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--scored", type=positive, metavar="N", help="frames of a held-out set, at most (300)")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--teacher-rooms", type=int, default=0, metavar="N", help="train a teacher on N other rooms")
+    parser.add_argument("--rehearsal", type=float, metavar="PART", help="of the samples, of usual rooms")
+    parser.add_argument("--interpolation", type=float, nargs="+", metavar="PART", help="of the way, that are tried")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of usual rooms, as JSON")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="of the recipe, as JSON")
     parser.add_argument(
         "--teacher-set", action="append", default=[], metavar="NAME=VALUE", help="of the teacher's recipe, over --set"
@@ -74,10 +77,16 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     size = SMALL if options.small else Size()
     size = replace(size, bags=options.bags or size.bags, tests=options.tests or size.tests)
-    values = _values(options.set)
-    scored = {} if options.scored is None else {"test_frames": options.scored}
+    values = values_of(options.set)
+    further: dict[str, Any] = {"rooms_options": values_of(options.option)}
+    if options.scored is not None:
+        further["test_frames"] = options.scored
+    if options.rehearsal is not None:
+        further["rehearsal"] = options.rehearsal
+    if options.interpolation is not None:
+        further["interpolation"] = tuple(options.interpolation)
     result = strange_world(
-        options.output, size, options.weights, values, options.teacher_rooms, _values(options.teacher_set), **scored
+        options.output, size, options.weights, values, options.teacher_rooms, values_of(options.teacher_set), **further
     )
     print(json.dumps(result, indent=1))
     return 0 if all(result["reached"].values()) else 1
@@ -177,10 +186,6 @@ def _exported(teacher: Path) -> str:
     if not network.is_file():
         export_teacher(teacher, description)
     return f"{description}={network}"
-
-
-def _values(items: list[str]) -> dict[str, Any]:
-    return {name: json.loads(value) for name, _, value in (item.partition("=") for item in items)}
 
 
 def _figures(truth: Path, weights: str | Path) -> dict[str, float]:

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
 import yaml
 from tiny_network import trained_checkpoint
 
@@ -20,6 +21,7 @@ pytest.importorskip("lightning")
 
 from cinet_core.adaptation.divide import divide, sparse_depth
 from cinet_core.adaptation.figures import Change, changes, refusals
+from cinet_core.adaptation.interpolation import farthest, write_between
 from cinet_core.adaptation.recipe import BASE, adaptation_recipe
 from cinet_core.adaptation.settings import AdaptationSettings
 from cinet_core.adaptation.steps import AdaptationError, Steps
@@ -138,6 +140,50 @@ class TestGuard:
         assert not Change("anchors", "scale_ratio", 1.5, 0.9).worse
 
 
+class TestInterpolation:
+    def test_every_weight_is_on_the_way(self, tmp_path: Path) -> None:
+        ends = [trained_checkpoint(seed) for seed in (3, 4)]
+        before, after = (tmp_path / name for name in ("before.safetensors", "after.safetensors"))
+        for path, made in zip((before, after), ends, strict=True):
+            with torch.no_grad():
+                for number, buffer in enumerate(made.model.buffers()):
+                    if buffer.is_floating_point():
+                        buffer += 0.1 * number + ends.index(made)
+            save_checkpoint(path, made.model, replace(made.metadata, licence=path.stem))
+        write_between(before, after, 0.25, tmp_path / "mixed.safetensors")
+        found = load_checkpoint(tmp_path / "mixed.safetensors")
+        assert (found.metadata.licence, found.metadata.metrics["interpolation"]) == ("after", 0.25)
+        first, last = (made.model.state_dict() for made in ends)
+        for name, value in found.model.state_dict().items():
+            if value.is_floating_point():
+                torch.testing.assert_close(value, 0.75 * first[name] + 0.25 * last[name], msg=name)
+
+    def test_networks_without_a_way_between_them_are_refused(self, tmp_path: Path) -> None:
+        paths = [tmp_path / f"{number}.safetensors" for number in range(2)]
+        for path, label_set in zip(paths, ("nyu40", "nyu13"), strict=True):
+            made = trained_checkpoint(label_set=label_set)
+            save_checkpoint(path, made.model, made.metadata)
+        with pytest.raises(ValueError, match=r"no weights between them: segmentation_head.* differ"):
+            write_between(*paths, 0.5, tmp_path / "mixed.safetensors")
+        with pytest.raises(ValueError, match=r"part of the way is 1\.5"):
+            write_between(paths[0], paths[0], 1.5, tmp_path / "mixed.safetensors")
+        assert not (tmp_path / "mixed.safetensors").exists()
+
+    @pytest.mark.parametrize(
+        ("limit", "found", "asked"),
+        [(1.0, (1.0, True), [1.0]), (0.6, (0.5, True), [1.0, 0.7, 0.5]), (0.1, (0.2, False), [1.0, 0.7, 0.5, 0.2])],
+    )
+    def test_it_goes_as_far_as_is_borne(self, limit: float, found: tuple[float, bool], asked: list[float]) -> None:
+        log: list[float] = []
+
+        def is_borne(part: float) -> bool:
+            log.append(part)
+            return part <= limit
+
+        assert farthest((0.2, 1.0, 0.5, 0.7), is_borne) == found
+        assert log == asked
+
+
 def test_a_step_is_done_again_where_something_before_it_changed(tmp_path: Path) -> None:
     log: list[str] = []
 
@@ -174,6 +220,23 @@ def test_the_recipe_keeps_what_the_weights_know(tmp_path: Path) -> None:
     assert (recipe.stages.attention.epochs, recipe.stages.consistency.epochs) == (2, 20)
     assert [(other.root, other.probability) for other in data.mix] == [("synthetic", 0.25)]
     assert data.options == {"test_fraction": 0.0, "validation_fraction": 0.15}
+    assert recipe.optimizer.frozen_statistics == "network"
+
+
+@pytest.mark.parametrize(
+    ("settings", "score"),
+    [
+        ({}, "delta1"),
+        ({"teachers": ("default",)}, "delta1"),
+        ({"teachers": ("default", "other=other.onnx")}, "joint"),
+        ({"label": ("--views", "2", "--keep-labels")}, "joint"),
+        ({"values": {"run.score": "abs_rel"}}, "abs_rel"),
+    ],
+)
+def test_labels_choose_the_weights_where_they_tell_something_new(tmp_path: Path, settings: dict, score: str) -> None:
+    metadata = trained_checkpoint().metadata
+    recipe = adaptation_recipe(AdaptationSettings(**settings), metadata, tmp_path, 3, tmp_path / "out" / "training")
+    assert recipe.run.score == score
 
 
 def test_the_recipe_is_that_of_fine_tuning() -> None:
@@ -189,6 +252,7 @@ def test_the_recipe_is_that_of_fine_tuning() -> None:
         ({"rehearsal": 1.0}, "rehearsal is 1.0"),
         ({"frames": 0}, "frames is 0"),
         ({"worse": -0.1}, "worse is -0.1"),
+        ({"interpolation": (1.0, 0.0)}, r"interpolation is \(1\.0, 0\.0\)"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(values: dict, told: str) -> None:
@@ -212,12 +276,13 @@ def run(robots: dict[str, Path], *further: str) -> int:
     settings = {
         "stages.attention.epochs": 6, "stages.attention.learning_rate": 0.02, "stages.consistency.epochs": 0,
         "optimizer.batch_size": 4, "optimizer.average_decay": 0.5, "data.workers": 0, "run.accelerator": "cpu",
+        "run.validate_every": 6,
     }  # fmt: skip
     return main(
         [
             *("adapt", str(robots["bag"]), str(robots["broken"]), "--output", str(robots["out"])),
             *("--weights", str(robots["weights"]), "--device", "cpu", "--rehearsal", "0.3", "--held-out", "0.25"),
-            *("--extract", "--room-seconds 0.4", "--label", "--views 2"),
+            *("--extract", "--room-seconds 0.4", "--label", "--views 2", "--interpolation", "1", "0.5"),
             *(word for name, value in rooms.items() for word in ("--option", f"{name}={value}")),
             *(word for name, value in settings.items() for word in ("--set", f"{name}={value}")),
             *further,
@@ -244,6 +309,7 @@ def test_from_bags_to_weights_and_again_with_a_stricter_guard(
     # A world twice as large as what an untrained network guesses: its scale is learnt first.
     assert found["sensor", "abs_rel"]["after"] < 2 / 3 * found["sensor", "abs_rel"]["before"]
     best = load_checkpoint(out / "best.safetensors")
+    assert best.metadata.metrics["interpolation"] == 1.0, "the rooms bear all of it where they may be worse"
     assert best.metadata.camera.canonical_focal == read_metadata(robots["weights"]).camera.canonical_focal
     assert (out / "best.onnx").is_file()
     assert "What got worse" in (out / "report.md").read_text()
@@ -255,7 +321,10 @@ def test_from_bags_to_weights_and_again_with_a_stricter_guard(
     assert not (out / "best.safetensors").exists()
     assert not (out / "best.onnx").exists()
     assert "REFUSED" in capsys.readouterr().out
-    assert json.loads((out / "report.json").read_text())["refused"]
+    report = json.loads((out / "report.json").read_text())
+    assert report["refused"]
+    assert any(note.startswith("50 % of the way") for note in report["notes"])
+    assert load_checkpoint(out / "calibrated.safetensors").metadata.metrics["interpolation"] == 0.5
     assert (out / "training" / "last.safetensors").stat().st_mtime_ns == trained, "only the guard was asked anew"
     observed(f"refused: abs rel on {worst[1][0]} {worst[0]:.2f} times as large")
 

@@ -2,17 +2,20 @@
 
 import copy
 
+import pytest
 import torch
 from timm.layers import SyncBatchNormAct
 from torch import nn
 
 from cinet_core.model import build_model, get_config
 from cinet_core.training.batch_norm import (
+    freeze_as_set,
     freeze_statistics,
     has_frozen_statistics,
     normalised_together,
     synchronise,
 )
+from cinet_core.training.settings_optimizer import OptimizerSettings
 
 
 def test_synchronising_keeps_activations_names_and_values() -> None:
@@ -68,6 +71,24 @@ def test_frozen_statistics_stay_and_scale_and_shift_still_learn() -> None:
     for layer in layers:
         assert layer.weight.grad is not None
         assert layer.weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "encoder", "others"),
+    [
+        ({"batch_size": 8}, True, False),
+        ({"batch_size": 8, "frozen_statistics": "network"}, True, True),
+        ({"batch_size": 16, "frozen_statistics": "network"}, False, False),
+    ],
+)
+def test_what_is_frozen_is_what_the_settings_say(settings: dict, encoder: bool, others: bool) -> None:
+    model = build_model(get_config("lite", encoder="test_efficientnet", num_classes=3), seed=0)
+    freeze_as_set(model, OptimizerSettings(**settings), 1, torch.device("cpu"))
+    parts = {"encoder": set(), "others": set()}
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            parts["encoder" if name.startswith("encoder.") else "others"].add(has_frozen_statistics(layer))
+    assert parts == {"encoder": {encoder}, "others": {others}}
 
 
 def test_copies_of_a_frozen_network_are_frozen_too() -> None:

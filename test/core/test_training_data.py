@@ -278,6 +278,20 @@ def test_rooms_are_rendered_once_and_served_by_all_workers() -> None:
     assert cached._stores["train"].bytes_used == cached._stores["train"].bytes_needed() > 0
 
 
+def test_a_crop_is_a_window_of_the_input_at_its_scale() -> None:
+    """What it shows is as large in pixels as in the whole, and as far away; what is validated on is the whole."""
+    whole, part = (
+        TrainingData(synthetic(width=64, height=48, crop=crop, augmentation=NO_AUGMENTATION), 2) for crop in (1.0, 0.5)
+    )
+    sample = whole.training[0]
+    seen, cut = (data.transform(sample) for data in (whole, part))
+    assert cut.image.shape[-2:] == (24, 32)
+    assert cut.focal == pytest.approx(seen.focal)
+    assert torch.equal(cut.depth, seen.depth[..., 12:36, 16:48])
+    assert batches(part)[0].images.shape == (2, 3, 24, 32)
+    assert next(iter(part.val_dataloader())).images.shape == (1, 3, 48, 64)  # type: ignore[union-attr]
+
+
 def test_workers_have_one_thread(folder: Path) -> None:
     loader = TrainingData(settings(folder, workers=1), 4).train_dataloader()
 
@@ -328,6 +342,8 @@ def test_what_cannot_be_trained_on_is_refused(folder: Path, tmp_path: Path) -> N
     [
         ({"width": 8}, "width is 8"),
         ({"workers": -1}, "workers is -1"),
+        ({"crop": 1.5}, r"crop is 1\.5"),
+        ({"width": 32, "height": 32, "crop": 0.4}, "crop is 0.4: .* at least 16 pixels"),
         ({"samples_per_epoch": 0}, "samples_per_epoch is 0"),
         ({"validation_limit": -1}, "validation_limit is -1"),
         ({"canonical_focal": 0.0}, "canonical_focal is 0.0"),

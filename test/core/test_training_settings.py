@@ -226,10 +226,13 @@ def test_later_settings_are_told_only_where_they_are_used() -> None:
     assert not {"init_from", "tasks"} & set(plain["model"])
     assert not {"views", "sharing_gradient"} & set(plain["losses"])
     assert not {"gradient", "tasks"} & set(plain["losses"]["weights"])
-    assert "sizes" not in plain["data"]
+    assert not {"sizes", "crop"} & set(plain["data"])
+    assert "frozen_statistics" not in plain["optimizer"]
     losses = LossSettings(LossWeights(gradient=0.5), views=ViewSettings(every=2), sharing_gradient=0.5)
-    data = DataSettings(root="synthetic", sizes=((48, 32),))
-    told = Recipe("test", data, losses=losses).to_dict()
+    data = DataSettings(root="synthetic", sizes=((48, 32),), crop=0.5)
+    optimizer = OptimizerSettings(frozen_statistics="network")
+    told = Recipe("test", data, losses=losses, optimizer=optimizer).to_dict()
     assert told["losses"]["views"]["every"] == 2
     assert told["losses"]["sharing_gradient"] == told["losses"]["weights"]["gradient"] == 0.5
-    assert told["data"]["sizes"] == [[48, 32]]
+    assert (told["data"]["sizes"], told["data"]["crop"]) == ([[48, 32]], 0.5)
+    assert told["optimizer"]["frozen_statistics"] == "network"
