@@ -276,7 +276,7 @@ def run(robots: dict[str, Path], *further: str) -> int:
     settings = {
         "stages.attention.epochs": 6, "stages.attention.learning_rate": 0.02, "stages.consistency.epochs": 0,
         "optimizer.batch_size": 4, "optimizer.average_decay": 0.5, "data.workers": 0, "run.accelerator": "cpu",
-        "run.validate_every": 6,
+        "optimizer.frozen_statistics": "encoder",  # those of a network that never learnt tell nothing
     }  # fmt: skip
     return main(
         [
