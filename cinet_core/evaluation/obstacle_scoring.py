@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.checkpoint import DEFAULT_WEIGHTS, named_checkpoint
+from cinet_core.correction.corrector import CorrectedFrame
 from cinet_core.correction.sequence import FRAME_SECONDS, MAX_GAP, POSED_ANCHORS, SequenceCorrector, check_anchor
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.check import spread
@@ -146,7 +147,12 @@ def score_obstacles(
                 pose = base_frame_pose(frame.pose, floor)
                 made = [frame.scaled(factor, pose) for factor in (1.0, scale, frame.scale())]
                 if corrected is not None:
-                    made.append(DepthFrame(*corrected[:2], frame.intrinsics, pose, corrected[2]))
+                    made.append(
+                        DepthFrame(
+                            corrected.depth, corrected.labels, frame.intrinsics, pose, corrected.confidence,
+                            frame.uncertainty if corrected.uncertainty is None else corrected.uncertainty,
+                        )
+                    )  # fmt: skip
                 for study, one in zip(studies.values(), made, strict=True):
                     study.add(one, frame.sensor)
             progress.advance(done)
@@ -199,21 +205,24 @@ class _Frame:
         both = (self.sensor > 0) & np.isfinite(self.sensor) & np.isfinite(self.prediction.depth)
         return float(np.median(self.sensor[both] / self.prediction.depth[both])) if both.any() else 1.0
 
-    def corrected(
-        self, corrector: SequenceCorrector, anchor: str
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """Depth, labels and confidence as anchors and fusion over time make them."""
+    @property
+    def uncertainty(self) -> npt.NDArray[np.float32] | None:
+        """(H, W) metres, as the network says; None of one that does not."""
+        return self.prediction.outputs.get("depth_uncertainty")
+
+    def corrected(self, corrector: SequenceCorrector, anchor: str) -> CorrectedFrame:
+        """What anchors and fusion over time make of it."""
         # The anchor motion is there for where poses are not to be used.
         pose = None if anchor == "motion" else self.pose
         outputs, camera = self.prediction.outputs, self.intrinsics
-        done = corrector.correct(self.seconds, self.image, camera, outputs, camera, pose)
-        return done.depth, done.labels, done.confidence
+        return corrector.correct(self.seconds, self.image, camera, outputs, camera, pose)
 
     def scaled(self, factor: float, pose: npt.NDArray[np.float64]) -> DepthFrame:
         """What obstacles are made of."""
         predicted = self.prediction
         depth = predicted.depth * np.float32(factor)
-        return DepthFrame(depth, predicted.labels, self.intrinsics, pose, predicted.confidence)
+        uncertainty = None if self.uncertainty is None else self.uncertainty * np.float32(factor)
+        return DepthFrame(depth, predicted.labels, self.intrinsics, pose, predicted.confidence, uncertainty)
 
 
 @runtime_checkable

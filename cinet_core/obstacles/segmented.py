@@ -19,7 +19,8 @@ from cinet_core.obstacles.settings import ObstacleSettings
 __all__ = ["ABOVE", "BELOW", "FLYING", "GROUND", "STANDING", "UNKNOWN", "SegmentedFrame", "segment"]
 
 UNKNOWN, GROUND, STANDING, ABOVE, BELOW, FLYING = map(np.uint8, range(6))
-"""No depth; floor; an obstacle; passed under; lower than a cliff's edge; no surface but what lies between two."""
+"""No depth, or none that tells it from floor; floor; an obstacle; passed under; lower than a cliff's edge; no surface
+but what lies between two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,8 @@ def segment(frame: DepthFrame, label_set: LabelSet, settings: ObstacleSettings |
     error along a ray moves a point on the floor by that share of it), against the floor that is fitted to the same
     depth: what scale is uncertain by moves both. So a carpet of another class is floor, since it
     is flat, and a box that is labelled as floor is an obstacle, since it is not. What is above ``max_height``, or
-    labelled as ceiling above half of it, is passed under.
+    labelled as ceiling above half of it, is passed under. What is not labelled as floor and would be an obstacle (or
+    lie below the floor) but for its own uncertainty is unknown: neither an obstacle nor floor.
 
     Flying pixels are told by their neighbours alone, in time linear in the pixels: between a nearer and a farther one
     there is no surface, and a speckle has hardly any neighbour at its own depth.
@@ -85,9 +87,14 @@ def _kinds(
     settings: ObstacleSettings,
 ) -> npt.NDArray[np.uint8]:
     camera_height = _camera_height(grid, ground)
-    noise: npt.NDArray[np.float32] | np.float32 = np.float32(2.0 * settings.depth_noise * camera_height)
+    usual = np.float32(2.0 * settings.depth_noise * camera_height)
+    noise: npt.NDArray[np.float32] | np.float32 = usual
+    noise_below = noise
     if grid.uncertainty is not None:
-        noise = _beside_the_floor(grid, grid.uncertainty, ground, heights, settings) * np.float32(2.0 * camera_height)
+        # A point on the floor whose ln depth is off by e lies (1 - exp(e)) of the camera's height above it: less than
+        # the camera however far off its depth is, and any distance below.
+        off = 2.0 * _beside_the_floor(grid, grid.uncertainty, ground, heights, settings)
+        noise, noise_below = (np.float32(camera_height) * factor for factor in (-np.expm1(-off), np.expm1(off)))
     clear = heights - noise
     standing = clear > np.float32(settings.min_height)
     if settings.floor_tolerance > settings.min_height:
@@ -95,8 +102,12 @@ def _kinds(
     is_ceiling = groups.pick(groups.ceiling, grid.labels)
     above = heights > np.float32(settings.max_height)
     above |= is_ceiling & (heights > np.float32(0.5 * settings.max_height))
-    below = heights + noise < np.float32(-settings.cliff_drop)
+    below = heights + noise_below < np.float32(-settings.cliff_drop)
     kinds = np.full(heights.shape, GROUND, dtype=np.uint8)
+    if grid.uncertainty is not None:
+        # What may stand there or not is neither marked nor cleared: free is what is seen to be floor.
+        doubtful = (heights > settings.min_height + usual) | (heights < -settings.cliff_drop - usual)
+        np.copyto(kinds, UNKNOWN, where=doubtful & ~groups.pick(groups.floor, grid.labels))
     np.copyto(kinds, STANDING, where=standing)
     np.copyto(kinds, ABOVE, where=above)
     np.copyto(kinds, BELOW, where=below)

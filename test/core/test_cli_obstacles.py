@@ -135,6 +135,21 @@ def test_depth_that_anchors_corrected_is_scored_beside_it(sequence: Path, tmp_pa
         score_obstacles(sequence, anchor="scan")
 
 
+def test_obstacles_know_what_corrected_depth_is_uncertain_by_as_in_the_node(
+    sequence: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, given = ObstacleStudy.add, []
+
+    def noted(study: ObstacleStudy, frame: DepthFrame, sensor: np.ndarray) -> None:
+        given.append(frame.uncertainty)
+        add(study, frame, sensor)
+
+    monkeypatch.setattr(ObstacleStudy, "add", noted)
+    score_obstacles(sequence, kind="rgbd_sequence", device="cpu", limit=1, anchor="odometry", temporal="field")
+    assert [values is None for values in given] == [True, True, True, False], "the default network says nothing itself"
+    assert np.nanmedian(given[-1]) > 0.0
+
+
 def test_what_cannot_be_scored_is_said(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["obstacles", str(sequence / "nowhere"), "--device", "cpu"]) == 2
     assert "cinet obstacles: " in capsys.readouterr().err

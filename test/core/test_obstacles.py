@@ -264,40 +264,6 @@ def test_labels_below_the_confidence_are_unlabelled_and_stay_obstacles() -> None
     assert not dropped.dynamic.any()
 
 
-def found_box(frame: DepthFrame, uncertainty: np.ndarray) -> bool:
-    sure = DepthFrame(frame.depth, frame.labels, frame.intrinsics, LOW, uncertainty=uncertainty.astype(np.float32))
-    return len(obstacle_points(segment(sure, NYU40))) > 0
-
-
-BOX_ON_THE_FLOOR = SceneBox((1.5, -0.1, 0.0), (1.7, 0.1, 0.06), "box")
-
-
-def test_what_is_less_certain_than_the_floor_must_rise_higher() -> None:
-    frame = render([floor(), BACK_WALL, BOX_ON_THE_FLOOR], LOW)
-    box = frame.labels == NYU40.ids(["box"])[0]
-    for share, found in ((0.0, True), (0.3, False), (np.nan, True)):
-        assert found_box(frame, frame.depth * np.where(box, share, 0.0)) == found
-    assert found_box(frame, frame.depth * np.where(box, 0.3, 0.299)), "hardly less"
-
-
-def test_an_uncertain_scale_hides_no_box() -> None:
-    """Depth that is off as a whole moves the floor with the box; depth that scatters does not."""
-    frame = render([floor(), BACK_WALL, BOX_ON_THE_FLOOR], LOW)
-    for factor in (0.8, 1.0, 1.2):
-        scaled = DepthFrame(frame.depth * np.float32(factor), frame.labels, frame.intrinsics, LOW)
-        assert found_box(scaled, 0.3 * scaled.depth)
-    whole = ObstacleSettings(half_resolution=False)
-    waves = np.random.default_rng(0).standard_normal((24, 32)).astype(np.float32)
-    noise = 1.0 + 0.15 * cv2.resize(waves, frame.depth.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    rough, standing = frame.depth * noise, {}
-    is_floor = frame.labels == NYU40.ids(["floor"])[0]
-    for share in (0.01, 0.15):
-        said = DepthFrame(rough, frame.labels, frame.intrinsics, LOW, uncertainty=share * rough)
-        standing[share] = np.mean(segment(said, NYU40, whole).kinds[is_floor] == STANDING)
-    assert standing[0.01] > 0.03
-    assert standing[0.15] < 0.3 * standing[0.01]
-
-
 @pytest.mark.parametrize("policy", ["frame", "measured", "drop"])
 def test_a_window_stands_in_its_frame_or_is_seen_through_or_left_out(policy: str) -> None:
     behind = SceneBox((3.8, -6.0, 0.0), (4.0, 6.0, 3.0), "wall")
