@@ -93,8 +93,8 @@ def _kinds(
     if grid.uncertainty is not None:
         # A point on the floor whose ln depth is off by e lies (1 - exp(e)) of the camera's height above it: less than
         # the camera however far off its depth is, and any distance below.
-        off = 2.0 * _beside_the_floor(grid, grid.uncertainty, ground, heights, settings)
-        noise, noise_below = (np.float32(camera_height) * factor for factor in (-np.expm1(-off), np.expm1(off)))
+        off = np.exp(np.float32(-2.0) * _beside_the_floor(grid, grid.uncertainty, ground, heights, settings))
+        noise, noise_below = (np.float32(camera_height) * share for share in (1.0 - off, 1.0 / off - 1.0))
     clear = heights - noise
     standing = clear > np.float32(settings.min_height)
     if settings.floor_tolerance > settings.min_height:
