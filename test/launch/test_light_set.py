@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,17 @@ def test_its_environments_have_folders_of_their_own(tmp_path: Path) -> None:
     assert "open3d" in light.left_out
     assert "open3d" not in test.left_out
     assert Environment().left_out == ()
+
+
+def test_the_environment_of_its_tests_has_what_runs_them_side_by_side(tmp_path: Path) -> None:
+    """`make test-light` takes the options of pytest-xdist that `make test` has."""
+    extras = Environment(tmp_path, light=LIGHT_TEST).extras.split(",")
+    wanted = {
+        requirement.partition(";")[0].strip()
+        for requirement in metadata.requires("cinet") or ()
+        if any(f'extra == "{extra}"' in requirement.replace("'", '"') for extra in extras)
+    }
+    assert {"pytest-xdist", "hypothesis"} <= wanted
 
 
 def test_what_is_left_out_is_told_to_uv(tmp_path: Path) -> None:
