@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ __all__ = [
     "OnnxRuntimeBackend",
     "OpenVinoBackend",
     "TensorRtBackend",
+    "import_openvino",
     "openvino_has_bfloat16",
     "processor_has_int8",
 ]
@@ -95,8 +97,7 @@ class OpenVinoBackend(OnnxBackend):
     @classmethod
     def load(cls, model: Path | bytes, device: Device, precision: str, shapes: NamedShapes | None = None) -> Infer:
         """See `OnnxBackend.load`."""
-        import openvino
-
+        openvino = import_openvino()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": threads(),
@@ -122,12 +123,30 @@ class OpenVinoBackend(OnnxBackend):
         return infer
 
 
+def import_openvino() -> Any:
+    """Return the module `openvino`, imported so that it tells nobody.
+
+    By itself it sends an event to Google Analytics whenever it is imported, unless a file in the user's home declines
+    that. Where `openvino_telemetry` cannot be imported it does without.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    hidden = "openvino_telemetry" not in sys.modules
+    if hidden:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # is how an import is made to fail
+    try:
+        import openvino
+    finally:
+        if hidden:
+            del sys.modules["openvino_telemetry"]
+    return openvino
+
+
 @functools.cache
 def openvino_has_bfloat16() -> bool:
     """Whether this processor has the instructions that make it OpenVINO's half precision."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def processor_has_int8(facts: Path = Path("/proc/cpuinfo")) -> bool:

@@ -15,6 +15,7 @@ from lifecycle_msgs.srv import GetState
 NODE = "/perception"
 
 
+@pytest.mark.torch("without it no checkpoint is opened")
 @pytest.mark.fault(
     area="security",
     injected="the node is given a pickle named .safetensors that makes a folder when loaded",

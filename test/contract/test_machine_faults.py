@@ -17,6 +17,8 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from cinet_ros.shared_memory import LEAST_AGE
 
+pytestmark = pytest.mark.torch("the network that fails on demand is PyTorch's")
+
 WIDTH, HEIGHT = 64, 48
 IMAGE = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
 MODEL, CAMERA = "perception: model", "perception: camera"

@@ -54,6 +54,23 @@ def test_addresses_are_found_in_a_trace(tmp_path: Path) -> None:
 
 @needs_strace
 @pytest.mark.fault(
+    area="security", injected="OpenVINO is imported, traced by strace: by itself it tells Google Analytics of it",
+    expected="nothing is sent anywhere",
+)  # fmt: skip
+def test_to_use_openvino_sends_nothing(tmp_path: Path, observed: Callable[[str], None]) -> None:
+    pytest.importorskip("openvino_telemetry", reason="OpenVINO has nothing to send with here")
+    code = (
+        "from cinet_core.inference.runtimes import import_openvino; print(import_openvino().Core().available_devices)"
+    )
+    log = tmp_path / "trace"
+    done = subprocess.run(traced([sys.executable, "-c", code], log), capture_output=True, text=True, timeout=TIMEOUT)
+    assert "CPU" in done.stdout, done.stderr
+    assert destinations(log) == set()
+    observed("no address in the trace")
+
+
+@needs_strace
+@pytest.mark.fault(
     area="security", injected="`cinet predict` with a checkpoint, traced by strace", expected="nothing is sent anywhere"
 )
 def test_predict_sends_nothing(tiny_weights: Path, tmp_path: Path, observed: Callable[[str], None]) -> None:

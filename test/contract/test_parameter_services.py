@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from light_network import RANDOM
 from rcl_interfaces.msg import Parameter, ParameterDescriptor, ParameterType
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters
 from rclpy.parameter import parameter_value_to_python
@@ -73,7 +74,7 @@ def test_every_parameter_is_described_with_its_type_and_range(wire: Any) -> None
 
 
 def test_every_parameter_can_be_read(wire: Any) -> None:
-    expected = {name: default(name) for name in FIELDS} | {"weights": "random"}
+    expected = {name: default(name) for name in FIELDS} | {"weights": RANDOM}
     assert dict(zip(expected, values(wire, list(expected)), strict=True)) == expected
 
 
