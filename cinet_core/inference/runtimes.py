@@ -139,7 +139,7 @@ def import_openvino() -> Any:
         import openvino
     finally:
         if hidden:
-            del sys.modules["openvino_telemetry"]
+            sys.modules.pop("openvino_telemetry", None)  # another thread may have done it
     return openvino
 
 
