@@ -32,7 +32,10 @@ run-demo: setup
 
 # One file a process, side by side. Tests that start nodes are two at a time: each has a ROS domain of its own.
 # In the order of collection: xdist's own puts files with few tests last, and those that take longest are among them.
-SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder -n auto
+# A test that hangs (the longest takes a minute) says where and fails, and does not hold up the others; its process is
+# not replaced, as the new one would begin with that test.
+UNHANGING := -o faulthandler_timeout=400 -o faulthandler_exit_on_timeout=true --max-worker-restart 0
+SIDE_BY_SIDE := OMP_NUM_THREADS=1 pytest --dist loadfile --no-loadscope-reorder $(UNHANGING) -n auto
 # Types are those of the pinned NumPy's stubs: with another one there is no lint, and no site, as the viewer is not there.
 # The two side by side: mypy is one process, and so is the notebook of the tutorial.
 test: setup  ## lint, types, the documentation and the test suite (PYTEST_ARGS=... runs what these say instead)
