@@ -46,8 +46,9 @@ class Server:
 
     def close(self) -> None:
         self._stop.set()
-        self.thread.join()
-        self._executor.shutdown()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive(), "the executor does not come back"
+        assert self._executor.shutdown(PATIENCE) is not False, "the executor's work does not end"
 
 
 @pytest.fixture(params=["ours", "SingleThreadedExecutor", "MultiThreadedExecutor"])
@@ -97,8 +98,11 @@ def test_calls_wait_without_holding_the_executor_up_and_each_gets_its_own_answer
     assert caller.spin_until(lambda: server.ticks > ticks + 5)
     assert not any(future.done() for future in futures)
     for number in (1, 0):  # in another order, from another thread
-        threading.Thread(target=server.requests[number].answer, args=(number == 0, f"answer {number}")).start()
+        thread = threading.Thread(target=server.requests[number].answer, args=(number == 0, f"answer {number}"))
+        thread.start()
         assert caller.spin_until(futures[number].done)
+        thread.join(PATIENCE)  # it logs what it has sent, which must not meet the end of the node
+        assert not thread.is_alive()
     answers = [future.result() for future in futures]
     by_request = sorted((answer.message, answer.success) for answer in answers)
     assert by_request == [("answer 0", True), ("answer 1", False)]
