@@ -12,9 +12,6 @@ from cinet_core.obstacles.segmented import ABOVE, BELOW, GROUND, STANDING, Segme
 
 __all__ = ["ObstaclePoints", "free_points", "ground_points", "obstacle_points"]
 
-RANGE_BITS = 12
-"""Of the distance by which the nearest point of a cell is chosen: steps of 1 mm within 4 m."""
-
 
 @dataclass(frozen=True, eq=False)
 class ObstaclePoints:
@@ -58,10 +55,9 @@ def obstacle_points(segmented: SegmentedFrame) -> ObstaclePoints:
     grid = segmented.grid
     pixels = _thinned(segmented, STANDING)
     labels = grid.labels.ravel()[pixels]
-    if grid.confidence is None:
-        confidence = np.ones(len(pixels), dtype=np.float32)
-    else:
-        confidence = grid.confidence.ravel()[pixels].astype(np.float32) / np.float32(255.0)
+    sure = grid.confidence_of(pixels)
+    confidence = np.full(len(pixels), 255.0, np.float32) if sure is None else sure.astype(np.float32)
+    confidence /= np.float32(255.0)
     confidence[labels == UNLABELLED] = 0.0
     return ObstaclePoints(grid.points(pixels), labels, confidence, segmented.groups.dynamic[labels], pixels)
 
@@ -112,10 +108,9 @@ def _cut(points: npt.NDArray[np.float32], origin: npt.NDArray[np.float32], max_r
 
 
 def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:
-    """The nearest pixel of this kind in each cell, in the order of the cells.
+    """The nearest pixel of this kind in each cell, in their order in the image.
 
-    A pixel is out where a neighbour of its own cell is nearer, which leaves few on a surface. These are sorted by
-    cell, then depth, then place, packed into one integer.
+    A pixel is out where a neighbour of its own cell is nearer, which leaves few on a surface.
     """
     grid, settings = segmented.grid, segmented.settings
     across, along, high = settings.grid_shape
@@ -124,36 +119,44 @@ def _thinned(segmented: SegmentedFrame, kind: np.uint8) -> npt.NDArray[np.intp]:
     if len(in_rows) == 0:
         return in_rows
     rows = slice(int(in_rows[0]), int(in_rows[-1]) + 1)
-    x, y, z = (grid.coordinates(axis / settings.cell, rows) for axis in np.eye(3))
+    # In cells, from a corner of the numbered ones on: what is within range is positive, and its truncation its floor.
+    x, y, z = (
+        grid.coordinates(axis / settings.cell, rows, cells / 2)
+        for axis, cells in zip(np.eye(3), (across, along, high), strict=True)
+    )
     depth = grid.depth[rows]
-    wanted = x * x + y * y <= np.float32((settings.max_range / settings.cell) ** 2)
-    wanted &= is_kind[rows]
-    number = _cell(z, high).clip(0, high - 1)
+    number = z.astype(np.int32)
+    np.clip(number, 0, high - 1, out=number)
     for coordinates, cells in ((y, along), (x, across)):
         number *= np.int32(cells)
-        number += _cell(coordinates, cells)
+        number += coordinates.astype(np.int32)
+        coordinates -= np.float32(cells / 2)
+        coordinates *= coordinates
+    x += y
+    wanted = x <= np.float32((settings.max_range / settings.cell) ** 2)
+    wanted &= is_kind[rows]
     np.copyto(number, np.int32(-1), where=~wanted)
     for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         same = number[one] == number[other]
-        farther = depth[one] > depth[other]
-        wanted[one] &= ~(same & farther)
-        wanted[other] &= ~same | farther
+        farther = same & (depth[one] > depth[other])
+        wanted[one] &= ~farther
+        wanted[other] &= ~(same ^ farther)
     pixels = np.flatnonzero(wanted)
-    steps = (1 << RANGE_BITS) - 1
-    place_bits = (grid.depth.size - 1).bit_length()
-    nearness = np.minimum(depth.ravel()[pixels] * np.float32(steps / (2.0 * settings.max_range)), steps)
-    packed = number.ravel()[pixels].astype(np.int64)
-    packed <<= RANGE_BITS
-    packed |= nearness.astype(np.int64)
-    packed <<= place_bits
-    packed |= pixels
-    packed.sort()
-    first = np.diff(packed >> (RANGE_BITS + place_bits), prepend=-1) != 0
-    return (packed[first] & ((1 << place_bits) - 1)) + rows.start * grid.depth.shape[1]
+    return pixels[_first_of_cells(number.ravel()[pixels], depth.ravel()[pixels])] + rows.start * grid.depth.shape[1]
 
 
-def _cell(coordinates: npt.NDArray[np.float32], cells: int) -> npt.NDArray[np.int32]:
-    """Numbers of the cells along an axis, 0 in the middle of the numbered ones; changes the coordinates, in cells."""
-    coordinates += np.float32(cells / 2)
-    # The truncation of a positive number is its floor, and what is within range is positive.
-    return coordinates.astype(np.int32)
+def _first_of_cells(number: npt.NDArray[np.int32], depth: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """(N,) bool: the nearest of each cell, of equally near ones the first. Without a sort: in time linear in N."""
+    if len(number) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    number = number - number.min()
+    places = np.arange(len(number), dtype=np.int32)
+    # Each cell is known by one of its own from here on: what is read of this table has just been written.
+    table = np.empty(int(number.max()) + 1, dtype=np.int32)
+    table[number] = places
+    cell = table[number]
+    # Depth above 0 has an order as an integer, too. Below it the place, which is one of fewer than 2^31.
+    order = depth.view(np.int32).astype(np.int64) << 32 | places
+    first = order.copy()
+    np.minimum.at(first, cell, order)
+    return first[cell] == order

@@ -69,7 +69,8 @@ def find_instances(segmented: SegmentedFrame, label_set: LabelSet) -> list[Objec
     for pixels in things:
         points = grid.points(pixels)
         label = int(grid.labels.ravel()[pixels[0]])
-        confidence = 1.0 if grid.confidence is None else float(grid.confidence.ravel()[pixels].mean()) / 255.0
+        sure = grid.confidence_of(pixels)
+        confidence = 1.0 if sure is None else float(sure.mean()) / 255.0
         centre, size, yaw = upright_box(points)
         if size.max() >= settings.object_min_size:
             dynamic = bool(segmented.groups.dynamic[label])

@@ -233,6 +233,8 @@ def test_the_half_grid_takes_the_nearest_of_four_with_its_label() -> None:
     camera = Intrinsics(10.0, 12.0, 5.0, 4.0, 11, 9)
     grid = pixel_grid(DepthFrame(depth, labels, camera, LOW, confidence, uncertainty), ObstacleSettings())
     assert grid.depth.shape == (4, 5)
+    sure = grid.confidence_of(np.arange(20))
+    assert sure is not None
     for row in range(4):
         for column in range(5):
             block = np.s_[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
@@ -241,9 +243,8 @@ def test_the_half_grid_takes_the_nearest_of_four_with_its_label() -> None:
             if four.min() < np.inf:
                 place = int(four.argmin())
                 assert grid.labels[row, column] == labels[block].ravel()[place]
-                assert grid.confidence is not None
                 assert grid.uncertainty is not None
-                assert grid.confidence[row, column] == confidence[block].ravel()[place]
+                assert sure[5 * row + column] == confidence[block].ravel()[place]
                 assert grid.uncertainty[row, column] == uncertainty[block].ravel()[place]
     # The ray through the middle of pixels 2 and 3 of the image.
     assert grid.columns[1] == pytest.approx((2.5 - 5.0) / 10.0)
