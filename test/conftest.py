@@ -19,6 +19,7 @@ from fork_server import NODES, ForkServer
 from light_network import HAS_TORCH, light_network
 
 from cinet_ros.fast_dds import profile_name, profile_variable
+from cinet_ros.shared_memory import free_dead_segments
 
 # `fault_table` is in test/support, which pyproject.toml puts on the path; `pytester` runs it in its own test.
 pytest_plugins = ("fault_table", "pytester")
@@ -87,7 +88,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionstart() -> None:
-    """Import without looking for garbage: hardly any is made, and each look goes through all that is there already."""
+    """Have memory, of which killed nodes of other sessions may hold all. Import without looking for garbage: hardly any
+    is made, and each look goes through all that is there already.
+    """
+    free_dead_segments()
     gc.disable()
 
 
