@@ -32,6 +32,7 @@ from cinet_core.correction.sequence import SequenceCorrector
 from cinet_core.correction.settings import CorrectionSettings
 from cinet_core.data.tum_rgbd import TumRgbd
 from cinet_core.evaluation.trajectory import absolute_error
+from cinet_core.inference.choices import AUTO
 from cinet_core.inference.networks import named_network
 from cinet_core.inference.predictor import Predictor
 
@@ -84,7 +85,9 @@ def library_parameters() -> dict[str, str]:
     return {name: value for name, value in parameters.items() if "/" in name}
 
 
-def written(sequence: Path, output: Path, name: str, weights: str, limit: int | None = None) -> Path:
+def written(
+    sequence: Path, output: Path, name: str, weights: str, limit: int | None = None, backend: str = AUTO
+) -> Path:
     """Return the folder that the tool reads, which is written unless it is there as a whole already."""
     dataset = TumRgbd(sequence)
     camera = dataset[0].intrinsics
@@ -96,7 +99,7 @@ def written(sequence: Path, output: Path, name: str, weights: str, limit: int | 
     for part in ("rgb_sync", "depth_sync"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     indices = range(len(dataset))[:limit]
-    for index, image, depth in _frames(dataset, indices, DEPTHS[name], weights):
+    for index, image, depth in _frames(dataset, indices, DEPTHS[name], weights, backend):
         stamp = f"{dataset.seconds(index):.6f}.png"
         units = np.where(np.isfinite(depth), np.clip(depth * UNITS_PER_METRE, 0, 2**16 - 1), 0).astype(np.uint16)
         cv2.imwrite(str(folder / "rgb_sync" / stamp), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
@@ -106,11 +109,13 @@ def written(sequence: Path, output: Path, name: str, weights: str, limit: int | 
 
 
 def _frames(
-    dataset: TumRgbd, indices: Sequence[int], settings: CorrectionSettings | None, weights: str
+    dataset: TumRgbd, indices: Sequence[int], settings: CorrectionSettings | None, weights: str, backend: str
 ) -> Iterator[tuple[int, npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
     """Index, image and depth of each."""
     with ExitStack() as stack:
-        predictor = None if settings is None else stack.enter_context(Predictor(named_network(weights)))
+        predictor = (
+            None if settings is None else stack.enter_context(Predictor(named_network(weights), backend=backend))
+        )
         corrector = None if settings is None or predictor is None else SequenceCorrector(predictor.label_set, settings)
         for index in indices:
             sample = dataset[index]

@@ -67,7 +67,7 @@ def test_what_is_undecided_of_a_sensor_stays_undecided_and_the_camera_is_told_by
 
 def test_predicted_and_corrected_depth_are_metres(sequence: Path, tmp_path: Path) -> None:
     for name in ("predicted", "motion, field"):
-        folder = written(sequence, tmp_path / "out", name, "random", limit=1)
+        folder = written(sequence, tmp_path / "out", name, "random", limit=1, backend="torch")
         (path,) = (folder / "depth_sync").iterdir()
         depth = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) / 5000.0
         assert depth.shape == (480, 640)
