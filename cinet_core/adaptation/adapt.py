@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from cinet_core.adaptation.steps import AdaptationError, Steps
 from cinet_core.atomic_file import atomic_write, atomic_write_bytes, remove_unfinished
 from cinet_core.data.frame_files import SourceError
 from cinet_core.data.recording import has_poses
+from cinet_core.data.registry import SYNTHETIC_ROOMS, resolved_kind
 from cinet_core.data.scene_dataset import Split
 from cinet_core.evaluation.calibration import calibrate
 from cinet_core.inference.export import export_any_size
@@ -241,25 +243,22 @@ class _Adaptation:
         def path_of(part: float) -> Path:
             return folder / f"{part:g}.safetensors"
 
-        def is_borne(part: float) -> bool:
-            path = path_of(part)
-
-            def work() -> dict[str, Any]:
-                folder.mkdir(exist_ok=True)
-                write_between(settings.weights, trained, part, path)
-                return scored(path)
-
-            found = self.steps.do(f"interpolate_{part:g}", facts, work, [path])
-            compared = changes(before["figures"], found["figures"])
-            # Half of what the test part allows: the two parts are not the same rooms.
-            return not refusals(compared, settings.worse / 2, settings.worse_points / 2)
+        def mixed(part: float) -> dict[str, Any]:
+            folder.mkdir(exist_ok=True)
+            write_between(settings.weights, trained, part, path_of(part))
+            return scored(path_of(part))
 
         try:
             before = self.steps.do("interpolate_before", facts, lambda: scored(settings.weights))
-            part, borne = farthest(settings.interpolation, is_borne)
+            found = {
+                part: self.steps.do(f"interpolate_{part:g}", facts, partial(mixed, part), [path_of(part)])["figures"]
+                for part in settings.interpolation
+            }
         except (SourceError, ValueError) as error:
             self.notes.append(f"all of what was learnt was taken: {error}")
             return trained
+        # Half of what the test part allows: the two parts are not the same rooms.
+        part, borne = farthest(before["figures"], found, settings.worse / 2, settings.worse_points / 2)
         if part < 1 or not borne:
             bear = "is as much as" if borne else "is more than"
             self.notes.append(
@@ -269,8 +268,11 @@ class _Adaptation:
         return path_of(part)
 
     def _rooms(self, split: Split) -> TestSet:
-        settings = self.settings
-        return TestSet(ROOMS, settings.rooms, settings.rooms_kind, split, settings.rooms_options or None)
+        settings, options = self.settings, dict(self.settings.rooms_options)
+        # Of rooms without end as many as may be scored: what is chosen by few is chosen by chance.
+        if resolved_kind(settings.rooms, settings.rooms_kind) == SYNTHETIC_ROOMS:
+            options = {"validation_length": settings.test_frames, "test_length": settings.test_frames} | options
+        return TestSet(ROOMS, settings.rooms, settings.rooms_kind, split, options or None)
 
     def _calibrate(self, weights: Path, frames: Path) -> Path:
         place = self.folder / "calibrated.safetensors"
@@ -286,7 +288,7 @@ class _Adaptation:
                 return {"note": f"confidence is not calibrated: {error}"}
             return {"temperature": found.temperature, "uncertainty_factor": found.uncertainty_factor}
 
-        found = self.steps.do("calibrate", [], work, [place])
+        found = self.steps.do("calibrate", [weights.name], work, [place])
         if "note" in found:
             self.notes.append(found["note"])
         return place

@@ -8,15 +8,18 @@ anew fades more slowly on the way back than what was forgotten.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
+from cinet_core.adaptation.figures import changes, refusals
 from cinet_core.checkpoint import load_checkpoint, save_checkpoint
 
 __all__ = ["METRICS_KEY", "farthest", "write_between"]
 
+Figures = Mapping[str, Mapping[str, float]]
+DEPTH = "abs_rel"
 METRICS_KEY = "interpolation"
 """In the metrics of mixed weights: the part of the way that they are at."""
 
@@ -59,18 +62,30 @@ def write_between(before: str | Path, after: str | Path, part: float, path: Path
     save_checkpoint(path, last.model, dataclasses.replace(last.metadata, metrics=metrics))
 
 
-def farthest(parts: Sequence[float], is_borne: Callable[[float], bool]) -> tuple[float, bool]:
+def farthest(before: Figures, scored: Mapping[float, Figures], worse: float, worse_points: float) -> tuple[float, bool]:
     """How far to go: the largest part of the way that is borne.
 
+    It is borne where depth and labels are worse than before by no more than they may be, and depth is not worse than at
+    the best of all parts by more than that either. Without the second, the largest part that passes is one that passes
+    by chance: the figures fall and rise again along the way, and on the far slope those of other rooms are worse.
+
     Args:
-        parts: of the way, that are tried from the largest on.
-        is_borne: whether the weights there are good enough; it is not asked about smaller parts than need be.
+        before: figures of the weights before, by set, see `figures.figures_of`.
+        scored: those at parts of the way.
+        worse: part by which abs rel may be worse.
+        worse_points: points of mean IoU, of 100, by which labels may be.
 
     Returns:
         The part, and whether it is borne: the smallest one where none is.
     """
-    ordered = sorted(parts, reverse=True)
+    ordered = sorted(scored, reverse=True)
+    least: dict[str, dict[str, float]] = {}
+    for figures in (before, *scored.values()):
+        for name, values in figures.items():
+            if DEPTH in values:
+                least[name] = {DEPTH: min(values[DEPTH], least.get(name, values)[DEPTH])}
     for part in ordered:
-        if is_borne(part):
+        compared = [*changes(before, scored[part]), *changes(least, scored[part])]
+        if not refusals(compared, worse, worse_points):
             return part, True
     return ordered[-1], False

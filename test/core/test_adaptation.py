@@ -170,18 +170,28 @@ class TestInterpolation:
         assert not (tmp_path / "mixed.safetensors").exists()
 
     @pytest.mark.parametrize(
-        ("limit", "found", "asked"),
-        [(1.0, (1.0, True), [1.0]), (0.6, (0.5, True), [1.0, 0.7, 0.5]), (0.1, (0.2, False), [1.0, 0.7, 0.5, 0.2])],
+        ("depth", "labels", "found"),
+        [
+            ({0.3: 0.19, 0.6: 0.18, 1.0: 0.17}, {}, (1.0, True)),
+            # It falls and rises again: the farthest is no worse than before, but on the far slope.
+            ({0.2: 0.193, 0.4: 0.190, 0.6: 0.1915, 0.8: 0.198, 1.0: 0.2015}, {}, (0.6, True)),
+            ({0.5: 0.2015, 1.0: 0.21}, {}, (0.5, True)),
+            ({0.5: 0.22, 1.0: 0.25}, {}, (0.5, False)),
+            ({0.3: 0.19, 0.6: 0.19, 1.0: 0.19}, {0.3: 0.397, 0.6: 0.396, 1.0: 0.38}, (0.6, True)),
+            # Labels that get better all the way need not be near their best.
+            ({0.3: 0.18, 0.6: 0.19, 1.0: 0.2}, {0.3: 0.41, 0.6: 0.45, 1.0: 0.5}, (0.3, True)),
+        ],
     )
-    def test_it_goes_as_far_as_is_borne(self, limit: float, found: tuple[float, bool], asked: list[float]) -> None:
-        log: list[float] = []
+    def test_it_goes_as_far_as_is_borne(
+        self, depth: dict[float, float], labels: dict[float, float], found: tuple[float, bool]
+    ) -> None:
+        before = {"rooms": {"abs_rel": 0.2, "mean_iou": 0.4}}
+        scored = {part: {"rooms": {"abs_rel": depth[part], "mean_iou": labels.get(part, 0.4)}} for part in depth}
+        assert farthest(before, scored, 0.01, 0.5) == found
 
-        def is_borne(part: float) -> bool:
-            log.append(part)
-            return part <= limit
-
-        assert farthest((0.2, 1.0, 0.5, 0.7), is_borne) == found
-        assert log == asked
+    def test_rooms_without_depth_are_borne_by_their_labels(self) -> None:
+        scored = {0.5: {"rooms": {"mean_iou": 0.398}}, 1.0: {"rooms": {"mean_iou": 0.39}}}
+        assert farthest({"rooms": {"mean_iou": 0.4}}, scored, 0.01, 0.5) == (0.5, True)
 
 
 def test_a_step_is_done_again_where_something_before_it_changed(tmp_path: Path) -> None:
