@@ -50,7 +50,7 @@ class OdometrySettings:
     max_log_sigma: float = 0.25
     max_residual: float = 2.5
     max_step: float = 0.5
-    memory: float = 1.0
+    memory: float = 0.2
     shared_memory: float = 0.3
 
 
