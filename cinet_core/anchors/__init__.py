@@ -14,11 +14,10 @@ from cinet_core.anchors.measurement import SOURCES, AnchorGap, AnchorMeasurement
 from cinet_core.anchors.motion import MotionAnchor
 from cinet_core.anchors.odometry import OdometryAnchor, OdometrySettings
 from cinet_core.anchors.scan import measure_scan
-from cinet_core.anchors.settings import SCAN_FIELD, FieldSettings
+from cinet_core.anchors.settings import FieldSettings
 from cinet_core.anchors.sparse_depth import measure_cloud, measure_depth_image
 
 __all__ = [
-    "SCAN_FIELD",
     "SOURCES",
     "AnchorGap",
     "AnchorMeasurement",

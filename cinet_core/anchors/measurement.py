@@ -60,8 +60,8 @@ class AnchorMeasurement:
             against it: 0 for a range sensor's noise.
         shared_memory: the same of the shared errors.
         exact: points lie on surfaces, so that they may correct detail too, not only what is smooth.
-        triangulated: each point's own error is one of inverse depth, so that in ln depth it grows with depth; `variance`
-            is that at the depth that was measured.
+        triangulated: each point's own error is one of inverse depth, so that in ln depth it grows with depth;
+            `variance` is that at the depth that was measured.
         gap: why there are no points; None where there are some.
 
     Raises:

@@ -43,7 +43,8 @@ def observation_of(
 
     A triangulated point's error is one of inverse depth: in ln depth it is the larger the farther the point is. Told at
     the depth that was measured, a point that came out too near by chance seems to be known better than one that came
-    out too far, and all of them together are too near. So it is told at the depth that the state expects.
+    out too far, and all of them together are too near. So a point nearer than the state expects is known no better
+    than it would be there.
 
     Args:
         measurement: with at least one point.
@@ -78,7 +79,7 @@ def observation_of(
         surprise = values - (weights * mean[columns]).sum(axis=1)
         if not measurement.metric:  # whose factor says nothing
             surprise = surprise - np.median(surprise)
-        own = own * np.exp(-2.0 * np.clip(surprise, -MAX_SURPRISE, MAX_SURPRISE))
+        own = own * np.exp(2.0 * np.clip(-surprise, 0.0, MAX_SURPRISE))
     # Detail that the grid cannot hold is one error for all points of a small cell, and the same again soon.
     cell = (places * (4 * grid.columns, 4 * grid.rows)).astype(np.intp)
     number = cell[:, 1] * 4 * grid.columns + cell[:, 0]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from cinet_core.anchors.grid import FieldPrior
 
-__all__ = ["SCAN_FIELD", "FieldSettings"]
+__all__ = ["FieldSettings"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,3 @@ class FieldSettings:
     motion_gate: float = 0.15
     detail_memory: float = 0.15
     detail_sigma: float = 0.3
-
-
-SCAN_FIELD = FieldSettings(prior=FieldPrior(length=0.35, slope=0.1))
-"""Where a scan is the only anchor. It sees one row, and what that says of the rest is what errors there have in common:
-that they change with depth, and slowly over the image. A range sensor's own errors do neither, so that both may be
-believed; errors of tracks grow with depth, and would be taken for the network's. Chosen in synthetic rooms."""

@@ -15,11 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors import (
-    SCAN_FIELD,
     AnchorMeasurement,
     CorrectionReport,
     FieldEstimator,
-    FieldSettings,
     movers_mask,
     movers_table,
 )
@@ -98,7 +96,6 @@ class DepthCorrector:
             ValueError: images, intrinsics or motion do not fit together.
         """
         if settings != self._settings:
-            self._estimator = FieldEstimator(SCAN_FIELD if settings.anchor == "scan" else FieldSettings())
             self.restart()
             self._settings = settings
         raw = outputs["depth"]

@@ -173,21 +173,3 @@ def test_without_memory_each_frame_is_told_anew(room: SyntheticRoom, walk: list[
     assert first.uncertainty is not None
     assert second.uncertainty is not None
     np.testing.assert_array_equal(second.uncertainty, first.uncertainty)
-
-
-def test_one_row_tells_a_slope_over_depth(room: SyntheticRoom, walk: list[SyntheticFrame]) -> None:
-    """A prediction whose error grows with depth: by the row of a scan, rows far from it are corrected too."""
-    frame = walk[0]
-    truth = frame.depth
-    camera = room.intrinsics
-    predicted = outputs(frame) | {"depth": (truth * (truth / 2.0) ** 0.25).astype(np.float32)}
-    row = np.zeros_like(truth)
-    row[len(truth) // 2] = truth[len(truth) // 2]
-    seen = replace(measure_depth_image(row, camera, camera), source="scan")
-    errors = {}
-    for anchor in ("scan", "auto"):
-        result = DepthCorrector(NYU40).correct(predicted, camera, [seen], None, 0.0, CorrectionSettings(anchor, "field"))
-        far = np.r_[: len(truth) // 4, 3 * len(truth) // 4 : len(truth)]
-        known = truth[far] > 0
-        errors[anchor] = float(np.abs(np.log(result.depth[far][known] / truth[far][known])).mean())
-    assert errors["scan"] < 0.9 * errors["auto"]
