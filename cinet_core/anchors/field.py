@@ -29,7 +29,7 @@ from cinet_core.anchors.detail import detail_image
 from cinet_core.anchors.grid import Array, Grid
 from cinet_core.anchors.kalman import Observation, completed, decayed, observed, predicted_log, prediction_variance
 from cinet_core.anchors.measurement import AnchorMeasurement
-from cinet_core.anchors.observing import REFERENCE, observation_of, slopes_of
+from cinet_core.anchors.observing import MAX_SURPRISE, REFERENCE, observation_of, slopes_of
 from cinet_core.anchors.settings import FieldSettings
 from cinet_core.geometry import Intrinsics
 
@@ -37,6 +37,9 @@ __all__ = ["FieldEstimator"]
 
 HUBER = 2.0
 """Standard deviations beyond which a point's weight falls."""
+
+WRONG = 1e-3
+"""Weight of a track whose ln depth is off by more than `MAX_SURPRISE`, against the median of its measurement."""
 
 MAX_DETAIL = 0.7
 """Residual of ln depth beyond which a point is on another surface than the prediction has there."""
@@ -227,7 +230,7 @@ class FieldEstimator:
             return measurement.gap.value if measurement.gap else "it has no point"
         # Errors that last are those of the measurement before, which may be many frames ago, or none.
         since = self._told.get(measurement.source, math.inf)
-        observation = observation_of(measurement, depth, self._grid, self.settings, since)
+        observation = observation_of(measurement, depth, self._grid, self.settings, since, self._mean)
         if observation is None:
             return "none of its points has a prediction"
         rest = observation.values - predicted_log(self._mean, observation)
@@ -255,6 +258,8 @@ class FieldEstimator:
             rest = rest - np.median(rest)
         ratio = np.abs(rest) / np.sqrt(own + expected)
         weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))
+        if measurement.triangulated:  # a track that slid, or that jumped to a texture's next period, is no point at all
+            weight = np.where(np.abs(rest - np.median(rest)) > MAX_SURPRISE, WRONG, weight)
         robust = Observation(
             observation.columns, observation.weights, observation.values, observation.variance / weight,
             observation.modes,

@@ -60,6 +60,8 @@ class AnchorMeasurement:
             against it: 0 for a range sensor's noise.
         shared_memory: the same of the shared errors.
         exact: points lie on surfaces, so that they may correct detail too, not only what is smooth.
+        triangulated: each point's own error is one of inverse depth, so that in ln depth it grows with depth;
+            `variance` is that at the depth that was measured.
         gap: why there are no points; None where there are some.
 
     Raises:
@@ -76,6 +78,7 @@ class AnchorMeasurement:
     memory: float = 0.0
     shared_memory: float = 0.0
     exact: bool = True
+    triangulated: bool = False
     gap: AnchorGap | None = None
 
     def __post_init__(self) -> None:

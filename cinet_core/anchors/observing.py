@@ -13,7 +13,7 @@ from cinet_core.anchors.kalman import Observation
 from cinet_core.anchors.measurement import AnchorMeasurement
 from cinet_core.anchors.settings import FieldSettings
 
-__all__ = ["REFERENCE", "observation_of", "slopes_of"]
+__all__ = ["MAX_SURPRISE", "REFERENCE", "observation_of", "slopes_of"]
 
 REFERENCE = math.log(2.0)
 """ln metres at which the slope changes nothing."""
@@ -23,6 +23,9 @@ CONTOUR = 0.15
 
 EDGE = 0.5
 """Standard deviation of a point's ln depth, as a part of the range of predicted ln depth around it."""
+
+MAX_SURPRISE = 1.0
+"""ln of measured by expected depth beyond which a triangulated point is wrong: a factor of 2.7."""
 
 EXACT_EDGE = 0.1
 """The same for detail around exact points."""
@@ -34,8 +37,14 @@ def observation_of(
     grid: Grid,
     settings: FieldSettings,
     seconds: float,
+    mean: Array | None = None,
 ) -> Observation | None:
     """A measurement as observations of the state; None where it has no point with a prediction.
+
+    A triangulated point's error is one of inverse depth: in ln depth it is the larger the farther the point is. Told at
+    the depth that was measured, a point that came out too near by chance seems to be known better than one that came
+    out too far, and all of them together are too near. So a point nearer than the state expects is known no better
+    than it would be there.
 
     Args:
         measurement: with at least one point.
@@ -44,6 +53,7 @@ def observation_of(
         settings: of the estimator.
         seconds: since the observation before, by which errors that last are counted as less; infinite where there was
             none.
+        mean: of the state that the measurement meets; None where nothing is expected of it.
     """
     size = np.array(measurement.size)
     places = (measurement.pixels + 0.5) / size
@@ -64,15 +74,21 @@ def observation_of(
     nodes, count = grid.nodes, len(values)
     columns = np.column_stack([mix, np.full(count, nodes), np.full(count, nodes + 1)])
     weights = np.column_stack([weights, np.ones(count), log - REFERENCE])
+    own = measurement.variance[valid]
+    if measurement.triangulated and mean is not None:
+        surprise = values - (weights * mean[columns]).sum(axis=1)
+        if not measurement.metric:  # whose factor says nothing
+            surprise = surprise - np.median(surprise)
+        own = own * np.exp(2.0 * np.clip(-surprise, 0.0, MAX_SURPRISE))
     # Detail that the grid cannot hold is one error for all points of a small cell, and the same again soon.
     cell = (places * (4 * grid.columns, 4 * grid.rows)).astype(np.intp)
     number = cell[:, 1] * 4 * grid.columns + cell[:, 0]
     crowd = np.bincount(number)[number]
     again = max(1.0, settings.detail_memory / max(seconds, 1e-3))
     lasting = max(1.0, measurement.memory / max(seconds, 1e-3))
-    variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + measurement.variance[valid] * lasting
+    variance = (settings.prior.detail**2 * crowd + (EDGE * jump) ** 2) * again + own * lasting
     together = max(1.0, measurement.shared_memory / max(seconds, 1e-3))
-    alone = measurement.variance[valid] + (EXACT_EDGE * jump) ** 2
+    alone = own + (EXACT_EDGE * jump) ** 2
     return Observation(
         columns, weights, values, variance, measurement.modes[valid] * math.sqrt(together), places, alone
     )

@@ -161,6 +161,7 @@ def measured(
         memory=settings.memory,
         shared_memory=settings.shared_memory,
         exact=False,
+        triangulated=True,
     )
 
 
