@@ -25,7 +25,15 @@ from cinet_core.data.sun_rgbd import SunRgbd
 from cinet_core.data.tum_rgbd import IMAGE_LIST, TumRgbd
 from cinet_core.label_sets import LabelSet, get_label_set
 
-__all__ = ["DATASETS", "kind_at", "open_dataset", "open_for_network", "open_posed_dataset", "resolved_kind"]
+__all__ = [
+    "DATASETS",
+    "SYNTHETIC_ROOMS",
+    "kind_at",
+    "open_dataset",
+    "open_for_network",
+    "open_posed_dataset",
+    "resolved_kind",
+]
 
 READERS: Mapping[str, Callable[..., SceneDataset]] = {
     "nyu_depth_v2": NyuDepthV2,
@@ -41,6 +49,8 @@ READERS: Mapping[str, Callable[..., SceneDataset]] = {
 """To add a data set, subclass SceneDataset and name it here."""
 
 SYNTHETIC_ROOMS = "synthetic_rooms"
+"""Kind of the rooms that are made as they are asked for, without end."""
+
 DATASETS = (*READERS, SYNTHETIC_ROOMS)
 """What `open_dataset` knows by name."""
 
