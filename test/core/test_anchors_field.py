@@ -7,11 +7,10 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from slanted_wall import CAMERA, LATTICE, error, points, scene, small_sensor, smooth_error
 
 from cinet_core.anchors import (
     AnchorGap,
-    AnchorMeasurement,
-    CorrectedDepth,
     FieldEstimator,
     FieldSettings,
     measure_cloud,
@@ -19,44 +18,6 @@ from cinet_core.anchors import (
     nothing,
 )
 from cinet_core.anchors.kalman import Observation, completed, observed
-from cinet_core.geometry import Intrinsics
-
-CAMERA = Intrinsics.from_fov(160, 120, 62)
-LATTICE = CAMERA.resized(32, 24)
-
-
-def scene(shift: float = 0.0) -> np.ndarray:
-    """(H, W) depth of a slanted wall, seen by a camera that has moved to the right by some metres."""
-    x = (np.arange(160) - CAMERA.cx) / CAMERA.fx
-    # The wall x_w * 0.3 + z = 3 in the world: z (1 + 0.3 x) = 3 - 0.3 shift.
-    return np.tile((3.0 - 0.3 * shift) / (1.0 + 0.3 * x), (120, 1)).astype(np.float32)
-
-
-def smooth_error() -> np.ndarray:
-    """(H, W) ln factor, +-0.2 from one side to the other."""
-    return np.linspace(-0.2, 0.2, 160, dtype=np.float32)[None] * np.ones((120, 1), np.float32)
-
-
-def points(depth: np.ndarray, part: slice = slice(None)) -> np.ndarray:
-    """(24, 32) what a small sensor sees of a depth image; 0 outside the part of its columns."""
-    small = depth[2::5, 2::5].copy()
-    hidden = np.ones(32, bool)
-    hidden[part] = False
-    small[:, hidden] = 0.0
-    return small
-
-
-def small_sensor(depth: np.ndarray, part: slice = slice(None)):
-    """The same as a measurement."""
-    v, u = np.mgrid[2:120:5, 2:160:5]
-    z = points(depth, part)
-    cloud = np.stack([(u - CAMERA.cx) / CAMERA.fx * z, (v - CAMERA.cy) / CAMERA.fy * z, z], axis=-1)
-    return measure_cloud(cloud, CAMERA, relative_sigma=0.01, sigma=0.0)
-
-
-def error(result: CorrectedDepth, truth: np.ndarray) -> float:
-    """Mean relative error."""
-    return float(np.abs(result.depth / truth - 1).mean())
 
 
 def test_without_anchors_depth_is_the_prediction_itself() -> None:
@@ -311,67 +272,3 @@ def test_it_does_not_depend_on_the_size_of_the_depth_image() -> None:
     one = FieldEstimator(settings).update(predicted, CAMERA, [small_sensor(truth)])
     two = FieldEstimator(settings).update(large, CAMERA.resized(320, 240), [small_sensor(truth)])
     assert np.abs(np.log(two.depth[::2, ::2] / one.depth)).mean() < 0.01
-
-
-def smooth_variance(found: CorrectedDepth, columns: slice = slice(None)) -> float:
-    """Median variance of the smooth correction, without detail's."""
-    return float(np.median(found.uncertainty[:, columns] ** 2)) - FieldSettings().prior.detail ** 2
-
-
-def test_a_sensor_that_is_seldom_heard_counts_in_full() -> None:
-    """Errors that last half a second are new in a measurement after one: whatever the camera's rate is in between."""
-    truth = scene()
-    predicted = truth * np.exp(smooth_error())
-    lasting = dataclasses.replace(small_sensor(truth), memory=0.5, exact=False)
-    often, seldom = FieldEstimator(), FieldEstimator()
-    for step in range(31):
-        given = [lasting] if step % 10 == 0 else []
-        found = often.update(predicted, CAMERA, given, motion=np.eye(4), seconds=0.1)
-        if given:
-            few = seldom.update(predicted, CAMERA, given, motion=np.eye(4), seconds=1.0)
-    assert found.report.sources == few.report.sources == ("depth",)
-    assert smooth_variance(found) == pytest.approx(smooth_variance(few), rel=0.25)
-
-
-def test_two_sensors_of_one_kind_count_both() -> None:
-    truth = scene()
-    halves = [small_sensor(truth, part) for part in (slice(0, 16), slice(16, 32))]
-    halves = [dataclasses.replace(half, memory=1.0, exact=False) for half in halves]
-    estimator = FieldEstimator()
-    for _ in range(3):
-        found = estimator.update(truth * np.exp(smooth_error()), CAMERA, halves, motion=np.eye(4))
-    assert smooth_variance(found, slice(0, 70)) == pytest.approx(smooth_variance(found, slice(90, 160)), rel=0.1)
-
-
-def test_tracks_of_little_parallax_pull_depth_neither_near_nor_far() -> None:
-    """Errors of inverse depth are even; told at the depth that was measured, points that came out near weigh more."""
-    truth = scene()
-    random = np.random.default_rng(4)
-    v, u = (axis.ravel() for axis in np.mgrid[2:120:5, 2:160:5])
-    sigma = 0.25  # of inverse depth, as a part of it
-    logs = []
-    for _ in range(30):
-        inverse = (1.0 + sigma * random.normal(size=u.size).clip(-3, 3)) / truth[v, u]
-        measurement = AnchorMeasurement(
-            "odometry", (160, 120), np.stack([u, v], axis=1).astype(float), 1.0 / inverse,
-            (sigma / truth[v, u] / inverse) ** 2, exact=False, triangulated=True,
-        )  # fmt: skip
-        logs.append(np.log(FieldEstimator().update(truth, CAMERA, [measurement]).depth / truth).mean())
-        told_as_measured = dataclasses.replace(measurement, triangulated=False)
-        logs.append(np.log(FieldEstimator().update(truth, CAMERA, [told_as_measured]).depth / truth).mean())
-    assert abs(np.mean(logs[::2])) < 0.035
-    assert abs(np.mean(logs[::2])) < 0.7 * abs(np.mean(logs[1::2]))
-
-
-def test_tracks_that_slid_do_not_bend_the_field() -> None:
-    truth = scene()
-    v, u = (axis.ravel() for axis in np.mgrid[2:120:5, 2:160:5])
-    depth = truth[v, u].astype(float)
-    wrong = u < 40  # a quarter of the image, where a texture repeats itself
-    depth[wrong] *= 4.0
-    measurement = AnchorMeasurement(
-        "odometry", (160, 120), np.stack([u, v], axis=1).astype(float), depth, np.full(len(depth), 0.03**2),
-        exact=False, triangulated=True,
-    )  # fmt: skip
-    result = FieldEstimator().update(truth * np.float32(0.8), CAMERA, [measurement])
-    assert error(result, truth) < 0.06
