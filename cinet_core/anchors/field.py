@@ -77,7 +77,7 @@ class FieldEstimator:
         self._slope_at: Array = np.zeros(self._grid.nodes)
         self._age = self._metric_age = math.inf
         self._held: dict[str, float] = {}
-        self._told: dict[str, float] = {}  # seconds since each source was last used
+        self._told: dict[str, float] = {}  # seconds since each source last said something
 
     def update(
         self,
@@ -120,14 +120,16 @@ class FieldEstimator:
         reasons: list[str] = []
         share = self._predict(view, motion, seconds, reasons)
         self._told = {source: since + seconds for source, since in self._told.items()}
-        used = []
+        used, told = [], set()
         for measurement in measurements:
             reason = self._apply(measurement.without(excluded), depth, seconds)
             if reason is None:
                 used.append(measurement)
             else:
                 reasons.append(f"{measurement.source}: {reason}")
-        self._told |= dict.fromkeys((measurement.source for measurement in used), 0.0)
+            if len(measurement):  # believed or not: what it says next is off by the same
+                told.add(measurement.source)
+        self._told |= dict.fromkeys(told, 0.0)
         self._age = 0.0 if used else self._age + seconds
         self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
         return self._render(depth, view, used, share, uncertainty, reasons)

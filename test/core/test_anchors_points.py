@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any
 
 import numpy as np
 import pytest
 from slanted_wall import CAMERA, error, scene, small_sensor, smooth_error
 
-from cinet_core.anchors import AnchorMeasurement, CorrectedDepth, FieldEstimator, FieldSettings
+from cinet_core.anchors import AnchorMeasurement, CorrectedDepth, FieldEstimator, FieldSettings, field
+from cinet_core.anchors.observing import observation_of
 
 
 def smooth_variance(found: CorrectedDepth, columns: slice = slice(None)) -> float:
@@ -73,3 +76,25 @@ def test_tracks_that_slid_do_not_bend_the_field() -> None:
     )  # fmt: skip
     result = FieldEstimator().update(truth * np.float32(0.8), CAMERA, [measurement])
     assert error(result, truth) < 0.06
+
+
+def test_errors_that_last_are_not_new_because_nobody_believed_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measurement that was held back is off by the same in the next frame: it is not the first of its kind."""
+    asked: list[float] = []
+
+    def observe(*arguments: Any, **named: Any) -> Any:
+        asked.append(arguments[4])
+        return observation_of(*arguments, **named)
+
+    monkeypatch.setattr(field, "observation_of", observe)
+    truth, estimator = scene(), FieldEstimator()
+    right, jumped = (
+        dataclasses.replace(small_sensor(truth * np.float32(factor)), exact=False)  # no detail, which looks as well
+        for factor in (1.0, 1.6)
+    )
+    for _ in range(3):
+        estimator.update(truth, CAMERA, [right], motion=np.eye(4), seconds=0.1)
+    for _ in range(4):
+        held = estimator.update(truth, CAMERA, [jumped], motion=np.eye(4), seconds=0.1)
+        assert "held back" in (held.report.reason or "")
+    assert asked == [math.inf, *[pytest.approx(0.1)] * 6]
