@@ -257,8 +257,7 @@ class _Adaptation:
         except (SourceError, ValueError) as error:
             self.notes.append(f"all of what was learnt was taken: {error}")
             return trained
-        # Half of what the test part allows: the two parts are not the same rooms.
-        part, borne = farthest(before["figures"], found, settings.worse / 2, settings.worse_points / 2)
+        part, borne = farthest(before["figures"], found, settings.worse, settings.worse_points)
         if part < 1 or not borne:
             bear = "is as much as" if borne else "is more than"
             self.notes.append(

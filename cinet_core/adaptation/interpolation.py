@@ -65,14 +65,15 @@ def write_between(before: str | Path, after: str | Path, part: float, path: Path
 def farthest(before: Figures, scored: Mapping[float, Figures], worse: float, worse_points: float) -> tuple[float, bool]:
     """How far to go: the largest part of the way that is borne.
 
-    It is borne where depth and labels are worse than before by no more than they may be, and depth is not worse than at
-    the best of all parts by more than that either. Without the second, the largest part that passes is one that passes
-    by chance: the figures fall and rise again along the way, and on the far slope those of other rooms are worse.
+    It is borne where depth and labels are worse than before by at most half of what they may be on other rooms, and
+    depth is worse than at the best of all parts by no more than all of it. Without the second, the largest part that
+    passes is one that passes by chance: the figures fall and rise again along the way, and on the far slope those of
+    other rooms are worse.
 
     Args:
         before: figures of the weights before, by set, see `figures.figures_of`.
         scored: those at parts of the way.
-        worse: part by which abs rel may be worse.
+        worse: part by which abs rel may be worse on other rooms.
         worse_points: points of mean IoU, of 100, by which labels may be.
 
     Returns:
@@ -85,7 +86,7 @@ def farthest(before: Figures, scored: Mapping[float, Figures], worse: float, wor
             if DEPTH in values:
                 least[name] = {DEPTH: min(values[DEPTH], least.get(name, values)[DEPTH])}
     for part in ordered:
-        compared = [*changes(before, scored[part]), *changes(least, scored[part])]
-        if not refusals(compared, worse, worse_points):
+        reasons = refusals(changes(before, scored[part]), worse / 2, worse_points / 2)
+        if not reasons and not refusals(changes(least, scored[part]), worse, worse_points):
             return part, True
     return ordered[-1], False

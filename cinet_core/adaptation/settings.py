@@ -29,7 +29,7 @@ class AdaptationSettings:
         rehearsal: with which probability a training sample comes from it; 0: never.
         interpolation: parts of the way from `weights` to the trained ones that are scored on the validation part of
             `rooms`; the largest is taken by which that gets worse by at most half of what `worse` and `worse_points`
-            allow, in depth also against the best of these parts. (1.0,): all of what was learnt, untried.
+            allow, and depth is at most `worse` worse than at the best of them. (1.0,): all of what was learnt, untried.
         recipe: files of a training's recipe, laid over `recipe.BASE`.
         values: of the recipe, by names with dots, laid over these.
         worse: by which part depth may be worse on any set before the weights are refused.

@@ -187,11 +187,11 @@ class TestInterpolation:
     ) -> None:
         before = {"rooms": {"abs_rel": 0.2, "mean_iou": 0.4}}
         scored = {part: {"rooms": {"abs_rel": depth[part], "mean_iou": labels.get(part, 0.4)}} for part in depth}
-        assert farthest(before, scored, 0.01, 0.5) == found
+        assert farthest(before, scored, 0.02, 1.0) == found
 
     def test_rooms_without_depth_are_borne_by_their_labels(self) -> None:
         scored = {0.5: {"rooms": {"mean_iou": 0.398}}, 1.0: {"rooms": {"mean_iou": 0.39}}}
-        assert farthest({"rooms": {"mean_iou": 0.4}}, scored, 0.01, 0.5) == (0.5, True)
+        assert farthest({"rooms": {"mean_iou": 0.4}}, scored, 0.02, 1.0) == (0.5, True)
 
 
 def test_a_step_is_done_again_where_something_before_it_changed(tmp_path: Path) -> None:
