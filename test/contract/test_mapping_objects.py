@@ -146,7 +146,7 @@ def test_detections_are_the_markers(wire: Any, robot: Robot) -> None:
                     break
             frame_id, detections = heard[stamp.sec, stamp.nanosec]
         finally:
-            listener.terminate()
+            listener.kill()  # not every one has ended on SIGTERM
     assert frame_id == MAP_FRAME
     boxes = named(markers)
     assert [f"{name} {number}" for number, name, *_ in detections] == list(boxes)
