@@ -34,7 +34,7 @@ from scripts.fleet.robot_bags import Walk, strange, values_of, walk, write_bag, 
 
 FRAMES, SCALE = 16, 1.5
 # Rooms of the recordings, of the test, and of the teacher: no two have a room in common.
-RECORDED, TESTED, TAUGHT = 7100, 7500, 7300
+RECORDED, TESTED, TAUGHT = 7100, 7600, 7300
 
 
 @dataclass(frozen=True)
