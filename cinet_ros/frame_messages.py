@@ -8,6 +8,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from cinet_core.label_sets import LabelSet
 from cinet_core.messages import frame
+from cinet_core.messages.fields import MessageTypes
 from cinet_core.messages.result import Result
 from cinet_core.messages.settings import OutputSettings
 from cinet_core.messages.topics import TOPICS
@@ -33,10 +34,13 @@ class RosMessageBuilder(frame.FrameMessageBuilder):
     Args:
         label_set: of the model.
         navigation: builds those for navigation; None: there are none.
+        types: that images and clouds are of: `SERIALIZED_TYPES` where `serialized.send` is what publishes them.
     """
 
-    def __init__(self, label_set: LabelSet, navigation: FrameNavigation | None = None) -> None:
-        super().__init__(ROS_TYPES, label_set)
+    def __init__(
+        self, label_set: LabelSet, navigation: FrameNavigation | None = None, types: MessageTypes = ROS_TYPES
+    ) -> None:
+        super().__init__(types, label_set)
         self._navigation = navigation
 
     def build(self, topic: str, result: Result, settings: OutputSettings) -> Any | None:

@@ -21,6 +21,7 @@ from cinet_core.messages.result import Result
 from cinet_core.messages.topics import DOWNSAMPLED_POINTS, POINTS, STATS
 from cinet_ros.anchoring.frame_correction import FrameCorrection
 from cinet_ros.camera import Camera, Job
+from cinet_ros.conversions.ros_types import ROS_TYPES
 from cinet_ros.diagnostics import ERROR, WARN
 from cinet_ros.frame_messages import RosMessageBuilder
 from cinet_ros.frames_in_work import FramesInWork
@@ -29,6 +30,7 @@ from cinet_ros.navigation.frame import FrameNavigation
 from cinet_ros.parameters import Settings
 from cinet_ros.preparation import WAITING, Preparation, PreparedFrame
 from cinet_ros.publishers import PublishGate
+from cinet_ros.serialized import SERIALIZED_TYPES, can_send
 
 # A stamp further from the node's clock than this is of another clock, not of a slow camera.
 PLAUSIBLE_LATENCY = 10.0
@@ -104,10 +106,10 @@ class Pipeline:
 
     def _builder(self, camera: Camera) -> RosMessageBuilder:
         label_set = self._predictor.label_set
-        if camera.place is None:
-            return RosMessageBuilder(label_set)
-        navigation = FrameNavigation(camera.place, label_set, camera.conditions, camera.navigation)
-        return RosMessageBuilder(label_set, navigation)
+        navigation = None
+        if camera.place is not None:
+            navigation = FrameNavigation(camera.place, label_set, camera.conditions, camera.navigation)
+        return RosMessageBuilder(label_set, navigation, SERIALIZED_TYPES if can_send() else ROS_TYPES)
 
     def abandon(self, reason: str) -> None:
         """Publish nothing more, and count the current frames as dropped. Thread-safe."""

@@ -22,6 +22,7 @@ from cinet_ros.frame_messages import MESSAGE_TYPES, RosMessageBuilder
 from cinet_ros.msg import PerceptionStats
 from cinet_ros.navigation.topics import DETECTIONS, MARKERS, NAVIGATION, SCAN, message_types
 from cinet_ros.parameters import Settings
+from cinet_ros.serialized import send
 
 OUTPUT_QOS = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
 LATCHED_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -47,7 +48,7 @@ class PublishGate:
         with self._lock:
             if self._shut:
                 return False
-            publisher.publish(message)
+            send(publisher, message)
         return True
 
     def shut(self, timeout: float = PUBLISH_TIMEOUT) -> None:
