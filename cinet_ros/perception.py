@@ -194,6 +194,7 @@ class PerceptionNode(ManagedNode):
     def _follow_demand(self) -> None:
         for camera in self._cameras.values():
             camera.outputs.hold_back()
+            camera.outputs.look()
             wanted = camera.outputs.wanted(self.settings)
             if not wanted.isdisjoint(NAVIGATION):
                 self._place.prepare(self.settings)

@@ -16,19 +16,15 @@ import struct
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, PointCloud2
 
 from cinet_core.messages.fields import MessageTypes
+from cinet_core.roomy_arrays import BEFORE, BEHIND, Bytes, room_around, roomy
 from cinet_ros.conversions.ros_types import ROS_TYPES
 
 __all__ = ["SERIALIZED_TYPES", "SerializedMessage", "can_send", "send"]
 
-Bytes = npt.NDArray[np.uint8]
-
-# Bytes around an array: for the other fields, most of it for frame_id; and for what follows, is_dense of a cloud.
-_BEFORE, _BEHIND = 1024, 16
 # A serialised message tells its byte order by its second byte. After these comes the stamp: the header is the first.
 _ENCAPSULATION = 4
 _MARKER = b"\xa5\x3c\x96\x0f\x69\xf0\xc3\x5a"
@@ -49,11 +45,12 @@ class SerializedMessage:
     """
 
     def __init__(self, kind: type, data: Bytes, **fields: Any) -> None:
-        self.data = data
+        buffer = room_around(data)
+        assert buffer is not None, "data is not of SERIALIZED_TYPES.allocate"
+        self.data, self._buffer = data, buffer
         self._kind, self._fields = kind, fields
-        self._buffer: Bytes = data.base  # type: ignore[assignment]
         self._frame_id: str | None = None
-        self._sent = slice(0)  # of the buffer; empty where the other fields have no room in it
+        self._before = self._behind = np.empty(0, dtype=np.uint8)
         self._stamp = struct.Struct("<iI")
 
     def __getattr__(self, name: str) -> Any:
@@ -72,6 +69,18 @@ class SerializedMessage:
     def header(self, header: Any) -> None:
         self._fields["header"] = header
 
+    def adopt(self, values: Any) -> bool:
+        """Send these numbers, from where they lie, in place of `data`; False where there is no room around them.
+
+        Args:
+            values: an array of any type, of as many bytes as `data` has; it must not change until it is sent.
+        """
+        buffer = room_around(values)
+        if buffer is None or values.nbytes != len(self.data):
+            return False
+        self._buffer, self.data = buffer, buffer[BEFORE : BEFORE + values.nbytes]
+        return True
+
     def message(self) -> Any:
         """The message that it stands for, with an array of its own."""
         return self._with(self.data)
@@ -81,10 +90,13 @@ class SerializedMessage:
         header = self.header
         if header.frame_id != self._frame_id:
             self._lay_out()
-        if self._sent.stop == 0:
+        begin, end = BEFORE - len(self._before), BEFORE + len(self.data)
+        if begin < 0:
             return None
-        self._stamp.pack_into(self._buffer, self._sent.start + _ENCAPSULATION, header.stamp.sec, header.stamp.nanosec)
-        return self._buffer[self._sent]
+        self._buffer[begin:BEFORE] = self._before
+        self._buffer[end : end + len(self._behind)] = self._behind
+        self._stamp.pack_into(self._buffer, begin + _ENCAPSULATION, header.stamp.sec, header.stamp.nanosec)
+        return self._buffer[begin : end + len(self._behind)]
 
     def _with(self, data: Any) -> Any:
         message = self._kind(**self._fields)
@@ -92,25 +104,23 @@ class SerializedMessage:
         return message
 
     def _lay_out(self) -> None:
-        """Write what goes before the array and behind it, as the middleware serialises a message of a short array."""
+        """Find what goes before the array and behind it: as in a message of a short array that rclpy serialises."""
         length = len(self.data)
         # Of equal length but for words of 8 bytes: what some middlewares pad at the end is the same then.
         marker = (2 * _MARKER)[: len(_MARKER) + length % len(_MARKER)]
         example = serialize_message(self._with(marker))
         before, behind = example.rsplit(marker, 1)
+        assert len(behind) <= BEHIND
         order = "<" if example[1] & 1 else ">"
-        before = before[:-4] + struct.pack(f"{order}I", length)
+        self._before = np.frombuffer(before[:-4] + struct.pack(f"{order}I", length), dtype=np.uint8)
+        self._behind = np.frombuffer(behind, dtype=np.uint8)
         self._frame_id, self._stamp = self.header.frame_id, struct.Struct(f"{order}iI")
-        self._sent = slice(0)
-        if len(before) <= _BEFORE and len(behind) <= _BEHIND:
-            self._sent = slice(_BEFORE - len(before), _BEFORE + length + len(behind))
-            self._buffer[self._sent.start : _BEFORE] = np.frombuffer(before, dtype=np.uint8)
-            self._buffer[_BEFORE + length : self._sent.stop] = np.frombuffer(behind, dtype=np.uint8)
 
 
 def _allocate(length: int) -> Bytes:
-    """Zeroed bytes with room around them."""
-    return np.zeros(_BEFORE + length + _BEHIND, dtype=np.uint8)[_BEFORE : _BEFORE + length]
+    data = roomy((length,), np.uint8)
+    data.fill(0)
+    return data
 
 
 SERIALIZED_TYPES = MessageTypes(

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.inference.backend import Floats, Images
+from cinet_core.roomy_arrays import resized_with_room
 
 __all__ = ["Shrink", "resized"]
 
@@ -79,7 +80,7 @@ def resized(values: npt.NDArray[Any], size: Size, resize: str) -> npt.NDArray[An
     if values.shape[:2] == size:
         return values
     way = cv2.INTER_LINEAR if resize == "bilinear" else cv2.INTER_NEAREST_EXACT
-    return cv2.resize(values, size[::-1], interpolation=way)
+    return resized_with_room(values, size, way)
 
 
 def _triangle(factor: int) -> tuple[Floats, int]:

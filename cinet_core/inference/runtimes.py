@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from cinet_core.inference.backend import CHOSEN, INPUTS, BackendOutput, Device, Floats, Images, one_by_one
 from cinet_core.inference.choices import FLOAT32, HALF, INT8
+from cinet_core.roomy_arrays import roomy_copy
 from cinet_core.threads import threads
 
 __all__ = [
@@ -118,7 +119,7 @@ class OpenVinoBackend(OnnxBackend):
 
         def infer(inputs: dict[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
             request.infer(inputs, share_inputs=True)
-            return {name: tensor.data.copy() for name, tensor in zip(names, request.output_tensors, strict=True)}
+            return {name: roomy_copy(tensor.data) for name, tensor in zip(names, request.output_tensors, strict=True)}
 
         return infer
 

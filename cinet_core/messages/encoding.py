@@ -9,6 +9,7 @@ on the message (a queue, another thread, a test) must copy it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,8 @@ class ImageBuffer:
 
     Attributes:
         message: what to send. It changes with the next fill.
-        array: (H, W) or, of three channels, (H, W, 3) view of ``message.data``, of the encoding's type.
+        array: (H, W) or, of three channels, (H, W, 3) view of ``message.data``, of the encoding's type. Of a message
+            that is sent from where its pixels lie it is what was filled in last.
     """
 
     def __init__(self, types: MessageTypes, encoding: str, height: int, width: int) -> None:
@@ -64,11 +66,12 @@ class ImageBuffer:
         )
         # Some libraries copy on assignment: the view must be of the buffer that the message holds.
         view: npt.NDArray[np.generic] = np.frombuffer(self.message.data, dtype=dtype)
-        self.array = view.reshape((height, width) if channels == 1 else (height, width, channels))
+        self.array = self._own = view.reshape((height, width) if channels == 1 else (height, width, channels))
+        self._adopt: Callable[[npt.NDArray[Any]], bool] | None = getattr(self.message, "adopt", None)
         self._metres: npt.NDArray[np.float32] | None = None
 
     def fill(self, pixels: npt.NDArray[np.generic], header: Any) -> Any:
-        """Copy an image in, converting the type (not the range) where it differs.
+        """Copy an image in, converting the type (not the range) where it differs; or take it, where the message can.
 
         Args:
             pixels: the shape of :attr:`array`.
@@ -77,9 +80,23 @@ class ImageBuffer:
         Returns:
             :attr:`message`.
         """
-        np.copyto(self.array, pixels, casting="unsafe")
+        if not self._taken(pixels):
+            np.copyto(self._own, pixels, casting="unsafe")
         self.message.header = header
         return self.message
+
+    def _taken(self, pixels: npt.NDArray[np.generic]) -> bool:
+        """Whether the message now is of these pixels; if not, it is of our own array."""
+        if self._adopt is None:
+            return False
+        same = pixels.dtype == self._own.dtype and pixels.shape == self._own.shape
+        if same and self._adopt(pixels):
+            self.array = pixels
+            return True
+        if self.array is not self._own:
+            self._adopt(self._own)
+            self.array = self._own
+        return False
 
     def fill_depth(self, depth: npt.NDArray[np.float32], header: Any) -> Any:
         """Write depth as the encoding has it.
