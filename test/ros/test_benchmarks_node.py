@@ -66,7 +66,8 @@ def recording() -> NodeRecording:
     got["receive_latency"] = np.where(inside, NETWORK + AROUND, 9.0)
     got["latency"] = got["receive_latency"] + INPUT
     samples = Samples([0.0, 100.0], [500.0, 510.0], [300.0, 310.0], [0.0, 100.0], [50.0, 50.0])
-    floor = {"begun": arrival, "seconds": np.full(len(arrival), FLOOR_SECONDS)}
+    sent = np.arange(len(arrival)) % 2  # every second one faster, as the node sends it
+    floor = {"begun": arrival, "seconds": np.where(sent, FLOOR_SECONDS / 2, FLOOR_SECONDS), "serialised": sent}
     return NodeRecording(phases, got, floor, samples)
 
 
@@ -81,6 +82,7 @@ def test_overhead_is_what_is_not_the_network_and_stands_beside_its_floor(recordi
         assert (overhead.runs, overhead.median) == (100, pytest.approx(1000 * AROUND))
         assert overhead.beside["times the floor"] == pytest.approx(AROUND / FLOOR_SECONDS)
         assert median("ready messages published (floor)", name) == pytest.approx(1000 * FLOOR_SECONDS)
+        assert median("the same, serialised beforehand as the node does", name) == pytest.approx(500 * FLOOR_SECONDS)
         subscribed = rows["stamp to last publish", name]
         assert subscribed.median == pytest.approx(1000 * (NETWORK + AROUND + INPUT))
         assert subscribed.beside == {
@@ -153,6 +155,7 @@ def test_listener_and_floor_on_the_wire(executor: SingleThreadedExecutor, tmp_pa
         assert got["arrivals/floor/points"].min() > first[1]
         assert (got["arrivals/floor/points"] > second[0]).sum() >= 3
         assert ((published["begun"] > second[0]) & (published["begun"] < second[1])).sum() >= 3
+        assert set(published["serialised"]) == {0, 1}
         assert 0 < published["seconds"].min() < published["seconds"].max() < 1.0
     floor.destroy_node()
     listener.destroy_node()

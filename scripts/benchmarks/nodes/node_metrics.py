@@ -48,9 +48,10 @@ class NodeRecording:
         columns = ("latency", "receive_latency", *STAGES)
         return {column: self.got[column][inside].astype(np.float64) for column in columns}
 
-    def floor_seconds(self, name: str) -> Values:
+    def floor_seconds(self, name: str, serialised: bool = False) -> Values:
         """Of the frames that were published from ready messages within the phases of a name."""
-        return np.asarray(self.floor["seconds"][self._within(self.floor["begun"], name)], dtype=np.float64)
+        taken = self._within(self.floor["begun"], name) & (self.floor["serialised"] == serialised)
+        return np.asarray(self.floor["seconds"][taken], dtype=np.float64)
 
     def processor_seconds(self, name: str) -> float:
         """That the node spent within the phases of a name."""
@@ -108,6 +109,8 @@ def overhead_rows(recording: NodeRecording, name: str) -> Iterator[Row]:
     frames, floor = recording.frames(name), recording.floor_seconds(floor_name(name))
     overhead = frames["receive_latency"] - sum(frames[stage] for stage in NETWORK_STAGES)
     yield _latency("ready messages published (floor)", name, floor)
+    sent = recording.floor_seconds(floor_name(name), serialised=True)
+    yield _latency("the same, serialised beforehand as the node does", name, sent)
     share = float(np.median(overhead) / np.median(floor))
     beside: dict[str, Value] = {"times the floor": share}
     yield _latency("overhead: callback to last publish - network", name, overhead, beside)
