@@ -115,10 +115,15 @@ def test_frames_count_where_every_topic_has_come() -> None:
         "arrivals/stats": arrivals,
         "stamps/points": np.delete(stamps, [0, 1, 2, 3, 4]),
         "stamps/floor/points": stamps[:1],
+        "arrival": np.linspace(0.05, 3.95, 40),
+        **{stage: np.repeat([9.0, 0.001], (10, 30)) for stage in STAGES},
+        "network": np.repeat([9.0, NETWORK], (10, 30)),
     }
     assert whole_frames(got).tolist() == list(range(5, 30))
-    (row,) = frame_rate_rows(got, 30.0)
+    row, network, worked = frame_rate_rows(got, 30.0)
     assert (row.median, row.low, row.runs) == (10.0, pytest.approx(6.0), 3)
+    assert (network.median, worked.median) == (pytest.approx(42.0), pytest.approx(40.0 + len(STAGES) - 1))
+    assert network.runs == worked.runs == 30, "those of before the phase are not counted"
 
 
 def test_memory_names_the_most() -> None:

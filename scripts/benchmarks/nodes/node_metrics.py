@@ -117,7 +117,7 @@ def overhead_rows(recording: NodeRecording, name: str) -> Iterator[Row]:
 
 
 def frame_rate_rows(got: Arrays, rate: float) -> Iterator[Row]:
-    """Frames a second of which every topic has arrived, in each second of the last phase.
+    """Frames a second of which every topic has arrived, in each second of the last phase; and how long these took.
 
     Args:
         got: the listener's arrays.
@@ -129,6 +129,15 @@ def frame_rate_rows(got: Arrays, rate: float) -> Iterator[Row]:
     seconds = max(1, int(end - begin))
     counts, _ = np.histogram(arrivals, bins=seconds, range=(float(begin), float(begin) + seconds))
     yield Row.of(f"whole frames, camera at {rate:g} Hz", ALL_NAME, "1/s", [float(count) for count in counts])
+    inside = (got["arrival"] > begin) & (got["arrival"] < end)
+    network = sum(got[stage][inside] for stage in NETWORK_STAGES)
+    yield _latency(f"network, camera at {rate:g} Hz", ALL_NAME, network)
+    yield _latency(f"begin of work to last publish, camera at {rate:g} Hz", ALL_NAME, _worked(got)[inside])
+
+
+def _worked(got: Arrays) -> Values:
+    """Seconds from the begin of a frame's work to its last publish: the sum of its stages."""
+    return np.sum([got[stage] for stage in STAGES], axis=0)
 
 
 def whole_frames(got: Arrays) -> npt.NDArray[np.int64]:
