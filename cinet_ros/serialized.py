@@ -16,6 +16,7 @@ import struct
 from typing import Any
 
 import numpy as np
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image, PointCloud2
 
@@ -163,6 +164,7 @@ def _libraries() -> tuple[Any, Any] | None:
     try:
         rcl, rcutils = (ctypes.CDLL(f"lib{name}.so", os.RTLD_NOLOAD | os.RTLD_NOW) for name in ("rcl", "rcutils"))
         publish, rcutils.rcutils_get_error_string.restype = rcl.rcl_publish_serialized_message, _ErrorText
+        rclpy_implementation.Publisher.pointer  # noqa: B018  # it has to tell where its publishers are
     except (OSError, AttributeError):
         return None
     publish.argtypes = (ctypes.c_void_p, ctypes.POINTER(_SerializedBytes), ctypes.c_void_p)
