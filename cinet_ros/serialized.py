@@ -96,7 +96,9 @@ class SerializedMessage:
             return None
         self._buffer[begin:BEFORE] = self._before
         self._buffer[end : end + len(self._behind)] = self._behind
-        self._stamp.pack_into(self._buffer, begin + _ENCAPSULATION, header.stamp.sec, header.stamp.nanosec)
+        stamp = self._stamp.pack(header.stamp.sec, header.stamp.nanosec)
+        at = begin + _ENCAPSULATION
+        self._buffer[at : at + len(stamp)] = np.frombuffer(stamp, dtype=np.uint8)
         return self._buffer[begin : end + len(self._behind)]
 
     def _with(self, data: Any) -> Any:

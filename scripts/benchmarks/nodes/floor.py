@@ -74,8 +74,8 @@ class BaselinePublisher(Node):
 
     def save(self, path: Path) -> None:
         """Write `begun`, `seconds` and `serialised` as .npz."""
-        names = ("begun", "seconds", "serialised")
-        np.savez(path, **{name: np.asarray(getattr(self, name)) for name in names})
+        begun, seconds, serialised = (np.asarray(values) for values in (self.begun, self.seconds, self.serialised))
+        np.savez(path, begun=begun, seconds=seconds, serialised=serialised)
 
 
 def main() -> int:
