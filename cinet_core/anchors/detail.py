@@ -31,8 +31,8 @@ MAX_BINS = 32
 FADE = 2
 """Layers beyond those that hold points, over which detail falls to 0."""
 
-MAX_TABLE = 2048
-"""Rows of a look-up table at once: such a one stays in the cache, and OpenCV takes no more than 32767."""
+MAX_TABLE = 512
+"""Rows of a look-up table at once: such a one stays in the cache, and OpenCV takes no more than 32766."""
 
 REACH = 0.4
 """Standard deviation of the weights over the image, in mean distances between points."""
@@ -99,17 +99,17 @@ def _sliced(
     cv2.patchNaNs(layer, 0.0)
     # Between rows of cells first, for all layers and columns, then between layers and columns in one look-up.
     down, across = ((np.arange(size, dtype=np.float32) + 0.5) / np.float32(cell) for size in (height, width))
+    above = np.minimum(down.astype(np.intp), rows - 2)
+    mix = np.maximum(1.0 - np.abs(down[:, None] - np.arange(rows, dtype=np.float32)), 0.0)
     sliced = np.empty((height, width), dtype=np.float32)
     flat, block = layers.reshape(rows, -1), max(1, MAX_TABLE // deep)
-    across = np.repeat(across[None], min(block, height), axis=0)
+    table = np.empty((min(block, height), deep * columns), dtype=np.float32)
+    layer += (np.arange(height, dtype=np.float32) % block * deep)[:, None]
+    places = np.repeat(across[None], len(table), axis=0)
     for start in range(0, height, block):
         end = min(start + block, height)
-        above = np.minimum(down[start:end].astype(np.intp), rows - 2)
-        table = flat[above + 1]
-        table -= (first := flat[above])
-        table *= (down[start:end] - above)[:, None]
-        table += first
-        part = layer[start:end]
-        part += (np.arange(end - start, dtype=np.float32) * deep)[:, None]
-        cv2.remap(table.reshape(-1, columns), across[: end - start], part, cv2.INTER_LINEAR, sliced[start:end])
+        used, count = slice(above[start], above[end - 1] + 2), end - start
+        np.matmul(mix[start:end, used], flat[used], out=table[:count])
+        look = table.reshape(-1, columns)[: count * deep]
+        cv2.remap(look, places[:count], layer[start:end], cv2.INTER_LINEAR, sliced[start:end])
     return sliced
