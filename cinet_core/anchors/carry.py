@@ -132,9 +132,10 @@ def carried(before: View, now: View, motion: Array, grid: Grid) -> CarriedView |
     row = np.minimum((y / new.step).astype(np.intp), rows - 1)
     # Bilinear: all points move by about the same part of a step, and rounding would be an error of the whole field.
     first = 0.5 + new.step // 2
-    maps = (((value - first) / new.step).astype(np.float32)[:, None] for value in (x, y))
+    across, down = (((value - first) / new.step).astype(np.float32)[:, None] for value in (x, y))
     table = now.log_predicted.reshape(new.shape).astype(np.float32)
-    log_now = cv2.remap(table, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).ravel().astype(np.float64)
+    looked_up = cv2.remap(table, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    log_now = looked_up.ravel().astype(np.float64)
     usable = now.usable[row * columns + column] & np.isfinite(log_now)
     ratio = moved[2, inside] / z
     change = np.where(usable, log_now - before.log_predicted[points] - np.log(ratio), np.nan)

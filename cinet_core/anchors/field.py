@@ -81,7 +81,7 @@ class FieldEstimator:
         """Forget everything, as after a jump of the clock."""
         prior = self.settings.prior
         self._field_prior = self._grid.covariance(prior)
-        self._field_precision = np.linalg.inv(self._field_prior)
+        self._field_precision: Array = np.linalg.inv(self._field_prior).astype(np.float64)
         self._prior = self._prior_covariance()
         self._mean = np.zeros(self._grid.nodes + 2)
         self._covariance = self._prior.copy()

@@ -15,7 +15,7 @@ __all__ = ["take_over"]
 
 
 def take_over(result: Result, frame: CorrectedFrame, settings: OutputSettings) -> None:
-    """Replace the outputs of a result by those of the corrected frame, and add raw depth, and what tells the uncertainty.
+    """Replace the outputs of a result by those of the corrected frame; add raw depth and what tells uncertainty.
 
     What the settings want nothing of is invalid afterwards, too: depth out of their range, labels below their least
     confidence.
