@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from cinet_core.anchors.grid import Array
+from cinet_core.threads import OneBlasThread
 
 __all__ = ["BundleProblem", "BundleResult", "adjusted", "triangulated"]
 
@@ -93,6 +94,7 @@ def triangulated(rays: Array, seen: Array, motions: Array, certainty: Array) -> 
     )
 
 
+@OneBlasThread()
 def adjusted(problem: BundleProblem) -> BundleResult:
     """Adjust a window. All arrays must be finite but for `BundleProblem.seen`."""
     frames = len(problem.seen)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors.grid import Array, Grid
+from cinet_core.anchors.lattice import Lattice
 from cinet_core.geometry import Intrinsics, depth_edges
 
-__all__ = ["CarriedView", "View", "carried", "view_of"]
+__all__ = ["CarriedView", "View", "carried", "median_of", "view_of"]
 
 LATTICE = 40
 """Rows, about, of the lattice of pixels by which a view is carried."""
@@ -31,22 +32,30 @@ class View:
     """A view on a lattice of every so-manieth pixel.
 
     Attributes:
-        places: (N, 2) of the lattice's points, 0 to 1 over the image (`Grid.places`).
+        lattice: its points, N = rows times columns.
         log_predicted: (N,) ln of predicted metres; NaN where invalid.
         log_correction: (N,) what is to be added.
         usable: (N,) bool: valid, at no depth edge, no mover.
         intrinsics: of the image.
-        step: pixels between neighbours of the lattice.
-        shape: (rows, columns) of the lattice.
     """
 
-    places: Array
+    lattice: Lattice
     log_predicted: Array
     log_correction: Array
     usable: npt.NDArray[np.bool_]
     intrinsics: Intrinsics
-    step: int
-    shape: tuple[int, int]
+
+    def mean_logs(self) -> Array:
+        """(nodes,) mean ln of predicted metres around each node; that of the image where there is none."""
+        valid = np.isfinite(self.log_predicted)
+        whole = valid.all()
+        if not (whole or valid.any()):
+            return np.full(self.lattice.grid.nodes, np.nan)
+        values = self.log_predicted if whole else np.where(valid, self.log_predicted, 0.0)
+        shape = self.lattice.shape
+        counts = self.lattice.shares if whole else self.lattice.spread(valid.reshape(shape).astype(np.float64))
+        sums = self.lattice.spread(values.reshape(shape))
+        return np.where(counts > 1e-6, sums / np.maximum(counts, 1e-6), values.sum() / valid.sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,30 +79,29 @@ class CarriedView:
     spread: float
 
 
-def view_of(depth: npt.NDArray[np.floating], intrinsics: Intrinsics, excluded: npt.NDArray[np.bool_] | None) -> View:
+def view_of(
+    depth: npt.NDArray[np.floating], intrinsics: Intrinsics, excluded: npt.NDArray[np.bool_] | None, grid: Grid
+) -> View:
     """A prediction on the lattice, without a correction yet.
 
     Args:
         depth: (H, W) predicted metres.
         intrinsics: of it.
         excluded: (h, w) bool of any resolution, where movers are.
+        grid: of the field.
     """
     height, width = depth.shape
     step = max(1, height // LATTICE)
-    lattice = depth[step // 2 :: step, step // 2 :: step].astype(np.float64)
-    rows, columns = lattice.shape
-    u, v = np.meshgrid(np.arange(columns) * step + step // 2, np.arange(rows) * step + step // 2)
-    places = np.stack([(u.ravel() + 0.5) / width, (v.ravel() + 0.5) / height], axis=1)
-    valid = (lattice > 0) & np.isfinite(lattice)
-    lattice = np.where(valid, lattice, np.nan)
-    usable = valid & ~depth_edges(lattice, 0.15)
+    lattice = Lattice.of(width, height, step, grid)
+    values = depth[step // 2 :: step, step // 2 :: step].astype(np.float64)
+    valid = (values > 0) & np.isfinite(values)
+    values[~valid] = np.nan
+    usable = valid & ~depth_edges(values, 0.15)
     if excluded is not None:
-        row = (places[:, 1] * excluded.shape[0]).astype(np.intp)
-        column = (places[:, 0] * excluded.shape[1]).astype(np.intp)
-        usable &= ~excluded[row, column].reshape(rows, columns)
-    return View(
-        places, np.log(lattice).ravel(), np.zeros(lattice.size), usable.ravel(), intrinsics, step, (rows, columns)
-    )
+        x, y = lattice.places.T
+        row, column = (y * excluded.shape[0]).astype(np.intp), (x * excluded.shape[1]).astype(np.intp)
+        usable &= ~excluded[row, column].reshape(lattice.shape)
+    return View(lattice, np.log(values).ravel(), np.zeros(values.size), usable.ravel(), intrinsics)
 
 
 def carried(before: View, now: View, motion: Array, grid: Grid) -> CarriedView | None:
@@ -105,56 +113,56 @@ def carried(before: View, now: View, motion: Array, grid: Grid) -> CarriedView |
         motion: (4, 4), coordinates of the camera before to those of the camera now.
         grid: of nodes in both.
     """
-    k = before.intrinsics
-    size = np.array([k.width, k.height])
-    points = np.nonzero(before.usable)[0]
-    ray = np.empty((len(points), 3))
-    ray[:, :2] = (before.places[points] * size - 0.5 - (k.cx, k.cy)) / (k.fx, k.fy)
-    ray[:, 2] = 1.0
+    old, new, there = before.lattice, now.lattice, now.intrinsics
+    points = np.flatnonzero(before.usable)
     z = np.exp(before.log_predicted[points] + before.log_correction[points])
-    turned = ray @ motion[:3, :3].T
-    moved = turned * z[:, None] + motion[:3, 3]
-    front = moved[:, 2] > 0.05
-    points, z, turned, moved = points[front], z[front], turned[front], moved[front]
-    new = now.intrinsics
-    new_size = np.array([new.width, new.height])
-    place = (moved[:, :2] / moved[:, 2:] * (new.fx, new.fy) + (new.cx, new.cy) + 0.5) / new_size
-    inside = ((place > 0) & (place < 1)).all(axis=1)
-    points, z, turned, moved, place = points[inside], z[inside], turned[inside], moved[inside], place[inside]
-    limit = (now.shape[1] - 1, now.shape[0] - 1)
-    column, row = np.minimum((place * new_size / now.step).astype(np.intp), limit).T
-    there = row * now.shape[1] + column
-    # Bilinear: all points move by about the same part of a step, and rounding would be an error of the whole field.
-    x = (place[:, 0] * new.width - 0.5 - now.step // 2) / now.step
-    y = (place[:, 1] * new.height - 0.5 - now.step // 2) / now.step
-    lattice = now.log_predicted.reshape(now.shape).astype(np.float32)
-    if not len(points):
-        return None
-    maps = x.astype(np.float32)[:, None], y.astype(np.float32)[:, None]
-    log_now = cv2.remap(lattice, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    log_now = log_now.ravel().astype(np.float64)
-    usable = now.usable[there] & np.isfinite(log_now)
-    points, z, turned, moved, place, log_now = (
-        values[usable] for values in (points, z, turned, moved, place, log_now)
-    )  # fmt: skip
+    turned = motion[:3, :3] @ old.rays(before.intrinsics)[:, points]
+    moved = turned * z
+    moved += motion[:3, 3:]
+    ahead = np.maximum(moved[2], 0.05)
+    # In pixels of this image, its upper left corner at 0.
+    x = moved[0] * there.fx / ahead + (there.cx + 0.5)
+    y = moved[1] * there.fy / ahead + (there.cy + 0.5)
+    inside = (moved[2] > 0.05) & (x > 0) & (x < there.width) & (y > 0) & (y < there.height)
+    points, z, x, y = points[inside], z[inside], x[inside], y[inside]
     if len(points) < MIN_POINTS:
         return None
-    change = log_now - before.log_predicted[points] - np.log(moved[:, 2] / z)
-    middle = float(np.median(change))
-    spread = 1.4826 * float(np.median(np.abs(change - middle)))
-    kept = np.abs(change - middle) < OUTLIER
+    rows, columns = new.shape
+    column = np.minimum((x / new.step).astype(np.intp), columns - 1)
+    row = np.minimum((y / new.step).astype(np.intp), rows - 1)
+    # Bilinear: all points move by about the same part of a step, and rounding would be an error of the whole field.
+    first = 0.5 + new.step // 2
+    across, down = (((value - first) / new.step).astype(np.float32)[:, None] for value in (x, y))
+    table = now.log_predicted.reshape(new.shape).astype(np.float32)
+    looked_up = cv2.remap(table, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    log_now = looked_up.ravel().astype(np.float64)
+    usable = now.usable[row * columns + column] & np.isfinite(log_now)
+    ratio = moved[2, inside] / z
+    change = np.where(usable, log_now - before.log_predicted[points] - np.log(ratio), np.nan)
+    known = change[usable]
+    if len(known) < MIN_POINTS:
+        return None
+    middle = median_of(known)
+    spread = 1.4826 * median_of(np.abs(known - middle))
+    kept = np.abs(change - middle) < OUTLIER  # not where it is NaN
     if kept.sum() < MIN_POINTS:
         return None
-    nodes, weights = grid.weights(place[kept])
-    old = before.places[points[kept]]
-    gain = z[kept] * turned[kept, 2] / moved[kept, 2]
-    values = np.stack([np.ones(len(old)), change[kept], *(old - place[kept]).T, gain])
-    flat = nodes.ravel()
-    total = np.stack([
-        np.bincount(flat, (weights * value[:, None]).ravel(), minlength=grid.nodes) for value in values
-    ])  # fmt: skip
-    lattice_nodes, lattice_weights = grid.weights(now.places)
-    full = np.bincount(lattice_nodes.ravel(), lattice_weights.ravel(), minlength=grid.nodes)
-    seen = total[0] > MIN_SHARE * full
+    points = points[kept]
+    place = np.stack([x[kept] / there.width, y[kept] / there.height], axis=1)
+    values = np.empty((5, len(points)))
+    values[0], values[1] = 1.0, change[kept]
+    values[2:4] = (old.places[points] - place).T
+    values[4] = turned[2, inside][kept] / ratio[kept]
+    total = grid.sums(place, values)
+    seen = total[0] > MIN_SHARE * new.shares
     mean = total[1:] / np.maximum(total[0], 1e-9)
     return CarriedView(seen, grid.places + mean[1:3].T, mean[0], mean[3], middle, spread)
+
+
+def median_of(values: Array) -> float:
+    """The median of (N,) finite values, N above 0: without what `numpy.median` does for other axes and for NaN."""
+    half = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, half)[half])
+    parted = np.partition(values, (half - 1, half))
+    return 0.5 * float(parted[half - 1] + parted[half])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,10 +48,15 @@ class CorrectedDepth:
 
     Attributes:
         depth: (H, W) float32 metres, NaN where the prediction is.
-        uncertainty: (H, W) float32, standard deviation of ln depth after correction.
         report: what was done.
+        deviation: works out `uncertainty`.
     """
 
     depth: npt.NDArray[np.float32]
-    uncertainty: npt.NDArray[np.float32]
     report: CorrectionReport
+    deviation: Callable[[], npt.NDArray[np.float32]]
+
+    @cached_property
+    def uncertainty(self) -> npt.NDArray[np.float32]:
+        """(H, W) float32, standard deviation of ln depth after correction; made when somebody asks for it."""
+        return self.deviation()

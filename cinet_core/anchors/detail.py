@@ -31,8 +31,14 @@ MAX_BINS = 32
 FADE = 2
 """Layers beyond those that hold points, over which detail falls to 0."""
 
+MAX_TABLE = 512
+"""Rows of a look-up table at once: such a one stays in the cache, and OpenCV takes no more than 32766."""
+
 REACH = 0.4
 """Standard deviation of the weights over the image, in mean distances between points."""
+
+_CORNERS = (np.arange(8) >> np.arange(3)[:, None] & 1)[:, :, None]
+"""(3, 8, 1) steps to the corners of a cell."""
 
 
 def detail_image(
@@ -60,23 +66,20 @@ def detail_image(
     ])  # fmt: skip
     base = np.minimum(exact.astype(np.intp), [[columns - 2], [rows - 2], [bins - 2]])
     part = exact - base
-    total = np.zeros((2, rows * columns * bins))
-    certainty = 1.0 / variance
-    for corner in range(8):
-        steps = np.array([corner & 1, corner >> 1 & 1, corner >> 2])[:, None]
-        weight = np.where(steps, part, 1.0 - part).prod(axis=0) * certainty
-        column, row, layer = base + steps
-        index = (row * columns + column) * bins + layer
-        total[0] += np.bincount(index, weight * residual, minlength=total.shape[1])
-        total[1] += np.bincount(index, weight, minlength=total.shape[1])
+    column, row, layer = base[:, None] + _CORNERS
+    weight = np.where(_CORNERS, part[:, None], 1.0 - part[:, None]).prod(axis=0) / variance
+    index = ((row * columns + column) * bins + layer).ravel()
+    total = np.zeros((2, rows * columns * bins), dtype=np.float32)
+    np.add.at(total[0], index, (weight * residual).astype(np.float32).ravel())
+    np.add.at(total[1], index, weight.astype(np.float32).ravel())
     spacing = math.sqrt(width * height / len(residual)) / cell
     blur = min(max(REACH * spacing, 0.7), 3.5)
-    stacked = total.astype(np.float32).reshape(2, rows, columns, bins)
-    summed, weights = (cv2.GaussianBlur(one, (0, 0), blur) for one in stacked)
+    summed, weights = (cv2.GaussianBlur(one, (0, 0), blur) for one in total.reshape(2, rows, columns, bins))
     # A Gaussian of unit sum has its peak at 1 / (2 pi blur^2): the weight of a point upon itself must be 1.
     peak = 2.0 * math.pi * blur**2
-    grid = summed * peak / (weights * peak + np.float32(1.0 / sigma**2))
-    return _sliced(grid, log_depth, low, thickness, cell)
+    weights += np.float32(1.0 / (sigma**2 * peak))
+    summed /= weights
+    return _sliced(summed, log_depth, low, thickness, cell)
 
 
 def _sliced(
@@ -86,22 +89,27 @@ def _sliced(
     height, width = log_depth.shape
     rows, columns, bins = grid.shape
     # Beyond the layers that hold points nothing is known: two more on either side, by which it fades.
-    layers = np.zeros((bins + 2 * FADE, rows, columns), dtype=np.float32)
-    layers[FADE : FADE + bins] = grid.transpose(2, 0, 1)
-    layers[FADE - 1], layers[FADE + bins] = 0.5 * layers[FADE], 0.5 * layers[FADE + bins - 1]
-    # Neighbouring layers lie side by side, so that one look-up gives both.
-    pairs = np.stack([layers[:-1], layers[1:]], axis=-1).reshape(-1, columns, 2)
+    deep = bins + 2 * FADE
+    layers = np.zeros((rows, deep, columns), dtype=np.float32)
+    layers[:, FADE : FADE + bins] = grid.transpose(0, 2, 1)
+    layers[:, FADE - 1], layers[:, FADE + bins] = 0.5 * layers[:, FADE], 0.5 * layers[:, FADE + bins - 1]
     layer = log_depth * np.float32(1.0 / thickness)
     layer += np.float32(FADE - low / thickness)
-    np.clip(layer, 0.0, len(layers) - 1.001, out=layer)
+    np.clip(layer, 0.0, deep - 1.001, out=layer)
     cv2.patchNaNs(layer, 0.0)
-    first = np.floor(layer)
-    layer -= first
-    first *= np.float32(rows)
-    first += ((np.arange(height, dtype=np.float32) + 0.5) / np.float32(cell))[:, None]
-    across = np.repeat(((np.arange(width, dtype=np.float32) + 0.5) / np.float32(cell))[None], height, axis=0)
-    lower, upper = cv2.split(cv2.remap(pairs, across, first, cv2.INTER_LINEAR))
-    upper -= lower
-    upper *= layer
-    upper += lower
-    return upper
+    # Between rows of cells first, for all layers and columns, then between layers and columns in one look-up.
+    down, across = ((np.arange(size, dtype=np.float32) + 0.5) / np.float32(cell) for size in (height, width))
+    above = np.minimum(down.astype(np.intp), rows - 2)
+    mix = np.maximum(1.0 - np.abs(down[:, None] - np.arange(rows, dtype=np.float32)), 0.0)
+    sliced = np.empty((height, width), dtype=np.float32)
+    flat, block = layers.reshape(rows, -1), max(1, MAX_TABLE // deep)
+    table = np.empty((min(block, height), deep * columns), dtype=np.float32)
+    layer += (np.arange(height, dtype=np.float32) % block * deep)[:, None]
+    places = np.repeat(across[None], len(table), axis=0)
+    for start in range(0, height, block):
+        end = min(start + block, height)
+        used, count = slice(above[start], above[end - 1] + 2), end - start
+        np.matmul(mix[start:end, used], flat[used], out=table[:count])
+        look = table.reshape(-1, columns)[: count * deep]
+        cv2.remap(look, places[:count], layer[start:end], cv2.INTER_LINEAR, sliced[start:end])
+    return sliced

@@ -34,8 +34,8 @@ def movers_mask(labels: npt.NDArray[np.uint8], table: npt.NDArray[np.bool_]) -> 
         labels: class ids; 255 = none.
         table: of `movers_table`.
     """
-    found = table[labels]
+    found = cv2.LUT(labels, table.view(np.uint8))
     if not found.any():
         return None
     side = 2 * MARGIN + 1
-    return cv2.dilate(found.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    return cv2.dilate(found, np.ones((side, side), np.uint8)).view(bool)

@@ -18,20 +18,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.anchors.carry import CarriedView, View, carried, view_of
+from cinet_core.anchors.carry import CarriedView, View, carried, median_of, view_of
 from cinet_core.anchors.corrected import CorrectedDepth, CorrectionLevel, CorrectionReport
 from cinet_core.anchors.detail import detail_image
 from cinet_core.anchors.grid import Array, Grid
-from cinet_core.anchors.kalman import Observation, completed, decayed, observed, predicted_log, prediction_variance
+from cinet_core.anchors.kalman import (
+    Observation,
+    completed,
+    decayed,
+    node_variance,
+    observed,
+    predicted_log,
+    prediction_variance,
+)
 from cinet_core.anchors.measurement import AnchorMeasurement
-from cinet_core.anchors.observing import MAX_SURPRISE, REFERENCE, observation_of, slopes_of
+from cinet_core.anchors.observing import MAX_SURPRISE, REFERENCE, observation_of
 from cinet_core.anchors.settings import FieldSettings
 from cinet_core.geometry import Intrinsics
+from cinet_core.threads import OneBlasThread
 
 __all__ = ["FieldEstimator"]
 
@@ -70,6 +81,7 @@ class FieldEstimator:
         """Forget everything, as after a jump of the clock."""
         prior = self.settings.prior
         self._field_prior = self._grid.covariance(prior)
+        self._field_precision: Array = np.linalg.inv(self._field_prior).astype(np.float64)
         self._prior = self._prior_covariance()
         self._mean = np.zeros(self._grid.nodes + 2)
         self._covariance = self._prior.copy()
@@ -78,7 +90,9 @@ class FieldEstimator:
         self._age = self._metric_age = math.inf
         self._held: dict[str, float] = {}
         self._told: dict[str, float] = {}  # seconds since each source last said something
+        self._exact: list[Observation] = []  # of this image, that detail may be taken from
 
+    @OneBlasThread()
     def update(
         self,
         depth: npt.NDArray[np.floating],
@@ -116,7 +130,8 @@ class FieldEstimator:
         if motion is not None and np.shape(motion) != (4, 4):
             raise ValueError(f"motion has shape {np.shape(motion)}: (4, 4) is needed")
         seconds = min(max(float(seconds), 0.0), 1e6) if math.isfinite(seconds) else 1e6
-        view = view_of(depth, intrinsics, excluded)
+        view = view_of(depth, intrinsics, excluded, self._grid)
+        self._exact = []
         reasons: list[str] = []
         share = self._predict(view, motion, seconds, reasons)
         self._told = {source: since + seconds for source, since in self._told.items()}
@@ -134,26 +149,19 @@ class FieldEstimator:
         self._metric_age = 0.0 if any(one.metric for one in used) else self._metric_age + seconds
         return self._render(depth, view, used, share, uncertainty, reasons)
 
-    def _detail(
-        self,
-        log_depth: npt.NDArray[np.float32],
-        depth: npt.NDArray[np.floating],
-        measurements: Sequence[AnchorMeasurement],
-    ) -> npt.NDArray[np.float32]:
-        """(H, W) correction around exact points that the smooth field leaves open."""
+    def _detail(self, log_depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+        """(H, W) correction around exact points that the smooth field leaves open; None where it leaves nothing."""
         parts = []
-        for measurement in measurements:
-            observation = observation_of(measurement, depth, self._grid, self.settings, math.inf)
-            if observation is not None and observation.places is not None and observation.alone is not None:
-                log = observation.weights[:, -1] + REFERENCE
-                rest = observation.values - predicted_log(self._mean, observation)
-                parts.append(np.column_stack([observation.places, log, rest, observation.alone]))
+        for one in self._exact:
+            if one.places is not None and one.alone is not None:
+                rest = one.values - predicted_log(self._mean, one)
+                parts.append(np.column_stack([one.places, one.weights[:, -1] + REFERENCE, rest, one.alone]))
         if not parts:
-            return np.zeros(log_depth.shape, dtype=np.float32)
+            return None
         table = np.concatenate(parts)
         table = table[np.abs(table[:, 3]) < MAX_DETAIL]
         if not len(table):
-            return np.zeros(log_depth.shape, dtype=np.float32)
+            return None
         return detail_image(log_depth, table[:, :2], table[:, 2], table[:, 3], table[:, 4], self.settings.detail_sigma)
 
     def _images(self, shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -174,7 +182,7 @@ class FieldEstimator:
     ) -> float:
         """Carry the state into this view; returns which part of it came from the one before."""
         settings, nodes = self.settings, self._grid.nodes
-        slope_before, self._slope_at = self._slope_at, slopes_of(view, self._grid)
+        slope_before, self._slope_at = self._slope_at, np.nan_to_num(view.mean_logs() - REFERENCE)
         if self._before is None:
             return 0.0
         field_seconds, found, unexplained = settings.field_seconds, None, 0.0
@@ -207,24 +215,23 @@ class FieldEstimator:
         """The state of the view before as that of this view: linear in the correction, see `CarriedView`."""
         nodes = self._grid.nodes
         mix, weights = self._grid.weights(found.places)
-        old = np.zeros((nodes, nodes))
-        np.put_along_axis(old, mix, weights, axis=1)
         slope_old = (weights * slope_before[mix]).sum(axis=1)
         mean = self._mean.copy()
         slope = mean[nodes + 1]
         # Of the total correction the change is taken off, and what offset and slope give here is not the field's.
         carried_field = self._grid.sampled(self._mean[:nodes], found.places)
         mean[:nodes] = carried_field + (slope_old - self._slope_at) * slope - found.change
-        jacobian = np.eye(nodes + 2)
-        jacobian[:nodes, :nodes] = found.gain[:, None] * old
+        jacobian = np.zeros((nodes + 2, nodes + 2))
+        jacobian[np.arange(nodes)[:, None], mix] = found.gain[:, None] * weights
         jacobian[:nodes, nodes] = found.gain - 1.0
         jacobian[:nodes, nodes + 1] = found.gain * slope_old - self._slope_at
+        jacobian[nodes, nodes] = jacobian[nodes + 1, nodes + 1] = 1.0
         covariance = jacobian @ self._covariance @ jacobian.T
         own = self.settings.carry_sigma**2 + (self.settings.spread_sigma * found.spread) ** 2
         covariance[np.arange(nodes), np.arange(nodes)] += own
         covariance[nodes, nodes] += (self.settings.change_sigma * found.scale_change) ** 2
         mean[:nodes] = np.clip(mean[:nodes], -MAX_LOG, MAX_LOG)
-        self._mean, self._covariance = completed(mean, covariance, found.seen, self._field_prior)
+        self._mean, self._covariance = completed(mean, covariance, found.seen, self._field_prior, self._field_precision)
 
     def _apply(self, measurement: AnchorMeasurement, depth: npt.NDArray[np.floating], seconds: float) -> str | None:
         """Update the state; returns why it was not."""
@@ -240,10 +247,10 @@ class FieldEstimator:
         modes = observation.modes / math.sqrt(max(1.0, measurement.shared_memory / max(since, 1e-3)))
         own = observation.variance + (modes**2).sum(axis=1)
         expected = prediction_variance(self._covariance, observation)
-        middle = float(np.median(rest))
+        middle = median_of(rest)
         # Of the median as a whole: what the state and the shared errors leave open, for all points together.
-        shared = float(np.median(expected)) + float((modes.mean(axis=0) ** 2).sum())
-        limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + float(np.median(own)) / len(rest)))
+        shared = median_of(expected) + float((modes.mean(axis=0) ** 2).sum())
+        limit = max(GATE_FLOOR, self.settings.gate * math.sqrt(shared + median_of(own) / len(rest)))
         if abs(middle) > limit and math.isfinite(self._age):  # the first one has nothing to be held against
             held = self._held.get(measurement.source, 0.0) + seconds
             self._held[measurement.source] = held
@@ -257,17 +264,16 @@ class FieldEstimator:
         self._held[measurement.source] = 0.0
         if not measurement.metric:  # its factor says nothing: neither for it nor against a point
             own = observation.variance + (modes[:, :-1] ** 2).sum(axis=1)
-            rest = rest - np.median(rest)
+            rest = rest - median_of(rest)
         ratio = np.abs(rest) / np.sqrt(own + expected)
         weight = np.minimum(1.0, HUBER / np.maximum(ratio, 1e-9))
         if measurement.triangulated:  # a track that slid, or that jumped to a texture's next period, is no point at all
-            weight = np.where(np.abs(rest - np.median(rest)) > MAX_SURPRISE, WRONG, weight)
-        robust = Observation(
-            observation.columns, observation.weights, observation.values, observation.variance / weight,
-            observation.modes,
-        )  # fmt: skip
+            weight = np.where(np.abs(rest - median_of(rest)) > MAX_SURPRISE, WRONG, weight)
         level = self._level()
+        robust = replace(observation, variance=observation.variance / weight)
         self._mean, self._covariance = observed(self._mean, self._covariance, robust)
+        if measurement.exact:
+            self._exact.append(observation)
         if not measurement.metric:  # what came to the factor along with the shape has no ground
             self._mean[self._grid.nodes] -= self._level() - level
         return None
@@ -275,7 +281,7 @@ class FieldEstimator:
     def _level(self) -> float:
         """Median of the correction over the nodes: ln of the factor."""
         nodes = self._grid.nodes
-        return float(np.median(self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at))
+        return median_of(self._mean[:nodes] + self._mean[nodes] + self._mean[nodes + 1] * self._slope_at)
 
     def _render(
         self,
@@ -288,14 +294,8 @@ class FieldEstimator:
     ) -> CorrectedDepth:
         settings, nodes, grid = self.settings, self._grid.nodes, self._grid
         height, width = depth.shape
-        rows = np.arange(nodes)
-        own = Observation(
-            np.column_stack([rows, np.full(nodes, nodes), np.full(nodes, nodes + 1)]),
-            np.column_stack([np.ones(nodes), np.ones(nodes), self._slope_at]),
-            np.zeros(nodes), np.ones(nodes), np.zeros((nodes, 0)),
-        )  # fmt: skip
-        variance = np.maximum(prediction_variance(self._covariance, own), 0.0)
-        before = prediction_variance(self._prior, own)
+        variance = np.maximum(node_variance(self._covariance, self._slope_at), 0.0)
+        before = node_variance(self._prior, self._slope_at)
         if not (np.isfinite(self._mean).all() and np.isfinite(variance).all()):
             self.reset()
             return self._render(depth, view, (), 0.0, uncertainty, [*reasons, "the filter lost its numbers: reset"])
@@ -304,27 +304,21 @@ class FieldEstimator:
         smooth, log_depth = self._images(depth.shape)
         grid.to_image(self._mean[:nodes] + (offset - slope * REFERENCE), width, height, smooth)
         predicted = np.asarray(depth, dtype=np.float32)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            np.log(predicted, out=log_depth)
-            cv2.scaleAdd(log_depth, slope, smooth, smooth)
-        exact = [measurement for measurement in used if measurement.exact]
-        if exact and settings.detail_sigma > 0:
-            smooth += self._detail(log_depth, depth, exact)
+        cv2.log(predicted, log_depth)  # some finite number where depth is none: it stays none, whatever it is times
+        cv2.scaleAdd(log_depth, slope, smooth, smooth)
+        detail = self._detail(log_depth) if settings.detail_sigma > 0 else None
+        if detail is not None:
+            cv2.add(smooth, detail, smooth)
         np.clip(smooth, -MAX_LOG, MAX_LOG, out=smooth)
-        corrected = predicted * np.exp(smooth, out=smooth)
-        mix, weights = grid.weights(view.places)
-        field_there = (weights * self._mean[mix]).sum(axis=1)
-        log_correction = np.clip(field_there + offset + slope * (view.log_predicted - REFERENCE), -MAX_LOG, MAX_LOG)
-        self._before = View(
-            view.places, view.log_predicted, log_correction, view.usable, view.intrinsics, view.step, view.shape
-        )
-        rest = np.float32(settings.prior.detail**2)
-        spread = grid.to_image(variance, width, height)
-        spread += rest if uncertainty is None else np.minimum(np.square(uncertainty, dtype=np.float32), rest)
+        corrected = predicted * cv2.exp(smooth, smooth)
+        log_correction = view.lattice.sampled(self._mean[:nodes] + (offset - slope * REFERENCE))
+        log_correction = np.clip(log_correction + slope * view.log_predicted, -MAX_LOG, MAX_LOG)
+        self._before = replace(view, log_correction=log_correction)
         anchored = float((variance < 0.5 * before).mean())
         narrowed = float((np.diag(self._covariance)[:nodes] < 0.5 * np.diag(self._field_prior)).mean())
         level: CorrectionLevel = "raw" if anchored == 0.0 else "factor" if narrowed < 0.05 else "field"
-        typical = float(np.nanmedian(log_correction)) if np.isfinite(log_correction).any() else 0.0
+        known = log_correction[np.isfinite(log_correction)]
+        typical = median_of(known) if len(known) else 0.0
         all_equal = np.full(nodes, 1.0 / nodes)
         mean_row = np.concatenate([all_equal, [1.0, float(self._slope_at.mean())]])
         sigma = math.sqrt(max(float(mean_row @ self._covariance @ mean_row), 0.0))
@@ -334,4 +328,17 @@ class FieldEstimator:
             level, math.exp(typical), sigma, tuple(dict.fromkeys(m.source for m in used)), self._age, anchored,
             sum(map(len, used)), share, "; ".join(reasons) or None,
         )  # fmt: skip
-        return CorrectedDepth(corrected, np.sqrt(spread, out=spread), report)
+        deviation = partial(_deviation, grid, variance, (width, height), settings.prior.detail**2, uncertainty)
+        return CorrectedDepth(corrected, report, deviation)
+
+
+@OneBlasThread()
+def _deviation(
+    grid: Grid, variance: Array, size: tuple[int, int], rest: float, uncertainty: npt.NDArray[np.floating] | None
+) -> npt.NDArray[np.float32]:
+    """(H, W) standard deviation of ln depth: of the nodes, and what a pixel has beside them."""
+    if uncertainty is None:
+        return cv2.sqrt(grid.to_image(variance + rest, *size))
+    spread = grid.to_image(variance, *size)
+    spread += np.minimum(np.square(uncertainty, dtype=np.float32), np.float32(rest))
+    return np.sqrt(spread, out=spread)

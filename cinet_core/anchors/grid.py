@@ -58,6 +58,11 @@ class Grid:
         """How many."""
         return self.rows * self.columns
 
+    @property
+    def _sides(self) -> tuple[int, int]:
+        """Nodes of a row and of a column."""
+        return self.columns, self.rows
+
     @cached_property
     def places(self) -> Array:
         """(nodes, 2) x and y of the nodes, 0 to 1 from the left and the upper border to the opposite ones."""
@@ -79,13 +84,24 @@ class Grid:
         Returns:
             (N, 4) numbers of nodes, (N, 4) weights that sum to 1.
         """
-        scale = np.array([self.columns - 1, self.rows - 1])
-        exact = np.clip(places, 0.0, 1.0) * scale
-        low = np.minimum(exact.astype(np.intp), scale - 1)
-        x, y = (exact - low).T
-        first = low[:, 1] * self.columns + low[:, 0]
-        nodes = first[:, None] + np.array([0, 1, self.columns, self.columns + 1])
-        return nodes, np.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], axis=1)
+        x, y = (np.clip(line, 0.0, 1.0) * (count - 1) for line, count in zip(places.T, self._sides, strict=True))
+        left, upper = (np.minimum(line.astype(np.intp), n - 2) for line, n in zip((x, y), self._sides, strict=True))
+        x -= left
+        y -= upper
+        nodes = (upper * self.columns + left)[:, None] + np.array([0, 1, self.columns, self.columns + 1])
+        weights = np.empty((len(x), 4))
+        weights[:, 3] = x * y
+        weights[:, 1], weights[:, 2] = x - weights[:, 3], y - weights[:, 3]
+        weights[:, 0] = 1.0 - x - weights[:, 2]
+        return nodes, weights
+
+    def sums(self, places: Array, values: Array) -> Array:
+        """(K, nodes) sums of values (K, N) at places (N, 2) around each node, by the `weights` of its places."""
+        nodes, weights = self.weights(places)
+        flat = nodes.ravel()
+        return np.stack([
+            np.bincount(flat, (weights * value[:, None]).ravel(), minlength=self.nodes) for value in values
+        ])  # fmt: skip
 
     def sampled(self, values: Array, places: Array) -> Array:
         """(N,) of values (nodes,) at places, by cubic convolution (Keys 1981).

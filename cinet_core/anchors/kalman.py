@@ -9,7 +9,10 @@ import numpy.typing as npt
 
 from cinet_core.anchors.grid import Array
 
-__all__ = ["Observation", "completed", "decayed", "observed", "predicted_log", "prediction_variance"]
+__all__ = ["Observation", "completed", "decayed", "node_variance", "observed", "predicted_log", "prediction_variance"]
+
+FEW = 0.6
+"""Part of the state, below which an update by what is observed alone is cheaper."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +47,20 @@ def decayed(mean: Array, covariance: Array, prior: Array, kept: Array) -> tuple[
         prior: (S, S).
         kept: (S,) 0 to 1.
     """
-    both = kept[:, None] * kept[None]
-    return kept * mean, both * covariance + (1.0 - both) * prior
+    left = covariance - prior
+    left *= kept[:, None]
+    left *= kept
+    left += prior
+    return kept * mean, left
 
 
-def completed(mean: Array, covariance: Array, seen: npt.NDArray[np.bool_], field_prior: Array) -> tuple[Array, Array]:
+def completed(
+    mean: Array,
+    covariance: Array,
+    seen: npt.NDArray[np.bool_],
+    field_prior: Array,
+    field_precision: Array | None = None,
+) -> tuple[Array, Array]:
     """Give nodes that were not seen the Gaussian process's distribution given those that were.
 
     Args:
@@ -56,6 +68,7 @@ def completed(mean: Array, covariance: Array, seen: npt.NDArray[np.bool_], field
         covariance: (S, S), likewise.
         seen: (nodes,) bool.
         field_prior: (nodes, nodes) covariance of the field.
+        field_precision: its inverse, where that is at hand.
     """
     nodes = len(seen)
     if seen.all():
@@ -68,13 +81,15 @@ def completed(mean: Array, covariance: Array, seen: npt.NDArray[np.bool_], field
     if not len(old):
         covariance[np.ix_(new, new)] = field_prior
         return mean, covariance
-    # f_new = C f_old + e, and so on for its covariance with all that is known.
-    gain = np.linalg.solve(field_prior[np.ix_(old, old)], field_prior[np.ix_(old, new)]).T
+    # f_new = C f_old + e, and so on for its covariance with all that is known. By the rows of the precision that belong
+    # to the new ones, which are few, C = -Q_nn^-1 Q_no, and the covariance of e is Q_nn^-1.
+    precision = np.linalg.inv(field_prior) if field_precision is None else field_precision
+    rest = np.linalg.inv(precision[np.ix_(new, new)])
+    gain = -rest @ precision[np.ix_(new, old)]
     mean[new] = gain @ mean[old]
     with_known = gain @ covariance[np.ix_(old, known)]
     covariance[np.ix_(new, known)] = with_known
     covariance[np.ix_(known, new)] = with_known.T
-    rest = field_prior[np.ix_(new, new)] - gain @ field_prior[np.ix_(old, new)]
     covariance[np.ix_(new, new)] = rest + with_known[:, : len(old)] @ gain.T
     return mean, covariance
 
@@ -91,6 +106,16 @@ def prediction_variance(covariance: Array, observation: Observation) -> Array:
     return np.einsum("ni,nij,nj->n", weights, parts, weights)
 
 
+def node_variance(covariance: Array, slopes: Array) -> Array:
+    """(nodes,) variance of node plus offset plus `slopes` (nodes,) times slope, by the state's covariance."""
+    nodes = len(slopes)
+    by_offset, by_slope = covariance[:, nodes], covariance[:, nodes + 1]
+    total = covariance.diagonal()[:nodes] + 2.0 * (by_offset[:nodes] + slopes * (by_slope[:nodes] + by_slope[nodes]))
+    total += by_offset[nodes]
+    total += slopes**2 * by_slope[nodes + 1]
+    return total
+
+
 def observed(mean: Array, covariance: Array, observation: Observation) -> tuple[Array, Array]:
     """The state after observations, in information form: Bayes' rule for Gaussians.
 
@@ -100,22 +125,39 @@ def observed(mean: Array, covariance: Array, observation: Observation) -> tuple[
     columns, weights = observation.columns, observation.weights
     certainty = 1.0 / observation.variance
     rest = (observation.values - predicted_log(mean, observation)) * certainty
-    pairs = (columns[:, :, None] * size + columns[:, None, :]).ravel()
-    products = (certainty[:, None, None] * weights[:, :, None] * weights[:, None, :]).ravel()
-    information = np.bincount(pairs, products, minlength=size * size).reshape(size, size)
-    push = np.bincount(columns.ravel(), (weights * rest[:, None]).ravel(), minlength=size)
+    # Of each pair of columns one order, since the other one is the same.
+    first, second = np.triu_indices(columns.shape[1])
+    pairs = columns[:, first] * size + columns[:, second]
+    products = weights[:, first] * weights[:, second]
+    products *= np.where(first == second, 0.5, 1.0) * certainty[:, None]
+    half = np.bincount(pairs.ravel(), products.ravel(), minlength=size * size).reshape(size, size)
+    information = half + half.T
+    flat = columns.ravel()
+    push = np.bincount(flat, (weights * rest[:, None]).ravel(), minlength=size)
     modes = observation.modes
     if modes.shape[1]:
         weighted = modes * certainty[:, None]
         across = np.stack([
-            np.bincount(columns.ravel(), (weights * one[:, None]).ravel(), minlength=size) for one in weighted.T
+            np.bincount(flat, (weights * one[:, None]).ravel(), minlength=size) for one in weighted.T
         ])  # fmt: skip
         inner = np.eye(modes.shape[1]) + modes.T @ weighted
         solved = np.linalg.solve(inner, np.column_stack([across, modes.T @ rest]))
         information -= across.T @ solved[:, :-1]
         push -= across.T @ solved[:, -1]
+    told = np.flatnonzero(np.bincount(flat, minlength=size))
+    if len(told) < FEW * size:  # nothing is said of the others: P - P_s (I + L_ss P_ss)^-1 L_ss P_s^T, and likewise
+        known = covariance[told]
+        inner = information[np.ix_(told, told)]
+        right = np.column_stack([inner, push[told]])
+        solved = np.linalg.solve(np.eye(len(told)) + inner @ known[:, told], right)
+        new = covariance - known.T @ (solved[:, :-1] @ known)
+        return mean + known.T @ solved[:, -1], 0.5 * (new + new.T)
     # (P^-1 + L)^-1 = (I + P L)^-1 P
-    right = np.column_stack([covariance, covariance @ push])
-    solution = np.linalg.solve(np.eye(size) + covariance @ information, right)
+    right = np.empty((size, size + 1))
+    right[:, :-1] = covariance
+    right[:, -1] = covariance @ push
+    both = covariance @ information
+    both.flat[:: size + 1] += 1.0
+    solution = np.linalg.solve(both, right)
     new = solution[:, :-1]
     return mean + solution[:, -1], 0.5 * (new + new.T)

@@ -7,13 +7,12 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from cinet_core.anchors.carry import View
 from cinet_core.anchors.grid import Array, Grid
 from cinet_core.anchors.kalman import Observation
 from cinet_core.anchors.measurement import AnchorMeasurement
 from cinet_core.anchors.settings import FieldSettings
 
-__all__ = ["MAX_SURPRISE", "REFERENCE", "observation_of", "slopes_of"]
+__all__ = ["MAX_SURPRISE", "REFERENCE", "observation_of"]
 
 REFERENCE = math.log(2.0)
 """ln metres at which the slope changes nothing."""
@@ -92,18 +91,6 @@ def observation_of(
     return Observation(
         columns, weights, values, variance, measurement.modes[valid] * math.sqrt(together), places, alone
     )
-
-
-def slopes_of(view: View, grid: Grid) -> Array:
-    """(nodes,) ln of predicted depth by 2 m, around each node: what the state's slope is multiplied by."""
-    valid = np.isfinite(view.log_predicted)
-    if not valid.any():
-        return np.zeros(grid.nodes)
-    mix, weights = grid.weights(view.places[valid])
-    values = view.log_predicted[valid] - REFERENCE
-    total = np.bincount(mix.ravel(), weights.ravel(), minlength=grid.nodes)
-    summed = np.bincount(mix.ravel(), (weights * values[:, None]).ravel(), minlength=grid.nodes)
-    return np.where(total > 1e-6, summed / np.maximum(total, 1e-6), values.mean())
 
 
 def _around(

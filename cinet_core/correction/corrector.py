@@ -7,8 +7,9 @@ of the camera hands them in with the frame, and gets the frame back with what wa
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from cinet_core.anchors import (
     AnchorMeasurement,
+    CorrectedDepth,
     CorrectionReport,
     FieldEstimator,
     movers_mask,
@@ -38,19 +40,24 @@ class CorrectedFrame:
         labels: uint8 class ids, 255 = unlabelled.
         confidence: uint8, 0 to 255.
         raw_depth: float32 metres, the prediction.
-        uncertainty: float32 metres, one standard deviation after correction; None without anchor.
         report: of the field; None without anchor.
         agreement: share of the points that this frame and the last one see whose depths agree; NaN where frames are
             not fused, or there was no last one that could be.
+        deviation: works out `uncertainty`; None without anchor.
     """
 
     depth: npt.NDArray[np.float32]
     labels: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.uint8]
     raw_depth: npt.NDArray[np.float32]
-    uncertainty: npt.NDArray[np.float32] | None
     report: CorrectionReport | None
     agreement: float
+    deviation: Callable[[], npt.NDArray[np.float32]] | None = None
+
+    @cached_property
+    def uncertainty(self) -> npt.NDArray[np.float32] | None:
+        """Float32 metres, one standard deviation after correction; None without anchor. Made when asked for."""
+        return None if self.deviation is None else self.deviation()
 
 
 class DepthCorrector:
@@ -100,7 +107,8 @@ class DepthCorrector:
             self._settings = settings
         raw = outputs["depth"]
         depth, labels, confidence = raw, outputs["labels"], outputs["confidence"]
-        uncertainty, report, agreement = None, None, math.nan
+        deviation: Callable[[], npt.NDArray[np.float32]] | None = None
+        report, agreement = None, math.nan
         if settings.anchor != "none":
             if settings.temporal == "off":  # what this frame is told, it is told for the first time
                 self._estimator.reset()
@@ -115,12 +123,17 @@ class DepthCorrector:
                 seconds=seconds,
             )
             depth, report = corrected.depth, corrected.report
-            uncertainty = corrected.uncertainty * depth
+            deviation = partial(_metres, corrected)
         if settings.temporal == "fused":
             depth, labels, confidence = self._fusion.update(depth, labels, confidence, intrinsics, motion)
             if self._fusion.last is not None:
                 agreement = self._fusion.last.agreement
-        return CorrectedFrame(depth, labels, confidence, raw, uncertainty, report, agreement)
+        return CorrectedFrame(depth, labels, confidence, raw, report, agreement, deviation)
+
+
+def _metres(corrected: CorrectedDepth) -> npt.NDArray[np.float32]:
+    """Standard deviation of corrected depth, metres."""
+    return corrected.uncertainty * corrected.depth
 
 
 def _log_uncertainty(outputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32] | None:

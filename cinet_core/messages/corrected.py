@@ -15,7 +15,7 @@ __all__ = ["take_over"]
 
 
 def take_over(result: Result, frame: CorrectedFrame, settings: OutputSettings) -> None:
-    """Replace the outputs of a result by those of the corrected frame, and add raw depth and uncertainty.
+    """Replace the outputs of a result by those of the corrected frame; add raw depth and what tells uncertainty.
 
     What the settings want nothing of is invalid afterwards, too: depth out of their range, labels below their least
     confidence.
@@ -33,5 +33,4 @@ def take_over(result: Result, frame: CorrectedFrame, settings: OutputSettings) -
         unsure = frame.confidence < settings.label_min_confidence * 255.0
         labels = np.where(unsure, np.uint8(UNLABELLED), labels)
     result.outputs.update(depth=depth, labels=labels, confidence=frame.confidence, raw_depth=frame.raw_depth)
-    if frame.uncertainty is not None:
-        result.outputs["uncertainty"] = frame.uncertainty
+    result.deviation = frame.deviation

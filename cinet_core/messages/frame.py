@@ -96,8 +96,7 @@ class FrameMessageBuilder:
         return buffer.message
 
     def _uncertainty(self, result: Result, settings: OutputSettings) -> Any | None:
-        # After correction where there was one, else what the network itself says.
-        uncertainty = result.outputs.get("uncertainty", result.outputs.get("depth_uncertainty"))
+        uncertainty = result.uncertainty
         if uncertainty is None:
             return None
         buffer = self._buffer(UNCERTAINTY, "32FC1", *uncertainty.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ class Result:
             those of depth and segmentation are there always, and have properties.
         intrinsics: of the published size; None where the camera is unknown (no cloud, no camera_info then).
         painter: of the label set.
+        deviation: works out the uncertainty of corrected depth, metres; None where depth was not corrected.
     """
 
     header: Any
@@ -42,6 +44,12 @@ class Result:
     outputs: dict[str, Array]
     intrinsics: Intrinsics | None
     painter: LabelPainter
+    deviation: Callable[[], Array] | None = None
+
+    @cached_property
+    def uncertainty(self) -> Array | None:
+        """(H, W) float32 metres, of depth: after correction, else by the network; None where neither says it."""
+        return self.outputs.get("depth_uncertainty") if self.deviation is None else self.deviation()
 
     @property
     def depth(self) -> Array:

@@ -102,7 +102,7 @@ class FrameCorrection:
     def apply(self, result: Result, settings: Settings) -> float | None:
         """Correct a frame, whose outputs are replaced; returns the seconds it took, None where nothing is to be done.
 
-        The outputs "raw_depth" and, with an anchor, "uncertainty" are added.
+        The output "raw_depth" is added, and with an anchor `Result.uncertainty` is that after correction.
         """
         started = time.perf_counter()
         correction = settings.correction
