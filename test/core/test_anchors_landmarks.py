@@ -166,8 +166,7 @@ def test_windows_that_contradict_for_long_are_believed() -> None:
         walk.step()
     for _ in range(20):
         walk.slipped += 0.02
-        walk.step(window=False)
-    told = walk.step()
+        told = walk.step(window=False)
     assert told is not None
     assert np.median(walk.error(told)) < -0.1
     for _ in range(30):
