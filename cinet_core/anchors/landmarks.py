@@ -71,8 +71,8 @@ class LandmarkSettings:
     contradiction: float = 1.5
     contradiction_seconds: float = 1.0
     anew: float = 0.3
-    memory: float = 0.2
-    shared_memory: float = 0.3
+    memory: float = 1 / 15
+    shared_memory: float = 1 / 15
 
 
 class LandmarkMap:

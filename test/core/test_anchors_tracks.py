@@ -144,6 +144,8 @@ def test_points_follow_a_shifted_image() -> None:
         window.add(image[20 + 3 * step : 220 + 3 * step, 20 + 6 * step : 320 + 6 * step], step / 15)
     pixels, seen, certainty, contexts, numbers = window.observations(1)
     assert len(pixels) > 100
+    assert len(numbers) == len(pixels)
+    assert (np.diff(numbers) > 0).all()
     assert contexts == [None] * len(window.keyframes)
     shift = (seen[0] - pixels)[np.isfinite(seen[0, :, 0])]
     np.testing.assert_allclose(np.median(shift, axis=0), [18.0, 9.0], atol=0.05)
