@@ -117,7 +117,7 @@ class OdometryAnchor:
             size = (intrinsics.width, intrinsics.height)
             return nothing("odometry", self._gap or AnchorGap.STARTING, size)
         every = current.numbers, current.pixels.astype(np.float64)
-        window, numbers = self._triangulated(intrinsics)
+        window, numbers = self._triangulated(current.context, intrinsics)
         believed = window.gap is not AnchorGap.INCONSISTENT
         self._landmarks.move(current.context, current.seconds, *every, intrinsics, believed)
         if not believed:
@@ -126,15 +126,15 @@ class OdometryAnchor:
             self._landmarks.learn(window, numbers, rays_of(window.pixels, intrinsics))
         return self._landmarks.told(*every, intrinsics) or window
 
-    def _triangulated(self, intrinsics: Intrinsics) -> tuple[AnchorMeasurement, npt.NDArray[np.int64]]:
-        """What the window alone says, and the numbers of its points' tracks."""
+    def _triangulated(self, pose: Array, intrinsics: Intrinsics) -> tuple[AnchorMeasurement, npt.NDArray[np.int64]]:
+        """What the window alone says, with the pose of its image, and the numbers of its points' tracks."""
         size, none = (intrinsics.width, intrinsics.height), np.zeros(0, np.int64)
         pixels, seen, certainty, poses, numbers = self._window.observations(1)
         if not poses:
             return nothing("odometry", AnchorGap.STARTING, size), none
         if len(pixels) < MIN_TRACKS:
             return nothing("odometry", AnchorGap.FEW_TRACKS, size), none
-        motions = np.linalg.inv(np.stack(poses)) @ self._window.current.context
+        motions = np.linalg.inv(np.stack(poses)) @ pose
         settings = self.settings
         rays, there = rays_of(pixels, intrinsics), rays_of(seen, intrinsics)
         inverse = triangulated(rays, there, motions, certainty)

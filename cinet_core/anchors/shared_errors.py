@@ -18,7 +18,7 @@ import numpy as np
 
 from cinet_core.anchors.grid import Array
 
-__all__ = ["SharedErrors", "compressed", "fused", "one_factor"]
+__all__ = ["AGREEMENT", "SharedErrors", "compressed", "fused", "one_factor"]
 
 AGREEMENT = 3.0
 """Standard deviations beyond which a measured value's weight falls with the square of its distance."""
