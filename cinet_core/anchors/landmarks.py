@@ -37,6 +37,9 @@ FEWEST = 8
 TURNED = 80.0
 """Pixels of an image 640 wide that all landmarks may be displaced by: poses that are late, while the camera turns."""
 
+SURPRISE = 2.0
+"""Standard deviations by which a window may differ as a whole; one that differs by more is the more uncertain."""
+
 MISSES = 5
 """Windows by which a landmark may be contradicted before it begins anew."""
 
@@ -173,9 +176,10 @@ class LandmarkMap:
         elapsed, self._learnt = max(self._seconds - self._learnt, 1e-3), self._seconds
         if len(known) >= FEWEST:
             ratio = self._points[known, 2] / depth[told]
-            self._doubt(1.0 - ratio, known, measurement.modes[told], elapsed)
+            surprise = self._doubt(1.0 - ratio, known, measurement.modes[told], elapsed)
             # Of a window as a whole only the middle ratio counts: single ones have noise that is not shared.
             together = math.sqrt(max(1.0, measurement.shared_memory / elapsed)) * float(np.median(ratio))
+            together *= max(1.0, surprise / SURPRISE)
             found = fused(
                 self._variance,
                 self._modes,
@@ -225,14 +229,16 @@ class LandmarkMap:
             triangulated=True,
         )
 
-    def _doubt(self, off: Array, known: npt.NDArray[np.intp], modes: Array, elapsed: float) -> None:
+    def _doubt(self, off: Array, known: npt.NDArray[np.intp], modes: Array, elapsed: float) -> float:
         """Where windows contradict the landmarks for long, poses have slipped: their factor is to be learnt anew.
 
-        Of each window counts the ratio of the median difference to its standard deviation, within three.
+        Of each window counts the ratio of the median difference to its standard deviation, within three; that ratio,
+        without its sign, is returned.
         """
         settings = self.settings
         variance = (self._modes[known].mean(axis=0) ** 2).sum() + (modes.mean(axis=0) ** 2).sum()
-        ratio = float(np.clip(np.median(off) / math.sqrt(max(variance, 1e-6)), -3.0, 3.0))
+        surprise = float(np.median(off)) / math.sqrt(max(variance, 1e-6))
+        ratio = min(max(surprise, -3.0), 3.0)
         kept = math.exp(-elapsed / settings.contradiction_seconds)
         self._contradiction = kept * self._contradiction + (1.0 - kept) * ratio
         if abs(self._contradiction) > settings.contradiction:
@@ -241,6 +247,8 @@ class LandmarkMap:
             self._variance, self._modes = compressed(
                 self._variance, np.column_stack([self._modes, common]), settings.modes
             )
+            return 0.0
+        return abs(surprise)
 
     def _join(self, numbers: npt.NDArray[np.int64], rays: Array, depth: Array, variance: Array, extra: Array) -> None:
         """Add landmarks, and forget those that windows contradict."""

@@ -8,7 +8,7 @@ first. What windows found is remembered as landmarks (`landmarks`), which say mo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +123,10 @@ class OdometryAnchor:
         if not believed:
             return window
         if len(window):
-            self._landmarks.learn(window, numbers, rays_of(window.pixels, intrinsics))
+            # As long as two windows share keyframes they err alike.
+            span = current.seconds - self._window.keyframes[0].seconds
+            lasting = replace(window, memory=max(span, window.memory), shared_memory=max(span, window.shared_memory))
+            self._landmarks.learn(lasting, numbers, rays_of(window.pixels, intrinsics))
         return self._landmarks.told(*every, intrinsics) or window
 
     def _triangulated(self, pose: Array, intrinsics: Intrinsics) -> tuple[AnchorMeasurement, npt.NDArray[np.int64]]:
