@@ -80,7 +80,7 @@ class MotionAnchor:
         self._measured = number
         if before not in self._poses:
             return self._restarted(number, AnchorGap.STARTING, size)
-        pixels, seen, certainty, frames, _ = self._window.observations(1)
+        pixels, seen, certainty, frames = self._window.observations(1)
         known = [place for place, frame in enumerate(frames) if frame in self._poses]
         if not known:
             return self._restarted(number, AnchorGap.STARTING, size)

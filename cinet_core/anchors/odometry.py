@@ -3,21 +3,19 @@
 How well a depth is known follows from parallax (`BundleResult.variance`); what is wrong with all of them at once from
 the motion's own uncertainty (`BundleResult.modes`): a scale that wheels or an inertial unit get wrong, and noise of
 each pose. Images know rotation better than most odometry does, so that motions are adjusted within their uncertainty
-first. What windows found is remembered as landmarks (`landmarks`), which say more than the window does.
+first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from cinet_core.anchors.bundle import BundleProblem, BundleResult, adjusted, triangulated
 from cinet_core.anchors.grid import Array
-from cinet_core.anchors.landmarks import LandmarkMap, LandmarkSettings
 from cinet_core.anchors.measurement import AnchorGap, AnchorMeasurement, AnchorSource, nothing
-from cinet_core.anchors.shared_errors import one_factor
 from cinet_core.anchors.tracks import TrackWindow
 from cinet_core.geometry import Intrinsics
 
@@ -63,13 +61,11 @@ class OdometryAnchor:
 
     Args:
         settings: how well the motion is known.
-        landmarks: how points are remembered.
     """
 
-    def __init__(self, settings: OdometrySettings | None = None, landmarks: LandmarkSettings | None = None) -> None:
+    def __init__(self, settings: OdometrySettings | None = None) -> None:
         self.settings = settings or OdometrySettings()
         self._window = TrackWindow()
-        self._landmarks = LandmarkMap(landmarks)
         self._gap: AnchorGap | None = AnchorGap.STARTING
 
     def track(
@@ -91,53 +87,30 @@ class OdometryAnchor:
         self._gap = None
         if pose is None or not np.isfinite(pose).all():
             self._window.clear()  # tracks without pose are of no use, and a gap in time breaks them
-            self._landmarks.clear()
             self._gap = AnchorGap.NO_POSE
             return
         pose = np.asarray(pose, dtype=np.float64)
         before = self._window.current
         if before is not None and np.linalg.norm(pose[:3, 3] - before.context[:3, 3]) > self.settings.max_step:
             self._window.clear()
-            self._landmarks.clear()
             self._gap = AnchorGap.POSE_JUMP
-        elif before is not None and seconds < before.seconds:
-            self._landmarks.clear()
         self._window.add(image, seconds, pose, excluded)
 
     def measure(self, intrinsics: Intrinsics) -> AnchorMeasurement:
-        """Depths of tracked points in the image that was tracked last, and of others that were seen before.
-
-        Call it once for each image.
+        """Depths of tracked points in the image that was tracked last.
 
         Args:
             intrinsics: of that image, at its size.
         """
-        current = self._window.current
-        if self._gap is not None or current is None:
-            size = (intrinsics.width, intrinsics.height)
+        size = (intrinsics.width, intrinsics.height)
+        if self._gap is not None or self._window.current is None:
             return nothing("odometry", self._gap or AnchorGap.STARTING, size)
-        every = current.numbers, current.pixels.astype(np.float64)
-        window, numbers = self._triangulated(current.context, intrinsics)
-        believed = window.gap is not AnchorGap.INCONSISTENT
-        self._landmarks.move(current.context, current.seconds, *every, intrinsics, believed)
-        if not believed:
-            return window
-        if len(window):
-            # As long as two windows share keyframes they err alike.
-            span = current.seconds - self._window.keyframes[0].seconds
-            lasting = replace(window, memory=max(span, window.memory), shared_memory=max(span, window.shared_memory))
-            self._landmarks.learn(lasting, numbers, rays_of(window.pixels, intrinsics))
-        return self._landmarks.told(*every, intrinsics) or window
-
-    def _triangulated(self, pose: Array, intrinsics: Intrinsics) -> tuple[AnchorMeasurement, npt.NDArray[np.int64]]:
-        """What the window alone says, with the pose of its image, and the numbers of its points' tracks."""
-        size, none = (intrinsics.width, intrinsics.height), np.zeros(0, np.int64)
-        pixels, seen, certainty, poses, numbers = self._window.observations(1)
+        pixels, seen, certainty, poses = self._window.observations(1)
         if not poses:
-            return nothing("odometry", AnchorGap.STARTING, size), none
+            return nothing("odometry", AnchorGap.STARTING, size)
         if len(pixels) < MIN_TRACKS:
-            return nothing("odometry", AnchorGap.FEW_TRACKS, size), none
-        motions = np.linalg.inv(np.stack(poses)) @ pose
+            return nothing("odometry", AnchorGap.FEW_TRACKS, size)
+        motions = np.linalg.inv(np.stack(poses)) @ self._window.current.context
         settings = self.settings
         rays, there = rays_of(pixels, intrinsics), rays_of(seen, intrinsics)
         inverse = triangulated(rays, there, motions, certainty)
@@ -151,9 +124,7 @@ class OdometryAnchor:
             -np.log(np.clip(inverse, 0.02, 5.0)),
             1.0,
         )
-        result = adjusted(problem)
-        found = measured("odometry", pixels, result, settings, size)
-        return found, numbers[_reliable(pixels, result, settings, size)] if len(found) else none
+        return measured("odometry", pixels, adjusted(problem), settings, size)
 
 
 def measured(
@@ -165,12 +136,18 @@ def measured(
     metric: bool = True,
 ) -> AnchorMeasurement:
     """The points of an adjusted window that can be relied on."""
-    if (result.residual < settings.max_residual).mean() < 0.5 or result.motion_change > 9.0:
+    fitting = result.residual < settings.max_residual
+    if fitting.mean() < 0.5 or result.motion_change > 9.0:
         return nothing(source, AnchorGap.INCONSISTENT, size)
-    kept = _reliable(pixels, result, settings, size, metric)
+    certainty = 1.0 / (result.variance + (result.modes**2).sum(axis=1))
+    # Where metres are the network's own, what all depths have in common is not to be known.
+    common = 0.0 if metric else certainty @ result.modes / certainty.sum()
+    known = np.sqrt(result.variance + ((result.modes - common) ** 2).sum(axis=1)) < settings.max_log_sigma
+    inside = ((pixels >= 0) & (pixels <= (size[0] - 1, size[1] - 1))).all(axis=1)
+    kept = fitting & known & inside & (np.abs(result.log_depth) < 4.0)
     if kept.sum() < MIN_TRACKS:
         return nothing(source, AnchorGap.NO_MOTION, size)
-    factor, variance = one_factor(result.variance[kept], result.modes[kept])
+    factor, variance = _one_factor(result, kept)
     # Motions that had to be changed by more than was said to be likely are worse than was said.
     factor *= np.sqrt(max(1.0, result.motion_change))
     return AnchorMeasurement(
@@ -188,17 +165,16 @@ def measured(
     )
 
 
-def _reliable(
-    pixels: Array, result: BundleResult, settings: OdometrySettings, size: tuple[int, int], metric: bool = True
-) -> npt.NDArray[np.bool_]:
-    """(N,) which points fit, are known well enough, and lie in the image."""
-    certainty = 1.0 / (result.variance + (result.modes**2).sum(axis=1))
-    # Where metres are the network's own, what all depths have in common is not to be known.
-    common = 0.0 if metric else certainty @ result.modes / certainty.sum()
-    known = np.sqrt(result.variance + ((result.modes - common) ** 2).sum(axis=1)) < settings.max_log_sigma
-    inside = ((pixels >= 0) & (pixels <= (size[0] - 1, size[1] - 1))).all(axis=1)
-    fitting = result.residual < settings.max_residual
-    return np.asarray(fitting & known & inside & (np.abs(result.log_depth) < 4.0), dtype=np.bool_)
+def _one_factor(result: BundleResult, kept: npt.NDArray[np.bool_]) -> tuple[float, Array]:
+    """Standard deviation of the factor that all depths are off by, and (N,) variance of each point kept beside it.
+
+    What else is in `BundleResult.modes` grows with depth or leans to one side, as a network's own errors do. An
+    estimator that is to choose between the two blames the motion, and takes the factor from where its error would be 0,
+    which no point is near: it counts as the points' own.
+    """
+    modes = result.modes[kept]
+    factor = float(np.linalg.norm(modes.mean(axis=0)))
+    return factor, result.variance[kept] + np.maximum((modes**2).sum(axis=1) - factor**2, 0.0)
 
 
 def rays_of(pixels: Array, k: Intrinsics) -> Array:

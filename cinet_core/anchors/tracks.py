@@ -129,9 +129,7 @@ class TrackWindow:
 
     def observations(
         self, minimum: int = 2
-    ) -> tuple[
-        npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], list[Any], npt.NDArray[np.int64]
-    ]:  # fmt: skip
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], list[Any]]:
         """Tracks of the current image in the keyframes.
 
         Args:
@@ -139,7 +137,7 @@ class TrackWindow:
 
         Returns:
             (N, 2) pixels in the current image; (F, N, 2) pixels in the keyframes, NaN where not seen; (N, 2, 2)
-            `TrackedFrame.certainty`; the contexts of the F keyframes; (N,) numbers of the tracks, rising.
+            `TrackedFrame.certainty`; the contexts of the F keyframes.
         """
         assert self.current is not None, "add an image first"
         current = self.current
@@ -149,8 +147,7 @@ class TrackWindow:
             one[here] = frame.pixels[there]
         enough = np.isfinite(seen[..., 0]).sum(axis=0) >= minimum
         contexts = [frame.context for frame in self.keyframes]
-        pixels = current.pixels[enough].astype(np.float64)
-        return pixels, seen[:, enough], current.certainty[enough], contexts, current.numbers[enough]
+        return current.pixels[enough].astype(np.float64), seen[:, enough], current.certainty[enough], contexts
 
     def _keep(self, before: TrackedFrame | None, now: TrackedFrame) -> None:
         """The image before becomes a keyframe where enough has moved since the last one."""
