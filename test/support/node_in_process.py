@@ -35,7 +35,8 @@ def state_of(node: PerceptionNode) -> str:
 def want_labels(node: PerceptionNode) -> None:
     """Let the cameras of a configured node see a subscriber, without whom no frame would be worked on."""
     for camera in node._cameras.values():
-        camera.outputs.subscribed = lambda: frozenset({"semantic/image_raw"})  # type: ignore[method-assign]
+        outputs = camera.outputs
+        outputs.subscribed = outputs._still_subscribed = lambda: frozenset({"semantic/image_raw"})  # type: ignore[method-assign]
 
 
 def values_of(status: DiagnosticStatus) -> dict[str, str]:
