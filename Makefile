@@ -49,7 +49,7 @@ else
 endif
 
 # What differs between distributions: transitions, services, executors, QoS, messages; nodes on the wire.
-SMOKE := $(addprefix test/ros/test_,node_process.py transitions.py parameters.py managed_node.py rclpy_api.py) \
+SMOKE := $(addprefix test/ros/test_,node_process.py transitions.py parameters.py managed_node.py rclpy_api.py serialized.py) \
   $(addprefix test/contract/test_,outputs.py mapping_node.py time.py parameter_services.py inputs.py bond.py)
 smoke: setup  ## the part of the tests that a distribution can break (ROS=kilted)
 	@$(IN_ENV) $(SIDE_BY_SIDE) --maxprocesses 2 $(SMOKE)
